@@ -1,0 +1,73 @@
+//! One denoising step, one decoder pass and one whole picture of the shipped pack, at one and two threads.
+
+use std::path::Path;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use inkstone::diffusion::{Observer, Pipeline, Progress, Request};
+use inkstone::engine::{Engine, Stage, Value};
+use inkstone::pack::{Element, Pack};
+
+struct Quiet;
+
+impl Observer for Quiet {
+    fn progress(&mut self, _: Progress) -> bool {
+        true
+    }
+}
+
+fn shipped() -> Pack {
+    Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram")).expect("the shipped pack is in the repository")
+}
+
+/// Inputs of a stage: a slow wave, so that no value is special.
+fn inputs(pack: &Pack, stage: &str) -> Vec<Value> {
+    let ports = &pack.manifest().stages[stage].inputs;
+    let wave = |count: usize| (0..count).map(|index| (index as f32 * 0.37).sin()).collect();
+    ports
+        .iter()
+        .map(|port| {
+            let count = port.shape.iter().product();
+            match port.element {
+                Element::F32 => Value::F32(wave(count)),
+                Element::I64 => Value::I64(vec![1; count]),
+            }
+        })
+        .collect()
+}
+
+fn stages(criterion: &mut Criterion) {
+    let pack = shipped();
+    for name in ["text_encoder", "denoiser", "decoder"] {
+        let stage = Stage::load(&pack, name).expect("the shipped pack loads");
+        let values = inputs(&pack, name);
+        for threads in [1, 2] {
+            let engine = Engine::new(threads).expect("threads can be started");
+            criterion.bench_function(&format!("{name}, {threads} threads"), |bencher| {
+                bencher.iter(|| stage.run(&engine, &values).expect("the stage runs"));
+            });
+        }
+    }
+}
+
+fn picture(criterion: &mut Criterion) {
+    let pack = shipped();
+    let pipeline = Pipeline::load(&pack).expect("the shipped pack loads");
+    let style = pipeline.styles().first();
+    for (threads, steps) in [(1, 1), (1, 4), (2, 4)] {
+        let engine = Engine::new(threads).expect("threads can be started");
+        let request = Request {
+            prompt: "a red apple",
+            negative: "",
+            style,
+            steps,
+            guidance: 1.0,
+            seed: 7,
+        };
+        criterion.bench_function(&format!("picture, {steps} steps, {threads} threads"), |bencher| {
+            bencher.iter(|| pipeline.generate(&engine, &request, &mut Quiet).expect("the picture is drawn"));
+        });
+    }
+}
+
+criterion_group! { name = benches; config = Criterion::default().sample_size(20); targets = stages, picture }
+criterion_main!(benches);

@@ -1,0 +1,73 @@
+"""Captions and pictures as training batches: what a picture may be called, and the fixed validation split."""
+
+import json
+import random
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from . import settings
+
+ENGLISH_SHARE = 0.45
+ARTICLES = ["", "", "", "a ", "a ", "the ", "one "]
+
+
+class Captions:
+    """The captions of all pictures, as token rows of `settings.TOKENS` ids."""
+
+    def __init__(self, work: Path):
+        self.rows = json.loads((work / "captions.json").read_text(encoding="utf-8"))
+        self.tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+        self.tokenizer.enable_truncation(settings.TOKENS)
+        self.tokenizer.enable_padding(pad_id=settings.PAD, pad_token="<pad>", length=settings.TOKENS)
+        self.styles = np.array([settings.STYLES.index(row["style"]) + 1 for row in self.rows])
+        # Pictures of one name are not each other's negatives.
+        names = {name: index for index, name in enumerate(sorted({row["words"]["en"][0] for row in self.rows}))}
+        self.concepts = np.array([names[row["words"]["en"][0]] for row in self.rows])
+        held = np.array([held_out(row) for row in self.rows])
+        self.validation = np.flatnonzero(held)
+        self.training = np.flatnonzero(~held)
+
+    def encode(self, texts: list[str]) -> torch.Tensor:
+        return torch.tensor([encoding.ids for encoding in self.tokenizer.encode_batch(texts)])
+
+    def text(self, index: int, generator: random.Random, language: str | None = None) -> str:
+        """One of the many ways to ask for a picture."""
+        words = self.rows[index]["words"]
+        if language is None:
+            language = "en" if generator.random() < ENGLISH_SHARE else generator.choice(settings.LANGUAGES)
+        language = language if language in words else "en"
+        name, keywords = words[language]
+        keywords = generator.sample(keywords, min(len(keywords), generator.choice([0, 0, 0, 1, 2, 4])))
+        parts = keywords + ([name] if generator.random() < 0.8 or not keywords else [])
+        generator.shuffle(parts)
+        if language == "en":
+            parts[0] = generator.choice(ARTICLES) + parts[0]
+        return ", ".join(parts)
+
+    def batch(self, indices, generator: random.Random, empty: float = 0.0, style_word: float = 0.0):
+        """Token rows and style numbers (0: left to the words) of some pictures."""
+        texts, styles = [], self.styles[indices].copy()
+        for place, index in enumerate(indices):
+            text = "" if generator.random() < empty else self.text(index, generator)
+            if text and generator.random() < style_word:
+                text += ", " + generator.choice(settings.STYLE_WORDS[self.rows[index]["style"]])
+                if generator.random() < 0.5:
+                    styles[place] = 0
+            texts.append(text)
+        return self.encode(texts), torch.from_numpy(styles)
+
+
+def held_out(row: dict) -> bool:
+    """One concept in fifty and one (concept, style) pair in fifty are kept for judging."""
+    concept = zlib.crc32(row["key"].encode()) % 50 == 0
+    pair = zlib.crc32((row["key"] + "/" + row["style"]).encode()) % 50 == 0
+    return concept or pair
+
+
+def as_pictures(array: np.ndarray, device: str = "cpu") -> torch.Tensor:
+    """uint8 N×H×W×4 → float N×4×H×W in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device).float().permute(0, 3, 1, 2) / 127.5 - 1

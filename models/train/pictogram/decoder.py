@@ -1,0 +1,112 @@
+"""Trains the one-pass decoder 32×32 → 128×128.
+
+    python -m pictogram.decoder --minutes 10
+
+Inputs are the real small pictures, most of them with a little noise and blur, since what the denoiser draws
+is not clean; the loss is the error of the picture and of its gradients.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from . import settings, training
+from .captions import Captions, as_pictures
+from .networks import Decoder
+from .sampling import sheet
+
+
+def spoil(small: torch.Tensor) -> torch.Tensor:
+    """Half of the pictures as they are, half slightly wrong."""
+    blurred = F.avg_pool2d(F.pad(small, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    strength = torch.rand(len(small), 1, 1, 1, device=small.device)
+    wrong = small + (blurred - small) * 0.5 * strength + torch.randn_like(small) * 0.06 * torch.rand_like(strength)
+    return torch.where(torch.rand_like(strength) < 0.5, small, wrong)
+
+
+def gradients(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return picture[..., 1:] - picture[..., :-1], picture[..., 1:, :] - picture[..., :-1, :]
+
+
+def picture_loss(decoded: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
+    loss = (decoded - picture).abs().mean()
+    return loss + sum(0.5 * (a - b).abs().mean() for a, b in zip(gradients(decoded), gradients(picture)))
+
+
+@torch.no_grad()
+def judge(decoder, captions: Captions, small, large, device: str, path: Path) -> dict[str, float]:
+    """Median PSNR in dB on held-out pictures, over all and by style, and a sheet: real above, decoded below."""
+    indices = captions.validation
+    with training.autocast(device):
+        styles = torch.from_numpy(captions.styles[indices]).to(device)
+        parts = [
+            decoder(as_pictures(small[part], device), style).float().clamp(-1, 1)
+            for part, style in zip(np.array_split(indices, 16), torch.tensor_split(styles, 16))
+        ]
+    decoded, real = torch.cat(parts), as_pictures(large[indices], device)
+    error = ((decoded - real) / 2).square().mean((1, 2, 3)).clamp(min=1e-10)
+    quality = -10 * error.log10()
+    chosen = np.random.default_rng(0).choice(len(indices), 16, replace=False)
+    sheet(torch.cat([real[chosen], decoded[chosen]]), path, 16, 1)
+    by_style = {name: quality[styles == number + 1].median().item() for number, name in enumerate(settings.STYLES)}
+    return {"psnr": quality.median().item(), **by_style}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=settings.DEFAULT_WORK)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    device = training.pick_device(options.device)
+    captions = Captions(options.work)
+    small = np.load(options.work / "pictures32.npy")
+    large = np.load(options.work / "pictures128.npy", mmap_mode="r")
+    path = options.work / "decoder.pt"
+    decoder = Decoder().to(device, memory_format=torch.channels_last)
+    parameters = list(decoder.parameters())
+    optimiser = torch.optim.AdamW(parameters, lr=1.5e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    state = torch.load(path, map_location=device) if path.exists() else {}
+    if state:
+        decoder.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+    step, seen = state.get("step", 0), 0
+    clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "decoder.jsonl")
+    chooser = np.random.default_rng(options.seed + step)
+    torch.manual_seed(options.seed + step)
+    begun, next_save = clock.elapsed, clock.elapsed + 3
+
+    def keep():
+        training.save(path, model=decoder.state_dict(), optimiser=optimiser.state_dict(), step=step, minutes=clock.elapsed)
+
+    while clock.fraction < 1:
+        for group in optimiser.param_groups:
+            group["lr"] = 1.5e-3 * clock.rate(step, 100, 0.6)
+        indices = np.sort(chooser.choice(captions.training, options.batch, replace=False))
+        picture = as_pictures(large[indices], device)
+        styles = torch.from_numpy(captions.styles[indices]).to(device)
+        with training.autocast(device):
+            decoded = decoder(spoil(as_pictures(small[indices], device)), styles)
+        loss = picture_loss(decoded.float(), picture)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        step, seen = step + 1, seen + options.batch
+        if step % 100 == 0:
+            speed = seen / (clock.elapsed - begun) / 60
+            log(step=step, minutes=clock.elapsed, loss=loss.item(), pictures_per_second=speed, minutes_left=clock.minutes - clock.elapsed)
+        if clock.elapsed > next_save:
+            keep()
+            next_save = clock.elapsed + 3
+    keep()
+    log(**judge(decoder, captions, small, large, device, options.work / "decoder.png"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Writes the f32 model as a folder that `inkstone-quantize` turns into a pack.
+
+    python -m pictogram.export --out work/f32
+
+One ONNX graph a stage (opset 23, external data), the tokenizer, `model.toml` (the manifest without
+checksums) and the model card.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import torch
+
+from . import settings
+from .networks import Decoder, Model
+
+VERSION = "0.1.0"
+LICENCE = "MIT OR Apache-2.0"
+ELEMENTS = {torch.float32: "f32", torch.int64: "i64"}
+
+
+def stages(model: Model, decoder: Decoder) -> dict:
+    """Network, example inputs and outputs' names of each stage."""
+    ids, style = torch.zeros(1, settings.TOKENS, dtype=torch.int64), torch.ones(1, dtype=torch.int64)
+    ids[0, 0] = settings.START
+    picture = torch.zeros(1, settings.CHANNELS, settings.PICTURE, settings.PICTURE)
+    context, condition = model.text(ids, style)
+    return {
+        "text_encoder": (model.text, {"ids": ids, "style": style}, ["context", "condition"]),
+        "denoiser": (
+            model.denoiser,
+            {"picture": picture, "time": torch.zeros(1), "context": context.detach(), "condition": condition.detach()},
+            ["clean"],
+        ),
+        "decoder": (decoder, {"picture": picture, "style": style}, ["decoded"]),
+    }
+
+
+def port(name: str, tensor: torch.Tensor) -> str:
+    return f'{{ name = "{name}", element = "{ELEMENTS[tensor.dtype]}", shape = {list(tensor.shape)} }}'
+
+
+@torch.no_grad()
+def export_stage(name: str, network, inputs: dict, outputs: list[str], out: Path) -> str:
+    """Writes the graph, returns its table for `model.toml`."""
+    values = tuple(inputs.values())
+    program = torch.onnx.export(network, values, input_names=list(inputs), output_names=outputs, opset_version=23, dynamo=True, verbose=False)
+    program.save(out / f"{name}.onnx", external_data=True)
+    results = network(*values)
+    results = results if isinstance(results, tuple) else (results,)
+    lines = [f"[stages.{name}]", f'graph = "{name}.onnx"']
+    lines.append("inputs = [" + ", ".join(port(*item) for item in inputs.items()) + "]")
+    lines.append("outputs = [" + ", ".join(port(*item) for item in zip(outputs, results)) + "]")
+    return "\n".join(lines)
+
+
+def describe(tables: list[str]) -> str:
+    """`model.toml`. JSON strings and arrays are valid TOML ones."""
+    text = json.dumps
+    schedules = "\n".join(f"{steps} = {text(times)}" for steps, times in settings.SCHEDULES.items())
+    styles = "\n".join(
+        f"[[styles]]\nname = {text(name)}\nid = {number + 1}\nwords = {text(settings.STYLE_WORDS[name])}" + ("\ndefault = true" if number == 0 else "")
+        for number, name in enumerate(settings.STYLES)
+    )
+    return f"""format = 1
+name = "pictogram"
+version = "{VERSION}"
+licence = "{LICENCE}"
+description = "Pictograms in nine drawing styles from a few words in twelve languages"
+tasks = ["text-to-picture"]
+
+[picture]
+width = {settings.OUTPUT}
+height = {settings.OUTPUT}
+channels = "rgba-premultiplied"
+
+[prompt]
+tokenizer = "tokenizer.json"
+max_tokens = {settings.TOKENS}
+max_characters = 1000
+padding = {settings.PAD}
+languages = {text(settings.LANGUAGES)}
+
+[sampling]
+prediction = "picture"
+default_steps = 4
+default_guidance = 1.0
+max_guidance = 4.0
+
+[sampling.schedules]
+{schedules}
+
+{styles}
+
+""" + "\n\n".join(tables) + "\n"
+
+
+def plain_tokenizer(source: Path) -> str:
+    """The tokenizer without the truncation and padding that batches need: the manifest gives both."""
+    tokenizer = json.loads(source.read_text(encoding="utf-8"))
+    tokenizer["truncation"] = tokenizer["padding"] = None
+    return json.dumps(tokenizer, ensure_ascii=False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=settings.DEFAULT_WORK)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--network", choices=["student", "teacher"], default="student")
+    options = parser.parse_args()
+    out = options.out or options.work / "f32"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    model, decoder = Model().eval(), Decoder().eval()
+    model.load_state_dict(torch.load(options.work / f"{options.network}.pt", map_location="cpu")["average"])
+    decoder.load_state_dict(torch.load(options.work / "decoder.pt", map_location="cpu")["model"])
+    tables = [export_stage(name, *stage, out) for name, stage in stages(model, decoder).items()]
+    (out / "model.toml").write_text(describe(tables), encoding="utf-8")
+    (out / "tokenizer.json").write_text(plain_tokenizer(options.work / "tokenizer.json"), encoding="utf-8")
+    card = Path(__file__).parents[1] / "MODEL_CARD.md"
+    if card.exists():
+        shutil.copy(card, out / "MODEL_CARD.md")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""The three stages of the model. Every layer here has a counterpart among the engine's operators.
+
+Text encoder: tokens and style → context rows and a condition vector. Denoiser: a convolutional U-Net on
+32×32×4 that predicts the clean picture (x-prediction). Decoder: 32×32 → 128×128 in one pass.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import settings
+
+
+def attention(queries, keys, values, heads: int, bias=None):
+    """N×T×C, N×S×C, N×S×C → N×T×C."""
+    queries, keys, values = (rows.unflatten(-1, (heads, -1)).transpose(1, 2) for rows in (queries, keys, values))
+    if queries.is_cuda or not torch.is_grad_enabled():
+        out = F.scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
+    else:
+        # On a CPU two products train a third faster than the fused operator's backward pass.
+        scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
+        scores = scores if bias is None else scores + bias.to(scores.dtype)
+        out = torch.softmax(scores, -1, dtype=scores.dtype) @ values
+    return out.transpose(1, 2).flatten(2)
+
+
+class TextBlock(nn.Module):
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        # The encoder starts as a bag of words, which learns fastest, and becomes more than that.
+        for layer in (self.out, self.down):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x, bias):
+        h = self.norm1(x)
+        x = x + self.out(attention(self.query(h), self.key(h), self.value(h), self.heads, bias))
+        return x + self.down(F.silu(self.up(self.norm2(x))))
+
+
+class TextEncoder(nn.Module):
+    """Ids N×24 and styles N → context N×25×192 (padding rows are zero), condition N×256."""
+
+    def __init__(self, width: int = settings.WIDTH, depth: int = 2, heads: int = 6):
+        super().__init__()
+        self.token = nn.Embedding(settings.VOCABULARY, width)
+        self.position = nn.Parameter(torch.randn(settings.TOKENS, width) * 0.02)
+        self.style = nn.Embedding(len(settings.STYLES) + 1, width)
+        self.blocks = nn.ModuleList(TextBlock(width, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.pooled_condition = nn.Linear(width, settings.CONDITION)
+        self.style_condition = nn.Linear(width, settings.CONDITION)
+        nn.init.normal_(self.token.weight, std=0.3)
+        nn.init.normal_(self.style.weight, std=0.3)
+
+    def words(self, ids):
+        """Context rows of the words N×24×192 and their mean N×192."""
+        kept = (ids != settings.PAD).to(self.position.dtype)
+        bias = ((kept - 1) * 1e4)[:, None, None, :]
+        x = self.token(ids) + self.position[: ids.shape[1]]
+        for block in self.blocks:
+            x = block(x, bias)
+        rows = self.norm(x) * kept[:, :, None]
+        return rows, rows.sum(1) / kept.sum(1, keepdim=True)
+
+    def forward(self, ids, styles):
+        rows, pooled = self.words(ids)
+        style = self.style(styles)
+        condition = self.pooled_condition(pooled) + self.style_condition(style)
+        return torch.cat([rows, style[:, None]], 1), condition
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(min(16, channels // 4), channels)
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, inputs: int, outputs: int, condition: int):
+        super().__init__()
+        self.norm1, self.conv1 = group_norm(inputs), nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.norm2, self.conv2 = group_norm(outputs), nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.modulation = nn.Linear(condition, 2 * outputs)
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)
+
+    def forward(self, x, condition):
+        h = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.modulation(condition)[:, :, None, None].chunk(2, 1)
+        return self.skip(x) + self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+
+
+class AttentionBlock(nn.Module):
+    """Pixels attend to pixels and to the words, in one softmax."""
+
+    def __init__(self, channels: int, context: int, head: int = 32):
+        super().__init__()
+        self.heads = channels // head
+        self.norm = group_norm(channels)
+        self.query, self.key, self.value = (nn.Linear(channels, channels) for _ in range(3))
+        self.context_key, self.context_value = (nn.Linear(context, channels, bias=False) for _ in range(2))
+        self.out = nn.Linear(channels, channels)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x, context):
+        rows = self.norm(x).flatten(2).transpose(1, 2)
+        keys = torch.cat([self.key(rows), self.context_key(context)], 1)
+        values = torch.cat([self.value(rows), self.context_value(context)], 1)
+        out = self.out(attention(self.query(rows), keys, values, self.heads))
+        return x + out.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+class Denoiser(nn.Module):
+    """Noisy picture N×4×32×32, time N in [0, 1], context, condition → clean picture N×4×32×32."""
+
+    KNOTS = 64
+
+    def __init__(self, channels=(48, 96, 192), blocks: int = 1, context: int = settings.WIDTH):
+        super().__init__()
+        self.channels, self.blocks = channels, blocks
+        width = settings.CONDITION
+        # Hat functions, not sines: multiply, add and maximum give the same bits on every board.
+        self.register_buffer("knots", torch.arange(self.KNOTS) * 1.0, persistent=False)
+        self.time1, self.time2 = nn.Linear(self.KNOTS, width), nn.Linear(width, width)
+        self.first = nn.Conv2d(settings.CHANNELS, channels[0], 3, padding=1)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        skips, current = [channels[0]], channels[0]
+        for level, count in enumerate(channels):
+            for _ in range(blocks):
+                self.down.append(self.stage(current, count, level, context))
+                current = count
+                skips.append(current)
+            if level + 1 < len(channels):
+                self.down.append(nn.Conv2d(current, current, 3, stride=2, padding=1))
+                skips.append(current)
+        self.middle = nn.ModuleList(
+            [ResidualBlock(current, current, width), AttentionBlock(current, context), ResidualBlock(current, current, width)]
+        )
+        for level, count in reversed(list(enumerate(channels))):
+            for _ in range(blocks + 1):
+                self.up.append(self.stage(current + skips.pop(), count, level, context))
+                current = count
+            if level > 0:
+                self.up.append(nn.Conv2d(current, current, 3, padding=1))
+        self.norm, self.last = group_norm(current), nn.Conv2d(current, settings.CHANNELS, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    @staticmethod
+    def stage(inputs: int, outputs: int, level: int, context: int) -> nn.ModuleList:
+        block = [ResidualBlock(inputs, outputs, settings.CONDITION)]
+        return nn.ModuleList(block + ([AttentionBlock(outputs, context)] if level >= 1 else []))
+
+    def embed_time(self, time):
+        hats = F.relu(1 - (time[:, None] * (self.KNOTS - 1) - self.knots).abs())
+        return self.time2(F.silu(self.time1(hats)))
+
+    def forward(self, x, time, context, condition):
+        condition = F.silu(self.embed_time(time) + condition)
+        h = self.first(x)
+        skips = [h]
+        for module in self.down:
+            h = run_stage(module, h, context, condition)
+            skips.append(h)
+        h = self.middle[0](h, condition)
+        h = self.middle[2](self.middle[1](h, context), condition)
+        for module in self.up:
+            if isinstance(module, nn.Conv2d):
+                h = module(F.interpolate(h, scale_factor=2, mode="nearest"))
+            else:
+                h = run_stage(module, torch.cat([h, skips.pop()], 1), context, condition)
+        return self.last(F.silu(self.norm(h)))
+
+
+def run_stage(module, h, context, condition):
+    if isinstance(module, nn.Conv2d):
+        return module(h)
+    h = module[0](h, condition)
+    return module[1](h, context) if len(module) > 1 else h
+
+
+class Model(nn.Module):
+    """Text encoder and denoiser, trained together."""
+
+    def __init__(self, **denoiser):
+        super().__init__()
+        self.text = TextEncoder()
+        self.denoiser = Denoiser(**denoiser)
+
+    def forward(self, x, time, ids, styles):
+        return self.denoiser(x, time, *self.text(ids, styles))
+
+
+class DecoderBlock(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = nn.GroupNorm(channels // 8, channels)
+        self.conv1, self.conv2 = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)
+
+    def forward(self, x):
+        return x + self.conv2(F.silu(self.conv1(F.silu(self.norm(x)))))
+
+
+class Decoder(nn.Module):
+    """Picture N×4×32×32 and style N → picture N×4×128×128."""
+
+    def __init__(self, channels=(160, 96, 48), blocks: int = 2):
+        super().__init__()
+        self.style = nn.Embedding(len(settings.STYLES) + 1, channels[0])
+        self.first = nn.Conv2d(settings.CHANNELS * 4, channels[0], 3, padding=1)
+        self.levels = nn.ModuleList(nn.Sequential(*(DecoderBlock(c) for _ in range(blocks))) for c in channels)
+        self.grow = nn.ModuleList(nn.Conv2d(a, b * 4, 1) for a, b in zip(channels, channels[1:]))
+        self.last = nn.Conv2d(channels[-1], settings.CHANNELS * 4, 3, padding=1)
+
+    def forward(self, x, styles):
+        h = self.first(F.pixel_unshuffle(x, 2)) + self.style(styles)[:, :, None, None]
+        for index, level in enumerate(self.levels):
+            h = level(h)
+            if index < len(self.grow):
+                h = F.pixel_shuffle(self.grow[index](h), 2)
+        return F.pixel_shuffle(self.last(F.silu(h)), 2)
+
+
+class PictureEncoder(nn.Module):
+    """Picture N×4×32×32 → N×192, the picture side of the image–text network."""
+
+    def __init__(self, channels: int = 48, width: int = settings.WIDTH):
+        super().__init__()
+        layers, inputs = [], settings.CHANNELS
+        for level, outputs in enumerate((channels, 2 * channels, 4 * channels)):
+            layers += [nn.Conv2d(inputs, outputs, 3, stride=1 if level == 0 else 2, padding=1), nn.GroupNorm(8, outputs), nn.SiLU()]
+            layers += [nn.Conv2d(outputs, outputs, 3, padding=1), nn.GroupNorm(8, outputs), nn.SiLU()]
+            inputs = outputs
+        layers += [nn.Conv2d(inputs, 2 * inputs, 3, stride=2, padding=1), nn.SiLU(), nn.Flatten()]
+        self.layers = nn.Sequential(*layers)
+        self.out = nn.Linear(2 * inputs * 16, width)
+
+    def forward(self, x):
+        return self.out(self.layers(x))

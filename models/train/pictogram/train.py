@@ -1,0 +1,112 @@
+"""Trains the text encoder and the denoiser together: flow matching with x-prediction.
+
+    python -m pictogram.train --minutes 60
+
+May be cut anywhere: it goes on from `teacher.pt` until `--minutes` are spent over all runs together;
+with more minutes than before it goes on from the finished network. `--from-pack FOLDER` starts from a
+pack's own int8 weights.
+"""
+
+import argparse
+import copy
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import sampling, settings, training
+from .captions import Captions, as_pictures
+from .networks import Model
+from .unpack import load_pack
+
+
+def denoising_loss(model, pictures, ids, styles, device):
+    """Velocity loss: the error of the predicted picture weighted by 1/(1-t)²."""
+    noise = torch.randn_like(pictures)
+    time = torch.sigmoid(torch.randn(len(pictures), device=device) - 0.4)
+    mix = time[:, None, None, None]
+    with training.autocast(device):
+        predicted = model((1 - mix) * noise + mix * pictures, time, ids, styles)
+    error = (predicted.float() - pictures).square().mean((1, 2, 3))
+    return (error / (1 - time).clamp(min=0.1).square()).mean()
+
+
+def start(model: Model, options, path: Path, device: str) -> dict:
+    """Weights to start from: the run's own checkpoint, a pack, or the words stage."""
+    if path.exists():
+        return torch.load(path, map_location=device)
+    if options.from_pack:
+        load_pack(options.from_pack, model)
+    elif (options.work / "words.pt").exists():
+        words = torch.load(options.work / "words.pt", map_location=device)["text"]
+        missing = model.text.load_state_dict(words, strict=False)
+        assert not missing.missing_keys, missing
+    return {}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=settings.DEFAULT_WORK)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--batch", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--from-pack", type=Path)
+    parser.add_argument("--save-every", type=float, default=3, help="minutes between checkpoints")
+    parser.add_argument("--sheet-every", type=float, default=15, help="minutes between sample sheets")
+    options = parser.parse_args()
+    device = training.pick_device(options.device)
+    captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
+    path = options.work / "teacher.pt"
+    model = Model().to(device, memory_format=torch.channels_last)
+    state = start(model, options, path, device)
+    average = copy.deepcopy(model)
+    made = training.optimisers(model, muon=0.01, adam=1e-3)
+    step, seen = state.get("step", 0), 0
+    if state:
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        for optimiser, saved in zip(made, state["optimisers"]):
+            optimiser.load_state_dict(saved)
+    clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "train.jsonl")
+    # A resumed run must not see the same batches again.
+    generator, chooser = random.Random(options.seed + step), np.random.default_rng(options.seed + step)
+    torch.manual_seed(options.seed + step)
+    parameters = list(model.parameters())
+    print(f"{sum(p.numel() for p in parameters) / 1e6:.2f} M parameters, {device}, step {step}")
+
+    def keep():
+        states = [optimiser.state_dict() for optimiser in made]
+        training.save(path, model=model.state_dict(), average=average.state_dict(), optimisers=states, step=step, minutes=clock.elapsed)
+
+    running, begun, next_save, next_sheet = None, clock.elapsed, clock.elapsed + options.save_every, clock.elapsed + options.sheet_every
+    while clock.fraction < 1:
+        training.set_rates(made, clock.rate(step, 300))
+        indices = chooser.choice(captions.training, options.batch)
+        ids, styles = captions.batch(indices, generator, empty=0.1, style_word=0.15)
+        loss = denoising_loss(model, as_pictures(array[indices], device), ids.to(device), styles.to(device), device)
+        for optimiser in made:
+            optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        for optimiser in made:
+            optimiser.step()
+        step, seen = step + 1, seen + options.batch
+        training.follow(average, model, min(0.9995, max(0.0, 1 - 5 / (step + 1))))
+        running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
+        if step % 100 == 0:
+            speed = seen / (clock.elapsed - begun) / 60
+            log(step=step, minutes=clock.elapsed, loss=running, pictures_per_second=speed, minutes_left=clock.minutes - clock.elapsed)
+        if clock.elapsed > next_save:
+            keep()
+            next_save = clock.elapsed + options.save_every
+        if clock.elapsed > next_sheet:
+            sampling.standard_sheet(average, captions, options.work / f"teacher-{step}.png", sampling.teacher_times(25), 2.0, device)
+            next_sheet = clock.elapsed + options.sheet_every
+    keep()
+    sampling.standard_sheet(average, captions, options.work / "teacher.png", sampling.teacher_times(25), 2.0, device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""What every training stage needs: devices, the Muon optimiser, schedules, checkpoints that may be cut anywhere."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+def pick_device(name: str = "auto") -> str:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+    return name
+
+
+def autocast(device: str):
+    return torch.autocast(device, torch.bfloat16)
+
+
+def orthogonalise(gradient: torch.Tensor, steps: int = 5) -> torch.Tensor:
+    """Newton–Schulz iteration of Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon)."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = gradient.bfloat16()
+    tall = x.size(0) > x.size(1)
+    x = x.T if tall else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.T if tall else x).float()
+
+
+class Muon(torch.optim.Optimizer):
+    def __init__(self, parameters, lr: float, momentum: float = 0.95, weight_decay: float = 0.01):
+        super().__init__(parameters, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state[parameter]
+                if "momentum" not in state:
+                    state["momentum"] = torch.zeros_like(parameter)
+                state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
+                update = parameter.grad.lerp(state["momentum"], group["momentum"])
+                update = orthogonalise(update.reshape(update.shape[0], -1))
+                update = update * max(1, update.shape[0] / update.shape[1]) ** 0.5
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.add_(update.reshape(parameter.shape), alpha=-group["lr"])
+
+
+# Layers that read or write pictures and styles keep AdamW.
+NOT_MUON = ("token", "style", "position", "first", "last")
+# What the words stage has taught moves slowly: Muon's steps have the size of the weights themselves and would undo it.
+TAUGHT = ("text.token", "text.position", "text.blocks", "text.norm")
+TAUGHT_RATE = 3e-4
+
+
+def optimisers(network: nn.Module, muon: float, adam: float) -> list[torch.optim.Optimizer]:
+    named = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
+    taught = [p for n, p in named if n.startswith(TAUGHT)]
+    matrices = [p for n, p in named if p.ndim >= 2 and not n.startswith(TAUGHT) and not any(word in n for word in NOT_MUON)]
+    taken = {id(p) for p in taught + matrices}
+    groups = [{"params": [p for _, p in named if id(p) not in taken]}]
+    groups += [{"params": taught, "lr": TAUGHT_RATE}] if taught else []
+    made = [torch.optim.AdamW(groups, lr=adam, betas=(0.9, 0.95), weight_decay=0.01, fused=True), Muon(matrices, lr=muon)]
+    for optimiser in made:
+        for group in optimiser.param_groups:
+            group["base"] = group["lr"]
+    return made
+
+
+class Clock:
+    """How far a stage has come. Minutes are counted over all its runs, so a cut run goes on where it was."""
+
+    def __init__(self, minutes: float, spent: float = 0.0):
+        self.minutes, self.spent, self.started = minutes, spent, time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        return self.spent + (time.monotonic() - self.started) / 60
+
+    @property
+    def fraction(self) -> float:
+        return self.elapsed / self.minutes
+
+    def rate(self, step: int, warm: int = 100, hold: float = 0.65) -> float:
+        """Warm up, hold, then fall linearly to 3 %."""
+        fall = 1.0 if self.fraction < hold else max(0.03, (1 - self.fraction) / (1 - hold))
+        return min(1.0, (step + 1) / warm) * fall
+
+
+def set_rates(made: list[torch.optim.Optimizer], rate: float) -> None:
+    for optimiser in made:
+        for group in optimiser.param_groups:
+            group["lr"] = group["base"] * rate
+
+
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Exponential moving average of the weights."""
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+
+
+def save(path: Path, **state) -> None:
+    """A checkpoint is whole or absent: written beside, synced, renamed."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class Log:
+    """One JSON line a report, beside the checkpoint, and the same on the terminal."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __call__(self, **values) -> None:
+        rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}
+        with self.path.open("a") as file:
+            file.write(json.dumps(rounded) + "\n")
+        print(" ".join(f"{key} {value}" for key, value in rounded.items()), flush=True)

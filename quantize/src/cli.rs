@@ -1,0 +1,55 @@
+//! The command line.
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use crate::error::{Error, Result};
+use crate::{Report, Scheme};
+
+/// Turns an f32 ONNX export into an Inkstone pack with int8 weights.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or input.")]
+pub struct Arguments {
+    /// Folder with model.toml, graphs, tokenizer and card; or one ONNX graph
+    #[arg(value_name = "MODEL.onnx|FOLDER")]
+    pub input: PathBuf,
+    /// Folder to write the pack to
+    #[arg(long, value_name = "PACK")]
+    pub out: PathBuf,
+    /// Which layers become int8
+    #[arg(long, value_enum, default_value_t)]
+    pub scheme: Scheme,
+    /// Replace a pack that is there already
+    #[arg(long)]
+    pub force: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// See [`Error::exit_code`]. Wrong usage ends the process with code 2.
+pub fn run() -> Result<()> {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    let arguments = Arguments::parse();
+    let report = crate::quantize(&arguments.input, &arguments.out, arguments.scheme, arguments.force)?;
+    print(&report, arguments.json)
+}
+
+fn print(report: &Report, json: bool) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    let text = if json {
+        serde_json::to_string_pretty(report).map_err(std::io::Error::from)
+    } else {
+        Ok(report.to_string())
+    };
+    match text.and_then(|text| writeln!(output, "{text}")) {
+        // Whoever reads the report may stop early; the pack is complete.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::machine(Path::new("standard output"), "write")(error)),
+        _ => Ok(()),
+    }
+}

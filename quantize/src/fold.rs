@@ -1,0 +1,349 @@
+//! Computes what depends on constants and fixed shapes alone, and takes out nodes that change nothing.
+
+use std::collections::HashMap;
+
+use tract_onnx::pb::NodeProto;
+use tract_onnx::pb::tensor_proto::DataType;
+
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::proto;
+use crate::shapes;
+use crate::tensor::{Constant, Values};
+
+/// Folds constants, learns the shapes of values and drops what is no longer needed.
+///
+/// # Errors
+/// For a graph whose nodes cannot be ordered.
+pub fn fold(graph: &mut Graph) -> Result<()> {
+    let nodes = std::mem::take(&mut graph.nodes);
+    let mut renamed: HashMap<String, String> = HashMap::new();
+    for mut node in nodes {
+        for value in &mut node.input {
+            if let Some(name) = renamed.get(value) {
+                value.clone_from(name);
+            }
+        }
+        let is_output = node
+            .output
+            .iter()
+            .any(|output| graph.outputs.iter().any(|port| port.name == *output));
+        if !is_output && is_identity(graph, &node) {
+            renamed.insert(node.output[0].clone(), node.input[0].clone());
+            continue;
+        }
+        if !is_output && let Some(constant) = evaluate(graph, &node) {
+            graph.constants.insert(node.output[0].clone(), constant);
+            continue;
+        }
+        learn_shapes(graph, &node);
+        graph.nodes.push(node);
+    }
+    graph.sweep();
+    graph.sort()
+}
+
+fn learn_shapes(graph: &mut Graph, node: &NodeProto) {
+    let shapes = shapes::outputs(graph, node).unwrap_or_default();
+    for (output, shape) in node.output.iter().zip(shapes) {
+        graph.shapes.entry(output.clone()).or_insert(shape);
+    }
+}
+
+fn is_identity(graph: &Graph, node: &NodeProto) -> bool {
+    match node.op_type.as_str() {
+        "Identity" => true,
+        "Dropout" => node.output.len() == 1 && node.input.len() < 3,
+        // A Reshape to the shape that is there already.
+        "Reshape" => {
+            let from = graph.shape(&node.input[0]);
+            let to = shapes::outputs(graph, node).and_then(|shapes| shapes.into_iter().next());
+            from.is_some() && from == to.as_deref() && !graph.constants.contains_key(&node.input[0])
+        }
+        _ => false,
+    }
+}
+
+/// The node's value, where all of its inputs are constants or only a shape is asked for.
+fn evaluate(graph: &Graph, node: &NodeProto) -> Option<Constant> {
+    if node.op_type == "Shape" {
+        return shape_of(graph, node);
+    }
+    if node.input.is_empty()
+        || node
+            .input
+            .iter()
+            .any(|value| !value.is_empty() && !graph.constants.contains_key(value))
+    {
+        return None;
+    }
+    let first = graph.constant_input(node, 0)?;
+    let origin = || first.origin.clone().or_else(|| node.input.first().cloned());
+    let reshaped = |shape: Vec<usize>| Constant {
+        shape,
+        values: first.values.clone(),
+        origin: origin(),
+    };
+    match node.op_type.as_str() {
+        "Reshape" | "Unsqueeze" | "Squeeze" | "Flatten" => Some(reshaped(shapes::outputs(graph, node)?.pop()?)),
+        "Transpose" => Some(Constant {
+            origin: origin(),
+            ..transpose(first, proto::ints(node, "perm"))?
+        }),
+        "Cast" => cast(first, proto::int(node, "to")?),
+        "Sqrt" => map(first, f32::sqrt),
+        "Neg" => map(first, |value| -value),
+        "Exp" => map(first, f32::exp),
+        "Reciprocal" => map(first, f32::recip),
+        "Add" | "Sub" | "Mul" | "Div" | "Mod" => combine(&node.op_type, first, graph.constant_input(node, 1)?),
+        "Concat" => concat(graph, node),
+        "Slice" => slice(graph, node, first),
+        "Gather" => gather(first, graph.constant_input(node, 1)?, proto::int(node, "axis").unwrap_or(0)),
+        _ => None,
+    }
+}
+
+fn shape_of(graph: &Graph, node: &NodeProto) -> Option<Constant> {
+    let shape = graph.shape(node.input.first()?)?;
+    let rank = i64::try_from(shape.len()).ok()?;
+    let bound = |name: &str, default: i64| {
+        let position = proto::int(node, name).unwrap_or(default);
+        usize::try_from((if position < 0 { position + rank } else { position }).clamp(0, rank)).ok()
+    };
+    let sizes = shape.get(bound("start", 0)?..bound("end", rank)?)?;
+    let values: Vec<i64> = sizes.iter().map(|&size| i64::try_from(size).ok()).collect::<Option<_>>()?;
+    Some(Constant::i64(&[values.len()], values))
+}
+
+fn map(constant: &Constant, function: impl Fn(f32) -> f32) -> Option<Constant> {
+    let values = constant.floats()?.iter().map(|&value| function(value)).collect();
+    Some(Constant::f32(&constant.shape, values))
+}
+
+fn cast(constant: &Constant, to: i64) -> Option<Constant> {
+    let to = DataType::try_from(i32::try_from(to).ok()?).ok()?;
+    match (&constant.values, to) {
+        (Values::F32(_), DataType::Float) | (Values::I64(_), DataType::Int64) => Some(constant.clone()),
+        // ONNX rounds toward zero, and to the nearest float, as Rust does.
+        (Values::F32(values), DataType::Int64) => Some(Constant::i64(&constant.shape, values.iter().map(|&value| value as i64).collect())),
+        (Values::I64(values), DataType::Float) => Some(Constant::f32(&constant.shape, values.iter().map(|&value| value as f32).collect())),
+        _ => None,
+    }
+}
+
+/// For every element of `shape`, the place of the element that it takes from a constant with the dimensions `from`.
+fn places(shape: &[usize], strides: &[usize]) -> Vec<usize> {
+    let mut places = vec![0];
+    for (&size, &stride) in shape.iter().zip(strides) {
+        places = places
+            .iter()
+            .flat_map(|&place| (0..size).map(move |index| place + index * stride))
+            .collect();
+    }
+    places
+}
+
+fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for index in (1..shape.len()).rev() {
+        strides[index - 1] = strides[index] * shape[index];
+    }
+    strides
+}
+
+/// The elements at `places`, in a new shape; `None` where a place lies outside.
+fn pick(constant: &Constant, shape: Vec<usize>, places: &[usize]) -> Option<Constant> {
+    fn take<T: Copy>(values: &[T], places: &[usize]) -> Option<Vec<T>> {
+        places.iter().map(|&place| values.get(place).copied()).collect()
+    }
+    let values = match &constant.values {
+        Values::F32(values) => Values::F32(take(values, places)?),
+        Values::I64(values) => Values::I64(take(values, places)?),
+        Values::I8(values) => Values::I8(take(values, places)?),
+        Values::Other(..) => return None,
+    };
+    Some(Constant {
+        shape,
+        values,
+        origin: None,
+    })
+}
+
+fn transpose(constant: &Constant, order: Option<&[i64]>) -> Option<Constant> {
+    let shape = shapes::transpose(&constant.shape, order)?;
+    let from = shapes::transpose(&strides(&constant.shape), order)?;
+    let places = places(&shape, &from);
+    pick(constant, shape, &places)
+}
+
+fn slice(graph: &Graph, node: &NodeProto, constant: &Constant) -> Option<Constant> {
+    let ranges = shapes::slice_ranges(graph, node, &constant.shape)?;
+    let shape: Vec<usize> = ranges.iter().map(|&(start, end, step)| (end - start).div_ceil(step)).collect();
+    let from = strides(&constant.shape);
+    let first: usize = ranges.iter().zip(&from).map(|(&(start, ..), &stride)| start * stride).sum();
+    let steps: Vec<usize> = ranges.iter().zip(&from).map(|(&(_, _, step), &stride)| step * stride).collect();
+    let places: Vec<usize> = places(&shape, &steps).into_iter().map(|place| place + first).collect();
+    pick(constant, shape, &places)
+}
+
+fn gather(data: &Constant, indices: &Constant, along: i64) -> Option<Constant> {
+    let along = shapes::axis(along, data.shape.len())?;
+    let rows = i64::try_from(data.shape[along]).ok()?;
+    let chosen = indices
+        .integers()?
+        .iter()
+        .map(|&index| usize::try_from(if index < 0 { index + rows } else { index }).ok());
+    let chosen: Vec<usize> = chosen.collect::<Option<_>>()?;
+    if chosen.iter().any(|&index| index >= data.shape[along]) {
+        return None;
+    }
+    let (inner, outer) = (
+        data.shape[along + 1..].iter().product::<usize>(),
+        data.shape[..along].iter().product::<usize>(),
+    );
+    let row = data.shape[along] * inner;
+    let mut places = Vec::with_capacity(outer * chosen.len() * inner);
+    for outer in 0..outer {
+        for index in &chosen {
+            places.extend((0..inner).map(|inner_index| outer * row + index * inner + inner_index));
+        }
+    }
+    pick(
+        data,
+        [&data.shape[..along], &indices.shape, &data.shape[along + 1..]].concat(),
+        &places,
+    )
+}
+
+fn concat(graph: &Graph, node: &NodeProto) -> Option<Constant> {
+    let parts: Vec<&Constant> = node.input.iter().map(|value| graph.constants.get(value)).collect::<Option<_>>()?;
+    // Exports join lists of sizes; anything wider is left to the runtime.
+    if parts.iter().any(|part| part.shape.len() != 1) {
+        return None;
+    }
+    let values: Vec<i64> = parts.iter().map(|part| part.integers()).collect::<Option<Vec<_>>>()?.concat();
+    Some(Constant::i64(&[values.len()], values))
+}
+
+fn combine(operator: &str, left: &Constant, right: &Constant) -> Option<Constant> {
+    let shape = shapes::broadcast(&left.shape, &right.shape)?;
+    let aligned = |constant: &Constant| {
+        let padding = shape.len() - constant.shape.len();
+        let mut steps = vec![0; padding];
+        steps.extend(
+            strides(&constant.shape)
+                .iter()
+                .zip(&constant.shape)
+                .map(|(&stride, &size)| if size == 1 { 0 } else { stride }),
+        );
+        places(&shape, &steps)
+    };
+    let pairs = aligned(left).into_iter().zip(aligned(right));
+    match (&left.values, &right.values) {
+        (Values::F32(a), Values::F32(b)) => {
+            let values = pairs.map(|(i, j)| float(operator, a[i], b[j])).collect::<Option<_>>()?;
+            Some(Constant::f32(&shape, values))
+        }
+        (Values::I64(a), Values::I64(b)) => {
+            let values = pairs.map(|(i, j)| integer(operator, a[i], b[j])).collect::<Option<_>>()?;
+            Some(Constant::i64(&shape, values))
+        }
+        _ => None,
+    }
+}
+
+fn float(operator: &str, a: f32, b: f32) -> Option<f32> {
+    match operator {
+        "Add" => Some(a + b),
+        "Sub" => Some(a - b),
+        "Mul" => Some(a * b),
+        "Div" => Some(a / b),
+        _ => None,
+    }
+}
+
+fn integer(operator: &str, a: i64, b: i64) -> Option<i64> {
+    match operator {
+        "Add" => a.checked_add(b),
+        "Sub" => a.checked_sub(b),
+        "Mul" => a.checked_mul(b),
+        "Div" => a.checked_div(b),
+        // The remainder has the sign of the divisor.
+        "Mod" => a
+            .checked_rem(b)
+            .map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::WithAttribute;
+    use crate::testing::{Builder, names};
+
+    #[test]
+    fn reshapes_of_weights_are_folded() {
+        let transposed = proto::node("Transpose", "t", &["w"], &["wt"]).with_ints("perm", &[1, 0]);
+        let builder = Builder::new(17)
+            .input("x", &[1, 2])
+            .output("y", &[1, 3])
+            .constant("w", &[3, 2], &[1., 2., 3., 4., 5., 6.]);
+        let mut graph = builder.with(transposed).node("MatMul", &["x", "wt"], "y").graph();
+        fold(&mut graph).unwrap();
+        assert_eq!(names(&graph), ["MatMul"]);
+        let constant = &graph.constants["wt"];
+        assert_eq!(constant.floats().unwrap(), [1., 3., 5., 2., 4., 6.]);
+        assert_eq!(constant.origin.as_deref(), Some("w"));
+        assert!(!graph.constants.contains_key("w"));
+    }
+
+    #[test]
+    fn shape_arithmetic_of_older_exports_is_folded() {
+        let mut builder = Builder::new(17)
+            .input("x", &[2, 6])
+            .output("y", &[12])
+            .integers("one", &[1])
+            .integers("two", &[2]);
+        builder = builder.integers("zero", &[0]).integers("end", &[i64::MAX]);
+        builder = builder
+            .node("Shape", &["x"], "shape")
+            .node("Slice", &["shape", "one", "end", "zero"], "last");
+        builder = builder
+            .node("Mul", &["last", "two"], "all")
+            .node("Reshape", &["x", "all"], "flat")
+            .node("Neg", &["flat"], "y");
+        let mut graph = builder.graph();
+        fold(&mut graph).unwrap();
+        assert_eq!(names(&graph), ["Reshape", "Neg"]);
+        assert_eq!(graph.constants["all"].integers().unwrap(), [12]);
+        assert_eq!(graph.shape("flat"), Some(&[12][..]));
+    }
+
+    #[test]
+    fn identities_vanish_but_outputs_keep_their_names() {
+        let builder = Builder::new(17).input("x", &[2]).output("y", &[2]);
+        let mut graph = builder
+            .node("Identity", &["x"], "same")
+            .node("Neg", &["same"], "z")
+            .node("Identity", &["z"], "y")
+            .graph();
+        fold(&mut graph).unwrap();
+        assert_eq!(names(&graph), ["Neg", "Identity"]);
+        assert_eq!(graph.nodes[0].input, ["x"]);
+    }
+
+    #[test]
+    fn broadcasting_and_gathering_match_by_hand() {
+        let row = Constant::f32(&[1, 3], vec![1., 2., 3.]);
+        let column = Constant::f32(&[2, 1], vec![10., 20.]);
+        let sum = combine("Add", &row, &column).unwrap();
+        assert_eq!(
+            (sum.shape.as_slice(), sum.floats().unwrap()),
+            (&[2, 3][..], &[11., 12., 13., 21., 22., 23.][..])
+        );
+        let last = gather(&sum, &Constant::i64(&[1], vec![-1]), 1).unwrap();
+        assert_eq!((last.shape.as_slice(), last.floats().unwrap()), (&[2, 1][..], &[13., 23.][..]));
+        assert_eq!(integer("Mod", -7, 3), Some(2));
+    }
+}

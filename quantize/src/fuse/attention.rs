@@ -1,0 +1,296 @@
+//! Attention of one picture, from rows `[1, T, C]` to rows `[1, T, C]`.
+
+use tract_onnx::pb::NodeProto;
+
+use super::{Replacement, both_ways};
+use crate::graph::{Graph, Links};
+use crate::proto::{self, WithAttribute};
+use crate::tensor::Constant;
+
+const TO_HEADS: [i64; 4] = [0, 2, 1, 3];
+
+/// Rows and how they are split into heads.
+#[derive(Clone, Copy, PartialEq)]
+struct Heads<'a> {
+    rows: &'a str,
+    heads: usize,
+    width: usize,
+}
+
+/// The standard `Attention` between Reshape and Transpose on every side.
+pub(super) fn standard(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
+    let attention = links
+        .made_by(graph, joined(graph, links, node)?, "Attention")
+        .filter(|attention| is_plain(attention))?;
+    let split = |index| split_heads(graph, links, proto::input(attention, index)?);
+    let operands = [split(0)?, split(1)?, split(2)?];
+    let scale = proto::float(attention, "scale").unwrap_or((operands[0].width as f32).sqrt().recip());
+    build(graph, links, node, operands, scale, proto::input(attention, 3))
+}
+
+/// The standard `Attention` that splits rows `[1, T, C]` into heads itself.
+pub(super) fn by_rows(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
+    if !proto::is(node, "Attention") || !is_plain(node) {
+        return None;
+    }
+    let rows = |index, heads: &str| {
+        let rows = proto::input(node, index)?;
+        let (&[1, _, channels], heads) = (graph.shape(rows)?, usize::try_from(proto::int(node, heads)?).ok()?) else {
+            return None;
+        };
+        Some(Heads {
+            rows,
+            heads,
+            width: channels.checked_div(heads)?,
+        })
+    };
+    let operands = [rows(0, "q_num_heads")?, rows(1, "kv_num_heads")?, rows(2, "kv_num_heads")?];
+    let scale = proto::float(node, "scale").unwrap_or((operands[0].width as f32).sqrt().recip());
+    build(graph, links, node, operands, scale, proto::input(node, 3))
+}
+
+/// MatMul → (Add mask) → Softmax → MatMul, with the scale before, between or after.
+pub(super) fn spelled_out(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
+    let mixed = links.made_by(graph, joined(graph, links, node)?, "MatMul")?;
+    let softmax = links.made_by(graph, &mixed.input[0], "Softmax")?;
+    if !matches!(proto::int(softmax, "axis"), None | Some(-1 | 3)) {
+        return None;
+    }
+    let scores = &softmax.input[0];
+    let unmasked = |mask: Option<&str>, scores: &str| {
+        let (scores, outer) = without_factors(graph, links, scores);
+        let product = links.made_by(graph, scores, "MatMul")?;
+        let (query, query_factor) = without_factors(graph, links, &product.input[0]);
+        let (key, key_factor) = without_factors(graph, links, &product.input[1]);
+        let whole = untransposed(graph, links, key).and_then(|key| split_heads(graph, links, key));
+        let key = whole.or_else(|| transposed_heads(graph, links, key))?;
+        let operands = [split_heads(graph, links, query)?, key, split_heads(graph, links, &mixed.input[1])?];
+        build(graph, links, node, operands, outer * query_factor * key_factor, mask)
+    };
+    match links.made_by(graph, scores, "Add") {
+        Some(add) => both_ways(add)?.into_iter().find_map(|(scores, mask)| unmasked(Some(mask), scores)),
+        None => unmasked(None, scores),
+    }
+}
+
+fn is_plain(attention: &NodeProto) -> bool {
+    let zero = |name: &str| proto::int(attention, name).unwrap_or(0) == 0;
+    let alone = attention.output.iter().skip(1).all(String::is_empty) && attention.input.iter().skip(4).all(String::is_empty);
+    alone && zero("is_causal") && zero("qk_matmul_output_mode") && proto::float(attention, "softcap").unwrap_or(0.0) == 0.0
+}
+
+/// What a Reshape → `[1, T, C]` ← Transpose joins.
+fn joined<'a>(graph: &'a Graph, links: &Links, node: &'a NodeProto) -> Option<&'a str> {
+    if !proto::is(node, "Reshape") {
+        return None;
+    }
+    let transpose = links
+        .made_by(graph, &node.input[0], "Transpose")
+        .filter(|node| proto::ints(node, "perm") == Some(&TO_HEADS))?;
+    let (&[1, rows, heads, width], &[1, joined_rows, channels]) = (graph.shape(&node.input[0])?, graph.shape(&node.output[0])?) else {
+        return None;
+    };
+    (rows == joined_rows && heads * width == channels).then_some(transpose.input[0].as_str())
+}
+
+fn split_heads<'a>(graph: &'a Graph, links: &Links, value: &str) -> Option<Heads<'a>> {
+    let transpose = links
+        .made_by(graph, value, "Transpose")
+        .filter(|node| proto::ints(node, "perm") == Some(&TO_HEADS))?;
+    reshaped(graph, links, &transpose.input[0])
+}
+
+/// Keys that go from rows to `[1, heads, width, rows]` in one Transpose.
+fn transposed_heads<'a>(graph: &'a Graph, links: &Links, value: &str) -> Option<Heads<'a>> {
+    let transpose = links
+        .made_by(graph, value, "Transpose")
+        .filter(|node| proto::ints(node, "perm") == Some(&[0, 2, 3, 1]))?;
+    reshaped(graph, links, &transpose.input[0])
+}
+
+fn reshaped<'a>(graph: &'a Graph, links: &Links, value: &str) -> Option<Heads<'a>> {
+    let rows = links.made_by(graph, value, "Reshape")?.input[0].as_str();
+    let (&[1, count, channels], &[1, split_count, heads, width]) = (graph.shape(rows)?, graph.shape(value)?) else {
+        return None;
+    };
+    (count == split_count && channels == heads * width).then_some(Heads { rows, heads, width })
+}
+
+/// What is transposed in its last two axes: by one Transpose, or by one between two Reshapes.
+fn untransposed<'a>(graph: &'a Graph, links: &Links, value: &str) -> Option<&'a str> {
+    let swap = |value: &str, order: &[i64]| {
+        links
+            .made_by(graph, value, "Transpose")
+            .filter(|node| proto::ints(node, "perm") == Some(order))
+    };
+    if let Some(transpose) = swap(value, &[0, 1, 3, 2]) {
+        return Some(&transpose.input[0]);
+    }
+    let reshape = links.made_by(graph, value, "Reshape")?;
+    let transpose = swap(&reshape.input[0], &[0, 2, 1])?;
+    let merged = links.made_by(graph, &transpose.input[0], "Reshape")?;
+    let (from, to) = (graph.shape(&merged.input[0])?, graph.shape(value)?);
+    let (&[1, heads, rows, width], merged_shape) = (from, graph.shape(&transpose.input[0])?) else {
+        return None;
+    };
+    (merged_shape == [heads, rows, width] && to == [1, heads, width, rows]).then_some(merged.input[0].as_str())
+}
+
+/// A value without the scalars that it is multiplied with or divided by, and their product.
+fn without_factors<'a>(graph: &'a Graph, links: &Links, value: &'a str) -> (&'a str, f32) {
+    let scalar = |name: &str| graph.constants.get(name).and_then(Constant::scalar);
+    if let Some(mul) = links.made_by(graph, value, "Mul") {
+        let found = both_ways(mul)
+            .into_iter()
+            .flatten()
+            .find_map(|(rest, factor)| Some((rest, scalar(factor)?)));
+        return found.unwrap_or((value, 1.0));
+    }
+    match links
+        .made_by(graph, value, "Div")
+        .map(|div| (div.input[0].as_str(), scalar(&div.input[1])))
+    {
+        Some((rest, Some(divisor))) => (rest, divisor.recip()),
+        _ => (value, 1.0),
+    }
+}
+
+fn build(graph: &Graph, links: &Links, node: &NodeProto, operands: [Heads; 3], scale: f32, mask: Option<&str>) -> Option<Replacement> {
+    let [query, key, value] = operands;
+    let (&[_, _, channels], &[_, rows, _], &[_, value_rows, _]) =
+        (graph.shape(query.rows)?, graph.shape(key.rows)?, graph.shape(value.rows)?)
+    else {
+        return None;
+    };
+    let alike = [key, value]
+        .iter()
+        .all(|other| (other.heads, other.width) == (query.heads, query.width));
+    if !alike || rows != value_rows || channels != query.heads * query.width {
+        return None;
+    }
+    let mut inputs = vec![query.rows, key.rows, value.rows];
+    let operator = match mask {
+        Some(mask) if graph.shape(mask)? == [1, 1, 1, rows] && is_float(graph, links, mask) => {
+            inputs.push(mask);
+            "MaskedAttention"
+        }
+        Some(_) => return None,
+        None => "Attention",
+    };
+    let fused = proto::our_node(operator, &node.name, &inputs, &[&node.output[0]]);
+    Some(
+        fused
+            .with_int("heads", i64::try_from(query.heads).ok()?)
+            .with_float("scale", scale)
+            .into(),
+    )
+}
+
+/// Masks may be boolean too; what makes those is known.
+fn is_float(graph: &Graph, links: &Links, mask: &str) -> bool {
+    if let Some(constant) = graph.constants.get(mask) {
+        return constant.floats().is_some();
+    }
+    let Some(node) = links.producer(graph, mask) else { return true };
+    match node.op_type.as_str() {
+        "Cast" => proto::int(node, "to") == Some(1),
+        "Unsqueeze" | "Squeeze" | "Reshape" | "Expand" | "Transpose" | "Slice" | "Gather" | "Concat" => {
+            is_float(graph, links, &node.input[0])
+        }
+        "Where" => is_float(graph, links, &node.input[1]),
+        operator => ![
+            "Equal",
+            "Not",
+            "And",
+            "Or",
+            "Xor",
+            "Less",
+            "Greater",
+            "LessOrEqual",
+            "GreaterOrEqual",
+        ]
+        .contains(&operator),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuse::fuse;
+    use crate::testing::{Builder, names};
+
+    fn split(builder: Builder, value: &str, order: &[i64]) -> Builder {
+        let (split, heads) = (format!("{value}.split"), format!("{value}.heads"));
+        let transpose = proto::node("Transpose", &heads, &[&split], &[&heads]).with_ints("perm", order);
+        builder.node("Reshape", &[value, "heads"], &split).with(transpose)
+    }
+
+    fn prepared(opset: i64, key_order: &[i64]) -> Builder {
+        let mut builder = Builder::new(opset)
+            .output("y", &[1, 6, 8])
+            .integers("heads", &[1, 6, 2, 4])
+            .integers("rows", &[1, 6, 8]);
+        for (value, order) in [("q", &TO_HEADS[..]), ("k", key_order), ("v", &TO_HEADS[..])] {
+            builder = split(builder.input(value, &[1, 6, 8]), value, order);
+        }
+        builder
+    }
+
+    fn finish(builder: Builder) -> Graph {
+        let join = proto::node("Transpose", "join", &["mixed"], &["joined"]).with_ints("perm", &TO_HEADS);
+        let mut graph = builder.with(join).node("Reshape", &["joined", "rows"], "y").graph();
+        crate::fold::fold(&mut graph).unwrap();
+        fuse(&mut graph);
+        graph
+    }
+
+    fn scale(graph: &Graph) -> f32 {
+        proto::float(&graph.nodes[0], "scale").unwrap()
+    }
+
+    #[test]
+    fn the_standard_operator() {
+        let graph = finish(prepared(23, &TO_HEADS).node("Attention", &["q.heads", "k.heads", "v.heads"], "mixed"));
+        assert_eq!(names(&graph), ["Attention"]);
+        assert_eq!(
+            (graph.nodes[0].input.as_slice(), scale(&graph)),
+            (&["q".to_owned(), "k".into(), "v".into()][..], 0.5)
+        );
+    }
+
+    #[test]
+    fn masks_by_column_only() {
+        for (shape, operator) in [([1, 1, 1, 6], "MaskedAttention"), ([1, 1, 6, 6], "Reshape")] {
+            let builder = prepared(23, &TO_HEADS).input("mask", &shape);
+            let graph = finish(builder.node("Attention", &["q.heads", "k.heads", "v.heads", "mask"], "mixed"));
+            assert_eq!(graph.nodes[0].op_type, operator);
+        }
+    }
+
+    #[test]
+    fn causal_attention_stays_and_is_refused() {
+        let causal = proto::node("Attention", "causal", &["q.heads", "k.heads", "v.heads"], &["mixed"]).with_int("is_causal", 1);
+        let graph = finish(prepared(23, &TO_HEADS).with(causal));
+        assert!(
+            crate::downgrade::check(&graph)
+                .unwrap_err()
+                .to_string()
+                .contains("`causal` (Attention)")
+        );
+    }
+
+    #[test]
+    fn spelled_out_with_the_scale_on_both_sides() {
+        let mut builder = prepared(18, &[0, 2, 3, 1])
+            .constant("root", &[1], &[0.5])
+            .input("mask", &[1, 1, 1, 6]);
+        builder = builder
+            .node("Mul", &["q.heads", "root"], "qs")
+            .node("Mul", &["k.heads", "root"], "ks")
+            .node("MatMul", &["qs", "ks"], "s");
+        builder = builder.node("Add", &["s", "mask"], "masked").node("Softmax", &["masked"], "p");
+        let graph = finish(builder.node("MatMul", &["p", "v.heads"], "mixed"));
+        assert_eq!(names(&graph), ["MaskedAttention"]);
+        assert_eq!(scale(&graph), 0.25);
+    }
+}

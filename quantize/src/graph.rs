@@ -1,0 +1,459 @@
+//! One graph in a form that is easy to edit: nodes in order, constants by name, known shapes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use inkstone::pack::{Element, Port};
+use prost::Message;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::dimension;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
+
+use crate::error::{Error, Result};
+use crate::proto;
+use crate::tensor::{Constant, DecodeError};
+
+/// Operator sets of the default domain that can be read.
+pub const OPSETS: std::ops::RangeInclusive<i64> = 13..=23;
+
+/// A graph that can be edited. Nodes are in topological order.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// The file that the graph was read from, for messages.
+    pub file: PathBuf,
+    /// Name of the graph.
+    pub name: String,
+    /// Version of the default operator set that the nodes follow.
+    pub opset: i64,
+    /// Nodes, each after those that it reads from.
+    pub nodes: Vec<NodeProto>,
+    /// Constants by the name of their value.
+    pub constants: BTreeMap<String, Constant>,
+    /// Inputs, without those that have a constant as default.
+    pub inputs: Vec<Port>,
+    /// Outputs.
+    pub outputs: Vec<Port>,
+    /// Shapes of values as far as they are known.
+    pub shapes: HashMap<String, Vec<usize>>,
+}
+
+impl Graph {
+    /// Reads a graph and its external data.
+    ///
+    /// # Errors
+    /// For a file that is missing, not ONNX, of another operator set, or with free dimensions.
+    pub fn read(file: &Path) -> Result<Graph> {
+        let bytes = std::fs::read(file).map_err(Error::reading(file, "there is no such file: check the path"))?;
+        let model = ModelProto::decode(bytes.as_slice())
+            .map_err(|error| Error::input(file, format!("is not an ONNX model, or is cut short ({error}): export it again")))?;
+        Graph::from_model(model, file)
+    }
+
+    /// Takes over a model's graph; `file` is for messages and its folder for external data.
+    ///
+    /// # Errors
+    /// As for [`Graph::read`].
+    pub fn from_model(model: ModelProto, file: &Path) -> Result<Graph> {
+        let opset = check_model(&model, file)?;
+        let Some(proto) = model.graph else {
+            return Err(Error::input(file, "is not an ONNX model: it has no graph"));
+        };
+        check_nodes(&proto, file)?;
+        let mut graph = Graph {
+            file: file.to_owned(),
+            name: proto.name.clone(),
+            opset,
+            nodes: Vec::with_capacity(proto.node.len()),
+            constants: BTreeMap::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            shapes: HashMap::new(),
+        };
+        for tensor in &proto.initializer {
+            graph.add_tensor(&tensor.name, tensor)?;
+        }
+        graph.take_nodes(proto.node)?;
+        graph.shapes.extend(
+            proto
+                .value_info
+                .iter()
+                .filter_map(|info| Some((info.name.clone(), fixed_shape(info)?))),
+        );
+        graph.inputs = graph.ports(&proto.input, "input")?;
+        graph.outputs = graph.ports(&proto.output, "output")?;
+        let ports: Vec<_> = graph
+            .inputs
+            .iter()
+            .chain(&graph.outputs)
+            .map(|port| (port.name.clone(), port.shape.clone()))
+            .collect();
+        graph.shapes.extend(ports);
+        graph.sort()?;
+        Ok(graph)
+    }
+
+    fn add_tensor(&mut self, name: &str, tensor: &TensorProto) -> Result<()> {
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        let constant = Constant::decode(tensor, folder).map_err(|error| match error {
+            DecodeError::Tensor(problem) => Error::input(&self.file, format!("tensor `{name}` {problem}")),
+            DecodeError::Missing(location) => {
+                let problem = format!(
+                    "is missing; {} keeps its weights there: copy both files together",
+                    self.file.display()
+                );
+                Error::input(&folder.join(location), problem)
+            }
+            DecodeError::Machine(source) => Error::Machine {
+                path: self.file.clone(),
+                action: "read the external data of",
+                source,
+            },
+        })?;
+        self.constants.insert(name.to_owned(), constant);
+        Ok(())
+    }
+
+    /// Constant nodes become constants.
+    fn take_nodes(&mut self, nodes: Vec<NodeProto>) -> Result<()> {
+        for (index, mut node) in nodes.into_iter().enumerate() {
+            if node.name.is_empty() {
+                node.name = format!("{}_{index}", node.op_type);
+            }
+            if !proto::is(&node, "Constant") {
+                self.nodes.push(node);
+                continue;
+            }
+            let (Some(output), Some(attribute)) = (node.output.first(), node.attribute.first()) else {
+                return Err(self.error(&node, "has no value: export the model again"));
+            };
+            match (attribute.name.as_str(), &attribute.t) {
+                ("value", Some(tensor)) => self.add_tensor(output, tensor)?,
+                ("value_float", _) => self.set(output, Constant::f32(&[], vec![attribute.f])),
+                ("value_int", _) => self.set(output, Constant::i64(&[], vec![attribute.i])),
+                ("value_floats", _) => self.set(output, Constant::f32(&[attribute.floats.len()], attribute.floats.clone())),
+                ("value_ints", _) => self.set(output, Constant::i64(&[attribute.ints.len()], attribute.ints.clone())),
+                (other, _) => return Err(self.error(&node, format!("attribute `{other}` is not supported"))),
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, name: &str, constant: Constant) {
+        self.constants.insert(name.to_owned(), constant);
+    }
+
+    fn ports(&self, infos: &[ValueInfoProto], kind: &str) -> Result<Vec<Port>> {
+        let wanted = infos
+            .iter()
+            .filter(|info| kind == "output" || !self.constants.contains_key(&info.name));
+        wanted.map(|info| self.port(info, kind)).collect()
+    }
+
+    fn port(&self, info: &ValueInfoProto, kind: &str) -> Result<Port> {
+        let fail = |problem: String| Error::input(&self.file, format!("{kind} `{}` {problem}", info.name));
+        let data_type = tensor_type(info)
+            .and_then(|tensor| DataType::try_from(tensor.elem_type).ok())
+            .unwrap_or(DataType::Undefined);
+        let element = match data_type {
+            DataType::Float => Element::F32,
+            DataType::Int64 => Element::I64,
+            other => {
+                return Err(fail(format!(
+                    "is {}: export the model with f32 and int64 ports",
+                    other.as_str_name()
+                )));
+            }
+        };
+        let shape = fixed_shape(info).ok_or_else(|| fail("has a free dimension: export the model with fixed shapes".to_owned()))?;
+        Ok(Port {
+            name: info.name.clone(),
+            element,
+            shape,
+        })
+    }
+
+    /// An error at a node of this graph.
+    pub fn error(&self, node: &NodeProto, problem: impl Into<String>) -> Error {
+        Error::Node {
+            path: self.file.clone(),
+            node: node.name.clone(),
+            operator: node.op_type.clone(),
+            problem: problem.into(),
+        }
+    }
+
+    /// The constant that a node reads at `index`.
+    pub fn constant_input(&self, node: &NodeProto, index: usize) -> Option<&Constant> {
+        self.constants.get(proto::input(node, index)?)
+    }
+
+    /// Shape of a value, where it is known.
+    pub fn shape(&self, value: &str) -> Option<&[usize]> {
+        match self.constants.get(value) {
+            Some(constant) => Some(&constant.shape),
+            None => self.shapes.get(value).map(Vec::as_slice),
+        }
+    }
+
+    /// Adds a constant under `wanted` or, where another has that name, under a name made from it.
+    pub fn add_constant(&mut self, wanted: &str, constant: Constant) -> String {
+        let taken = |name: &str| {
+            self.constants
+                .get(name)
+                .is_some_and(|other| other.shape != constant.shape || other.values != constant.values)
+        };
+        let name = free_name(wanted, |name| taken(name) || self.shapes.contains_key(name));
+        self.constants.insert(name.clone(), constant);
+        name
+    }
+
+    /// Renames nodes that have the name of an earlier one, of an input or of a constant: tract makes nodes of all of them.
+    pub fn make_names_unique(&mut self) {
+        let inputs = self.inputs.iter().map(|port| &port.name);
+        let mut taken: HashSet<String> = inputs.chain(self.constants.keys()).cloned().collect();
+        for node in &mut self.nodes {
+            node.name = free_name(&node.name, |name| taken.contains(name));
+            taken.insert(node.name.clone());
+        }
+    }
+
+    /// Drops nodes and constants that no output depends on.
+    pub fn sweep(&mut self) {
+        let mut needed: HashSet<String> = self.outputs.iter().map(|port| port.name.clone()).collect();
+        let mut kept: Vec<NodeProto> = Vec::with_capacity(self.nodes.len());
+        for node in self.nodes.drain(..).rev() {
+            if node.output.iter().any(|output| needed.contains(output)) {
+                needed.extend(node.input.iter().cloned());
+                kept.push(node);
+            }
+        }
+        kept.reverse();
+        self.nodes = kept;
+        self.constants.retain(|name, _| needed.contains(name));
+    }
+
+    /// Puts every node after those that it reads from, otherwise in the order of the file.
+    ///
+    /// # Errors
+    /// For a value that nothing makes, or that depends on itself.
+    pub fn sort(&mut self) -> Result<()> {
+        let links = Links::of(self);
+        let mut waiting = vec![0usize; self.nodes.len()];
+        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            for value in node.input.iter().filter(|value| !value.is_empty() && !self.is_given(value)) {
+                let Some(&producer) = links.producers.get(value) else {
+                    return Err(self.error(node, format!("reads `{value}`, which nothing makes: export the model again")));
+                };
+                waiting[index] += 1;
+                readers[producer].push(index);
+            }
+        }
+        let mut ready: BTreeSet<usize> = (0..waiting.len()).filter(|&index| waiting[index] == 0).collect();
+        let mut order = Vec::with_capacity(self.nodes.len());
+        while let Some(index) = ready.pop_first() {
+            order.push(index);
+            for &reader in &readers[index] {
+                waiting[reader] -= 1;
+                if waiting[reader] == 0 {
+                    ready.insert(reader);
+                }
+            }
+        }
+        if let Some(stuck) = waiting.iter().position(|&count| count > 0) {
+            return Err(self.error(&self.nodes[stuck], "depends on itself: export the model again"));
+        }
+        self.nodes = order.into_iter().map(|index| std::mem::take(&mut self.nodes[index])).collect();
+        Ok(())
+    }
+
+    fn is_given(&self, value: &str) -> bool {
+        self.constants.contains_key(value) || self.inputs.iter().any(|port| port.name == value)
+    }
+}
+
+/// Who makes a value and how often it is read, at one moment.
+#[derive(Debug)]
+pub struct Links {
+    producers: HashMap<String, usize>,
+    uses: HashMap<String, usize>,
+}
+
+impl Links {
+    /// Links of the graph as it is now.
+    pub fn of(graph: &Graph) -> Links {
+        let mut links = Links {
+            producers: HashMap::new(),
+            uses: HashMap::new(),
+        };
+        for (index, node) in graph.nodes.iter().enumerate() {
+            links.producers.extend(node.output.iter().map(|output| (output.clone(), index)));
+            for input in &node.input {
+                *links.uses.entry(input.clone()).or_default() += 1;
+            }
+        }
+        for port in &graph.outputs {
+            *links.uses.entry(port.name.clone()).or_default() += 1;
+        }
+        links
+    }
+
+    /// The node that makes a value; none for constants and graph inputs.
+    pub fn producer<'a>(&self, graph: &'a Graph, value: &str) -> Option<&'a NodeProto> {
+        self.producers.get(value).and_then(|&index| graph.nodes.get(index))
+    }
+
+    /// The standard operator `operator` that makes a value.
+    pub fn made_by<'a>(&self, graph: &'a Graph, value: &str, operator: &str) -> Option<&'a NodeProto> {
+        self.producer(graph, value).filter(|node| proto::is(node, operator))
+    }
+
+    /// Whether exactly one node or output reads the value.
+    pub fn read_once(&self, value: &str) -> bool {
+        self.uses.get(value) == Some(&1)
+    }
+}
+
+fn free_name(wanted: &str, taken: impl Fn(&str) -> bool) -> String {
+    let mut name = wanted.to_owned();
+    let mut number = 1;
+    while taken(&name) {
+        number += 1;
+        name = format!("{wanted}.{number}");
+    }
+    name
+}
+
+fn check_model(model: &ModelProto, file: &Path) -> Result<i64> {
+    if model.opset_import.iter().any(|set| set.domain == proto::DOMAIN) {
+        return Err(Error::input(file, "is a graph of a pack already: give the f32 export"));
+    }
+    if let Some(function) = model.functions.first() {
+        let name = function.name.as_deref().unwrap_or_default();
+        return Err(Error::input(
+            file,
+            format!("has the function `{name}`: export the model with functions inlined"),
+        ));
+    }
+    let standard = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+    let Some(opset) = model.opset_import.iter().find(|set| standard(&set.domain)).map(|set| set.version) else {
+        return Err(Error::input(file, "is not an ONNX model: it names no operator set"));
+    };
+    if !OPSETS.contains(&opset) {
+        let problem = format!(
+            "uses operator set {opset}: export with one from {} to {}",
+            OPSETS.start(),
+            OPSETS.end()
+        );
+        return Err(Error::input(file, problem));
+    }
+    Ok(opset)
+}
+
+fn check_nodes(graph: &GraphProto, file: &Path) -> Result<()> {
+    let fail = |node: &NodeProto, problem: String| {
+        Err(Error::Node {
+            path: file.to_owned(),
+            node: node.name.clone(),
+            operator: node.op_type.clone(),
+            problem,
+        })
+    };
+    if !graph.sparse_initializer.is_empty() {
+        return Err(Error::input(file, "has sparse weights: export the model with dense ones"));
+    }
+    for node in &graph.node {
+        if !node.domain.is_empty() && node.domain != "ai.onnx" {
+            return fail(
+                node,
+                format!("belongs to the domain `{}`: export the model with standard operators", node.domain),
+            );
+        }
+        if node
+            .attribute
+            .iter()
+            .any(|attribute| attribute.g.is_some() || !attribute.graphs.is_empty())
+        {
+            return fail(node, "has branches or loops: export the model without control flow".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn tensor_type(info: &ValueInfoProto) -> Option<&type_proto::Tensor> {
+    let type_proto::Value::TensorType(tensor) = info.r#type.as_ref()?.value.as_ref()?;
+    Some(tensor)
+}
+
+fn fixed_shape(info: &ValueInfoProto) -> Option<Vec<usize>> {
+    let fixed = |dim: &dimension::Value| match dim {
+        dimension::Value::DimValue(value) => usize::try_from(*value).ok(),
+        dimension::Value::DimParam(_) => None,
+    };
+    tensor_type(info)?
+        .shape
+        .as_ref()?
+        .dim
+        .iter()
+        .map(|dim| dim.value.as_ref().and_then(fixed))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Builder, names};
+
+    #[test]
+    fn nodes_are_sorted_and_dead_ones_swept() {
+        let mut builder = Builder::new(17).input("x", &[2]).output("y", &[2]);
+        builder = builder
+            .node("Relu", &["middle"], "y")
+            .node("Neg", &["x"], "middle")
+            .node("Neg", &["x"], "dead");
+        let mut graph = builder.constant("unused", &[1], &[1.0]).graph();
+        graph.sweep();
+        assert_eq!(names(&graph), ["Neg", "Relu"]);
+        assert!(graph.constants.is_empty());
+    }
+
+    #[test]
+    fn node_names_differ_from_one_another_and_from_inputs() {
+        let builder = Builder::new(17).input("x", &[2]).output("y", &[2]);
+        let named = |name: &str, input: &str, output: &str| crate::proto::node("Neg", name, &[input], &[output]);
+        let mut graph = builder
+            .with(named("x", "x", "a"))
+            .with(named("n", "a", "b"))
+            .with(named("n", "b", "y"))
+            .graph();
+        graph.make_names_unique();
+        let names: Vec<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
+        assert_eq!(names, ["x.2", "n", "n.2"]);
+    }
+
+    #[test]
+    fn cycles_and_missing_values_are_refused() {
+        let cycle = Builder::new(17)
+            .input("x", &[2])
+            .output("y", &[2])
+            .node("Add", &["x", "y"], "y")
+            .read();
+        assert!(cycle.unwrap_err().to_string().contains("depends on itself"));
+        let missing = Builder::new(17)
+            .input("x", &[2])
+            .output("y", &[2])
+            .node("Add", &["x", "z"], "y")
+            .read();
+        assert!(missing.unwrap_err().to_string().contains("`z`, which nothing makes"));
+    }
+
+    #[test]
+    fn unknown_operator_sets_are_refused() {
+        let error = Builder::new(99)
+            .input("x", &[2])
+            .output("y", &[2])
+            .node("Neg", &["x"], "y")
+            .read()
+            .unwrap_err();
+        assert!(error.is_input() && error.to_string().contains("operator set 99"));
+    }
+}

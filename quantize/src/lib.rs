@@ -1,0 +1,76 @@
+//! Turns an f32 ONNX export into an Inkstone pack: int8 weights in one mappable file beside standard-valid graphs.
+//!
+//! A guided tour, in the order in which a model passes through:
+//!
+//! 1. [`source`] reads a folder with `model.toml`, or one graph, and checks that manifest and graphs agree.
+//! 2. [`graph`] holds one graph in a form that is easy to edit; [`tensor`] holds its constants, [`proto`] its nodes.
+//! 3. [`fold`] computes what depends on constants alone, with the shapes of `shapes`; [`downgrade`] rewrites what
+//!    [`OPSET`](proto::OPSET) does not know.
+//! 4. [`fuse`] finds normalizations, activations and attention, and replaces them by one node each.
+//! 5. [`layers`] replaces convolutions, linear layers and embedding tables by their int8 counterparts.
+//! 6. [`functions`] defines the nodes of our domain by standard operators, so that any runtime opens the graphs.
+//! 7. [`write`](mod@write) writes the pack: whole or not at all.
+//! 8. [`report`] says what became of every layer, and [`cli`] is the command line.
+//!
+//! [`quantize`] does all of it.
+
+pub mod cli;
+pub mod downgrade;
+pub mod error;
+pub mod fold;
+pub mod functions;
+pub mod fuse;
+pub mod graph;
+pub mod layers;
+pub mod proto;
+pub mod report;
+mod shapes;
+pub mod source;
+pub mod tensor;
+#[cfg(test)]
+mod testing;
+pub mod write;
+
+use std::path::Path;
+
+pub use error::{Error, Result};
+pub use layers::Scheme;
+pub use report::Report;
+
+/// Quantizes the model at `input` (a folder with `model.toml`, or one ONNX graph) and writes the pack `target`.
+///
+/// The same input gives the same bytes. With `force`, a pack at `target` is replaced.
+///
+/// # Errors
+/// [`Error::is_input`] tells wrong input (which the caller can correct) from a failing machine.
+pub fn quantize(input: &Path, target: &Path, scheme: Scheme, force: bool) -> Result<Report> {
+    write::check_target(target, force)?;
+    let source = source::Source::open(input)?;
+    let mut pack = write::PackWriter::new(target, force)?;
+    let mut report = Report::new(target);
+    for (stage, file) in source.stages() {
+        let mut graph = source.graph(stage)?;
+        optimize(&mut graph)?;
+        let layers = layers::quantize(&mut graph, scheme)?;
+        downgrade::check(&graph)?;
+        report.add(stage, &graph, layers);
+        pack.add_graph(file, &graph)?;
+    }
+    for (name, path) in source.companions()? {
+        pack.copy(&name, &path)?;
+    }
+    let manifest = source.into_manifest();
+    report.finish(pack.finish(manifest)?);
+    Ok(report)
+}
+
+/// Folds, downgrades and fuses a graph; its values stay f32.
+///
+/// # Errors
+/// For operators and attributes without a counterpart.
+pub fn optimize(graph: &mut graph::Graph) -> Result<()> {
+    fold::fold(graph)?;
+    downgrade::downgrade(graph)?;
+    fuse::fuse(graph);
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! What became of every layer, as a table or as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use inkstone::pack::FileRecord;
+use serde::Serialize;
+
+use crate::graph::Graph;
+use crate::layers::{Kind, Layer};
+use crate::proto::DOMAIN;
+
+/// The report on a pack.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The pack's folder.
+    pub pack: PathBuf,
+    /// One entry a stage.
+    pub stages: Vec<StageReport>,
+    /// Sums over all stages.
+    pub totals: Totals,
+    /// Sizes of the pack's files by name, in bytes.
+    pub files: BTreeMap<String, u64>,
+}
+
+/// The report on one graph.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageReport {
+    /// Name of the stage.
+    pub stage: String,
+    /// Number of nodes by operator; ours with their domain, such as `inkstone.QConv`.
+    pub operators: BTreeMap<String, usize>,
+    /// Layers with weights, in the graph's order.
+    pub layers: Vec<Layer>,
+    /// Sums over the layers.
+    pub totals: Totals,
+}
+
+/// Sums over layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// Layers that became int8.
+    pub int8_layers: usize,
+    /// Layers that stay f32.
+    pub f32_layers: usize,
+    /// Bytes of all layers' weights as f32.
+    pub bytes_f32: usize,
+    /// Bytes of all layers' weights and scales in the pack.
+    pub bytes_pack: usize,
+    /// Lowest signal to quantization noise of an int8 layer, in decibels.
+    pub lowest_sqnr_db: Option<f64>,
+}
+
+impl Totals {
+    fn of<'a>(layers: impl Iterator<Item = &'a Layer>) -> Totals {
+        let mut totals = Totals::default();
+        for layer in layers {
+            let count = if layer.kind == Kind::F32 {
+                &mut totals.f32_layers
+            } else {
+                &mut totals.int8_layers
+            };
+            *count += 1;
+            totals.bytes_f32 += layer.bytes_f32;
+            totals.bytes_pack += layer.bytes_pack;
+            totals.lowest_sqnr_db = match (totals.lowest_sqnr_db, layer.sqnr_db) {
+                (Some(lowest), Some(other)) => Some(lowest.min(other)),
+                (lowest, other) => lowest.or(other),
+            };
+        }
+        totals
+    }
+}
+
+impl Report {
+    /// A report without stages.
+    pub fn new(pack: &Path) -> Report {
+        Report {
+            pack: pack.to_owned(),
+            stages: Vec::new(),
+            totals: Totals::default(),
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a stage.
+    pub fn add(&mut self, stage: &str, graph: &Graph, layers: Vec<Layer>) {
+        let mut operators = BTreeMap::new();
+        for node in &graph.nodes {
+            let name = if node.domain == DOMAIN {
+                format!("{DOMAIN}.{}", node.op_type)
+            } else {
+                node.op_type.clone()
+            };
+            *operators.entry(name).or_default() += 1;
+        }
+        let totals = Totals::of(layers.iter());
+        self.stages.push(StageReport {
+            stage: stage.to_owned(),
+            operators,
+            layers,
+            totals,
+        });
+        self.totals = Totals::of(self.stages.iter().flat_map(|stage| &stage.layers));
+    }
+
+    /// Adds the sizes of the files.
+    pub fn finish(&mut self, files: BTreeMap<String, FileRecord>) {
+        self.files = files.into_iter().map(|(name, record)| (name, record.bytes)).collect();
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self
+            .stages
+            .iter()
+            .flat_map(|stage| &stage.layers)
+            .map(|layer| layer.name.chars().count());
+        let width = names.max().unwrap_or(0).max("layer".len());
+        for stage in &self.stages {
+            writeln!(f, "{}", stage.stage)?;
+            writeln!(
+                f,
+                "  {:width$}  {:16}  {:>18}  {:>12}  {:>12}  {:>8}",
+                "layer", "kind", "shape", "f32 bytes", "pack bytes", "SQNR dB"
+            )?;
+            for layer in &stage.layers {
+                write_layer(f, layer, width)?;
+            }
+            write_totals(f, "sum", &stage.totals, width)?;
+            let operators: Vec<String> = stage.operators.iter().map(|(name, count)| format!("{count} × {name}")).collect();
+            writeln!(f, "  nodes: {}\n", operators.join(", "))?;
+        }
+        writeln!(f, "all stages")?;
+        write_totals(f, "sum", &self.totals, width)?;
+        let bytes: u64 = self.files.values().sum();
+        write!(f, "  {}: {} files, {bytes} bytes", self.pack.display(), self.files.len())
+    }
+}
+
+fn write_layer(f: &mut fmt::Formatter<'_>, layer: &Layer, width: usize) -> fmt::Result {
+    let kind = match layer.kind {
+        Kind::F32 => format!("{} (f32)", layer.operator),
+        Kind::QConv | Kind::QLinear | Kind::QEmbedding => layer.operator.clone(),
+    };
+    let shape = layer.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
+    let sqnr = decibels(layer.sqnr_db);
+    writeln!(
+        f,
+        "  {:width$}  {kind:16}  {shape:>18}  {:>12}  {:>12}  {sqnr:>8}",
+        layer.name, layer.bytes_f32, layer.bytes_pack
+    )
+}
+
+fn write_totals(f: &mut fmt::Formatter<'_>, name: &str, totals: &Totals, width: usize) -> fmt::Result {
+    let layers = format!("{} int8, {} f32", totals.int8_layers, totals.f32_layers);
+    let lowest = decibels(totals.lowest_sqnr_db);
+    writeln!(
+        f,
+        "  {name:width$}  {layers:16}  {:>18}  {:>12}  {:>12}  {lowest:>8}",
+        "", totals.bytes_f32, totals.bytes_pack
+    )
+}
+
+fn decibels(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(kind: Kind, sqnr_db: Option<f64>) -> Layer {
+        Layer {
+            name: "up".into(),
+            kind,
+            operator: "QLinear".into(),
+            shape: vec![5, 8],
+            bytes_f32: 160,
+            bytes_pack: 84,
+            sqnr_db,
+        }
+    }
+
+    #[test]
+    fn totals_add_up() {
+        let layers = [
+            layer(Kind::QLinear, Some(41.0)),
+            layer(Kind::QConv, Some(39.5)),
+            layer(Kind::F32, None),
+        ];
+        let totals = Totals::of(layers.iter());
+        assert_eq!((totals.int8_layers, totals.f32_layers, totals.bytes_f32), (2, 1, 480));
+        assert_eq!(totals.lowest_sqnr_db, Some(39.5));
+    }
+
+    #[test]
+    fn the_table_has_a_line_a_layer() {
+        let mut report = Report::new(Path::new("p"));
+        let layers = vec![layer(Kind::QLinear, Some(41.26)), layer(Kind::F32, None)];
+        let totals = Totals::of(layers.iter());
+        report.stages.push(StageReport {
+            stage: "denoiser".into(),
+            operators: BTreeMap::new(),
+            layers,
+            totals,
+        });
+        let text = report.to_string();
+        assert!(
+            text.contains("5×8") && text.contains("41.3") && text.contains("QLinear (f32)"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,342 @@
+//! Shapes of the values that a node makes, for the operators that exports consist of.
+
+use tract_onnx::pb::NodeProto;
+
+use crate::graph::Graph;
+use crate::proto::{self, WithAttribute};
+
+/// Shapes of the node's outputs in order; `None` where they cannot be told.
+pub(crate) fn outputs(graph: &Graph, node: &NodeProto) -> Option<Vec<Vec<usize>>> {
+    let shape = |index| graph.shape(proto::input(node, index)?);
+    let one = match node.op_type.as_str() {
+        "Conv" => convolution(node, shape(0)?, shape(1)?)?,
+        "Gemm" => gemm(node, shape(0)?, shape(1)?)?,
+        "MatMul" => product(shape(0)?, shape(1)?)?,
+        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Equal" | "Less" | "Greater" | "And" | "Or" => broadcast(shape(0)?, shape(1)?)?,
+        "Where" => broadcast(&broadcast(shape(0)?, shape(1)?)?, shape(2)?)?,
+        "Reshape" => reshape(
+            shape(0)?,
+            graph.constant_input(node, 1)?.integers()?,
+            proto::int(node, "allowzero") == Some(1),
+        )?,
+        "Transpose" => transpose(shape(0)?, proto::ints(node, "perm"))?,
+        "Unsqueeze" => unsqueeze(shape(0)?, graph.constant_input(node, 1)?.integers()?)?,
+        "Squeeze" => squeeze(shape(0)?, graph.constant_input(node, 1)?.integers()?)?,
+        "Flatten" => flatten(shape(0)?, proto::int(node, "axis").unwrap_or(1))?,
+        "Concat" => concat(graph, node)?,
+        "Gather" => gather(shape(0)?, shape(1)?, proto::int(node, "axis").unwrap_or(0))?,
+        "Shape" => vec![shape(0)?.len()],
+        "Slice" => slice(graph, node)?,
+        "Split" => return split(graph, node),
+        "DepthToSpace" => depth_to_space(shape(0)?, proto::int(node, "blocksize")?)?,
+        "SpaceToDepth" => space_to_depth(shape(0)?, proto::int(node, "blocksize")?)?,
+        "Resize" => resize(graph, node, shape(0)?)?,
+        "Attention" => attention(shape(0)?, shape(2)?)?,
+        operator if operator.starts_with("Reduce") => reduce(graph, node, shape(0)?)?,
+        operator if SAME.contains(&operator) => shape(0)?.to_vec(),
+        _ => return None,
+    };
+    Some(vec![one])
+}
+
+const SAME: [&str; 27] = [
+    "Abs",
+    "Cast",
+    "Clip",
+    "Cos",
+    "Dropout",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Gelu",
+    "GroupNormalization",
+    "HardSigmoid",
+    "Identity",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "LeakyRelu",
+    "Log",
+    "Neg",
+    "Not",
+    "Reciprocal",
+    "Relu",
+    "Round",
+    "Sigmoid",
+    "Sin",
+    "Softmax",
+    "Sqrt",
+    "Tanh",
+    "Softplus",
+];
+
+/// An axis counted from the front; `None` where the rank has no such axis.
+pub(crate) fn axis(axis: i64, rank: usize) -> Option<usize> {
+    let from_front = if axis < 0 { axis + i64::try_from(rank).ok()? } else { axis };
+    usize::try_from(from_front).ok().filter(|&axis| axis < rank)
+}
+
+/// Shape that two shapes broadcast to.
+pub(crate) fn broadcast(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
+    let rank = left.len().max(right.len());
+    let at = |shape: &[usize], index: usize| (index + shape.len()).checked_sub(rank).map_or(1, |index| shape[index]);
+    let joined = (0..rank).map(|index| match (at(left, index), at(right, index)) {
+        (a, b) if a == b || b == 1 => Some(a),
+        (1, b) => Some(b),
+        _ => None,
+    });
+    joined.collect()
+}
+
+/// Target of a Reshape with this shape constant.
+pub(crate) fn reshape(from: &[usize], wanted: &[i64], allow_zero: bool) -> Option<Vec<usize>> {
+    let mut shape = Vec::with_capacity(wanted.len());
+    let mut free = None;
+    for (index, &size) in wanted.iter().enumerate() {
+        match size {
+            -1 if free.is_none() => {
+                free = Some(index);
+                shape.push(1);
+            }
+            0 if !allow_zero => shape.push(*from.get(index)?),
+            size => shape.push(usize::try_from(size).ok()?),
+        }
+    }
+    let (total, known) = (from.iter().product::<usize>(), shape.iter().product::<usize>());
+    if let Some(index) = free {
+        shape[index] = total.checked_div(known)?;
+    }
+    (shape.iter().product::<usize>() == total).then_some(shape)
+}
+
+/// Shape with its axes in another order; reversed without an order.
+pub(crate) fn transpose(from: &[usize], order: Option<&[i64]>) -> Option<Vec<usize>> {
+    match order {
+        Some(order) => order.iter().map(|&index| from.get(usize::try_from(index).ok()?).copied()).collect(),
+        None => Some(from.iter().rev().copied().collect()),
+    }
+}
+
+/// Shape with axes of size one inserted.
+pub(crate) fn unsqueeze(from: &[usize], axes: &[i64]) -> Option<Vec<usize>> {
+    let rank = from.len() + axes.len();
+    let axes: Vec<usize> = axes.iter().map(|&index| axis(index, rank)).collect::<Option<_>>()?;
+    let mut rest = from.iter();
+    (0..rank)
+        .map(|index| if axes.contains(&index) { Some(1) } else { rest.next().copied() })
+        .collect()
+}
+
+/// Shape without these axes.
+pub(crate) fn squeeze(from: &[usize], axes: &[i64]) -> Option<Vec<usize>> {
+    let axes: Vec<usize> = axes.iter().map(|&index| axis(index, from.len())).collect::<Option<_>>()?;
+    Some(
+        from.iter()
+            .enumerate()
+            .filter(|(index, _)| !axes.contains(index))
+            .map(|(_, &size)| size)
+            .collect(),
+    )
+}
+
+/// Two axes, split before `at`.
+pub(crate) fn flatten(from: &[usize], at: i64) -> Option<Vec<usize>> {
+    let at = if at == i64::try_from(from.len()).ok()? {
+        from.len()
+    } else {
+        axis(at, from.len())?
+    };
+    Some(vec![from[..at].iter().product(), from[at..].iter().product()])
+}
+
+fn convolution(node: &NodeProto, x: &[usize], w: &[usize]) -> Option<Vec<usize>> {
+    let spatial = w.len().checked_sub(2).filter(|&spatial| x.len() == spatial + 2)?;
+    if proto::string(node, "auto_pad").is_some_and(|pad| pad.starts_with("SAME")) {
+        return None;
+    }
+    let list = |name: &str, index: usize, default: i64| proto::ints(node, name).map_or(Some(default), |list| list.get(index).copied());
+    let mut shape = vec![x[0], w[0]];
+    for index in 0..spatial {
+        let pads = list("pads", index, 0)? + list("pads", index + spatial, 0)?;
+        let reach = (i64::try_from(w[index + 2]).ok()? - 1) * list("dilations", index, 1)? + 1;
+        let free = i64::try_from(x[index + 2]).ok()? + pads - reach;
+        shape.push(usize::try_from(free.checked_div(list("strides", index, 1)?)? + 1).ok()?);
+    }
+    Some(shape)
+}
+
+fn gemm(node: &NodeProto, a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+    let (&[a0, a1], &[b0, b1]) = (a, b) else { return None };
+    let rows = if proto::int(node, "transA") == Some(1) { a1 } else { a0 };
+    Some(vec![rows, if proto::int(node, "transB") == Some(1) { b0 } else { b1 }])
+}
+
+fn product(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+    let ([a_rest @ .., rows, inner], [b_rest @ .., other, columns]) = (a, b) else {
+        return None;
+    };
+    let mut shape = broadcast(a_rest, b_rest).filter(|_| inner == other)?;
+    shape.extend([rows, columns]);
+    Some(shape)
+}
+
+fn concat(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let mut shape = graph.shape(node.input.first()?)?.to_vec();
+    let along = axis(proto::int(node, "axis")?, shape.len())?;
+    for value in &node.input[1..] {
+        shape[along] += graph.shape(value)?.get(along)?;
+    }
+    Some(shape)
+}
+
+fn gather(data: &[usize], indices: &[usize], along: i64) -> Option<Vec<usize>> {
+    let along = axis(along, data.len())?;
+    Some([&data[..along], indices, &data[along + 1..]].concat())
+}
+
+/// Start, end and step of a slice, by axis; ends are clamped.
+pub(crate) fn slice_ranges(graph: &Graph, node: &NodeProto, shape: &[usize]) -> Option<Vec<(usize, usize, usize)>> {
+    let list = |index| graph.constant_input(node, index).and_then(|constant| constant.integers());
+    let (starts, ends) = (list(1)?, list(2)?);
+    let all: Vec<i64> = (0..i64::try_from(starts.len()).ok()?).collect();
+    let axes = if node.input.len() > 3 { list(3)? } else { &all };
+    let mut ranges: Vec<_> = shape.iter().map(|&size| (0, size, 1)).collect();
+    for (index, &along) in axes.iter().enumerate() {
+        let along = axis(along, shape.len())?;
+        let size = i64::try_from(shape[along]).ok()?;
+        let step = if node.input.len() > 4 { *list(4)?.get(index)? } else { 1 };
+        let clamp =
+            |position: i64| usize::try_from((if position < 0 { position.saturating_add(size) } else { position }).clamp(0, size)).ok();
+        let start = clamp(*starts.get(index)?)?;
+        ranges[along] = (
+            start,
+            clamp(*ends.get(index)?)?.max(start),
+            usize::try_from(step).ok().filter(|&step| step > 0)?,
+        );
+    }
+    Some(ranges)
+}
+
+fn slice(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let ranges = slice_ranges(graph, node, graph.shape(node.input.first()?)?)?;
+    Some(ranges.into_iter().map(|(start, end, step)| (end - start).div_ceil(step)).collect())
+}
+
+/// Sizes of a Split's outputs along its axis.
+pub(crate) fn split_sizes(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    if let Some(sizes) = graph.constant_input(node, 1) {
+        return sizes.integers()?.iter().map(|&size| usize::try_from(size).ok()).collect();
+    }
+    let shape = graph.shape(node.input.first()?)?;
+    let size = shape[axis(proto::int(node, "axis").unwrap_or(0), shape.len())?];
+    let count = node.output.len().max(1);
+    let part = size.div_ceil(count);
+    Some((0..count).map(|index| part.min(size.saturating_sub(index * part))).collect())
+}
+
+fn split(graph: &Graph, node: &NodeProto) -> Option<Vec<Vec<usize>>> {
+    let shape = graph.shape(node.input.first()?)?;
+    let along = axis(proto::int(node, "axis").unwrap_or(0), shape.len())?;
+    let part = |size| {
+        let mut part = shape.to_vec();
+        part[along] = size;
+        part
+    };
+    Some(split_sizes(graph, node)?.into_iter().map(part).collect())
+}
+
+fn depth_to_space(from: &[usize], block: i64) -> Option<Vec<usize>> {
+    let (&[n, c, h, w], block) = (from, usize::try_from(block).ok()?) else {
+        return None;
+    };
+    Some(vec![n, c.checked_div(block * block)?, h * block, w * block])
+}
+
+fn space_to_depth(from: &[usize], block: i64) -> Option<Vec<usize>> {
+    let (&[n, c, h, w], block) = (from, usize::try_from(block).ok()?) else {
+        return None;
+    };
+    Some(vec![n, c * block * block, h.checked_div(block)?, w.checked_div(block)?])
+}
+
+fn resize(graph: &Graph, node: &NodeProto, from: &[usize]) -> Option<Vec<usize>> {
+    if let Some(sizes) = graph.constant_input(node, 3) {
+        return sizes.integers()?.iter().map(|&size| usize::try_from(size).ok()).collect();
+    }
+    let scales = graph
+        .constant_input(node, 2)?
+        .floats()
+        .filter(|scales| scales.len() == from.len())?;
+    // Sizes and scales are small and positive, so the product is a valid size.
+    Some(
+        from.iter()
+            .zip(scales)
+            .map(|(&size, &scale)| (size as f32 * scale) as usize)
+            .collect(),
+    )
+}
+
+fn attention(query: &[usize], value: &[usize]) -> Option<Vec<usize>> {
+    let (&[n, heads, rows, _], &[_, _, _, width]) = (query, value) else {
+        return None;
+    };
+    Some(vec![n, heads, rows, width])
+}
+
+fn reduce(graph: &Graph, node: &NodeProto, from: &[usize]) -> Option<Vec<usize>> {
+    let listed = graph
+        .constant_input(node, 1)
+        .and_then(|axes| axes.integers())
+        .or(proto::ints(node, "axes"));
+    if listed.is_none() && node.input.len() > 1 {
+        return None;
+    }
+    let all: Vec<i64> = (0..i64::try_from(from.len()).ok()?).collect();
+    let axes = listed.unwrap_or(&all);
+    if proto::int(node, "keepdims") == Some(0) {
+        return squeeze(from, axes);
+    }
+    let mut shape = from.to_vec();
+    for &index in axes {
+        shape[axis(index, from.len())?] = 1;
+    }
+    Some(shape)
+}
+
+/// A Split that says its sizes in an input, as operator set 17 wants.
+pub(crate) fn split_with_sizes(node: &NodeProto, sizes: &str) -> NodeProto {
+    let along = proto::int(node, "axis").unwrap_or(0);
+    let split = NodeProto {
+        attribute: Vec::new(),
+        ..node.clone()
+    }
+    .with_int("axis", along);
+    NodeProto {
+        input: vec![node.input[0].clone(), sizes.to_owned()],
+        ..split
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reshape_follows_zero_and_minus_one() {
+        assert_eq!(reshape(&[1, 48, 32, 32], &[0, 12, -1], false), Some(vec![1, 12, 4096]));
+        assert_eq!(reshape(&[2, 3], &[4, -1], false), None);
+        assert_eq!(reshape(&[2, 0], &[0, 0], true), Some(vec![0, 0]));
+    }
+
+    #[test]
+    fn broadcasting_aligns_last_axes() {
+        assert_eq!(broadcast(&[2, 1, 4], &[3, 1]), Some(vec![2, 3, 4]));
+        assert_eq!(broadcast(&[2], &[3]), None);
+    }
+
+    #[test]
+    fn axes_are_inserted_and_dropped() {
+        assert_eq!(unsqueeze(&[5], &[1, -1]), Some(vec![5, 1, 1]));
+        assert_eq!(squeeze(&[5, 1, 1], &[-1]), Some(vec![5, 1]));
+        assert_eq!(flatten(&[2, 3, 4], 1), Some(vec![2, 12]));
+    }
+}

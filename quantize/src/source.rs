@@ -1,0 +1,260 @@
+//! What is quantized: a folder with `model.toml`, or one graph.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use inkstone::pack::{FORMAT, FileRecord, MANIFEST, Manifest, Port, Stage, WEIGHTS};
+
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+
+/// The manifest of an f32 export: that of a pack without the table `files`.
+pub const MODEL: &str = "model.toml";
+/// Model card, copied where there is one.
+const CARD: &str = "MODEL_CARD.md";
+/// Folder with the card's pictures and tables, copied where there is one.
+const CARD_FOLDER: &str = "card";
+
+/// An f32 model: its manifest and where its graphs lie.
+#[derive(Debug)]
+pub struct Source {
+    manifest: Manifest,
+    folder: PathBuf,
+    /// File of the manifest, for messages.
+    manifest_file: PathBuf,
+    /// The graph, where the input was one file.
+    single: Option<Graph>,
+}
+
+impl Source {
+    /// Opens a folder with `model.toml`, or an ONNX file.
+    ///
+    /// # Errors
+    /// For a missing file and for wrong manifest fields.
+    pub fn open(input: &Path) -> Result<Source> {
+        match std::fs::metadata(input) {
+            Ok(metadata) if metadata.is_dir() => Source::open_folder(input),
+            Ok(_) => Source::open_graph(input),
+            Err(error) => Err(Error::reading(input, "there is no such file or folder: check the path")(error)),
+        }
+    }
+
+    fn open_folder(folder: &Path) -> Result<Source> {
+        let file = folder.join(MODEL);
+        let missing = "there is no such file: the folder must hold an f32 export with its manifest";
+        let bytes = std::fs::read(&file).map_err(Error::reading(&file, missing))?;
+        let text = String::from_utf8(bytes).map_err(|_| Error::input(&file, "is not UTF-8 text: save it as UTF-8"))?;
+        let manifest = parse_manifest(&text, &file)?;
+        let source = Source {
+            manifest,
+            folder: folder.to_owned(),
+            manifest_file: file,
+            single: None,
+        };
+        source.check_manifest()?;
+        Ok(source)
+    }
+
+    fn open_graph(file: &Path) -> Result<Source> {
+        let graph = Graph::read(file)?;
+        let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        let text = |part: Option<&std::ffi::OsStr>| part.and_then(std::ffi::OsStr::to_str).unwrap_or("model").to_owned();
+        let stage = Stage {
+            graph: "model.onnx".to_owned(),
+            inputs: graph.inputs.clone(),
+            outputs: graph.outputs.clone(),
+        };
+        let manifest = Manifest {
+            format: FORMAT,
+            name: text(file.file_stem()),
+            version: "0.0.0".to_owned(),
+            licence: "NOASSERTION".to_owned(),
+            description: format!("Quantized from {}", text(file.file_name())),
+            tasks: Vec::new(),
+            picture: None,
+            prompt: None,
+            sampling: None,
+            styles: Vec::new(),
+            stages: BTreeMap::from([("model".to_owned(), stage)]),
+            files: BTreeMap::new(),
+        };
+        Ok(Source {
+            manifest,
+            folder,
+            manifest_file: file.to_owned(),
+            single: Some(graph),
+        })
+    }
+
+    /// Names of the stages and their graphs' files, in the order in which they are quantized.
+    pub fn stages(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.manifest
+            .stages
+            .iter()
+            .map(|(name, stage)| (name.as_str(), stage.graph.as_str()))
+    }
+
+    /// Reads a stage's graph and checks that its ports are those of the manifest.
+    ///
+    /// # Errors
+    /// For a stage that is not there, and as for [`Graph::read`].
+    pub fn graph(&self, stage: &str) -> Result<Graph> {
+        if let Some(graph) = &self.single {
+            return Ok(graph.clone());
+        }
+        let Some(described) = self.manifest.stages.get(stage) else {
+            return Err(self.field(
+                format!("stages.{stage}"),
+                "there is no such stage: add it, or take it out of the tasks",
+            ));
+        };
+        let graph = Graph::read(&self.folder.join(&described.graph))?;
+        self.check_ports(&format!("stages.{stage}.inputs"), &described.inputs, &graph.inputs)?;
+        self.check_ports(&format!("stages.{stage}.outputs"), &described.outputs, &graph.outputs)?;
+        Ok(graph)
+    }
+
+    /// Files that are copied as they are: names in the pack and where they lie. In the order of the names.
+    ///
+    /// # Errors
+    /// For a tokenizer that is missing, and for anything but files and folders below `card`.
+    pub fn companions(&self) -> Result<BTreeMap<String, PathBuf>> {
+        let mut files = BTreeMap::new();
+        if self.single.is_some() {
+            return Ok(files);
+        }
+        if let Some(prompt) = &self.manifest.prompt {
+            let path = self.folder.join(&prompt.tokenizer);
+            if !path.is_file() {
+                return Err(self.field("prompt.tokenizer", format!("there is no file {}: copy it there", path.display())));
+            }
+            files.insert(prompt.tokenizer.clone(), path);
+        }
+        let card = self.folder.join(CARD);
+        if card.is_file() {
+            files.insert(CARD.to_owned(), card);
+        }
+        let folder = self.folder.join(CARD_FOLDER);
+        if folder.is_dir() {
+            list_files(&folder, CARD_FOLDER, &mut files)?;
+        }
+        Ok(files)
+    }
+
+    /// The manifest, without files.
+    pub fn into_manifest(self) -> Manifest {
+        self.manifest
+    }
+
+    fn field(&self, field: impl Into<String>, problem: impl Into<String>) -> Error {
+        Error::field(&self.manifest_file, field, problem)
+    }
+
+    /// The engine's own checks, on a manifest that lists the files that the pack will have.
+    fn check_manifest(&self) -> Result<()> {
+        self.check_file_names()?;
+        let mut manifest = self.manifest.clone();
+        let tokenizer = manifest.prompt.iter().map(|prompt| prompt.tokenizer.clone());
+        let names = manifest
+            .stages
+            .values()
+            .map(|stage| stage.graph.clone())
+            .chain(tokenizer)
+            .chain([WEIGHTS.to_owned()]);
+        let unknown = FileRecord {
+            bytes: 0,
+            sha256: "0".repeat(64),
+        };
+        manifest.files = names.map(|name| (name, unknown.clone())).collect();
+        let text = toml::to_string(&manifest).map_err(|error| Error::input(&self.manifest_file, error.to_string()))?;
+        Manifest::parse(&text, &self.manifest_file)?;
+        Ok(())
+    }
+
+    /// Every file of the pack has a name of its own, and lies in the folder itself.
+    fn check_file_names(&self) -> Result<()> {
+        let graphs = self
+            .manifest
+            .stages
+            .iter()
+            .map(|(name, stage)| (format!("stages.{name}.graph"), stage.graph.as_str()));
+        let tokenizer = self
+            .manifest
+            .prompt
+            .iter()
+            .map(|prompt| ("prompt.tokenizer".to_owned(), prompt.tokenizer.as_str()));
+        let mut taken = BTreeSet::from([MANIFEST, WEIGHTS, CARD, CARD_FOLDER]);
+        for (field, name) in graphs.chain(tokenizer) {
+            let mut components = Path::new(name).components();
+            let plain = matches!((components.next(), components.next()), (Some(Component::Normal(part)), None) if part == name);
+            if !plain {
+                return Err(self.field(field, format!("`{name}` must be the plain name of a file in this folder")));
+            }
+            if !taken.insert(name) {
+                return Err(self.field(field, format!("`{name}` is the name of another file of the pack: choose another")));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_ports(&self, field: &str, described: &[Port], found: &[Port]) -> Result<()> {
+        for (index, (described, found)) in described.iter().zip(found).enumerate() {
+            let place = |part: &str| format!("{field}[{index}].{part}");
+            if described.name != found.name {
+                return Err(self.field(
+                    place("name"),
+                    format!("is `{}`, but the graph says `{}`", described.name, found.name),
+                ));
+            }
+            if described.element != found.element {
+                return Err(self.field(
+                    place("element"),
+                    format!("is {:?}, but the graph says {:?}", described.element, found.element),
+                ));
+            }
+            if described.shape != found.shape {
+                return Err(self.field(
+                    place("shape"),
+                    format!("is {:?}, but the graph says {:?}", described.shape, found.shape),
+                ));
+            }
+        }
+        if described.len() != found.len() {
+            return Err(self.field(field, format!("has {} entries, but the graph has {}", described.len(), found.len())));
+        }
+        Ok(())
+    }
+}
+
+fn parse_manifest(text: &str, file: &Path) -> Result<Manifest> {
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| Error::input(file, error.to_string()))?;
+    if table.contains_key("files") {
+        return Err(Error::field(file, "files", "is written by inkstone-quantize: take it out"));
+    }
+    // A table at the end of the text leaves the lines in messages as they are.
+    toml::from_str(&format!("{text}\n[files]\n")).map_err(|error| Error::input(file, error.to_string()))
+}
+
+fn list_files(folder: &Path, name: &str, files: &mut BTreeMap<String, PathBuf>) -> Result<()> {
+    for entry in std::fs::read_dir(folder).map_err(Error::machine(folder, "list"))? {
+        let entry = entry.map_err(Error::machine(folder, "list"))?;
+        let path = entry.path();
+        let Some(part) = entry.file_name().to_str().map(|part| format!("{name}/{part}")) else {
+            return Err(Error::input(&path, "has a name that is not UTF-8: rename it"));
+        };
+        let kind = entry.file_type().map_err(Error::machine(&path, "read"))?;
+        if kind.is_dir() {
+            list_files(&path, &part, files)?;
+        } else if kind.is_file() {
+            files.insert(part, path);
+        } else {
+            return Err(Error::input(
+                &path,
+                "is neither a file nor a folder: replace it by what it points to",
+            ));
+        }
+    }
+    Ok(())
+}

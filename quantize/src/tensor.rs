@@ -1,0 +1,305 @@
+//! The constants of a graph: shape and values.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Component, Path};
+
+use tract_onnx::pb::TensorProto;
+use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+
+/// Values of a constant, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// 32-bit floats.
+    F32(Vec<f32>),
+    /// 64-bit signed integers.
+    I64(Vec<i64>),
+    /// 8-bit signed integers: quantized weights.
+    I8(Vec<i8>),
+    /// Any other type, which is only passed on.
+    Other(DataType, Vec<u8>),
+}
+
+/// A constant of a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Constant {
+    /// Dimensions; empty for a scalar.
+    pub shape: Vec<usize>,
+    /// As many values as the shape says.
+    pub values: Values,
+    /// Name of the initializer that this was folded from, where it was one alone.
+    pub origin: Option<String>,
+}
+
+impl Constant {
+    /// A float constant; `values` must have as many elements as the shape says.
+    pub fn f32(shape: &[usize], values: Vec<f32>) -> Constant {
+        Constant {
+            shape: shape.to_vec(),
+            values: Values::F32(values),
+            origin: None,
+        }
+    }
+
+    /// An integer constant; `values` must have as many elements as the shape says.
+    pub fn i64(shape: &[usize], values: Vec<i64>) -> Constant {
+        Constant {
+            shape: shape.to_vec(),
+            values: Values::I64(values),
+            origin: None,
+        }
+    }
+
+    /// An int8 constant; `values` must have as many elements as the shape says.
+    pub fn i8(shape: &[usize], values: Vec<i8>) -> Constant {
+        Constant {
+            shape: shape.to_vec(),
+            values: Values::I8(values),
+            origin: None,
+        }
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values, where they are floats.
+    pub fn floats(&self) -> Option<&[f32]> {
+        match &self.values {
+            Values::F32(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// The values, where they are 64-bit integers.
+    pub fn integers(&self) -> Option<&[i64]> {
+        match &self.values {
+            Values::I64(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// The one float of a constant with one element.
+    pub fn scalar(&self) -> Option<f32> {
+        self.floats().filter(|values| values.len() == 1).map(|values| values[0])
+    }
+
+    /// Element type in ONNX.
+    pub fn data_type(&self) -> DataType {
+        match &self.values {
+            Values::F32(_) => DataType::Float,
+            Values::I64(_) => DataType::Int64,
+            Values::I8(_) => DataType::Int8,
+            Values::Other(data_type, _) => *data_type,
+        }
+    }
+
+    /// The values as little-endian bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        match &self.values {
+            Values::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Values::I64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Values::I8(values) => values.iter().map(|&value| value.cast_unsigned()).collect(),
+            Values::Other(_, bytes) => bytes.clone(),
+        }
+    }
+
+    /// Decodes a tensor; external data is read from files in `folder`.
+    ///
+    /// # Errors
+    /// A sentence on what is wrong with the tensor, or the system's error when reading fails.
+    pub fn decode(tensor: &TensorProto, folder: &Path) -> Result<Constant, DecodeError> {
+        let shape = dimensions(tensor)?;
+        let data_type = DataType::try_from(tensor.data_type).unwrap_or(DataType::Undefined);
+        let width = width(data_type).ok_or_else(|| format!("has the element type {}, which is not supported", data_type.as_str_name()))?;
+        let bytes = shape
+            .iter()
+            .try_fold(width, |total, &dimension| total.checked_mul(dimension))
+            .ok_or_else(|| format!("has the impossible shape {shape:?}"))?;
+        let raw = match tensor.data_location {
+            Some(location) if location == DataLocation::External as i32 => read_external(tensor, folder, bytes)?,
+            _ if !tensor.raw_data.is_empty() => tensor.raw_data.clone(),
+            _ => typed_bytes(tensor, data_type),
+        };
+        if raw.len() != bytes {
+            return Err(format!("has {} bytes of data, but the shape {shape:?} needs {bytes}", raw.len()).into());
+        }
+        Ok(Constant {
+            shape,
+            values: values(data_type, raw),
+            origin: None,
+        })
+    }
+}
+
+/// Why a tensor could not be decoded.
+#[derive(Debug)]
+pub enum DecodeError {
+    /// The tensor or its file is not what it should be.
+    Tensor(String),
+    /// The external file is missing.
+    Missing(String),
+    /// The machine failed to read.
+    Machine(std::io::Error),
+}
+
+impl From<String> for DecodeError {
+    fn from(problem: String) -> DecodeError {
+        DecodeError::Tensor(problem)
+    }
+}
+
+impl From<std::io::Error> for DecodeError {
+    fn from(error: std::io::Error) -> DecodeError {
+        DecodeError::Machine(error)
+    }
+}
+
+fn dimensions(tensor: &TensorProto) -> Result<Vec<usize>, String> {
+    let convert = |&dimension: &i64| usize::try_from(dimension).map_err(|_| format!("has the negative dimension {dimension}"));
+    tensor.dims.iter().map(convert).collect()
+}
+
+fn width(data_type: DataType) -> Option<usize> {
+    match data_type {
+        DataType::Bool | DataType::Int8 | DataType::Uint8 => Some(1),
+        DataType::Float16 | DataType::Bfloat16 | DataType::Int16 | DataType::Uint16 => Some(2),
+        DataType::Float | DataType::Int32 | DataType::Uint32 => Some(4),
+        DataType::Double | DataType::Int64 | DataType::Uint64 => Some(8),
+        _ => None,
+    }
+}
+
+fn values(data_type: DataType, raw: Vec<u8>) -> Values {
+    match data_type {
+        DataType::Float => Values::F32(raw.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()),
+        DataType::Int64 => Values::I64(raw.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect()),
+        DataType::Int8 => Values::I8(raw.into_iter().map(u8::cast_signed).collect()),
+        _ => Values::Other(data_type, raw),
+    }
+}
+
+/// Small integers and half floats share the field `int32_data`, one element an entry.
+fn typed_bytes(tensor: &TensorProto, data_type: DataType) -> Vec<u8> {
+    let narrow = |width: usize| {
+        tensor
+            .int32_data
+            .iter()
+            .flat_map(move |value| value.to_le_bytes().into_iter().take(width))
+            .collect()
+    };
+    match data_type {
+        DataType::Float => tensor.float_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        DataType::Double => tensor.double_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        DataType::Int64 => tensor.int64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        DataType::Uint64 => tensor.uint64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        DataType::Uint32 => tensor
+            .uint64_data
+            .iter()
+            .flat_map(|value| value.to_le_bytes().into_iter().take(4))
+            .collect(),
+        _ => narrow(width(data_type).unwrap_or(0)),
+    }
+}
+
+fn external<'a>(tensor: &'a TensorProto, key: &str) -> Option<&'a str> {
+    tensor
+        .external_data
+        .iter()
+        .find(|entry| entry.key == key)
+        .map(|entry| entry.value.as_str())
+}
+
+fn external_number(tensor: &TensorProto, key: &str) -> Result<Option<u64>, String> {
+    let parse = |text: &str| {
+        text.parse()
+            .map_err(|_| format!("has external data with the {key} `{text}`, which is no number"))
+    };
+    external(tensor, key).map(parse).transpose()
+}
+
+fn read_external(tensor: &TensorProto, folder: &Path, bytes: usize) -> Result<Vec<u8>, DecodeError> {
+    let location = external(tensor, "location").ok_or_else(|| "has external data without a location".to_owned())?;
+    if !Path::new(location)
+        .components()
+        .all(|component| matches!(component, Component::Normal(_) | Component::CurDir))
+    {
+        return Err(format!("has external data at `{location}`, which lies outside the model's folder").into());
+    }
+    let offset = external_number(tensor, "offset")?.unwrap_or(0);
+    let length = external_number(tensor, "length")?.unwrap_or(bytes as u64);
+    if length != bytes as u64 {
+        return Err(format!("has {length} bytes of external data, but its shape needs {bytes}").into());
+    }
+    let mut file = File::open(folder.join(location)).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => DecodeError::Missing(location.to_owned()),
+        _ => DecodeError::Machine(error),
+    })?;
+    let size = file.metadata()?.len();
+    if offset.checked_add(length).is_none_or(|end| end > size) {
+        return Err(format!("needs {length} bytes at {offset} of `{location}`, which has only {size}: copy the file again").into());
+    }
+    let mut raw = vec![0; bytes];
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(&mut raw)?;
+    Ok(raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typed_and_raw_fields_decode_alike() {
+        let typed = TensorProto {
+            dims: vec![2],
+            data_type: DataType::Float as i32,
+            float_data: vec![1.5, -2.0],
+            ..TensorProto::default()
+        };
+        let raw = TensorProto {
+            dims: vec![2],
+            data_type: DataType::Float as i32,
+            raw_data: [1.5f32, -2.0].iter().flat_map(|v| v.to_le_bytes()).collect(),
+            ..TensorProto::default()
+        };
+        let folder = Path::new(".");
+        assert_eq!(Constant::decode(&typed, folder).unwrap(), Constant::decode(&raw, folder).unwrap());
+        let boolean = TensorProto {
+            dims: vec![3],
+            data_type: DataType::Bool as i32,
+            int32_data: vec![1, 0, 1],
+            ..TensorProto::default()
+        };
+        assert_eq!(Constant::decode(&boolean, folder).unwrap().bytes(), [1, 0, 1]);
+    }
+
+    #[test]
+    fn wrong_sizes_are_refused() {
+        let short = TensorProto {
+            dims: vec![3],
+            data_type: DataType::Float as i32,
+            raw_data: vec![0; 8],
+            ..TensorProto::default()
+        };
+        let negative = TensorProto {
+            dims: vec![-1],
+            data_type: DataType::Float as i32,
+            ..TensorProto::default()
+        };
+        let huge = TensorProto {
+            dims: vec![i64::MAX, 9],
+            data_type: DataType::Float as i32,
+            ..TensorProto::default()
+        };
+        for tensor in [short, negative, huge] {
+            assert!(matches!(Constant::decode(&tensor, Path::new(".")), Err(DecodeError::Tensor(_))));
+        }
+    }
+}

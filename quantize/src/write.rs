@@ -1,0 +1,385 @@
+//! Writes a pack: in a folder beside the target, which takes the target's name when everything is on the disk.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use inkstone::pack::{ALIGNMENT, Element, FileRecord, MANIFEST, Manifest, Port, WEIGHTS};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+use tract_onnx::pb::{
+    GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+    type_proto,
+};
+
+use crate::error::{Error, Result};
+use crate::functions;
+use crate::graph::Graph;
+use crate::proto::{DOMAIN, OPSET};
+use crate::tensor::{Constant, Values};
+
+/// The version of ONNX's format that knows functions and [`OPSET`].
+const IR_VERSION: i64 = 8;
+/// Longest float constant that stays in the graph.
+const INLINE: usize = 16;
+
+/// Checks that a pack may be written to `target`.
+///
+/// # Errors
+/// For a target that exists: always without `force`, and with it where the target is no pack.
+pub fn check_target(target: &Path, force: bool) -> Result<()> {
+    let fail = |problem: &str| {
+        Err(Error::Target {
+            path: target.to_owned(),
+            problem: problem.to_owned(),
+        })
+    };
+    if target.file_name().is_none() {
+        return fail("is no name for a folder: give the name of the pack's folder");
+    }
+    if std::fs::symlink_metadata(target).is_err() {
+        return Ok(());
+    }
+    if !force {
+        return fail("exists already: choose another name, or replace it with --force");
+    }
+    if !target.join(MANIFEST).is_file() || target.is_symlink() {
+        return fail("exists and is not a pack, so --force does not replace it: choose another name");
+    }
+    Ok(())
+}
+
+/// A pack under construction. Dropped before [`PackWriter::finish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct PackWriter {
+    target: PathBuf,
+    force: bool,
+    /// Holds the pack under construction and, for a moment, the pack that it replaces.
+    temporary: TempDir,
+    weights: WeightsWriter,
+    files: BTreeMap<String, FileRecord>,
+}
+
+impl PackWriter {
+    /// Starts a pack that will be `target`; folders above it are made.
+    ///
+    /// # Errors
+    /// For a folder that cannot be written.
+    pub fn new(target: &Path, force: bool) -> Result<PackWriter> {
+        let parent = parent(target);
+        std::fs::create_dir_all(&parent).map_err(Error::machine(&parent, "make the folder"))?;
+        let builder = tempfile::Builder::new().prefix(".inkstone-quantize-").tempdir_in(&parent);
+        let temporary = builder.map_err(Error::machine(&parent, "write in"))?;
+        let folder = temporary.path().join("pack");
+        std::fs::create_dir(&folder).map_err(Error::machine(&folder, "make the folder"))?;
+        let weights = WeightsWriter::new(&folder.join(WEIGHTS))?;
+        Ok(PackWriter {
+            target: target.to_owned(),
+            force,
+            temporary,
+            weights,
+            files: BTreeMap::new(),
+        })
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.temporary.path().join("pack")
+    }
+
+    /// Writes a graph as `file`, and its large constants to the weights.
+    ///
+    /// # Errors
+    /// For a disk that does not take them.
+    pub fn add_graph(&mut self, file: &str, graph: &Graph) -> Result<()> {
+        let model = model(graph, &mut self.weights)?;
+        self.write(file, &model.encode_to_vec())
+    }
+
+    /// Copies a file into the pack; `name` may have folders.
+    ///
+    /// # Errors
+    /// For a file that cannot be read or written.
+    pub fn copy(&mut self, name: &str, from: &Path) -> Result<()> {
+        let bytes = std::fs::read(from).map_err(Error::reading(from, "there is no such file: copy it there"))?;
+        self.write(name, &bytes)
+    }
+
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        write_synced(&self.folder().join(name), bytes)?;
+        self.files.insert(
+            name.to_owned(),
+            FileRecord {
+                bytes: bytes.len() as u64,
+                sha256: hexadecimal(&Sha256::digest(bytes)),
+            },
+        );
+        Ok(())
+    }
+
+    /// Writes weights and manifest, waits for the disk and gives the pack its name. Returns the records of all files.
+    ///
+    /// # Errors
+    /// For a disk that does not take them; the target is then as it was.
+    pub fn finish(mut self, mut manifest: Manifest) -> Result<BTreeMap<String, FileRecord>> {
+        self.files.insert(WEIGHTS.to_owned(), self.weights.finish()?);
+        manifest.files.clone_from(&self.files);
+        let path = self.folder().join(MANIFEST);
+        let text = toml::to_string(&manifest).map_err(|error| Error::input(&path, format!("cannot be written: {error}")))?;
+        write_synced(&path, text.as_bytes())?;
+        self.sync_folders()?;
+        self.publish()?;
+        Ok(self.files)
+    }
+
+    fn sync_folders(&self) -> Result<()> {
+        let folder = self.folder();
+        let folders: BTreeSet<PathBuf> = self
+            .files
+            .keys()
+            .flat_map(|name| {
+                Path::new(name)
+                    .ancestors()
+                    .skip(1)
+                    .map(|part| folder.join(part))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        folders.iter().try_for_each(|folder| sync_folder(folder))
+    }
+
+    /// Renames the finished folder; an old pack steps aside first and comes back where that fails.
+    fn publish(&self) -> Result<()> {
+        check_target(&self.target, self.force)?;
+        let aside = self.temporary.path().join("replaced");
+        let replaces = self.target.exists();
+        if replaces {
+            std::fs::rename(&self.target, &aside).map_err(Error::machine(&self.target, "move aside"))?;
+        }
+        let renamed = std::fs::rename(self.folder(), &self.target);
+        if renamed.is_err()
+            && replaces
+            && let Err(error) = std::fs::rename(&aside, &self.target)
+        {
+            log::error!("{}: cannot put the old pack back: {error}", self.target.display());
+        }
+        renamed.map_err(Error::machine(&self.target, "put the pack at"))?;
+        sync_folder(&parent(&self.target))
+    }
+}
+
+fn parent(target: &Path) -> PathBuf {
+    match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(Error::machine(folder, "make the folder"))?;
+    }
+    let mut file = File::create(path).map_err(Error::machine(path, "write"))?;
+    file.write_all(bytes).map_err(Error::machine(path, "write"))?;
+    file.sync_all().map_err(Error::machine(path, "write"))
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    if cfg!(unix) {
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(Error::machine(folder, "write"))?;
+    }
+    Ok(())
+}
+
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The weights file under construction; equal tensors share their place.
+#[derive(Debug)]
+struct WeightsWriter {
+    path: PathBuf,
+    file: BufWriter<File>,
+    length: u64,
+    places: HashMap<[u8; 32], u64>,
+}
+
+impl WeightsWriter {
+    fn new(path: &Path) -> Result<WeightsWriter> {
+        let file = File::create(path).map_err(Error::machine(path, "write"))?;
+        Ok(WeightsWriter {
+            path: path.to_owned(),
+            file: BufWriter::new(file),
+            length: 0,
+            places: HashMap::new(),
+        })
+    }
+
+    /// Writes a tensor and zeros up to the next aligned place; returns where the tensor begins.
+    fn add(&mut self, bytes: &[u8]) -> Result<u64> {
+        let digest: [u8; 32] = Sha256::digest(bytes).into();
+        if let Some(&offset) = self.places.get(&digest) {
+            return Ok(offset);
+        }
+        let offset = self.length;
+        let padding = bytes.len().next_multiple_of(ALIGNMENT) - bytes.len();
+        let written = self
+            .file
+            .write_all(bytes)
+            .and_then(|()| self.file.write_all(&[0; ALIGNMENT][..padding]));
+        written.map_err(Error::machine(&self.path, "write"))?;
+        self.length += (bytes.len() + padding) as u64;
+        self.places.insert(digest, offset);
+        Ok(offset)
+    }
+
+    fn finish(&mut self) -> Result<FileRecord> {
+        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        synced.map_err(Error::machine(&self.path, "write"))?;
+        let mut file = File::open(&self.path).map_err(Error::machine(&self.path, "read"))?;
+        let (mut hasher, mut block) = (Sha256::new(), vec![0; 1 << 20]);
+        loop {
+            match file.read(&mut block).map_err(Error::machine(&self.path, "read"))? {
+                0 => break,
+                count => hasher.update(&block[..count]),
+            }
+        }
+        Ok(FileRecord {
+            bytes: self.length,
+            sha256: hexadecimal(&hasher.finalize()),
+        })
+    }
+}
+
+fn model(graph: &Graph, weights: &mut WeightsWriter) -> Result<ModelProto> {
+    let set = |domain: &str, version| OperatorSetIdProto {
+        domain: domain.to_owned(),
+        version,
+    };
+    Ok(ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: env!("CARGO_PKG_NAME").to_owned(),
+        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        opset_import: vec![set("", OPSET), set(DOMAIN, 1)],
+        functions: functions::used_by(&graph.nodes),
+        graph: Some(GraphProto {
+            name: graph.name.clone(),
+            node: graph.nodes.clone(),
+            initializer: initializers(graph, weights)?,
+            input: graph.inputs.iter().map(info).collect(),
+            output: graph.outputs.iter().map(info).collect(),
+            ..GraphProto::default()
+        }),
+        ..ModelProto::default()
+    })
+}
+
+/// Constants in the order in which the nodes read them, so that a run reads the weights file from front to back.
+fn initializers(graph: &Graph, weights: &mut WeightsWriter) -> Result<Vec<TensorProto>> {
+    let mut seen = BTreeSet::new();
+    let mut tensors = Vec::with_capacity(graph.constants.len());
+    let outputs = graph.outputs.iter().map(|port| &port.name);
+    for name in graph.nodes.iter().flat_map(|node| &node.input).chain(outputs) {
+        if let Some(constant) = graph.constants.get(name).filter(|_| seen.insert(name)) {
+            tensors.push(tensor(name, constant, weights)?);
+        }
+    }
+    Ok(tensors)
+}
+
+fn tensor(name: &str, constant: &Constant, weights: &mut WeightsWriter) -> Result<TensorProto> {
+    let bytes = constant.bytes();
+    let mut tensor = TensorProto {
+        name: name.to_owned(),
+        dims: constant.shape.iter().map(|&size| size as i64).collect(),
+        data_type: constant.data_type() as i32,
+        ..TensorProto::default()
+    };
+    let external = match &constant.values {
+        Values::F32(values) => values.len() > INLINE,
+        Values::I8(_) => true,
+        Values::I64(_) | Values::Other(..) => false,
+    };
+    if !external {
+        tensor.raw_data = bytes;
+        return Ok(tensor);
+    }
+    let offset = weights.add(&bytes)?;
+    let entries = [
+        ("location", WEIGHTS.to_owned()),
+        ("offset", offset.to_string()),
+        ("length", bytes.len().to_string()),
+    ];
+    tensor.data_location = Some(DataLocation::External as i32);
+    tensor.external_data = entries
+        .map(|(key, value)| StringStringEntryProto {
+            key: key.to_owned(),
+            value,
+        })
+        .into();
+    Ok(tensor)
+}
+
+fn info(port: &Port) -> ValueInfoProto {
+    let dimension = |&size: &usize| Dimension {
+        value: Some(dimension::Value::DimValue(size as i64)),
+        ..Dimension::default()
+    };
+    let elem_type = match port.element {
+        Element::F32 => DataType::Float,
+        Element::I64 => DataType::Int64,
+    } as i32;
+    let tensor = type_proto::Tensor {
+        elem_type,
+        shape: Some(TensorShapeProto {
+            dim: port.shape.iter().map(dimension).collect(),
+        }),
+    };
+    let r#type = Some(TypeProto {
+        value: Some(type_proto::Value::TensorType(tensor)),
+        ..TypeProto::default()
+    });
+    ValueInfoProto {
+        name: port.name.clone(),
+        r#type,
+        ..ValueInfoProto::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_are_aligned_padded_and_shared() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.bin");
+        let mut weights = WeightsWriter::new(&path).unwrap();
+        assert_eq!(weights.add(&[1; 3]).unwrap(), 0);
+        assert_eq!(weights.add(&[2; 64]).unwrap(), 64);
+        assert_eq!(weights.add(&[1; 3]).unwrap(), 0);
+        assert_eq!(weights.add(&[3; 65]).unwrap(), 128);
+        let record = weights.finish().unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        assert_eq!((record.bytes, bytes.len()), (256, 256));
+        assert!(bytes[3..64].iter().chain(&bytes[193..]).all(|&byte| byte == 0));
+        assert_eq!(record.sha256, hexadecimal(&Sha256::digest(&bytes)));
+    }
+
+    #[test]
+    fn only_packs_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("pack");
+        check_target(&target, false).unwrap();
+        std::fs::create_dir(&target).unwrap();
+        assert!(check_target(&target, false).unwrap_err().to_string().contains("exists already"));
+        assert!(check_target(&target, true).unwrap_err().to_string().contains("not a pack"));
+        std::fs::write(target.join(MANIFEST), "").unwrap();
+        check_target(&target, true).unwrap();
+    }
+}

@@ -1,0 +1,90 @@
+//! The two kinds of memory of this process, as Linux counts them: private pages, which nothing can take back, and
+//! file-backed ones (the program and the mapped weights), which the system drops and reads again under pressure.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+/// Resident memory in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// Heap, stacks and other pages without a file.
+    pub private_bytes: u64,
+    /// Pages of mapped files.
+    pub mapped_bytes: u64,
+}
+
+impl Memory {
+    /// What this process holds now; nothing where the system does not tell.
+    pub fn now() -> Option<Memory> {
+        Memory::read(Path::new("/proc/self/status"))
+    }
+
+    /// Reads a file of the form of `/proc/PID/status`.
+    pub fn read(status: &Path) -> Option<Memory> {
+        let text = std::fs::read_to_string(status).ok()?;
+        let kibibytes = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+        };
+        Some(Memory {
+            private_bytes: kibibytes("RssAnon")? * 1024,
+            mapped_bytes: kibibytes("RssFile")? * 1024,
+        })
+    }
+}
+
+/// The largest of several readings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PeakMemory(Memory);
+
+impl PeakMemory {
+    /// Takes a reading.
+    pub fn sample(&mut self) {
+        if let Some(now) = Memory::now() {
+            self.0.private_bytes = self.0.private_bytes.max(now.private_bytes);
+            self.0.mapped_bytes = self.0.mapped_bytes.max(now.mapped_bytes);
+        }
+    }
+
+    /// The largest readings so far.
+    pub fn peak(&self) -> Memory {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_both_kinds() {
+        let folder = tempfile::tempdir().unwrap();
+        let status = folder.path().join("status");
+        std::fs::write(&status, "Name:\tx\nVmRSS:\t  50 kB\nRssAnon:\t   8124 kB\nRssFile:\t  11000 kB\n").unwrap();
+        assert_eq!(
+            Memory::read(&status),
+            Some(Memory {
+                private_bytes: 8124 << 10,
+                mapped_bytes: 11_000 << 10
+            })
+        );
+        std::fs::write(&status, "Name:\tx\n").unwrap();
+        assert_eq!(Memory::read(&status), None);
+    }
+
+    #[test]
+    fn a_touched_block_shows() {
+        let mut peak = PeakMemory::default();
+        peak.sample();
+        let before = peak.peak();
+        let block = vec![1u8; 32 << 20];
+        peak.sample();
+        assert!(
+            peak.peak().private_bytes >= before.private_bytes + (30 << 20),
+            "{before:?} {:?} {}",
+            peak.peak(),
+            block.len()
+        );
+    }
+}

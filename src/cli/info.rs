@@ -1,0 +1,118 @@
+//! `inkstone info`: what made a picture, or what a pack is.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::{CliError, output};
+use crate::pack::{Manifest, Pack};
+use crate::picture::{PngContents, png, verify};
+
+/// Arguments of `info`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// A picture file or a pack's folder.
+    path: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `info`.
+pub fn run(arguments: &Arguments) -> Result<(), CliError> {
+    if arguments.path.is_dir() {
+        return pack(&Pack::open(&arguments.path)?, arguments.json);
+    }
+    picture(&arguments.path, &png::read(&arguments.path)?, arguments.json)
+}
+
+fn picture(path: &Path, contents: &PngContents, as_json: bool) -> Result<(), CliError> {
+    let PngContents {
+        picture,
+        provenance,
+        record_fault,
+        ai_marked,
+    } = contents;
+    let genuine = provenance.as_ref().is_some_and(|provenance| verify(picture, provenance));
+    if as_json {
+        return output::json(&json!({
+            "file": path, "width": picture.width(), "height": picture.height(), "sha256": picture.sha256(),
+            "made_by": provenance, "record_fault": record_fault,
+            "picture_matches_record": provenance.as_ref().map(|_| genuine), "marked_as_generated": ai_marked,
+        }));
+    }
+    output::result(&format!("{}: {}×{} pixels", path.display(), picture.width(), picture.height()))?;
+    if let Some(fault) = record_fault {
+        output::result(&format!("record:     damaged ({fault})"))?;
+    }
+    let Some(made) = provenance else {
+        return output::result("no record of what made this picture");
+    };
+    let mut lines = vec![("prompt", made.prompt.clone())];
+    lines.extend(made.negative.clone().map(|text| ("negative", text)));
+    lines.extend(made.style.clone().map(|text| ("style", text)));
+    lines.push(("steps", made.steps.to_string()));
+    lines.push(("seed", made.seed.to_string()));
+    lines.push(("guidance", made.guidance.to_string()));
+    lines.push(("background", made.background.clone()));
+    lines.push(("pack", format!("{} {} ({})", made.pack_name, made.pack_version, made.pack_sha256)));
+    lines.push(("made by", made.creator()));
+    lines.extend(made.created.clone().map(|text| ("created", text)));
+    lines.extend(made.extra.iter().map(|(name, text)| (name.as_str(), text.clone())));
+    lines.push((
+        "unchanged",
+        if genuine {
+            "yes, the pixels match the record"
+        } else {
+            "NO, the pixels differ from the record"
+        }
+        .into(),
+    ));
+    lines.push((
+        "marked",
+        if *ai_marked {
+            "trainedAlgorithmicMedia (IPTC)"
+        } else {
+            "not as made by a model"
+        }
+        .into(),
+    ));
+    lines
+        .iter()
+        .try_for_each(|(name, text)| output::result(&format!("{name:<11} {text}")))
+}
+
+fn pack(pack: &Pack, as_json: bool) -> Result<(), CliError> {
+    let manifest = pack.manifest();
+    if as_json {
+        return output::json(&json!({ "folder": pack.folder(), "sha256": pack.sha256(), "bytes": pack.bytes(), "manifest": manifest }));
+    }
+    output::result(&format!("{} {}: {}", manifest.name, manifest.version, manifest.description))?;
+    let mut lines = vec![
+        ("licence", manifest.licence.clone()),
+        ("size", format!("{:.1} MiB", pack.bytes() as f64 / 1048576.0)),
+    ];
+    lines.push(("sha256", pack.sha256().to_owned()));
+    lines.push(("tasks", manifest.tasks.join(", ")));
+    lines.extend(about_pictures(manifest));
+    lines.push(("stages", manifest.stages.keys().cloned().collect::<Vec<_>>().join(", ")));
+    lines
+        .iter()
+        .try_for_each(|(name, text)| output::result(&format!("{name:<11} {text}")))
+}
+
+fn about_pictures(manifest: &Manifest) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    lines.extend(
+        manifest
+            .picture
+            .as_ref()
+            .map(|picture| ("picture", format!("{}×{} pixels", picture.width, picture.height))),
+    );
+    let styles: Vec<&str> = manifest.styles.iter().map(|style| style.name.as_str()).collect();
+    lines.extend((!styles.is_empty()).then(|| ("styles", styles.join(", "))));
+    lines.extend(manifest.prompt.as_ref().map(|prompt| ("languages", prompt.languages.join(", "))));
+    let steps = |steps: Vec<usize>| steps.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    lines.extend(manifest.sampling.as_ref().map(|sampling| ("steps", steps(sampling.steps()))));
+    lines
+}

@@ -1,0 +1,42 @@
+//! Where the pack is: what was asked for, or the shipped one.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::pack::{MANIFEST, Pack, PackError};
+
+/// Name of the shipped pack's folder.
+const SHIPPED: &str = "pictogram";
+
+/// The pack to use.
+#[derive(Debug, Args)]
+pub struct PackArgument {
+    /// Folder of the pack; the shipped one where nothing is said.
+    #[arg(long, value_name = "DIR", env = "INKSTONE_PACK")]
+    pub pack: Option<PathBuf>,
+}
+
+impl PackArgument {
+    /// Opens the pack.
+    pub fn open(&self) -> Result<Pack, PackError> {
+        Pack::open(&self.pack.clone().unwrap_or_else(shipped))
+    }
+}
+
+/// The shipped pack: below the current folder, below a folder that holds the program (as in a checkout), or
+/// where packages install it.
+fn shipped() -> PathBuf {
+    let program = std::env::current_exe().ok();
+    let beside = program.iter().flat_map(|program| program.ancestors().skip(1));
+    let places = std::iter::once(Path::new("")).chain(beside);
+    let mut packs = places.flat_map(|place| {
+        [
+            place.join("models").join(SHIPPED),
+            place.join("share/inkstone/models").join(SHIPPED),
+        ]
+    });
+    packs
+        .find(|pack| pack.join(MANIFEST).is_file())
+        .unwrap_or_else(|| Path::new("models").join(SHIPPED))
+}

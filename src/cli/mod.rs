@@ -1,0 +1,58 @@
+//! The command line: one file a subcommand. Owns arguments, exit codes and what is printed where; results go to
+//! standard output, progress and messages to standard error. Depends on everything else.
+
+mod error;
+mod generate;
+mod info;
+mod interrupt;
+mod locate;
+mod output;
+mod verify;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Parser, Subcommand};
+
+pub use error::CliError;
+
+/// Pictures from words on the smallest computers.
+#[derive(Debug, Parser)]
+#[command(name = "inkstone", version, about, propagate_version = true, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted.\n\
+    INKSTONE_PACK names another pack, INKSTONE_KERNEL another int8 kernel, RUST_LOG=debug tells more.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Draws pictures of a prompt.
+    Generate(generate::Arguments),
+    /// Tells what made a picture, or what a pack is.
+    Info(info::Arguments),
+    /// Checks a pack's files, or a picture against its record.
+    Verify(verify::Arguments),
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let started = Instant::now();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error,inkstone=warn"))
+        .format_timestamp(None)
+        .init();
+    let result = match Arguments::parse().command {
+        Command::Generate(arguments) => generate::run(&arguments, started),
+        Command::Info(arguments) => info::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::message(&format!("error: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Standard output and error: results, messages, progress and pictures in the terminal.
+
+use std::io::{IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::CliError;
+use crate::picture::{Background, Picture, contact_sheet, preview};
+
+/// Widest preview, in characters.
+const PREVIEW_COLUMNS: u32 = 64;
+
+/// Writes a line to standard error; a closed one is no reason to fail.
+pub fn message(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Writes a line to standard output.
+pub fn result(text: &str) -> Result<(), CliError> {
+    Ok(writeln!(std::io::stdout(), "{text}")?)
+}
+
+/// Writes a value as JSON to standard output.
+pub fn json(value: &impl Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other)?;
+    result(&text)
+}
+
+/// A progress bar with the time left, on standard error; silent where that is no terminal.
+pub fn progress(total: u64, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total).with_style(style)
+}
+
+/// Shows pictures side by side where standard output is a terminal that can.
+pub fn show(pictures: &[Picture]) -> Result<(), CliError> {
+    let stdout = std::io::stdout();
+    let Some(protocol) = preview::detect(|name| std::env::var(name).ok(), stdout.is_terminal()) else {
+        return Ok(());
+    };
+    let width = terminal_size::terminal_size().map_or(PREVIEW_COLUMNS, |(width, _)| u32::from(width.0));
+    let columns = u32::try_from(pictures.len()).unwrap_or(u32::MAX).min(4);
+    let sheet = contact_sheet(pictures, columns, 2, &Background::Transparent)?;
+    let bytes = preview::render(&sheet, protocol, width.min(PREVIEW_COLUMNS * columns))?;
+    Ok(stdout.lock().write_all(&bytes)?)
+}

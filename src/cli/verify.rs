@@ -1,0 +1,92 @@
+//! `inkstone verify`: a pack's files against their checksums and the engine, or a picture against its record.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::{CliError, output};
+use crate::diffusion::Pipeline;
+use crate::engine::Stage;
+use crate::pack::{Pack, TEXT_TO_PICTURE};
+use crate::picture::{png, verify};
+
+/// Arguments of `verify`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// A picture file or a pack's folder.
+    path: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `verify`.
+pub fn run(arguments: &Arguments) -> Result<(), CliError> {
+    if arguments.path.is_dir() {
+        pack(&arguments.path, arguments.json)
+    } else {
+        picture(&arguments.path, arguments.json)
+    }
+}
+
+fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
+    let pack = Pack::open(folder)?;
+    let bar = output::progress(pack.bytes(), "{bar:32} {bytes}/{total_bytes} checked, {eta} left");
+    pack.verify(&mut |bytes| bar.inc(bytes))?;
+    bar.finish_and_clear();
+    let manifest = pack.manifest();
+    if manifest.tasks.iter().any(|task| task == TEXT_TO_PICTURE) {
+        Pipeline::load(&pack)?;
+    } else {
+        manifest.stages.keys().try_for_each(|stage| Stage::load(&pack, stage).map(drop))?;
+    }
+    if as_json {
+        return output::json(&json!({
+            "folder": folder, "clean": true, "name": manifest.name, "version": manifest.version, "sha256": pack.sha256(),
+            "files": manifest.files.len(), "bytes": pack.bytes(), "stages": manifest.stages.keys().collect::<Vec<_>>(),
+        }));
+    }
+    output::result(&format!(
+        "{}: clean ({} {}, {} files, {:.1} MiB, {} stages)",
+        folder.display(),
+        manifest.name,
+        manifest.version,
+        manifest.files.len(),
+        pack.bytes() as f64 / 1048576.0,
+        manifest.stages.len()
+    ))
+}
+
+fn picture(path: &Path, as_json: bool) -> Result<(), CliError> {
+    let contents = png::read(path)?;
+    let Some(provenance) = &contents.provenance else {
+        return Err(CliError::Mismatch(format!(
+            "{}: there is no record of what made this picture",
+            path.display()
+        )));
+    };
+    let genuine = verify(&contents.picture, provenance);
+    if as_json {
+        output::json(&json!({
+            "file": path, "clean": genuine && contents.ai_marked, "picture_matches_record": genuine,
+            "marked_as_generated": contents.ai_marked, "sha256": contents.picture.sha256(),
+        }))?;
+    }
+    if !genuine {
+        return Err(CliError::Mismatch(format!(
+            "{}: the pixels differ from the record; the picture was changed",
+            path.display()
+        )));
+    }
+    if !contents.ai_marked {
+        return Err(CliError::Mismatch(format!(
+            "{}: the mark of a generated picture (IPTC) was removed",
+            path.display()
+        )));
+    }
+    if as_json {
+        Ok(())
+    } else {
+        output::result(&format!("{}: clean", path.display()))
+    }
+}

@@ -1,0 +1,182 @@
+//! Prompts: what is accepted, which style the words ask for, and the tokens of the text encoder.
+
+use std::path::PathBuf;
+
+use tokenizers::Tokenizer;
+
+use super::DiffusionError;
+use crate::pack::{self, Pack, Style};
+
+/// A pack's tokenizer and limits.
+pub struct Prompt {
+    tokenizer: Tokenizer,
+    file: PathBuf,
+    limits: pack::Prompt,
+}
+
+impl Prompt {
+    /// Reads the pack's tokenizer.
+    ///
+    /// # Errors
+    /// If the pack makes no pictures from text or its tokenizer cannot be read.
+    pub fn load(pack: &Pack) -> Result<Prompt, DiffusionError> {
+        let limits = pack.text_to_picture()?.prompt.clone();
+        let file = pack.folder().join(&limits.tokenizer);
+        let tokenizer = Tokenizer::from_file(&file).map_err(|error| DiffusionError::Tokenizer {
+            file: file.clone(),
+            problem: error.to_string(),
+        })?;
+        Ok(Prompt { tokenizer, file, limits })
+    }
+
+    /// Refuses prompts without words and prompts longer than the pack reads.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn check(&self, text: &str) -> Result<(), DiffusionError> {
+        let characters = text.chars().count();
+        if characters > self.limits.max_characters {
+            return Err(DiffusionError::LongPrompt {
+                characters,
+                most: self.limits.max_characters,
+            });
+        }
+        if text.chars().all(|character| character.is_whitespace() || character.is_control()) {
+            return Err(DiffusionError::EmptyPrompt);
+        }
+        Ok(())
+    }
+
+    /// Ids of the text encoder's input: cut or filled up to the pack's number of tokens. The empty text is the
+    /// one that guidance moves away from.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn tokens(&self, text: &str) -> Result<Vec<i64>, DiffusionError> {
+        let encoding = self.tokenizer.encode(text, true).map_err(|error| DiffusionError::Tokenizer {
+            file: self.file.clone(),
+            problem: error.to_string(),
+        })?;
+        let mut ids: Vec<i64> = encoding.get_ids().iter().map(|&id| i64::from(id)).collect();
+        if ids.len() > self.limits.max_tokens {
+            log::warn!(
+                "the prompt has {} tokens; the pack reads the first {}",
+                ids.len(),
+                self.limits.max_tokens
+            );
+        }
+        ids.resize(self.limits.max_tokens, i64::from(self.limits.padding));
+        Ok(ids)
+    }
+}
+
+/// The style of a request, and the prompt without the words that named it.
+///
+/// An `asked` style wins. Otherwise phrases of several words (`pixel art`) count anywhere in the prompt, single
+/// words (`3d`) only where they stand alone between commas, so that `3d glasses` stay glasses. Failing that it
+/// is the pack's default, or none where the pack has no styles.
+///
+/// # Errors
+/// If the pack has no style of the asked name.
+pub fn choose_style<'a>(styles: &'a [Style], asked: Option<&str>, prompt: &str) -> Result<(Option<&'a Style>, String), DiffusionError> {
+    if let Some(name) = asked {
+        let style = styles.iter().find(|style| style.name.eq_ignore_ascii_case(name.trim()));
+        let unknown = || DiffusionError::UnknownStyle {
+            name: name.into(),
+            known: styles.iter().map(|style| style.name.clone()).collect(),
+        };
+        return Ok((Some(style.ok_or_else(unknown)?), prompt.to_owned()));
+    }
+    let mut phrases: Vec<(&Style, &str)> = styles
+        .iter()
+        .flat_map(|style| style.words.iter().map(move |word| (style, word.as_str())))
+        .collect();
+    phrases.sort_by_key(|(_, phrase)| std::cmp::Reverse(phrase.len()));
+    for (style, phrase) in phrases {
+        if let Some(rest) = without_phrase(prompt, phrase) {
+            return Ok((Some(style), rest));
+        }
+    }
+    Ok((styles.iter().find(|style| style.default), prompt.to_owned()))
+}
+
+/// The prompt without a phrase and without the commas and the "in" that led to it; nothing where the phrase is
+/// not there. A prompt that is nothing but the phrase stays.
+fn without_phrase(prompt: &str, phrase: &str) -> Option<String> {
+    let lower = prompt.to_lowercase();
+    // Lower case can change lengths in a few scripts; places in `lower` would then not be places in `prompt`.
+    if lower.len() != prompt.len() {
+        return None;
+    }
+    let phrase = phrase.to_lowercase();
+    let place = lower
+        .match_indices(&phrase)
+        .map(|(place, _)| place)
+        .find(|&place| stands_alone(&lower, place, &phrase))?;
+    let before = prompt[..place].trim_end_matches(|c: char| c == ',' || c.is_whitespace());
+    let before = before.strip_suffix(" in").or(before.strip_suffix(" as")).unwrap_or(before);
+    let after = prompt[place + phrase.len()..].trim_start_matches(|c: char| c == ',' || c.is_whitespace());
+    let rest = match (before.trim(), after.trim()) {
+        ("", "") => return Some(prompt.to_owned()),
+        ("", text) | (text, "") => text.to_owned(),
+        (before, after) => format!("{before}, {after}"),
+    };
+    Some(rest)
+}
+
+fn stands_alone(text: &str, place: usize, phrase: &str) -> bool {
+    let (before, after) = (&text[..place], &text[place + phrase.len()..]);
+    if phrase.contains(' ') {
+        return !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric);
+    }
+    let (before, after) = (before.trim_end(), after.trim_start());
+    (before.is_empty() || before.ends_with(',')) && (after.is_empty() || after.starts_with(','))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn styles() -> Vec<Style> {
+        let style = |name: &str, id, words: &[&str], default| Style {
+            name: name.into(),
+            id,
+            words: words.iter().map(|word| (*word).into()).collect(),
+            default,
+        };
+        vec![
+            style("3d", 1, &["3d style", "3d"], true),
+            style("pixel", 9, &["pixel art", "pixel"], false),
+        ]
+    }
+
+    #[test]
+    fn words_choose_styles() {
+        let styles = styles();
+        for (prompt, style, rest) in [
+            ("a smiling cat, 3d style", "3d", "a smiling cat"),
+            ("a smiling cat", "3d", "a smiling cat"),
+            ("pixel art dragon", "pixel", "dragon"),
+            ("a dragon in pixel art", "pixel", "a dragon"),
+            ("Pixel, a red dragon", "pixel", "a red dragon"),
+            ("cat, pixel art, with a hat", "pixel", "cat, with a hat"),
+            ("pixel glasses", "3d", "pixel glasses"),
+            ("pixel arts", "3d", "pixel arts"),
+            ("pixel art", "pixel", "pixel art"),
+            ("İstanbul, pixel art", "3d", "İstanbul, pixel art"),
+            ("红苹果, pixel", "pixel", "红苹果"),
+        ] {
+            let (found, text) = choose_style(&styles, None, prompt).unwrap();
+            assert_eq!((found.unwrap().name.as_str(), text.as_str()), (style, rest), "{prompt}");
+        }
+    }
+
+    #[test]
+    fn an_asked_style_wins_and_must_be_known() {
+        let styles = styles();
+        assert_eq!(choose_style(&styles, Some("PIXEL"), "cat, 3d").unwrap().0.unwrap().name, "pixel");
+        let error = choose_style(&styles, Some("oil"), "cat").unwrap_err();
+        assert_eq!(error.to_string(), "there is no style 'oil'; this pack draws 3d, pixel");
+        assert!(choose_style(&[], None, "cat").unwrap().0.is_none());
+    }
+}

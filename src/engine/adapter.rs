@@ -1,0 +1,136 @@
+//! tract's operator traits for Inkstone's operators: the only file that implements them.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use tract_onnx::tract_core::internal::*;
+use tract_onnx::tract_hir::internal::{Expansion, InferenceOp, Solver, TensorProxy, expand};
+
+use crate::pack::ExternalTensor;
+
+/// An operator with one float output.
+pub trait Operator: Debug + Send + Sync + 'static {
+    /// Name in logs and errors.
+    fn name(&self) -> &'static str;
+
+    /// Shape of the output for shapes of the inputs.
+    fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>>;
+
+    /// Computes the output. `output` has the shape's number of elements, and every one is to be written.
+    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()>;
+
+    /// The operator with its weights taken from the mapped tensors; nothing for operators without any.
+    fn bind(&self, _tensors: &BTreeMap<String, ExternalTensor>) -> TractResult<Option<Arc<dyn Operator>>> {
+        Ok(None)
+    }
+}
+
+/// The values that an operator reads.
+pub struct Inputs<'a>(&'a [TValue]);
+
+impl<'a> Inputs<'a> {
+    /// The inputs in the node's order.
+    pub fn new(values: &'a [TValue]) -> Inputs<'a> {
+        Inputs(values)
+    }
+
+    /// Number of inputs.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// An input's shape.
+    pub fn shape(&self, input: usize) -> &[usize] {
+        self.0[input].shape()
+    }
+
+    /// A float input's elements, row-major.
+    pub fn floats(&self, input: usize) -> TractResult<&[f32]> {
+        self.0[input].try_as_plain_ram()?.as_slice::<f32>()
+    }
+
+    /// An integer input's elements, row-major.
+    pub fn integers(&self, input: usize) -> TractResult<&[i64]> {
+        self.0[input].try_as_plain_ram()?.as_slice::<i64>()
+    }
+}
+
+/// An operator as a tract node.
+#[derive(Clone, Debug)]
+pub struct Node(pub Arc<dyn Operator>);
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Node) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Node {}
+
+impl Op for Node {
+    fn name(&self) -> StaticName {
+        self.0.name().into()
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for Node {
+    not_out_of_plan!();
+
+    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let shapes: TVec<&[usize]> = inputs.iter().map(|input| input.shape()).collect();
+        let shape = self.0.output_shape(&shapes)?;
+        let mut output = Tensor::zero::<f32>(&shape)?;
+        self.0
+            .run(&Inputs::new(&inputs), output.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?)?;
+        Ok(tvec!(output.into_tvalue()))
+    }
+}
+
+impl TypedOp for Node {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        let shapes: TVec<&[usize]> = inputs
+            .iter()
+            .map(|fact| fact.shape.as_concrete().context("Inkstone's operators take fixed shapes"))
+            .collect::<TractResult<_>>()?;
+        Ok(tvec!(f32::fact(&*self.0.output_shape(&shapes)?)))
+    }
+
+    as_op!();
+}
+
+impl Expansion for Node {
+    fn name(&self) -> StaticName {
+        self.0.name().into()
+    }
+
+    fn rules<'r, 'p: 'r, 's: 'r>(
+        &'s self,
+        solver: &mut Solver<'r>,
+        inputs: &'p [TensorProxy],
+        outputs: &'p [TensorProxy],
+    ) -> TractResult<()> {
+        solver.equals(&outputs[0].datum_type, f32::datum_type())?;
+        solver.given_all(inputs.iter().map(|input| &input.shape), move |solver, shapes| {
+            let concrete: Option<TVec<TVec<usize>>> = shapes
+                .iter()
+                .map(|shape| shape.iter().map(|size| size.to_usize().ok()).collect())
+                .collect();
+            let Some(concrete) = concrete else { return Ok(()) };
+            let shapes: TVec<&[usize]> = concrete.iter().map(|shape| &**shape).collect();
+            let shape: TVec<TDim> = self.0.output_shape(&shapes)?.iter().map(|size| size.to_dim()).collect();
+            solver.equals(&outputs[0].shape, shape)
+        })
+    }
+
+    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
+        model.wire_node(prefix, self.clone(), inputs)
+    }
+}
+
+/// The operator as what tract's ONNX reader wants.
+pub fn inference(operator: impl Operator) -> Box<dyn InferenceOp> {
+    expand(Node(Arc::new(operator)))
+}

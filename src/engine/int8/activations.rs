@@ -1,0 +1,142 @@
+//! Activations as symmetric int8: one scale for a whole image, or one a row.
+
+use rayon::prelude::*;
+
+use crate::engine::arithmetic::ROUNDING;
+use crate::engine::kernels::GROUP;
+use crate::engine::lanes::{largest_magnitude, widest};
+
+/// Smallest largest magnitude, so that a scale is never 0.
+const TINY: f32 = 1e-12;
+
+/// Scale of values whose largest magnitude becomes 127.
+pub fn scale_of(values: &[f32]) -> f32 {
+    largest_magnitude(values).max(TINY) / 127.0
+}
+
+/// The nearest integer of `value·inverse`, ties to even, as a byte XORed with `mask`.
+#[inline(always)]
+fn quantize(value: f32, inverse: f32, mask: u8) -> u8 {
+    ((value * inverse + ROUNDING).to_bits() as u8) ^ mask
+}
+
+/// Quantizes four values.
+#[inline(always)]
+pub fn quantize_group(values: [f32; GROUP], inverse: f32, mask: u8) -> [u8; GROUP] {
+    values.map(|value| quantize(value, inverse, mask))
+}
+
+/// Zeros around an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Padding {
+    /// Rows above.
+    pub top: usize,
+    /// Columns on the left.
+    pub left: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns on the right.
+    pub right: usize,
+}
+
+/// A quantized image with its padding, `[channels/4][height][width][4]` bytes: the four channels that a kernel
+/// takes at once lie together, and neighbouring columns lie side by side.
+pub struct Image {
+    bytes: Vec<u8>,
+    /// Groups of four channels.
+    pub groups: usize,
+    /// Height with padding.
+    pub height: usize,
+    /// Width with padding.
+    pub width: usize,
+    /// What one unit stands for.
+    pub scale: f32,
+}
+
+impl Image {
+    /// Quantizes `[channels, height, width]` with one scale. Channels must be a multiple of four.
+    pub fn quantize(values: &[f32], shape: [usize; 3], padding: Padding, mask: u8) -> Image {
+        let [channels, height, width] = shape;
+        let groups = channels / GROUP;
+        let (tall, wide) = (height + padding.top + padding.bottom, width + padding.left + padding.right);
+        let scale = scale_of(values);
+        let inverse = 1.0 / scale;
+        let mut bytes = vec![mask; groups * tall * wide * GROUP];
+        let (planes, area) = (bytes.par_chunks_mut(tall * wide * GROUP), height * width);
+        planes.zip(values.par_chunks(area * GROUP)).for_each(|(plane, channels)| {
+            for y in 0..height {
+                let row = &mut plane[((y + padding.top) * wide + padding.left) * GROUP..][..width * GROUP];
+                let channel = |index: usize| &channels[index * area + y * width..][..width];
+                interleave(row, [channel(0), channel(1), channel(2), channel(3)], inverse, mask);
+            }
+        });
+        Image {
+            bytes,
+            groups,
+            height: tall,
+            width: wide,
+            scale,
+        }
+    }
+
+    /// Bytes of one group of four channels.
+    pub fn plane(&self, group: usize) -> &[u8] {
+        let bytes = self.height * self.width * GROUP;
+        &self.bytes[group * bytes..][..bytes]
+    }
+}
+
+fn interleave(row: &mut [u8], channels: [&[f32]; GROUP], inverse: f32, mask: u8) {
+    widest(
+        #[inline(always)]
+        || {
+            let [a, b, c, d] = channels;
+            for ((((out, a), b), c), d) in row.as_chunks_mut::<GROUP>().0.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *out = quantize_group([*a, *b, *c, *d], inverse, mask);
+            }
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_to_nearest_even_and_reaches_the_ends() {
+        for (value, expected) in [(0.5, 0), (1.5, 2), (-0.5, 0), (-1.5, -2), (126.6, 127), (-127.0, -127)] {
+            assert_eq!(quantize(value, 1.0, 0) as i8, expected, "{value}");
+            assert_eq!(quantize(value, 1.0, 0x80) ^ 0x80, expected as u8, "{value}");
+        }
+    }
+
+    #[test]
+    fn image_has_zeros_around_and_channels_together() {
+        let values: Vec<f32> = (0..8 * 2 * 3).map(|i| i as f32 - 20.0).collect();
+        let padding = Padding {
+            top: 1,
+            left: 2,
+            bottom: 0,
+            right: 1,
+        };
+        let image = Image::quantize(&values, [8, 2, 3], padding, 0x80);
+        assert_eq!((image.groups, image.height, image.width), (2, 3, 6));
+        for group in 0..2 {
+            for y in 0..3 {
+                for x in 0..6 {
+                    for lane in 0..4 {
+                        let inside = y >= 1 && (2..5).contains(&x);
+                        let value = if inside {
+                            values[((group * 4 + lane) * 2 + y - 1) * 3 + x - 2]
+                        } else {
+                            0.0
+                        };
+                        let byte = image.plane(group)[(y * 6 + x) * 4 + lane] ^ 0x80;
+                        let error = (f32::from(byte as i8) * image.scale - value).abs();
+                        assert!(error <= image.scale * 0.5001, "group {group} y {y} x {x} lane {lane}");
+                    }
+                }
+            }
+        }
+    }
+}

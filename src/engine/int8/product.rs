@@ -1,0 +1,221 @@
+//! The loops around the micro-kernels: blocks of columns are packed into panels, multiplied with every weight
+//! panel while they are in cache, and turned back into floats at once.
+
+use rayon::prelude::*;
+
+use super::{Image, WeightMatrix, quantize_group, scale_of};
+use crate::engine::kernels::{GROUP, Kernel, ROWS};
+use crate::engine::lanes::widest;
+
+/// Bytes of activation panels that are packed at once: stays in a core's second-level cache.
+const BLOCK_BYTES: usize = 192 << 10;
+
+/// What a product becomes: `sum·scale·input scale + bias` a row.
+#[derive(Clone, Copy)]
+pub struct Outputs<'a> {
+    /// Scale of each weight row.
+    pub scales: &'a [f32],
+    /// Bias of each row.
+    pub biases: &'a [f32],
+}
+
+/// A window that moves over a padded image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width of the window.
+    pub size: [usize; 2],
+    /// Rows and columns from one position to the next.
+    pub strides: [usize; 2],
+}
+
+impl Window {
+    /// Height and width of the output for a padded image of a size; nothing where the window does not fit.
+    pub fn positions(&self, height: usize, width: usize) -> Option<[usize; 2]> {
+        Some([
+            height.checked_sub(self.size[0])? / self.strides[0] + 1,
+            width.checked_sub(self.size[1])? / self.strides[1] + 1,
+        ])
+    }
+}
+
+/// Convolution: output `[rows][positions]` of weights `[rows, (y, x, channel)]` over the image.
+pub fn convolve(
+    kernel: &dyn Kernel,
+    weights: &WeightMatrix,
+    image: &Image,
+    window: Window,
+    positions: [usize; 2],
+    outputs: Outputs,
+    output: &mut [f32],
+) {
+    let columns = positions[0] * positions[1];
+    let panel_columns = kernel.columns();
+    let panel_bytes = weights.inputs() * panel_columns;
+    let block_panels = (BLOCK_BYTES / panel_bytes / kernel.panels() * kernel.panels()).max(kernel.panels());
+    let panels = columns.div_ceil(panel_columns);
+    let row_sums = shifts(kernel, weights);
+    let mut packed = vec![0u8; block_panels.min(panels) * panel_bytes];
+    for first in (0..panels).step_by(block_panels) {
+        let count = block_panels.min(panels - first);
+        let block = &mut packed[..count * panel_bytes];
+        block.par_chunks_mut(panel_bytes).enumerate().for_each(|(index, panel)| {
+            let start = (first + index) * panel_columns;
+            gather(
+                panel,
+                panel_columns,
+                image,
+                window,
+                positions[1],
+                start..columns.min(start + panel_columns),
+            );
+        });
+        let block = &*block;
+        output.par_chunks_mut(ROWS * columns).enumerate().for_each(|(row_panel, rows)| {
+            let mut sums = vec![0i32; ROWS * kernel.panels() * panel_columns];
+            for start in (0..count).step_by(kernel.panels()) {
+                let together = kernel.panels().min(count - start);
+                let activations = &block[start * panel_bytes..][..together * panel_bytes];
+                let sums = &mut sums[..ROWS * together * panel_columns];
+                kernel.multiply(
+                    weights.panel(row_panel),
+                    row_sums(row_panel),
+                    activations,
+                    weights.groups(),
+                    together,
+                    sums,
+                );
+                let column = (first + start) * panel_columns;
+                let width = (together * panel_columns).min(columns - column);
+                for (row, out) in rows.chunks_exact_mut(columns).enumerate() {
+                    let place = row_panel * ROWS + row;
+                    let sums = &sums[row * together * panel_columns..][..width];
+                    dequantize(
+                        sums,
+                        outputs.scales[place] * image.scale,
+                        outputs.biases[place],
+                        &mut out[column..][..width],
+                    );
+                }
+            }
+        });
+    }
+}
+
+fn dequantize(sums: &[i32], scale: f32, bias: f32, out: &mut [f32]) {
+    widest(
+        #[inline(always)]
+        || {
+            for (out, &sum) in out.iter_mut().zip(sums) {
+                *out = sum as f32 * scale + bias;
+            }
+        },
+    );
+}
+
+/// Fills one panel: for each of its columns, the window's groups in the order of the weights (y, x, channel).
+fn gather(panel: &mut [u8], panel_columns: usize, image: &Image, window: Window, width: usize, columns: std::ops::Range<usize>) {
+    let runs = runs(columns, width, window.strides, image.width);
+    let mut groups = panel.chunks_exact_mut(panel_columns * GROUP);
+    for y in 0..window.size[0] {
+        for x in 0..window.size[1] {
+            let offset = y * image.width + x;
+            for (group, out) in (0..image.groups).zip(&mut groups) {
+                let plane = image.plane(group);
+                for run in &runs {
+                    let source = (run.source + offset) * GROUP;
+                    out[run.target * GROUP..][..run.length * GROUP].copy_from_slice(&plane[source..][..run.length * GROUP]);
+                }
+            }
+        }
+    }
+}
+
+/// Columns whose pixels lie side by side in the image.
+struct Run {
+    /// First column in the panel.
+    target: usize,
+    /// Its pixel in the image for the window's first place.
+    source: usize,
+    /// Columns.
+    length: usize,
+}
+
+fn runs(columns: std::ops::Range<usize>, width: usize, strides: [usize; 2], image_width: usize) -> Vec<Run> {
+    let mut runs = Vec::new();
+    let mut column = columns.start;
+    while column < columns.end {
+        let (y, x) = (column / width, column % width);
+        let length = if strides[1] == 1 {
+            (width - x).min(columns.end - column)
+        } else {
+            1
+        };
+        let source = y * strides[0] * image_width + x * strides[1];
+        runs.push(Run {
+            target: column - columns.start,
+            source,
+            length,
+        });
+        column += length;
+    }
+    runs
+}
+
+/// Matrix product: output `[tokens][rows]` of tokens `[tokens][inputs]`, each token with its own scale.
+pub fn multiply_rows(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32], outputs: Outputs, output: &mut [f32]) {
+    let (rows, inputs) = (weights.rows(), weights.inputs());
+    let together = kernel.panels() * kernel.columns();
+    let row_sums = shifts(kernel, weights);
+    output
+        .par_chunks_mut(together * rows)
+        .zip(tokens.par_chunks(together * inputs))
+        .for_each(|(output, tokens)| {
+            let count = tokens.len() / inputs;
+            let panels = count.div_ceil(kernel.columns());
+            let mut activations = vec![0u8; panels * kernel.columns() * inputs];
+            let scales = pack_tokens(&mut activations, tokens, inputs, kernel);
+            let columns = panels * kernel.columns();
+            let mut sums = vec![0i32; ROWS * columns];
+            for panel in 0..weights.panels() {
+                kernel.multiply(
+                    weights.panel(panel),
+                    row_sums(panel),
+                    &activations,
+                    weights.groups(),
+                    panels,
+                    &mut sums,
+                );
+                let first = panel * ROWS;
+                let width = ROWS.min(rows - first);
+                for (token, (out, scale)) in output.chunks_exact_mut(rows).zip(&scales).enumerate() {
+                    for (row, out) in out[first..][..width].iter_mut().enumerate() {
+                        *out = sums[row * columns + token] as f32 * (outputs.scales[first + row] * scale) + outputs.biases[first + row];
+                    }
+                }
+            }
+        });
+}
+
+/// Quantizes tokens into panels and returns their scales.
+fn pack_tokens(panels: &mut [u8], tokens: &[f32], inputs: usize, kernel: &dyn Kernel) -> Vec<f32> {
+    let (columns, mask) = (kernel.columns(), kernel.activation_mask());
+    let place = |token: usize| (token / columns * columns * inputs, token % columns);
+    let scales = tokens.chunks_exact(inputs).enumerate().map(|(token, values)| {
+        let scale = scale_of(values);
+        let inverse = 1.0 / scale;
+        let (panel, column) = place(token);
+        let groups = panels[panel..].chunks_exact_mut(columns * GROUP);
+        for (out, values) in groups.zip(values.as_chunks::<GROUP>().0) {
+            out[column * GROUP..][..GROUP].copy_from_slice(&quantize_group(*values, inverse, mask));
+        }
+        scale
+    });
+    scales.collect()
+}
+
+/// The sums of a weight panel's rows, where the kernel needs them.
+fn shifts<'a>(kernel: &dyn Kernel, weights: &'a WeightMatrix) -> impl Fn(usize) -> &'a [i32; ROWS] + Sync {
+    const NONE: [i32; ROWS] = [0; ROWS];
+    let sums: &'a [[i32; ROWS]] = if kernel.activation_mask() == 0 { &[] } else { weights.row_sums() };
+    move |panel| sums.get(panel).unwrap_or(&NONE)
+}

@@ -1,0 +1,109 @@
+//! The int8 micro-kernels: products of one weight panel with a few columns of activations, all that differs
+//! between processors. Owns nothing but registers; depends on nothing.
+//!
+//! A weight panel is eight output rows as they lie in the mapped file, `[groups][8][4]` int8: for each group of
+//! four inputs the four weights of each of eight rows. An activation panel is [`Kernel::columns`] columns,
+//! `[groups][columns][4]` bytes: for each group of four inputs the four activations of each column. Weights and
+//! activations are in [-127, 127]; -128 never occurs, which the kernels without a widening product rely on.
+//! Sums are exact in 32 bits up to 133,000 inputs, so every kernel gives the same bits.
+
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+mod aarch64;
+mod portable;
+#[cfg(test)]
+mod tests;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+/// Rows of one weight panel.
+pub const ROWS: usize = 8;
+/// Inputs of one group.
+pub const GROUP: usize = 4;
+
+/// A micro-kernel for one kind of processor.
+pub trait Kernel: Send + Sync + std::fmt::Debug {
+    /// Name for `--json`, `doctor` and the tests, such as `avx512-vnni`.
+    fn name(&self) -> &'static str;
+
+    /// Columns of one activation panel.
+    fn columns(&self) -> usize;
+
+    /// What each activation byte is XORed with in a panel: 0x80 where the processor multiplies unsigned by
+    /// signed bytes, else 0. The kernel takes the shift back out of its sums by `row_sums`.
+    fn activation_mask(&self) -> u8;
+
+    /// Sums of products of one weight panel with up to [`Kernel::panels`] activation panels.
+    ///
+    /// `weights` is `groups·8·4` bytes, `activations` is `count` panels of `groups·columns·4` bytes one after
+    /// another, `row_sums` the eight rows' sums of weights (read only where [`Kernel::activation_mask`] is not
+    /// 0), and `sums` receives `[8][count·columns]`.
+    ///
+    /// # Panics
+    /// If a slice is shorter than its shape, or `count` is 0 or greater than [`Kernel::panels`].
+    fn multiply(&self, weights: &[i8], row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]);
+
+    /// Activation panels that one call takes at the most.
+    fn panels(&self) -> usize {
+        1
+    }
+}
+
+/// The kernels that this processor can run, fastest first; the last is the portable reference.
+pub fn available() -> Vec<&'static dyn Kernel> {
+    let mut kernels: Vec<&'static dyn Kernel> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    kernels.extend(x86_64::available());
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+    kernels.extend(aarch64::available());
+    kernels.push(&portable::Portable);
+    kernels
+}
+
+/// The kernel that is used unless `INKSTONE_KERNEL` names another of the [`available`] ones.
+pub fn select() -> Result<&'static dyn Kernel, UnknownKernel> {
+    by_name(std::env::var_os("INKSTONE_KERNEL").map(|name| name.to_string_lossy().into_owned()))
+}
+
+/// The [`available`] kernel of that name, or the fastest.
+fn by_name(name: Option<String>) -> Result<&'static dyn Kernel, UnknownKernel> {
+    let kernels = available();
+    let Some(name) = name else { return Ok(kernels[0]) };
+    match kernels.iter().find(|kernel| kernel.name() == name) {
+        Some(kernel) => Ok(*kernel),
+        None => Err(UnknownKernel {
+            name,
+            known: kernels.iter().map(|kernel| kernel.name()).collect(),
+        }),
+    }
+}
+
+/// Panics where the operands of [`Kernel::multiply`] are shorter than their shapes: what the unsafe code behind it
+/// relies on. Divides rather than multiplies by `groups`, so that nothing can overflow.
+fn assert_shapes(kernel: &dyn Kernel, weights: &[i8], activations: &[u8], groups: usize, count: usize, sums: &[i32]) {
+    assert!(
+        (1..=kernel.panels()).contains(&count),
+        "{count} panels, where {} takes 1 to {}",
+        kernel.name(),
+        kernel.panels()
+    );
+    let columns = count * kernel.columns();
+    assert!(
+        groups <= weights.len() / (ROWS * GROUP),
+        "{} weights for {groups} groups",
+        weights.len()
+    );
+    assert!(
+        groups <= activations.len() / (columns * GROUP),
+        "{} activations for {groups} groups",
+        activations.len()
+    );
+    assert!(ROWS * columns <= sums.len(), "{} sums for {columns} columns", sums.len());
+}
+
+/// `INKSTONE_KERNEL` names no kernel that this processor can run.
+#[derive(Debug, thiserror::Error)]
+#[error("INKSTONE_KERNEL is '{name}': this processor runs {}", known.join(", "))]
+pub struct UnknownKernel {
+    name: String,
+    known: Vec<&'static str>,
+}

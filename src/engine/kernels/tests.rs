@@ -1,0 +1,230 @@
+//! Every kernel of this processor against the portable reference, bit for bit.
+
+use super::*;
+
+/// A linear congruential generator: the same numbers on every machine.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) % below
+    }
+
+    /// Values of [-127, 127], one in eight of them an extreme.
+    fn bytes(&mut self, length: usize) -> Vec<i8> {
+        let value = |_| match self.next(16) {
+            0 => -127,
+            1 => 127,
+            _ => (self.next(255) as i16 - 127) as i8,
+        };
+        (0..length).map(value).collect()
+    }
+}
+
+/// One multiplication, `columns` columns wide, before it is laid out for a kernel.
+struct Problem {
+    groups: usize,
+    columns: usize,
+    /// `[groups][8][4]`
+    weights: Vec<i8>,
+    /// `[columns][groups·4]`
+    activations: Vec<i8>,
+}
+
+impl Problem {
+    fn random(numbers: &mut Numbers, groups: usize, columns: usize) -> Self {
+        let weights = numbers.bytes(groups * ROWS * GROUP);
+        let activations = numbers.bytes(columns * groups * GROUP);
+        Self {
+            groups,
+            columns,
+            weights,
+            activations,
+        }
+    }
+
+    fn constant(groups: usize, columns: usize, weight: i8, activation: i8) -> Self {
+        Self {
+            groups,
+            columns,
+            weights: vec![weight; groups * ROWS * GROUP],
+            activations: vec![activation; columns * groups * GROUP],
+        }
+    }
+
+    fn row_sums(&self) -> [i32; ROWS] {
+        let mut sums = [0; ROWS];
+        for (index, &weight) in self.weights.iter().enumerate() {
+            sums[index / GROUP % ROWS] += i32::from(weight);
+        }
+        sums
+    }
+
+    /// The activations as `kernel` reads them, `[panels][groups][columns][4]`.
+    fn panels(&self, kernel: &dyn Kernel) -> Vec<u8> {
+        let mut panels = Vec::new();
+        for panel in self.activations.chunks(kernel.columns() * self.groups * GROUP) {
+            for group in 0..self.groups {
+                for column in panel.chunks(self.groups * GROUP) {
+                    panels.extend(
+                        column[group * GROUP..][..GROUP]
+                            .iter()
+                            .map(|&value| value as u8 ^ kernel.activation_mask()),
+                    );
+                }
+            }
+        }
+        panels
+    }
+
+    /// `[8][columns]`, one call for as many panels as the columns fill. The operands start at odd addresses, and
+    /// what lies behind the sums must stay untouched.
+    fn solve(&self, kernel: &dyn Kernel) -> Vec<i32> {
+        const UNTOUCHED: i32 = 0x5a5a_5a5a;
+        let weights: Vec<i8> = std::iter::once(0).chain(self.weights.iter().copied()).collect();
+        let activations: Vec<u8> = std::iter::once(0).chain(self.panels(kernel)).collect();
+        let mut sums = vec![UNTOUCHED; ROWS * self.columns + 16];
+        let count = self.columns / kernel.columns();
+        kernel.multiply(&weights[1..], &self.row_sums(), &activations[1..], self.groups, count, &mut sums);
+        let behind = sums.split_off(ROWS * self.columns);
+        assert!(
+            behind.iter().all(|&sum| sum == UNTOUCHED),
+            "{} writes behind its sums",
+            kernel.name()
+        );
+        sums
+    }
+
+    /// `[8][columns]` by the reference, panel by panel. `columns` need not fill whole panels of the reference.
+    fn reference(&self) -> Vec<i32> {
+        let reference = &portable::Portable;
+        let width = reference.columns();
+        let mut sums = vec![0; ROWS * self.columns];
+        for first in (0..self.columns).step_by(width) {
+            let taken = width.min(self.columns - first);
+            let mut activations = self.activations[first * self.groups * GROUP..][..taken * self.groups * GROUP].to_vec();
+            activations.resize(width * self.groups * GROUP, 0);
+            let part = Problem {
+                groups: self.groups,
+                columns: width,
+                weights: self.weights.clone(),
+                activations,
+            };
+            for (row, part) in part.solve(reference).chunks(width).enumerate() {
+                sums[row * self.columns + first..][..taken].copy_from_slice(&part[..taken]);
+            }
+        }
+        sums
+    }
+
+    fn assert_equal(&self, kernel: &dyn Kernel) {
+        assert_eq!(
+            self.solve(kernel),
+            self.reference(),
+            "{}, {} groups, {} columns",
+            kernel.name(),
+            self.groups,
+            self.columns
+        );
+    }
+}
+
+/// Every kernel with every number of panels that it takes, and the columns of those panels.
+fn widths() -> impl Iterator<Item = (&'static dyn Kernel, usize)> {
+    available()
+        .into_iter()
+        .flat_map(|kernel| (1..=kernel.panels()).map(move |count| (kernel, count * kernel.columns())))
+}
+
+#[test]
+fn portable_sums_products_row_by_column() {
+    let problem = Problem::random(&mut Numbers(1), 5, 8);
+    let mut expected = Vec::new();
+    for row in 0..ROWS {
+        for column in problem.activations.chunks(problem.groups * GROUP) {
+            let weight = |input: usize| i32::from(problem.weights[(input / GROUP * ROWS + row) * GROUP + input % GROUP]);
+            expected.push(
+                (0..problem.groups * GROUP)
+                    .map(|input| weight(input) * i32::from(column[input]))
+                    .sum::<i32>(),
+            );
+        }
+    }
+    assert_eq!(problem.solve(&portable::Portable), expected);
+}
+
+#[test]
+fn every_kernel_equals_the_reference_on_random_operands() {
+    let mut numbers = Numbers(2);
+    for (kernel, columns) in widths() {
+        for groups in (1..=17).chain([31, 32, 33, 47, 64, 69, 70, 143, 432, 433]) {
+            Problem::random(&mut numbers, groups, columns).assert_equal(kernel);
+        }
+    }
+}
+
+#[test]
+fn every_kernel_equals_the_reference_on_extreme_operands() {
+    for (kernel, columns) in widths() {
+        for (weight, activation) in [(127, 127), (127, -127), (-127, 127), (-127, -127), (0, -127), (-127, 0)] {
+            for groups in [1, 2, 3, 70, 4097] {
+                Problem::constant(groups, columns, weight, activation).assert_equal(kernel);
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_near_the_limit_of_32_bits_are_exact() {
+    let groups = 133_000 / GROUP;
+    for (kernel, columns) in widths() {
+        let sums = Problem::constant(groups, columns, -127, 127).solve(kernel);
+        assert!(sums.iter().all(|&sum| sum == -127 * 127 * 133_000), "{}", kernel.name());
+    }
+}
+
+#[test]
+fn short_operands_panic() {
+    for (kernel, columns) in widths() {
+        let count = columns / kernel.columns();
+        let panics = |weights: usize, activations: usize, groups: usize, count: usize, sums: usize| {
+            let (weights, activations, mut sums) = (vec![0; weights], vec![0; activations], vec![0; sums]);
+            let call = move || kernel.multiply(&weights, &[0; ROWS], &activations, groups, count, &mut sums);
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err()
+        };
+        assert!(!panics(96, 12 * columns, 3, count, ROWS * columns));
+        assert!(panics(95, 12 * columns, 3, count, ROWS * columns));
+        assert!(panics(96, 12 * columns - 1, 3, count, ROWS * columns));
+        assert!(panics(96, 12 * columns, 3, count, ROWS * columns - 1));
+        assert!(panics(96, 12 * columns, 3, 0, ROWS * columns));
+        assert!(panics(96, 12 * columns, usize::MAX / 2, count, ROWS * columns));
+        let too_many = kernel.panels() + 1;
+        assert!(panics(
+            96,
+            12 * kernel.columns() * too_many,
+            3,
+            too_many,
+            ROWS * kernel.columns() * too_many
+        ));
+    }
+}
+
+#[test]
+fn kernels_are_found_by_name() {
+    for kernel in available() {
+        assert_eq!(by_name(Some(kernel.name().to_string())).unwrap().name(), kernel.name());
+    }
+    assert_eq!(by_name(None).unwrap().name(), available()[0].name());
+    assert_eq!(available().last().unwrap().name(), "portable");
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_the_known_ones() {
+    let message = by_name(Some("abacus".to_string())).unwrap_err().to_string();
+    assert!(
+        message.starts_with("INKSTONE_KERNEL is 'abacus': this processor runs "),
+        "{message}"
+    );
+    assert!(message.ends_with("portable"), "{message}");
+}

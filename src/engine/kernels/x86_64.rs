@@ -1,0 +1,263 @@
+//! The kernels of x86-64. In all of them a vector holds columns, and each weight group of a row is broadcast to
+//! every column.
+
+use super::{GROUP, Kernel, ROWS};
+use std::arch::x86_64::*;
+
+/// Columns of a 512-bit vector of 32-bit sums.
+const WIDE_COLUMNS: usize = 16;
+/// Columns of a 256-bit vector of 32-bit sums.
+const COLUMNS: usize = 8;
+
+/// The kernels of this processor, fastest first. Only here are they handed out: each one's [`Kernel::multiply`]
+/// relies on the features tested here.
+pub(super) fn available() -> Vec<&'static dyn Kernel> {
+    let mut kernels: Vec<&'static dyn Kernel> = Vec::new();
+    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni") {
+        kernels.push(&Avx512Vnni);
+    }
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni") {
+        kernels.push(&AvxVnni);
+    }
+    if is_x86_feature_detected!("avx2") {
+        kernels.push(&Avx2);
+    }
+    kernels
+}
+
+/// Products of four by `vpdpbusd`, 16 columns at once.
+#[derive(Debug)]
+struct Avx512Vnni;
+
+impl Kernel for Avx512Vnni {
+    fn name(&self) -> &'static str {
+        "avx512-vnni"
+    }
+
+    fn columns(&self) -> usize {
+        WIDE_COLUMNS
+    }
+
+    fn activation_mask(&self) -> u8 {
+        0x80
+    }
+
+    fn panels(&self) -> usize {
+        3
+    }
+
+    fn multiply(&self, weights: &[i8], row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
+        super::assert_shapes(self, weights, activations, groups, count, sums);
+        let (weights, activations, sums) = (weights.as_ptr(), activations.as_ptr(), sums.as_mut_ptr());
+        let corrections = corrections(row_sums);
+        // SAFETY: `available` found the features; the slices are long enough for `count` panels.
+        unsafe {
+            match count {
+                1 => avx512_vnni::<1>(weights, &corrections, activations, groups, sums),
+                2 => avx512_vnni::<2>(weights, &corrections, activations, groups, sums),
+                _ => avx512_vnni::<3>(weights, &corrections, activations, groups, sums),
+            }
+        }
+    }
+}
+
+/// Products of four by the 256-bit `vpdpbusd` of processors without AVX-512.
+#[derive(Debug)]
+struct AvxVnni;
+
+impl Kernel for AvxVnni {
+    fn name(&self) -> &'static str {
+        "avx-vnni"
+    }
+
+    fn columns(&self) -> usize {
+        COLUMNS
+    }
+
+    fn activation_mask(&self) -> u8 {
+        0x80
+    }
+
+    fn panels(&self) -> usize {
+        3
+    }
+
+    fn multiply(&self, weights: &[i8], row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
+        super::assert_shapes(self, weights, activations, groups, count, sums);
+        let (weights, activations, sums) = (weights.as_ptr(), activations.as_ptr(), sums.as_mut_ptr());
+        let corrections = corrections(row_sums);
+        // SAFETY: `available` found the features; the slices are long enough for `count` panels.
+        unsafe {
+            match count {
+                1 => avx_vnni::<8, 1>(weights, &corrections, activations, groups, sums),
+                2 => avx_vnni::<4, 2>(weights, &corrections, activations, groups, sums),
+                _ => avx_vnni::<4, 3>(weights, &corrections, activations, groups, sums),
+            }
+        }
+    }
+}
+
+/// Products of two by `vpmaddubsw`, without VNNI.
+#[derive(Debug)]
+struct Avx2;
+
+impl Kernel for Avx2 {
+    fn name(&self) -> &'static str {
+        "avx2"
+    }
+
+    fn columns(&self) -> usize {
+        COLUMNS
+    }
+
+    fn activation_mask(&self) -> u8 {
+        0
+    }
+
+    fn panels(&self) -> usize {
+        2
+    }
+
+    fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
+        super::assert_shapes(self, weights, activations, groups, count, sums);
+        let (weights, activations, sums) = (weights.as_ptr(), activations.as_ptr(), sums.as_mut_ptr());
+        // SAFETY: `available` found the feature; the slices are long enough for `count` panels.
+        unsafe {
+            match count {
+                1 => avx2::<8, 1>(weights, activations, groups, sums),
+                _ => avx2::<4, 2>(weights, activations, groups, sums),
+            }
+        }
+    }
+}
+
+/// What the sums start from, so that activations shifted up by 128 leave no trace. The arithmetic wraps, as that
+/// of `vpdpbusd` does: only the final sums need fit 32 bits.
+fn corrections(row_sums: &[i32; ROWS]) -> [i32; ROWS] {
+    row_sums.map(|sum| sum.wrapping_mul(-128))
+}
+
+/// The four weights of one row as one 32-bit lane.
+///
+/// # Safety
+/// `weights` holds more than `group` groups.
+#[inline]
+unsafe fn weight_lane(weights: *const i8, group: usize, row: usize) -> i32 {
+    // SAFETY: the caller vouches for the length; the read needs no alignment.
+    unsafe { weights.cast::<i32>().add(group * ROWS + row).read_unaligned() }
+}
+
+/// # Safety
+/// `weights` holds `groups` groups, `activations` `COUNT` panels of as many, `sums` `[8][COUNT·16]`.
+#[target_feature(enable = "avx512f,avx512vnni")]
+unsafe fn avx512_vnni<const COUNT: usize>(
+    weights: *const i8,
+    corrections: &[i32; ROWS],
+    activations: *const u8,
+    groups: usize,
+    sums: *mut i32,
+) {
+    let mut totals = corrections.map(|correction| [_mm512_set1_epi32(correction); COUNT]);
+    for group in 0..groups {
+        let mut columns = [_mm512_setzero_si512(); COUNT];
+        for (panel, columns) in columns.iter_mut().enumerate() {
+            // SAFETY: `panel` and `group` are within the caller's panels.
+            *columns = unsafe { _mm512_loadu_si512(activations.add((panel * groups + group) * WIDE_COLUMNS * GROUP).cast()) };
+        }
+        for (row, totals) in totals.iter_mut().enumerate() {
+            // SAFETY: `group` is within the caller's weights.
+            let weights = _mm512_set1_epi32(unsafe { weight_lane(weights, group, row) });
+            for (total, columns) in totals.iter_mut().zip(columns) {
+                *total = _mm512_dpbusd_epi32(*total, columns, weights);
+            }
+        }
+    }
+    for (index, &total) in totals.as_flattened().iter().enumerate() {
+        // SAFETY: there are 8·COUNT vectors, each of 16 sums, row by row.
+        unsafe { _mm512_storeu_si512(sums.add(index * WIDE_COLUMNS).cast(), total) };
+    }
+}
+
+/// Goes over the rows in passes of `PASS`, so that the sums of a pass stay in the 16 registers.
+///
+/// # Safety
+/// `weights` holds `groups` groups, `activations` `COUNT` panels of as many, `sums` `[8][COUNT·8]`.
+#[target_feature(enable = "avx2,avxvnni")]
+unsafe fn avx_vnni<const PASS: usize, const COUNT: usize>(
+    weights: *const i8,
+    corrections: &[i32; ROWS],
+    activations: *const u8,
+    groups: usize,
+    sums: *mut i32,
+) {
+    let (passes, _) = corrections.as_chunks::<PASS>();
+    for (pass, corrections) in passes.iter().enumerate() {
+        let mut totals = corrections.map(|correction| [_mm256_set1_epi32(correction); COUNT]);
+        for group in 0..groups {
+            // SAFETY: `group` is within the caller's panels.
+            let columns = unsafe { load_columns::<COUNT>(activations, groups, group) };
+            for (row, totals) in totals.iter_mut().enumerate() {
+                // SAFETY: `group` is within the caller's weights.
+                let weights = _mm256_set1_epi32(unsafe { weight_lane(weights, group, pass * PASS + row) });
+                for (total, columns) in totals.iter_mut().zip(columns) {
+                    *total = _mm256_dpbusd_avx_epi32(*total, columns, weights);
+                }
+            }
+        }
+        // SAFETY: `sums` holds every row, so also those of this pass.
+        unsafe { store_totals(&totals, sums.add(pass * PASS * COUNT * COLUMNS)) };
+    }
+}
+
+/// Multiplies magnitudes of activations by weights that took over the activations' signs: `vpmaddubsw` adds two
+/// products in 16 bits, which hold 2·127·127.
+///
+/// # Safety
+/// `weights` holds `groups` groups, `activations` `COUNT` panels of as many, `sums` `[8][COUNT·8]`.
+#[target_feature(enable = "avx2")]
+unsafe fn avx2<const PASS: usize, const COUNT: usize>(weights: *const i8, activations: *const u8, groups: usize, sums: *mut i32) {
+    let ones = _mm256_set1_epi16(1);
+    for first_row in (0..ROWS).step_by(PASS) {
+        let mut totals = [[_mm256_setzero_si256(); COUNT]; PASS];
+        for group in 0..groups {
+            // SAFETY: `group` is within the caller's panels.
+            let columns = unsafe { load_columns::<COUNT>(activations, groups, group) };
+            for (row, totals) in totals.iter_mut().enumerate() {
+                // SAFETY: `group` is within the caller's weights.
+                let weights = _mm256_set1_epi32(unsafe { weight_lane(weights, group, first_row + row) });
+                for (total, columns) in totals.iter_mut().zip(columns) {
+                    let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(columns), _mm256_sign_epi8(weights, columns));
+                    *total = _mm256_add_epi32(*total, _mm256_madd_epi16(pairs, ones));
+                }
+            }
+        }
+        // SAFETY: `sums` holds every row, so also those of this pass.
+        unsafe { store_totals(&totals, sums.add(first_row * COUNT * COLUMNS)) };
+    }
+}
+
+/// One group of every panel.
+///
+/// # Safety
+/// `activations` holds `COUNT` panels of `groups` groups, and `group` is less than `groups`.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn load_columns<const COUNT: usize>(activations: *const u8, groups: usize, group: usize) -> [__m256i; COUNT] {
+    let mut columns = [_mm256_setzero_si256(); COUNT];
+    for (panel, columns) in columns.iter_mut().enumerate() {
+        // SAFETY: the caller vouches for the length.
+        *columns = unsafe { _mm256_loadu_si256(activations.add((panel * groups + group) * COLUMNS * GROUP).cast()) };
+    }
+    columns
+}
+
+/// # Safety
+/// `sums` holds `[PASS][COUNT·8]`.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn store_totals<const PASS: usize, const COUNT: usize>(totals: &[[__m256i; COUNT]; PASS], sums: *mut i32) {
+    for (index, &total) in totals.as_flattened().iter().enumerate() {
+        // SAFETY: there are PASS·COUNT vectors, each of 8 sums, row by row.
+        unsafe { _mm256_storeu_si256(sums.add(index * COLUMNS).cast(), total) };
+    }
+}

@@ -1,0 +1,180 @@
+//! `Attention` and `MaskedAttention`: softmax(scale·q·kᵀ + bias)·v by heads (Vaswani et al., arXiv 1706.03762).
+//! A few queries at a time are scored against all keys, so heads×T×S scores are never kept.
+
+use rayon::prelude::*;
+use tract_onnx::tract_core::internal::*;
+
+use crate::engine::adapter::{Inputs, Operator};
+use crate::engine::arithmetic::exp;
+use crate::engine::lanes::{LANES, fold, widest};
+
+/// Queries that share each load of a key or a value.
+const QUERIES: usize = 4;
+
+/// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, where masked, a bias of S values; output `[1, T, C]`.
+#[derive(Clone, Debug)]
+pub struct Attention {
+    /// Number of heads; C is a multiple of it.
+    pub heads: usize,
+    /// Factor of the scores.
+    pub scale: f32,
+    /// Whether there is a bias.
+    pub masked: bool,
+}
+
+impl Operator for Attention {
+    fn name(&self) -> &'static str {
+        if self.masked { "MaskedAttention" } else { "Attention" }
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
+        let count = if self.masked { 4 } else { 3 };
+        ensure!(inputs.len() == count, "{} takes {count} inputs", self.name());
+        let ([1, _, channels], [1, keys, inner]) = (inputs[0], inputs[1]) else {
+            bail!(
+                "{} takes q [1, T, C] and k [1, S, C], not {:?} and {:?}",
+                self.name(),
+                inputs[0],
+                inputs[1]
+            )
+        };
+        ensure!(
+            channels == inner && inputs[1] == inputs[2],
+            "q, k and v have shapes {:?}, {:?}, {:?}",
+            inputs[0],
+            inputs[1],
+            inputs[2]
+        );
+        ensure!(
+            self.heads > 0 && channels % self.heads == 0,
+            "{channels} channels do not divide into {} heads",
+            self.heads
+        );
+        if let Some(bias) = inputs.get(3) {
+            super::check_length("the bias", bias, *keys)?;
+        }
+        Ok(inputs[0].into())
+    }
+
+    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+        let (channels, keys) = (inputs.shape(0)[2], inputs.shape(1)[1]);
+        let (queries, values) = (inputs.floats(0)?, inputs.floats(2)?);
+        let width = channels / self.heads;
+        let padded = keys.next_multiple_of(LANES);
+        let transposed = transpose(inputs.floats(1)?, keys, channels, padded);
+        let mut bias = vec![f32::NEG_INFINITY; padded];
+        bias[..keys].fill(0.0);
+        if self.masked {
+            bias[..keys].copy_from_slice(inputs.floats(3)?);
+        }
+        let share = QUERIES * channels;
+        output
+            .par_chunks_mut(share)
+            .zip(queries.par_chunks(share))
+            .for_each(|(output, queries)| {
+                let mut scores = vec![0f32; QUERIES * padded];
+                for head in 0..self.heads {
+                    let place = head * width;
+                    let keys_of_head = &transposed[place * padded..][..width * padded];
+                    let rows = queries.chunks_exact(channels).map(|query| &query[place..][..width]);
+                    widest(
+                        #[inline(always)]
+                        || score(&mut scores, rows, keys_of_head, padded, self.scale),
+                    );
+                    let count = output.len() / channels;
+                    for row in scores.chunks_exact_mut(padded).take(count) {
+                        widest(
+                            #[inline(always)]
+                            || softmax(row, &bias),
+                        );
+                    }
+                    for (row, out) in scores.chunks_exact(padded).zip(output.chunks_exact_mut(channels)) {
+                        widest(
+                            #[inline(always)]
+                            || blend(&mut out[place..][..width], row, values, channels, place),
+                        );
+                    }
+                }
+            });
+        Ok(())
+    }
+}
+
+/// `[S, C]` → `[C, padded]`, zeros beyond S.
+fn transpose(rows: &[f32], count: usize, channels: usize, padded: usize) -> Vec<f32> {
+    let mut columns = vec![0f32; channels * padded];
+    for (index, row) in rows.chunks_exact(channels).take(count).enumerate() {
+        for (channel, &value) in row.iter().enumerate() {
+            columns[channel * padded + index] = value;
+        }
+    }
+    columns
+}
+
+/// Scores of up to [`QUERIES`] queries against all keys.
+#[inline(always)]
+fn score<'a>(scores: &mut [f32], queries: impl Iterator<Item = &'a [f32]>, keys: &[f32], padded: usize, scale: f32) {
+    let mut rows: [&[f32]; QUERIES] = [&[]; QUERIES];
+    let mut count = 0;
+    for (row, query) in rows.iter_mut().zip(queries) {
+        *row = query;
+        count += 1;
+    }
+    for start in (0..padded).step_by(LANES) {
+        let mut sums = [[0f32; LANES]; QUERIES];
+        for (index, key) in keys.chunks_exact(padded).enumerate() {
+            let key = &key[start..start + LANES];
+            for (sums, row) in sums.iter_mut().zip(&rows[..count]) {
+                let query = row[index];
+                for lane in 0..LANES {
+                    sums[lane] += query * key[lane];
+                }
+            }
+        }
+        for (row, sums) in sums.iter().enumerate().take(count) {
+            for lane in 0..LANES {
+                scores[row * padded + start + lane] = sums[lane] * scale;
+            }
+        }
+    }
+}
+
+/// Scores to weights that add up to 1.
+#[inline(always)]
+fn softmax(scores: &mut [f32], bias: &[f32]) {
+    let mut largest = f32::NEG_INFINITY;
+    for (score, bias) in scores.iter_mut().zip(bias) {
+        *score += bias;
+        largest = if *score > largest { *score } else { largest };
+    }
+    let mut sums = [0f32; LANES];
+    for chunk in scores.as_chunks_mut::<LANES>().0 {
+        for lane in 0..LANES {
+            chunk[lane] = exp(chunk[lane] - largest);
+            sums[lane] += chunk[lane];
+        }
+    }
+    let factor = 1.0 / fold(sums);
+    scores.iter_mut().for_each(|score| *score *= factor);
+}
+
+/// The weighted sum of one head's values.
+#[inline(always)]
+fn blend(out: &mut [f32], weights: &[f32], values: &[f32], channels: usize, place: usize) {
+    let width = out.len();
+    for start in (0..width).step_by(2 * LANES) {
+        let take = (2 * LANES).min(width - start);
+        let mut sums = [0f32; 2 * LANES];
+        for (weight, row) in weights.iter().zip(values.chunks_exact(channels)) {
+            let row = &row[place + start..][..take];
+            if let Ok(row) = <&[f32; 2 * LANES]>::try_from(row) {
+                for lane in 0..2 * LANES {
+                    sums[lane] += weight * row[lane];
+                }
+            } else {
+                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
+            }
+        }
+        out[start..][..take].copy_from_slice(&sums[..take]);
+    }
+}

@@ -1,0 +1,54 @@
+//! `LayerNormalization` of the standard ONNX domain over the last axis (Ba et al., arXiv 1607.06450).
+
+use rayon::prelude::*;
+use tract_onnx::tract_core::internal::*;
+
+use super::check_length;
+use crate::engine::adapter::{Inputs, Operator};
+use crate::engine::lanes::{sum_of, widest};
+
+/// Inputs: x `[…, C]`, gain `[C]`, bias `[C]`.
+#[derive(Debug)]
+pub struct LayerNorm {
+    /// Added to the variance.
+    pub epsilon: f32,
+}
+
+impl Operator for LayerNorm {
+    fn name(&self) -> &'static str {
+        "LayerNormalization"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
+        ensure!(inputs.len() == 3, "LayerNormalization takes x, a gain and a bias");
+        let Some(&width) = inputs[0].last() else {
+            bail!("LayerNormalization takes at least one axis")
+        };
+        inputs[1..]
+            .iter()
+            .try_for_each(|shape| check_length("a channel parameter", shape, width))?;
+        Ok(inputs[0].into())
+    }
+
+    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+        let (values, gains, biases) = (inputs.floats(0)?, inputs.floats(1)?, inputs.floats(2)?);
+        let width = gains.len();
+        output
+            .par_chunks_mut(width)
+            .zip(values.par_chunks(width))
+            .for_each(|(output, values)| {
+                let mean = sum_of(values, |value| value) / width as f32;
+                let variance = sum_of(values, |value| (value - mean) * (value - mean)) / width as f32;
+                let factor = 1.0 / (variance + self.epsilon).sqrt();
+                widest(
+                    #[inline(always)]
+                    || {
+                        for (((out, value), gain), bias) in output.iter_mut().zip(values).zip(gains).zip(biases) {
+                            *out = (value - mean) * factor * gain + bias;
+                        }
+                    },
+                );
+            });
+        Ok(())
+    }
+}

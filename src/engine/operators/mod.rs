@@ -1,0 +1,33 @@
+//! The operators, one a file: each computes one float output from slices and knows nothing of graphs. The
+//! names in brackets are those of the pack's graphs, in ONNX domain `inkstone` unless said otherwise.
+
+mod attention;
+mod embedding;
+mod float_convolution;
+mod group_norm;
+mod layer_norm;
+mod quantized_convolution;
+mod quantized_linear;
+mod silu;
+#[cfg(test)]
+mod tests;
+
+pub use attention::Attention;
+pub use embedding::QuantizedEmbedding;
+pub use float_convolution::FloatConvolution;
+pub use group_norm::{GroupNorm, NormActivation};
+pub use layer_norm::LayerNorm;
+pub use quantized_convolution::QuantizedConvolution;
+pub use quantized_linear::QuantizedLinear;
+pub use silu::Silu;
+
+use tract_onnx::tract_core::internal::*;
+
+/// Checks a per-channel parameter's length.
+fn check_length(what: &str, shape: &[usize], expected: usize) -> TractResult<()> {
+    ensure!(
+        shape.iter().product::<usize>() == expected,
+        "{what} has shape {shape:?} where {expected} values are needed"
+    );
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! `QLinear`: matrix product with mapped int8 weights; each row of the input is quantized with its own scale.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tract_onnx::tract_core::internal::*;
+
+use super::check_length;
+use crate::engine::adapter::{Inputs, Operator};
+use crate::engine::int8::{Outputs, WeightMatrix, multiply_rows};
+use crate::engine::kernels::Kernel;
+use crate::pack::ExternalTensor;
+
+/// Inputs: x `[…, K]`, scale `[M]`, bias `[M]`; output `[…, M]`.
+#[derive(Clone, Debug)]
+pub struct QuantizedLinear {
+    /// Name of the weights among the mapped tensors.
+    pub tensor: String,
+    /// M, the width of the output.
+    pub rows: usize,
+    /// K, the width of the input.
+    pub inputs: usize,
+    /// The micro-kernel.
+    pub kernel: &'static dyn Kernel,
+    /// The weights, once bound.
+    pub weights: Option<Arc<WeightMatrix>>,
+}
+
+impl Operator for QuantizedLinear {
+    fn name(&self) -> &'static str {
+        "QLinear"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
+        ensure!(inputs.len() == 3, "QLinear takes x, its weights, a scale and a bias");
+        ensure!(
+            inputs[0].last() == Some(&self.inputs),
+            "x has shape {:?} where the last axis must be {}",
+            inputs[0],
+            self.inputs
+        );
+        inputs[1..]
+            .iter()
+            .try_for_each(|shape| check_length("a row parameter", shape, self.rows))?;
+        let mut shape: TVec<usize> = inputs[0].into();
+        if let Some(last) = shape.last_mut() {
+            *last = self.rows;
+        }
+        Ok(shape)
+    }
+
+    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+        let weights = self.weights.as_ref().context("QLinear is not bound to its weights")?;
+        let outputs = Outputs {
+            scales: inputs.floats(1)?,
+            biases: inputs.floats(2)?,
+        };
+        multiply_rows(self.kernel, weights, inputs.floats(0)?, outputs, output);
+        Ok(())
+    }
+
+    fn bind(&self, tensors: &BTreeMap<String, ExternalTensor>) -> TractResult<Option<Arc<dyn Operator>>> {
+        let tensor = tensors
+            .get(&self.tensor)
+            .with_context(|| format!("there are no mapped weights '{}'", self.tensor))?;
+        let weights = Some(Arc::new(WeightMatrix::new(tensor, self.rows, self.inputs)?));
+        Ok(Some(Arc::new(QuantizedLinear { weights, ..self.clone() })))
+    }
+}

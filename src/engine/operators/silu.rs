@@ -1,0 +1,44 @@
+//! `Silu`: x·sigmoid(x), element by element.
+
+use rayon::prelude::*;
+use tract_onnx::tract_core::internal::*;
+
+use crate::engine::adapter::{Inputs, Operator};
+use crate::engine::arithmetic::silu;
+use crate::engine::lanes::widest;
+
+/// Values that one thread takes at once.
+const SHARE: usize = 1 << 14;
+
+/// x·sigmoid(x).
+#[derive(Debug)]
+pub struct Silu;
+
+impl Operator for Silu {
+    fn name(&self) -> &'static str {
+        "Silu"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
+        ensure!(inputs.len() == 1, "Silu takes one input");
+        Ok(inputs[0].into())
+    }
+
+    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+        let values = inputs.floats(0)?;
+        output
+            .par_chunks_mut(SHARE)
+            .zip(values.par_chunks(SHARE))
+            .for_each(|(output, values)| {
+                widest(
+                    #[inline(always)]
+                    || {
+                        for (out, &value) in output.iter_mut().zip(values) {
+                            *out = silu(value);
+                        }
+                    },
+                );
+            });
+        Ok(())
+    }
+}

@@ -1,0 +1,460 @@
+//! Every operator against a plain reference in f64, on shapes with odd sizes, strides and uneven padding.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tract_onnx::tract_core::internal::*;
+
+use super::*;
+use crate::engine::adapter::{Inputs, Operator};
+use crate::engine::int8::{Padding, Window};
+use crate::engine::kernels::{self, GROUP, Kernel, ROWS};
+use crate::pack::{ExternalTensor, WeightSlice, Weights};
+
+/// A small generator of test numbers (Marsaglia's xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn float(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    fn floats(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| self.float()).collect()
+    }
+
+    fn weight(&mut self) -> i8 {
+        ((self.next() % 255) as i32 - 127) as i8
+    }
+}
+
+fn value(shape: &[usize], values: &[f32]) -> TValue {
+    Tensor::from_shape(shape, values).unwrap().into_tvalue()
+}
+
+/// The output's shape and values.
+fn run(operator: &dyn Operator, inputs: &[TValue]) -> (Vec<usize>, Vec<f32>) {
+    let shapes: Vec<&[usize]> = inputs.iter().map(|input| input.shape()).collect();
+    let shape = operator.output_shape(&shapes).unwrap();
+    // NaN shows every place that is not written.
+    let mut output = vec![f32::NAN; shape.iter().product()];
+    operator.run(&Inputs::new(inputs), &mut output).unwrap();
+    (shape.to_vec(), output)
+}
+
+fn assert_close(found: &[f32], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len());
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(*found) - expected).abs();
+        assert!(
+            error <= tolerance * expected.abs().max(1.0),
+            "value {index} is {found}, not {expected}"
+        );
+    }
+}
+
+/// Weights `[rows][inputs]` as the mapped panels of the pack format.
+fn mapped(weights: &[Vec<i8>]) -> ExternalTensor {
+    let (rows, inputs) = (weights.len(), weights[0].len());
+    let panels = rows.div_ceil(ROWS);
+    let mut bytes = vec![0u8; panels * ROWS * inputs];
+    for (row, values) in weights.iter().enumerate() {
+        for (input, &weight) in values.iter().enumerate() {
+            let place = ((row / ROWS * (inputs / GROUP) + input / GROUP) * ROWS + row % ROWS) * GROUP + input % GROUP;
+            bytes[place] = weight as u8;
+        }
+    }
+    external(&bytes, vec![panels, inputs / GROUP, ROWS, GROUP])
+}
+
+fn external(bytes: &[u8], shape: Vec<usize>) -> ExternalTensor {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    let weights = Arc::new(Weights::map(file.path(), bytes.len() as u64).unwrap());
+    ExternalTensor {
+        shape,
+        data: WeightSlice::new(&weights, 0..bytes.len()).unwrap(),
+    }
+}
+
+fn bound(operator: &dyn Operator, tensor: ExternalTensor) -> Arc<dyn Operator> {
+    operator.bind(&BTreeMap::from([("w".to_owned(), tensor)])).unwrap().unwrap()
+}
+
+/// The value that int8 stands for, with the scale of the values' largest magnitude.
+fn fake_quantized(values: &[f32]) -> Vec<f64> {
+    let scale = values.iter().fold(1e-12f32, |largest, value| largest.max(value.abs())) / 127.0;
+    let inverse = 1.0 / scale;
+    values
+        .iter()
+        .map(|value| f64::from((value * inverse).round_ties_even()) * f64::from(scale))
+        .collect()
+}
+
+struct Picture<'a> {
+    values: &'a [f64],
+    channels: usize,
+    height: usize,
+    width: usize,
+}
+
+/// Convolution as its definition says; `weight(output, channel, y, x)`.
+fn reference_convolution(
+    picture: Picture,
+    outputs: usize,
+    window: Window,
+    padding: Padding,
+    weight: impl Fn(usize, usize, usize, usize) -> f64,
+) -> (Vec<usize>, Vec<f64>) {
+    let tall = (picture.height + padding.top + padding.bottom - window.size[0]) / window.strides[0] + 1;
+    let wide = (picture.width + padding.left + padding.right - window.size[1]) / window.strides[1] + 1;
+    let mut result = Vec::new();
+    for output in 0..outputs {
+        for (row, column) in (0..tall).flat_map(|row| (0..wide).map(move |column| (row, column))) {
+            let mut sum = 0.0;
+            for (channel, y, x) in
+                (0..picture.channels).flat_map(|c| (0..window.size[0]).flat_map(move |y| (0..window.size[1]).map(move |x| (c, y, x))))
+            {
+                let from_y = (row * window.strides[0] + y)
+                    .checked_sub(padding.top)
+                    .filter(|&y| y < picture.height);
+                let from_x = (column * window.strides[1] + x)
+                    .checked_sub(padding.left)
+                    .filter(|&x| x < picture.width);
+                if let (Some(from_y), Some(from_x)) = (from_y, from_x) {
+                    sum += weight(output, channel, y, x) * picture.values[(channel * picture.height + from_y) * picture.width + from_x];
+                }
+            }
+            result.push(sum);
+        }
+    }
+    (vec![1, outputs, tall, wide], result)
+}
+
+/// Windows, strides and paddings that networks have, and some that they do not.
+fn windows() -> Vec<(Window, Padding)> {
+    let window = |size, strides| Window { size, strides };
+    let padding = |top, left, bottom, right| Padding { top, left, bottom, right };
+    vec![
+        (window([3, 3], [1, 1]), padding(1, 1, 1, 1)),
+        (window([1, 1], [1, 1]), padding(0, 0, 0, 0)),
+        (window([3, 3], [2, 2]), padding(1, 1, 1, 1)),
+        (window([2, 5], [1, 3]), padding(0, 4, 1, 2)),
+    ]
+}
+
+#[test]
+fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
+    let mut numbers = Numbers(3);
+    for (window, padding) in windows() {
+        for (outputs, channels, height, width) in [(8, 4, 5, 5), (13, 12, 7, 9), (3, 8, 16, 33), (40, 20, 9, 3)] {
+            let inputs = window.size[0] * window.size[1] * channels;
+            let weights: Vec<Vec<i8>> = (0..outputs).map(|_| (0..inputs).map(|_| numbers.weight()).collect()).collect();
+            let (picture, scales, biases) = (
+                numbers.floats(channels * height * width),
+                numbers.floats(outputs),
+                numbers.floats(outputs),
+            );
+            let values = fake_quantized(&picture);
+            let reference = Picture {
+                values: &values,
+                channels,
+                height,
+                width,
+            };
+            let place = |channel: usize, y: usize, x: usize| (y * window.size[1] + x) * channels + channel;
+            let (shape, mut expected) = reference_convolution(reference, outputs, window, padding, |o, c, y, x| {
+                f64::from(weights[o][place(c, y, x)])
+            });
+            let area = shape[2] * shape[3];
+            expected
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, sum)| *sum = *sum * f64::from(scales[i / area]) + f64::from(biases[i / area]));
+            let mut all = Vec::new();
+            for kernel in kernels::available() {
+                let operator = QuantizedConvolution {
+                    tensor: "w".into(),
+                    outputs,
+                    channels,
+                    window,
+                    padding,
+                    kernel,
+                    weights: None,
+                };
+                let values = [
+                    value(&[1, channels, height, width], &picture),
+                    value(&[outputs], &scales),
+                    value(&[outputs], &biases),
+                ];
+                let (found_shape, found) = run(&*bound(&operator, mapped(&weights)), &values);
+                assert_eq!(found_shape, shape);
+                assert_close(&found, &expected, 1e-4);
+                all.push(found);
+            }
+            assert!(all.iter().all(|found| *found == all[0]), "kernels differ");
+        }
+    }
+}
+
+#[test]
+fn quantized_linear_layers_scale_each_row_by_itself_with_every_kernel() {
+    let mut numbers = Numbers(5);
+    for (tokens, rows, inputs) in [(1, 8, 4), (3, 13, 12), (49, 24, 20), (100, 5, 64)] {
+        let weights: Vec<Vec<i8>> = (0..rows).map(|_| (0..inputs).map(|_| numbers.weight()).collect()).collect();
+        let (mut x, scales, biases) = (numbers.floats(tokens * inputs), numbers.floats(rows), numbers.floats(rows));
+        x[..inputs].iter_mut().for_each(|value| *value *= 1000.0);
+        let mut expected = Vec::new();
+        for row in x.chunks_exact(inputs) {
+            let row = fake_quantized(row);
+            for ((weights, scale), bias) in weights.iter().zip(&scales).zip(&biases) {
+                let sum: f64 = weights.iter().zip(&row).map(|(weight, value)| f64::from(*weight) * value).sum();
+                expected.push(sum * f64::from(*scale) + f64::from(*bias));
+            }
+        }
+        let mut all = Vec::new();
+        for kernel in kernels::available() {
+            let operator = QuantizedLinear {
+                tensor: "w".into(),
+                rows,
+                inputs,
+                kernel,
+                weights: None,
+            };
+            let values = [value(&[1, tokens, inputs], &x), value(&[rows], &scales), value(&[rows], &biases)];
+            let (shape, found) = run(&*bound(&operator, mapped(&weights)), &values);
+            assert_eq!(shape, [1, tokens, rows]);
+            assert_close(&found, &expected, 1e-4);
+            all.push(found);
+        }
+        assert!(all.iter().all(|found| *found == all[0]), "kernels differ");
+    }
+}
+
+#[test]
+fn float_convolutions_are_their_definition() {
+    let mut numbers = Numbers(7);
+    for (window, padding) in windows() {
+        for (outputs, channels, height, width) in [(1, 1, 5, 5), (5, 3, 7, 20)] {
+            let weights = numbers.floats(outputs * channels * window.size[0] * window.size[1]);
+            let (picture, biases) = (numbers.floats(channels * height * width), numbers.floats(outputs));
+            let values: Vec<f64> = picture.iter().copied().map(f64::from).collect();
+            let at = |o: usize, c: usize, y: usize, x: usize| ((o * channels + c) * window.size[0] + y) * window.size[1] + x;
+            let reference = Picture {
+                values: &values,
+                channels,
+                height,
+                width,
+            };
+            let (shape, mut expected) =
+                reference_convolution(reference, outputs, window, padding, |o, c, y, x| f64::from(weights[at(o, c, y, x)]));
+            let area = shape[2] * shape[3];
+            expected
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, sum)| *sum += f64::from(biases[i / area]));
+            let operator = FloatConvolution {
+                strides: window.strides,
+                padding,
+            };
+            let kernel_shape = [outputs, channels, window.size[0], window.size[1]];
+            let inputs = [
+                value(&[1, channels, height, width], &picture),
+                value(&kernel_shape, &weights),
+                value(&[outputs], &biases),
+            ];
+            let (found_shape, found) = run(&operator, &inputs);
+            assert_eq!(found_shape, shape);
+            assert_close(&found, &expected, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn group_norms_with_and_without_what_follows() {
+    let mut numbers = Numbers(11);
+    let (channels, groups, epsilon) = (12, 4, 1e-5);
+    for (height, width) in [(1, 1), (3, 5), (8, 8)] {
+        let area = height * width;
+        // A large mean must not cost accuracy.
+        let x: Vec<f32> = numbers.floats(channels * area).iter().map(|value| value + 100.0).collect();
+        let parameters: Vec<Vec<f32>> = (0..4).map(|_| numbers.floats(channels)).collect();
+        for activation in [NormActivation::None, NormActivation::Silu, NormActivation::ModulateSilu] {
+            let mut expected = Vec::new();
+            for (channel, values) in x.chunks_exact(area).enumerate() {
+                let share = channels / groups * area;
+                let group: Vec<f64> = x[channel * area / share * share..][..share]
+                    .iter()
+                    .copied()
+                    .map(f64::from)
+                    .collect();
+                let mean = group.iter().sum::<f64>() / share as f64;
+                let variance = group.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / share as f64;
+                let [gain, bias, scale, shift] = [0, 1, 2, 3].map(|index: usize| f64::from(parameters[index][channel]));
+                for value in values {
+                    let mut y = (f64::from(*value) - mean) / (variance + epsilon).sqrt() * gain + bias;
+                    if activation == NormActivation::ModulateSilu {
+                        y = y * (1.0 + scale) + shift;
+                    }
+                    expected.push(if activation == NormActivation::None {
+                        y
+                    } else {
+                        y / (1.0 + (-y).exp())
+                    });
+                }
+            }
+            let mut inputs = vec![
+                value(&[1, channels, height, width], &x),
+                value(&[channels], &parameters[0]),
+                value(&[channels], &parameters[1]),
+            ];
+            if activation == NormActivation::ModulateSilu {
+                inputs.extend([2, 3].map(|index: usize| value(&[1, channels, 1, 1], &parameters[index])));
+            }
+            let operator = GroupNorm {
+                groups,
+                epsilon: epsilon as f32,
+                activation,
+            };
+            assert_close(&run(&operator, &inputs).1, &expected, 2e-4);
+        }
+    }
+}
+
+#[test]
+fn layer_norms_each_row() {
+    let mut numbers = Numbers(13);
+    for width in [1, 7, 16, 50] {
+        let (x, gain, bias) = (numbers.floats(3 * width), numbers.floats(width), numbers.floats(width));
+        let mut expected = Vec::new();
+        for row in x.chunks_exact(width) {
+            let mean = row.iter().map(|v| f64::from(*v)).sum::<f64>() / width as f64;
+            let variance = row.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / width as f64;
+            let normal = row.iter().map(|v| (f64::from(*v) - mean) / (variance + 1e-5).sqrt());
+            expected.extend(
+                normal
+                    .zip(&gain)
+                    .zip(&bias)
+                    .map(|((v, gain), bias)| v * f64::from(*gain) + f64::from(*bias)),
+            );
+        }
+        let inputs = [value(&[1, 3, width], &x), value(&[width], &gain), value(&[width], &bias)];
+        assert_close(&run(&LayerNorm { epsilon: 1e-5 }, &inputs).1, &expected, 1e-4);
+    }
+}
+
+#[test]
+fn attention_with_and_without_a_mask() {
+    let mut numbers = Numbers(17);
+    for (queries, keys, heads, width) in [(1, 1, 1, 4), (5, 3, 2, 8), (6, 37, 3, 32), (9, 16, 1, 50)] {
+        let channels = heads * width;
+        let [q, k, v] = [queries, keys, keys].map(|rows| numbers.floats(rows * channels));
+        let mask: Vec<f32> = (0..keys).map(|key| if key % 3 == 1 { -1e4 } else { 0.5 * key as f32 }).collect();
+        for masked in [false, true] {
+            let scale = 0.7;
+            let mut expected = vec![0.0; queries * channels];
+            for (query, head) in (0..queries).flat_map(|query| (0..heads).map(move |head| (query, head))) {
+                let row = |values: &[f32], index: usize| -> Vec<f64> {
+                    values[index * channels + head * width..][..width]
+                        .iter()
+                        .copied()
+                        .map(f64::from)
+                        .collect()
+                };
+                let scores: Vec<f64> = (0..keys)
+                    .map(|key| {
+                        let product: f64 = row(&q, query).iter().zip(row(&k, key)).map(|(a, b)| a * b).sum();
+                        product * scale + if masked { f64::from(mask[key]) } else { 0.0 }
+                    })
+                    .collect();
+                let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let total: f64 = scores.iter().map(|score| (score - largest).exp()).sum();
+                for (key, score) in scores.iter().enumerate() {
+                    for (place, value) in row(&v, key).iter().enumerate() {
+                        expected[query * channels + head * width + place] += (score - largest).exp() / total * value;
+                    }
+                }
+            }
+            let mut inputs = vec![
+                value(&[1, queries, channels], &q),
+                value(&[1, keys, channels], &k),
+                value(&[1, keys, channels], &v),
+            ];
+            if masked {
+                inputs.push(value(&[1, 1, 1, keys], &mask));
+            }
+            let operator = Attention {
+                heads,
+                scale: scale as f32,
+                masked,
+            };
+            assert_close(&run(&operator, &inputs).1, &expected, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn embeddings_are_scaled_rows_and_refuse_foreign_ids() {
+    let table: Vec<u8> = (0..5 * 3).map(|value: u8| value.wrapping_sub(7)).collect();
+    let operator = QuantizedEmbedding {
+        tensor: "w".into(),
+        rows: 5,
+        width: 3,
+        table: None,
+    };
+    let operator = bound(&operator, external(&table, vec![5, 3]));
+    let scales = value(&[5], &[0.5, 1.0, 2.0, 4.0, 8.0]);
+    let ids = |ids: &[i64]| Tensor::from_shape(&[1, ids.len()], ids).unwrap().into_tvalue();
+    let (shape, found) = run(&*operator, &[ids(&[4, 0]), scales.clone()]);
+    assert_eq!(shape, [1, 2, 3]);
+    assert_eq!(found, [5.0 * 8.0, 6.0 * 8.0, 7.0 * 8.0, -7.0 * 0.5, -6.0 * 0.5, -5.0 * 0.5]);
+    for id in [5, -1] {
+        assert!(operator.run(&Inputs::new(&[ids(&[id]), scales.clone()]), &mut [0.0; 3]).is_err());
+    }
+}
+
+#[test]
+fn wrong_shapes_are_refused() {
+    let kernel: &'static dyn Kernel = kernels::available()[0];
+    let window = Window {
+        size: [3, 3],
+        strides: [1, 1],
+    };
+    let padding = Padding {
+        top: 0,
+        left: 0,
+        bottom: 0,
+        right: 0,
+    };
+    let convolution = QuantizedConvolution {
+        tensor: "w".into(),
+        outputs: 8,
+        channels: 4,
+        window,
+        padding,
+        kernel,
+        weights: None,
+    };
+    assert!(
+        convolution.output_shape(&[&[1, 4, 2, 9], &[8], &[8]]).is_err(),
+        "the window is taller than the picture"
+    );
+    assert!(convolution.output_shape(&[&[2, 4, 9, 9], &[8], &[8]]).is_err());
+    assert!(convolution.output_shape(&[&[1, 4, 9, 9], &[7], &[8]]).is_err());
+    let short = external(&[0; 64], vec![1, 2, 8, 4]);
+    assert!(convolution.bind(&BTreeMap::from([("w".to_owned(), short)])).is_err());
+    assert!(convolution.bind(&BTreeMap::new()).is_err());
+    let norm = GroupNorm {
+        groups: 5,
+        epsilon: 1e-5,
+        activation: NormActivation::Silu,
+    };
+    assert!(norm.output_shape(&[&[1, 12, 2, 2], &[12], &[12]]).is_err());
+}

@@ -1,0 +1,44 @@
+//! Inkstone: pictures from words on the smallest computers.
+//!
+//! A text-to-image diffusion model, distilled to one to four steps and quantized to int8, is mapped from a file
+//! and run on the CPU. Data flows one way:
+//!
+//! ```text
+//! pack ──► engine ──► diffusion ──► picture
+//!                         │
+//!                         ▼
+//!                        cli ◄── bench
+//! ```
+//!
+//! * [`pack`]: a folder that holds a model. Opening one checks it; nothing after that reads a byte unchecked.
+//! * [`engine`]: runs a pack's graphs through tract, with our own int8 operators on the mapped weights.
+//! * [`diffusion`]: a prompt becomes tokens, tokens a few denoising steps, steps a picture.
+//! * [`picture`]: what is done with a finished picture: files with their provenance, backgrounds, sizes, previews.
+//! * [`bench`]: what it cost.
+//! * [`cli`]: the command line over all of it.
+//!
+//! ```no_run
+//! use inkstone::diffusion::{Observer, Pipeline, Progress, Request};
+//! use inkstone::{engine::Engine, pack::Pack};
+//!
+//! struct Quiet;
+//! impl Observer for Quiet {
+//!     fn progress(&mut self, _: Progress) -> bool {
+//!         true
+//!     }
+//! }
+//!
+//! let pack = Pack::open("models/pictogram".as_ref())?;
+//! let (engine, pipeline) = (Engine::new(2)?, Pipeline::load(&pack)?);
+//! let request = Request { prompt: "a red apple", negative: "", style: None, steps: 4, guidance: 1.0, seed: 7 };
+//! let picture = pipeline.generate(&engine, &request, &mut Quiet)?.picture;
+//! println!("{}", picture.sha256());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod bench;
+pub mod cli;
+pub mod diffusion;
+pub mod engine;
+pub mod pack;
+pub mod picture;

@@ -1,0 +1,225 @@
+//! A stage's ONNX graph as read from its file, checked against the manifest and the weights file.
+//!
+//! The int8 tensors of Inkstone's own operators stay in the mapping: they leave the protobuf here and are kept
+//! beside it as [`ExternalTensor`]s. All other external tensors (scales, biases, gains: a few kilobytes) are
+//! copied into the protobuf, so that the engine needs no file any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use prost::Message as _;
+use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as DimensionValue;
+use tract_onnx::pb::type_proto::Value as TypeValue;
+use tract_onnx::pb::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
+
+use super::{ALIGNMENT, Element, PackError, Port, Stage, WEIGHTS, WeightSlice, Weights};
+
+/// Domain of Inkstone's own operators.
+pub const DOMAIN: &str = "inkstone";
+
+/// An int8 tensor in the mapping.
+#[derive(Clone, Debug)]
+pub struct ExternalTensor {
+    /// Dimensions; their product is the slice's length.
+    pub shape: Vec<usize>,
+    /// The weights.
+    pub data: WeightSlice,
+}
+
+/// A graph whose ports and tensors have been checked.
+#[derive(Debug)]
+pub struct Graph {
+    /// The model without its int8 tensors and without function bodies.
+    pub proto: ModelProto,
+    /// The int8 tensors by name.
+    pub tensors: BTreeMap<String, ExternalTensor>,
+}
+
+impl Graph {
+    /// Reads and checks a graph.
+    ///
+    /// # Errors
+    /// If the file is not ONNX, a port differs from the manifest's, or a tensor lies outside the weights file,
+    /// is not aligned or has another size than its shape.
+    pub fn read(path: &Path, stage: &Stage, weights: &Arc<Weights>) -> Result<Graph, PackError> {
+        let bytes = std::fs::read(path).map_err(|error| PackError::io(path, error))?;
+        let mut proto = ModelProto::decode(&*bytes).map_err(|error| PackError::graph(path, format!("not an ONNX graph: {error}")))?;
+        proto.functions.clear();
+        let graph = proto
+            .graph
+            .as_mut()
+            .ok_or_else(|| PackError::graph(path, "the file holds no graph"))?;
+        check_ports(path, "input", &graph.input, &stage.inputs)?;
+        check_ports(path, "output", &graph.output, &stage.outputs)?;
+        check_wiring(path, graph)?;
+        let (external, inside): (Vec<_>, Vec<_>) = std::mem::take(&mut graph.initializer).into_iter().partition(is_external);
+        inside.iter().try_for_each(|tensor| check_inside(path, tensor))?;
+        graph.initializer = inside;
+        let mut tensors = BTreeMap::new();
+        for mut tensor in external {
+            let found = locate(path, &tensor, weights)?;
+            if tensor.data_type == DataType::Int8 as i32 {
+                tensors.insert(tensor.name, found);
+            } else {
+                tensor.raw_data = found.data.as_slice().iter().map(|&byte| byte as u8).collect();
+                tensor.external_data.clear();
+                tensor.data_location = None;
+                graph.initializer.push(tensor);
+            }
+        }
+        Ok(Graph { proto, tensors })
+    }
+}
+
+fn is_external(tensor: &TensorProto) -> bool {
+    tensor.data_location == Some(DataLocation::External as i32)
+}
+
+/// The place of an external tensor, checked.
+fn locate(path: &Path, tensor: &TensorProto, weights: &Arc<Weights>) -> Result<ExternalTensor, PackError> {
+    let fail = |problem: String| PackError::graph(path, format!("tensor '{}': {problem}", tensor.name));
+    let entry = |key: &str| {
+        tensor
+            .external_data
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| entry.value.as_str())
+    };
+    if entry("location") != Some(WEIGHTS) {
+        return Err(fail(format!("its data must lie in {WEIGHTS}")));
+    }
+    let number = |key: &str| -> Result<usize, PackError> {
+        let text = entry(key).ok_or_else(|| fail(format!("it has no {key} in {WEIGHTS}")))?;
+        text.parse()
+            .map_err(|_| fail(format!("its {key} '{text}' is not a number of bytes")))
+    };
+    let (offset, length) = (number("offset")?, number("length")?);
+    let shape: Vec<usize> = tensor
+        .dims
+        .iter()
+        .map(|&size| usize::try_from(size).map_err(|_| fail(format!("its shape {:?} has a negative size", tensor.dims))))
+        .collect::<Result<_, _>>()?;
+    let width = element_bytes(tensor.data_type).ok_or_else(|| fail(format!("element type {} is not supported", tensor.data_type)))?;
+    let expected = shape.iter().try_fold(width, |bytes, &size| bytes.checked_mul(size));
+    if expected != Some(length) {
+        return Err(fail(format!("{length} bytes do not hold shape {shape:?}")));
+    }
+    if offset % ALIGNMENT != 0 {
+        return Err(fail(format!("its offset {offset} is not a multiple of {ALIGNMENT}")));
+    }
+    let data = offset
+        .checked_add(length)
+        .and_then(|end| WeightSlice::new(weights, offset..end))
+        .ok_or_else(|| {
+            fail(format!(
+                "{length} bytes at offset {offset} reach past the end of {WEIGHTS} ({} bytes)",
+                weights.len()
+            ))
+        })?;
+    Ok(ExternalTensor { shape, data })
+}
+
+/// A tensor inside the protobuf must hold as many bytes as its shape says.
+fn check_inside(path: &Path, tensor: &TensorProto) -> Result<(), PackError> {
+    if tensor.raw_data.is_empty() {
+        return Ok(());
+    }
+    let expected = element_bytes(tensor.data_type).and_then(|width| {
+        tensor
+            .dims
+            .iter()
+            .try_fold(width, |bytes, &size| bytes.checked_mul(usize::try_from(size).ok()?))
+    });
+    if expected == Some(tensor.raw_data.len()) {
+        return Ok(());
+    }
+    let problem = format!(
+        "tensor '{}': {} bytes do not hold shape {:?}",
+        tensor.name,
+        tensor.raw_data.len(),
+        tensor.dims
+    );
+    Err(PackError::graph(path, problem))
+}
+
+fn element_bytes(data_type: i32) -> Option<usize> {
+    match DataType::try_from(data_type).ok()? {
+        DataType::Int8 => Some(1),
+        DataType::Float16 => Some(2),
+        DataType::Float => Some(4),
+        DataType::Int64 => Some(8),
+        _ => None,
+    }
+}
+
+/// Every value that is read must be written before, and no value twice.
+fn check_wiring(path: &Path, graph: &GraphProto) -> Result<(), PackError> {
+    let inputs = graph.input.iter().map(|input| input.name.as_str());
+    let mut written: BTreeSet<&str> = inputs.chain(graph.initializer.iter().map(|tensor| tensor.name.as_str())).collect();
+    for node in &graph.node {
+        if let Some(input) = node
+            .input
+            .iter()
+            .find(|input| !input.is_empty() && !written.contains(input.as_str()))
+        {
+            return Err(PackError::graph(
+                path,
+                format!("node '{}' reads '{input}', which nothing before it writes", node.name),
+            ));
+        }
+        if let Some(output) = node.output.iter().find(|output| !output.is_empty() && !written.insert(output)) {
+            return Err(PackError::graph(
+                path,
+                format!("node '{}' writes '{output}', which is there already", node.name),
+            ));
+        }
+    }
+    match graph.output.iter().find(|output| !written.contains(output.name.as_str())) {
+        Some(output) => Err(PackError::graph(path, format!("nothing writes the output '{}'", output.name))),
+        None => Ok(()),
+    }
+}
+
+/// The graph must have the manifest's ports, in the same order, with the same types and shapes.
+fn check_ports(path: &Path, kind: &str, found: &[ValueInfoProto], expected: &[Port]) -> Result<(), PackError> {
+    if found.len() != expected.len() {
+        let problem = format!("the graph has {} {kind}s where the manifest lists {}", found.len(), expected.len());
+        return Err(PackError::graph(path, problem));
+    }
+    for (found, expected) in found.iter().zip(expected) {
+        let described = describe(found);
+        let wanted = (
+            expected.name.clone(),
+            Some(expected.element),
+            expected.shape.iter().map(|&size| size as i64).collect(),
+        );
+        if described != wanted {
+            let problem = format!(
+                "{kind} '{}' has type {:?} and shape {:?}; the manifest says '{}', {:?}, {:?}",
+                described.0, described.1, described.2, wanted.0, wanted.1, wanted.2
+            );
+            return Err(PackError::graph(path, problem));
+        }
+    }
+    Ok(())
+}
+
+/// Name, type and shape; a dimension without a number is -1.
+fn describe(value: &ValueInfoProto) -> (String, Option<Element>, Vec<i64>) {
+    let Some(TypeValue::TensorType(tensor)) = value.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
+        return (value.name.clone(), None, Vec::new());
+    };
+    let element = match DataType::try_from(tensor.elem_type) {
+        Ok(DataType::Float) => Some(Element::F32),
+        Ok(DataType::Int64) => Some(Element::I64),
+        _ => None,
+    };
+    let dimensions = tensor.shape.iter().flat_map(|shape| &shape.dim);
+    let sizes = dimensions.map(|dimension| match dimension.value {
+        Some(DimensionValue::DimValue(size)) => size,
+        _ => -1,
+    });
+    (value.name.clone(), element, sizes.collect())
+}

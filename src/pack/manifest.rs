@@ -1,0 +1,353 @@
+//! The pack's `pack.toml`: what the model is, how it is to be run, and the files it consists of.
+//!
+//! Unknown fields are refused, so that a misspelt field is an error and not a silent default.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::PackError;
+
+/// The pack format that this version reads and writes.
+pub const FORMAT: u32 = 1;
+/// The manifest's file name in a pack's folder.
+pub const MANIFEST: &str = "pack.toml";
+/// The file with all graphs' external data.
+pub const WEIGHTS: &str = "weights.bin";
+/// The task of making a picture from a prompt.
+pub const TEXT_TO_PICTURE: &str = "text-to-picture";
+/// Stage that turns tokens into context rows and a condition vector.
+pub const TEXT_ENCODER: &str = "text_encoder";
+/// Stage that predicts the clean picture (or the velocity) from a noisy one.
+pub const DENOISER: &str = "denoiser";
+/// Optional stage that turns the denoised picture into the final one.
+pub const DECODER: &str = "decoder";
+/// Largest number of elements of a graph's input or output.
+const MAX_PORT_ELEMENTS: usize = 1 << 28;
+/// Alignment of every tensor in the weights file, in bytes.
+pub const ALIGNMENT: usize = 64;
+
+/// A pack's manifest.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the pack format, [`FORMAT`].
+    pub format: u32,
+    /// Short name, also the usual name of the folder.
+    pub name: String,
+    /// Version of the model, as `major.minor.patch`.
+    pub version: String,
+    /// SPDX expression of the weights' licence.
+    pub licence: String,
+    /// One sentence for `inkstone info`.
+    pub description: String,
+    /// What the model does; this version knows `text-to-picture`. Empty for graphs that are only to be measured.
+    pub tasks: Vec<String>,
+    /// The decoded picture; required for `text-to-picture`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<PictureShape>,
+    /// How a prompt becomes tokens; required for `text-to-picture`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Prompt>,
+    /// How a picture is sampled; required for `text-to-picture`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
+    /// Drawing styles; empty where the model has none.
+    #[serde(default)]
+    pub styles: Vec<Style>,
+    /// Graphs by stage: `text_encoder`, `denoiser` and, for packs that have one, `decoder`.
+    pub stages: BTreeMap<String, Stage>,
+    /// Every other file of the pack by its name.
+    pub files: BTreeMap<String, FileRecord>,
+}
+
+/// Size and meaning of the decoded picture.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PictureShape {
+    /// Width in pixels, 1 to 8192.
+    pub width: u32,
+    /// Height in pixels, 1 to 8192.
+    pub height: u32,
+    /// Channels and their meaning.
+    pub channels: Channels,
+}
+
+/// Meaning of the picture's channels; every channel is in [-1, 1].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channels {
+    /// Red, green, blue.
+    Rgb,
+    /// Red, green and blue multiplied by alpha, and alpha.
+    RgbaPremultiplied,
+}
+
+impl Channels {
+    /// Number of channels.
+    pub fn count(self) -> usize {
+        match self {
+            Channels::Rgb => 3,
+            Channels::RgbaPremultiplied => 4,
+        }
+    }
+}
+
+/// How a prompt becomes the text encoder's input.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prompt {
+    /// File in the Hugging Face `tokenizers` format.
+    pub tokenizer: String,
+    /// Tokens of the text encoder's input, the start token included; longer prompts are cut.
+    pub max_tokens: usize,
+    /// Longest prompt accepted, in characters.
+    pub max_characters: usize,
+    /// Token that fills the rest of the input.
+    pub padding: u32,
+    /// Languages of the training captions, as BCP 47 tags.
+    pub languages: Vec<String>,
+}
+
+/// How pictures are sampled.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// What the denoiser predicts.
+    pub prediction: Prediction,
+    /// Steps where none are asked for; one of the schedules.
+    pub default_steps: usize,
+    /// Guidance where none is asked for; 1 runs the denoiser once a step.
+    pub default_guidance: f32,
+    /// Largest guidance accepted; 1 where the model has no empty prompt.
+    pub max_guidance: f32,
+    /// Times from 0 (noise) to 1 (picture), by number of steps: one more than there are steps, ascending.
+    pub schedules: BTreeMap<String, Vec<f32>>,
+}
+
+/// What the denoiser predicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prediction {
+    /// The clean picture (x-prediction), for straight-line flows.
+    Picture,
+    /// The velocity from noise to picture.
+    Velocity,
+}
+
+/// A drawing style that prompts may name.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Style {
+    /// Name for `--style`.
+    pub name: String,
+    /// Number that the text encoder and the decoder take.
+    pub id: i64,
+    /// Phrases that choose the style when a prompt contains them, such as `3d style`.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// Whether this is the style where none is asked for; true for one style at most.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub default: bool,
+}
+
+/// One graph of the pack.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// The graph's file.
+    pub graph: String,
+    /// Inputs in the graph's order.
+    pub inputs: Vec<Port>,
+    /// Outputs in the graph's order.
+    pub outputs: Vec<Port>,
+}
+
+/// An input or output of a graph.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    /// Name in the graph.
+    pub name: String,
+    /// Element type.
+    pub element: Element,
+    /// Shape; all dimensions are fixed.
+    pub shape: Vec<usize>,
+}
+
+/// Element type of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Element {
+    /// 32-bit float.
+    F32,
+    /// 64-bit signed integer.
+    I64,
+}
+
+/// Size and checksum of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRecord {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// Reads a manifest and checks every field. `file` is named in errors.
+    ///
+    /// # Errors
+    /// If the text is not TOML, or a field is missing, unknown, mistyped or out of range.
+    pub fn parse(text: &str, file: &Path) -> Result<Manifest, PackError> {
+        let manifest: Manifest = toml::from_str(text).map_err(|error| PackError::Manifest {
+            file: file.to_path_buf(),
+            problem: error.to_string(),
+        })?;
+        manifest
+            .check()
+            .map_err(|(field, problem)| PackError::field(file, &field, problem))?;
+        Ok(manifest)
+    }
+
+    /// The first field with a value that cannot be, and what is wrong with it.
+    fn check(&self) -> Result<(), Problem> {
+        require(self.format == FORMAT, "format", || {
+            format!("{} is not {FORMAT}, the only format that this version reads", self.format)
+        })?;
+        require(!self.name.trim().is_empty(), "name", || "must not be empty".into())?;
+        self.check_files()?;
+        self.check_stages()?;
+        self.check_styles()?;
+        for task in &self.tasks {
+            require(task == TEXT_TO_PICTURE, "tasks", || {
+                format!("'{task}' is not a task that this version knows ({TEXT_TO_PICTURE})")
+            })?;
+            self.check_text_to_picture()?;
+        }
+        Ok(())
+    }
+
+    fn check_files(&self) -> Result<(), Problem> {
+        require(self.files.contains_key(WEIGHTS), "files", || format!("{WEIGHTS} is not listed"))?;
+        for (name, record) in &self.files {
+            let field = format!("files.{name}");
+            let plain = Path::new(name)
+                .components()
+                .all(|part| matches!(part, std::path::Component::Normal(_)));
+            require(plain && !name.is_empty(), &field, || {
+                "must be a file name inside the pack's folder".into()
+            })?;
+            let digits = record.sha256.len() == 64 && record.sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            require(digits, &format!("{field}.sha256"), || {
+                "must be 64 lower-case hexadecimal digits".into()
+            })?;
+        }
+        Ok(())
+    }
+
+    fn check_listed(&self, name: &str, field: &str) -> Result<(), Problem> {
+        require(self.files.contains_key(name), field, || {
+            format!("'{name}' is not listed under files")
+        })
+    }
+
+    fn check_stages(&self) -> Result<(), Problem> {
+        require(!self.stages.is_empty(), "stages", || "there must be at least one".into())?;
+        for (name, stage) in &self.stages {
+            self.check_listed(&stage.graph, &format!("stages.{name}.graph"))?;
+            for (kind, ports) in [("inputs", &stage.inputs), ("outputs", &stage.outputs)] {
+                let field = format!("stages.{name}.{kind}");
+                require(!ports.is_empty(), &field, || "there must be at least one".into())?;
+                for port in ports {
+                    let elements = port.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
+                    let fits = elements.is_some_and(|count| (1..=MAX_PORT_ELEMENTS).contains(&count));
+                    require(fits, &field, || {
+                        format!("'{}' must have 1 to {MAX_PORT_ELEMENTS} elements", port.name)
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_styles(&self) -> Result<(), Problem> {
+        let mut names = BTreeSet::new();
+        for style in &self.styles {
+            require(names.insert(style.name.to_lowercase()), "styles", || {
+                format!("'{}' is there twice", style.name)
+            })?;
+        }
+        let defaults = self.styles.iter().filter(|style| style.default).count();
+        require(defaults <= 1, "styles", || "more than one is the default".into())
+    }
+
+    fn check_text_to_picture(&self) -> Result<(), Problem> {
+        let missing = |field: &str| (field.to_owned(), format!("is required for {TEXT_TO_PICTURE}"));
+        let picture = self.picture.as_ref().ok_or_else(|| missing("picture"))?;
+        let prompt = self.prompt.as_ref().ok_or_else(|| missing("prompt"))?;
+        let sampling = self.sampling.as_ref().ok_or_else(|| missing("sampling"))?;
+        for stage in [TEXT_ENCODER, DENOISER] {
+            require(self.stages.contains_key(stage), "stages", || {
+                format!("'{stage}' is required for {TEXT_TO_PICTURE}")
+            })?;
+        }
+        for (field, side) in [("picture.width", picture.width), ("picture.height", picture.height)] {
+            require((1..=8192).contains(&side), field, || format!("{side} is not between 1 and 8192"))?;
+        }
+        self.check_listed(&prompt.tokenizer, "prompt.tokenizer")?;
+        require((1..=4096).contains(&prompt.max_tokens), "prompt.max_tokens", || {
+            "must be between 1 and 4096".into()
+        })?;
+        require(prompt.max_characters >= 1, "prompt.max_characters", || "must be at least 1".into())?;
+        sampling.check()
+    }
+}
+
+impl Sampling {
+    /// The times of a number of steps, where the pack has such a schedule.
+    pub fn schedule(&self, steps: usize) -> Option<&[f32]> {
+        self.schedules.get(&steps.to_string()).map(Vec::as_slice)
+    }
+
+    /// The numbers of steps that the pack has schedules for, ascending.
+    pub fn steps(&self) -> Vec<usize> {
+        let mut steps: Vec<usize> = self.schedules.keys().filter_map(|steps| steps.parse().ok()).collect();
+        steps.sort_unstable();
+        steps
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        for (steps, times) in &self.schedules {
+            let field = format!("sampling.schedules.{steps}");
+            let count = steps
+                .parse::<usize>()
+                .ok()
+                .filter(|&count| count > 0 && count.to_string() == *steps);
+            require(count.is_some(), &field, || "a schedule's name is its number of steps".into())?;
+            require(count.is_some_and(|count| count + 1 == times.len()), &field, || {
+                "there must be one time more than steps".into()
+            })?;
+            let ascending = times.windows(2).all(|pair| pair[0] < pair[1]);
+            let whole = times.first() == Some(&0.0) && times.last() == Some(&1.0);
+            require(ascending && whole, &field, || "times must ascend from 0 to 1".into())?;
+        }
+        let known = self.schedule(self.default_steps).is_some();
+        require(known, "sampling.default_steps", || {
+            format!("there is no schedule of {} steps", self.default_steps)
+        })?;
+        let guidance = self.max_guidance.is_finite() && (0.0..=self.max_guidance).contains(&self.default_guidance);
+        require(guidance, "sampling.default_guidance", || {
+            "must be between 0 and max_guidance".into()
+        })
+    }
+}
+
+/// A field's path and what is wrong with it.
+type Problem = (String, String);
+
+fn require(holds: bool, field: &str, problem: impl FnOnce() -> String) -> Result<(), Problem> {
+    if holds { Ok(()) } else { Err((field.to_owned(), problem())) }
+}

@@ -1,0 +1,170 @@
+//! The record of what made a picture.
+//!
+//! Owns [`Provenance`], its form as JSON and the comparison of a record with a picture. Depends on [`Picture`] for its
+//! fingerprint. Two neighbours write the same facts for other programs: `parameters` (plain text) and `xmp`.
+
+use super::Picture;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What made a picture. Kept as JSON inside the file; fields unknown to this version are passed over when reading, so
+/// that records of newer versions still read.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The words that were drawn, as given.
+    pub prompt: String,
+    /// The words to stay away from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negative: Option<String>,
+    /// The drawing style asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style: Option<String>,
+    /// Denoising steps, at least 1.
+    pub steps: u32,
+    /// What the random numbers started from; any 64 bits.
+    pub seed: u64,
+    /// How strongly the words guided; a finite number, 1 is without extra guidance.
+    pub guidance: f32,
+    /// Width and height of the picture in the file, in pixels.
+    pub size: [u32; 2],
+    /// What was put behind the picture, as [`super::Background`] shows it.
+    pub background: String,
+    /// Name of the pack that drew.
+    pub pack_name: String,
+    /// Version of the pack.
+    pub pack_version: String,
+    /// SHA-256 of the pack, 64 hexadecimal digits; only the first ten where `parameters` text was all there was.
+    pub pack_sha256: String,
+    /// [`Picture::sha256`] of the picture in the file; empty where `parameters` text was all there was.
+    pub picture_sha256: String,
+    /// Name of the program that drew.
+    pub software: String,
+    /// Version of that program.
+    pub software_version: String,
+    /// When, in UTC as RFC 3339 writes it (`2026-11-23T13:00:00Z`). Left out where files have to be the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// Whatever else went into the picture, such as the strength of a sketch or the parts of a blend.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<String, String>,
+}
+
+impl Provenance {
+    /// The record as JSON on one line; the same record always gives the same bytes.
+    ///
+    /// # Errors
+    /// When `guidance` is infinite or not a number, which JSON cannot hold.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        if !self.guidance.is_finite() {
+            return Err(serde::ser::Error::custom("guidance is not a finite number"));
+        }
+        serde_json::to_string(self)
+    }
+
+    /// Reads what [`Provenance::to_json`] or a newer version wrote.
+    ///
+    /// # Errors
+    /// When the text is no JSON, or lacks a field, or a field has the wrong type or range.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// The program's name and version, such as `inkstone 0.1.0`.
+    pub fn creator(&self) -> String {
+        format!("{} {}", self.software, self.software_version).trim().to_owned()
+    }
+}
+
+/// Whether the picture is, pixel for pixel, the one that the record was made for.
+pub fn verify(picture: &Picture, provenance: &Provenance) -> bool {
+    picture.sha256().eq_ignore_ascii_case(&provenance.picture_sha256)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A record with every field filled, and text that is awkward for JSON, XML and plain text alike.
+    pub(in super::super) fn example(picture: &Picture) -> Provenance {
+        Provenance {
+            prompt: "a \"red\" <apple> & 红苹果,\nSteps: none 🍎 \u{202e}\u{7}\\".into(),
+            negative: Some("blur, 'noise' ]]> </rdf:li>".into()),
+            style: Some("flat, bold".into()),
+            steps: 4,
+            seed: u64::MAX,
+            guidance: 1.1,
+            size: [picture.width(), picture.height()],
+            background: "#ffffff:#87ceeb".into(),
+            pack_name: "pictogram".into(),
+            pack_version: "1.0".into(),
+            pack_sha256: "0123456789abcdef".repeat(4),
+            picture_sha256: picture.sha256(),
+            software: "inkstone".into(),
+            software_version: "0.1.0".into(),
+            created: Some("2026-11-23T13:00:00Z".into()),
+            extra: BTreeMap::from([("strength".into(), "0.5".into())]),
+        }
+    }
+
+    fn dot() -> Picture {
+        Picture::filled(1, 1, [1, 2, 3, 255]).unwrap()
+    }
+
+    #[test]
+    fn a_record_survives_json_exactly() {
+        for seed in [0, 7, (1 << 53) + 1, u64::MAX] {
+            let record = Provenance {
+                seed,
+                guidance: 0.1 + seed as f32,
+                ..example(&dot())
+            };
+            assert_eq!(Provenance::from_json(&record.to_json().unwrap()).unwrap(), record);
+        }
+        let bare = Provenance {
+            guidance: 1.0,
+            ..Provenance::default()
+        };
+        let json = bare.to_json().unwrap();
+        assert!(!json.contains("null") && !json.contains("created"), "{json}");
+        assert_eq!(Provenance::from_json(&json).unwrap(), bare);
+    }
+
+    #[test]
+    fn newer_records_read_and_broken_ones_do_not() {
+        let json = example(&dot()).to_json().unwrap();
+        let newer = json.replacen('{', r#"{"brush":{"width":3},"#, 1);
+        assert_eq!(Provenance::from_json(&newer).unwrap(), example(&dot()));
+        for broken in [
+            "",
+            "{}",
+            "[]",
+            &json[1..],
+            &json.replace("18446744073709551615", "-1"),
+            &json.replace("\"steps\"", "\"stairs\""),
+        ] {
+            assert!(Provenance::from_json(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn guidance_has_to_be_a_number() {
+        for guidance in [f32::NAN, f32::INFINITY] {
+            let message = Provenance {
+                guidance,
+                ..Provenance::default()
+            }
+            .to_json()
+            .unwrap_err()
+            .to_string();
+            assert!(message.contains("guidance"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_changed_picture_is_noticed() {
+        let record = example(&dot());
+        assert!(verify(&dot(), &record));
+        assert!(!verify(&Picture::filled(1, 1, [1, 2, 4, 255]).unwrap(), &record));
+        assert!(!verify(&dot(), &Provenance::default()), "without a fingerprint nothing is verified");
+    }
+}

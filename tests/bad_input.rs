@@ -1,0 +1,425 @@
+//! Every kind of bad input: a clear error that names what is wrong, exit code 2, and nothing left behind.
+
+mod support;
+
+use std::path::Path;
+
+use predicates::prelude::*;
+use support::{copied_pack, files, generate, inkstone};
+
+/// Runs `generate` with a pack and expects exit code 2, the words in the message, and no file.
+fn refused(pack: &Path, words: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut assert = generate("cat", &folder.path().join("cat.png"))
+        .env("INKSTONE_PACK", pack)
+        .assert()
+        .code(2);
+    for word in words {
+        assert = assert.stderr(predicate::str::contains(*word));
+    }
+    assert.stdout("").stderr(predicate::str::contains("panicked").not());
+    assert_eq!(files(folder.path()), Vec::<String>::new());
+}
+
+/// Changes a file of a copied pack and, where `resign`, makes the manifest's size and checksum fit again, so that
+/// the checks behind the checksum are reached.
+fn change(pack: &Path, name: &str, resign: bool, edit: impl FnOnce(&mut Vec<u8>)) {
+    let file = pack.join(name);
+    let mut bytes = std::fs::read(&file).unwrap();
+    edit(&mut bytes);
+    std::fs::write(&file, &bytes).unwrap();
+    if resign {
+        let manifest = pack.join("pack.toml");
+        let mut table: toml::Table = std::fs::read_to_string(&manifest).unwrap().parse().unwrap();
+        let record = table["files"][name].as_table_mut().unwrap();
+        record.insert("bytes".into(), toml::Value::Integer(bytes.len() as i64));
+        record.insert("sha256".into(), toml::Value::String(inkstone::pack::sha256_of_bytes(&bytes)));
+        std::fs::write(&manifest, table.to_string()).unwrap();
+    }
+}
+
+fn change_manifest(pack: &Path, edit: impl FnOnce(&mut toml::Table)) {
+    let file = pack.join("pack.toml");
+    let mut table: toml::Table = std::fs::read_to_string(&file).unwrap().parse().unwrap();
+    edit(&mut table);
+    std::fs::write(&file, table.to_string()).unwrap();
+}
+
+/// Decodes a graph, edits it, and writes it back with a fitting manifest.
+fn change_graph(pack: &Path, name: &str, edit: impl FnOnce(&mut tract_onnx::pb::ModelProto)) {
+    use prost::Message;
+    change(pack, name, true, |bytes| {
+        let mut model = tract_onnx::pb::ModelProto::decode(&bytes[..]).unwrap();
+        edit(&mut model);
+        *bytes = model.encode_to_vec();
+    });
+}
+
+#[test]
+fn no_pack() {
+    let folder = tempfile::tempdir().unwrap();
+    refused(&folder.path().join("nowhere"), &["no pack here", "--pack"]);
+    refused(folder.path(), &["no pack here"]);
+    std::fs::write(folder.path().join("pack.toml"), "name = ").unwrap();
+    refused(folder.path(), &["pack.toml", "line 1"]);
+    std::fs::write(folder.path().join("pack.toml"), [0xff, 0xfe]).unwrap();
+    refused(folder.path(), &["pack.toml", "UTF-8"]);
+}
+
+#[test]
+fn manifest_with_a_missing_extra_or_wrong_field() {
+    type Edit = fn(&mut toml::Table);
+    let cases: [(Edit, &[&str]); 10] = [
+        (|table| drop(table.remove("licence")), &["licence"]),
+        (|table| drop(table.insert("colour".into(), "red".into())), &["colour"]),
+        (|table| drop(table.insert("format".into(), 99.into())), &["field 'format'", "99"]),
+        (|table| drop(table.insert("name".into(), 3.into())), &["name", "string"]),
+        (|table| drop(table.remove("sampling")), &["sampling", "required"]),
+        (
+            |table| drop(table["sampling"].as_table_mut().unwrap().insert("default_steps".into(), 3.into())),
+            &["default_steps"],
+        ),
+        (
+            |table| drop(table["picture"].as_table_mut().unwrap().insert("width".into(), 0.into())),
+            &["picture.width"],
+        ),
+        (
+            |table| drop(table["picture"].as_table_mut().unwrap().insert("width".into(), 64.into())),
+            &["decoder"],
+        ),
+        (
+            |table| drop(table["stages"].as_table_mut().unwrap().remove("denoiser")),
+            &["denoiser"],
+        ),
+        (
+            |table| drop(table["files"].as_table_mut().unwrap().insert("../x".into(), table_of_file())),
+            &["../x"],
+        ),
+    ];
+    for (edit, words) in cases {
+        let (_folder, pack) = copied_pack();
+        change_manifest(&pack, edit);
+        refused(&pack, words);
+    }
+}
+
+fn table_of_file() -> toml::Value {
+    toml::toml! { bytes = 1
+    sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+    .into()
+}
+
+#[test]
+fn weights_cut_by_one_byte() {
+    let (_folder, pack) = copied_pack();
+    change(&pack, "weights.bin", false, |bytes| drop(bytes.pop()));
+    refused(&pack, &["weights.bin", "bytes where the manifest says"]);
+}
+
+#[test]
+fn weights_cut_with_a_manifest_that_agrees() {
+    let (_folder, pack) = copied_pack();
+    change(&pack, "weights.bin", true, |bytes| bytes.truncate(bytes.len() / 2));
+    refused(&pack, &["reach past the end of weights.bin"]);
+}
+
+#[test]
+fn one_changed_byte_of_the_weights_is_found_by_verify() {
+    let (_folder, pack) = copied_pack();
+    change(&pack, "weights.bin", false, |bytes| bytes[12_345] ^= 1);
+    inkstone()
+        .arg("verify")
+        .arg(&pack)
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("weights.bin: SHA-256"));
+}
+
+#[test]
+fn one_changed_byte_of_a_graph_is_found_on_load() {
+    for name in ["denoiser.onnx", "tokenizer.json"] {
+        let (_folder, pack) = copied_pack();
+        change(&pack, name, false, |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        });
+        refused(&pack, &[name, "SHA-256"]);
+    }
+}
+
+#[test]
+fn missing_files() {
+    for name in ["weights.bin", "denoiser.onnx", "tokenizer.json"] {
+        let (_folder, pack) = copied_pack();
+        std::fs::remove_file(pack.join(name)).unwrap();
+        refused(&pack, &[name]);
+    }
+}
+
+#[test]
+fn offset_past_the_end_or_out_of_line() {
+    for (offset, words) in [
+        ("99999999936", "reach past the end"),
+        ("18446744073709551552", "reach past the end"),
+        ("63", "multiple of 64"),
+        ("x", "not a number"),
+    ] {
+        let (_folder, pack) = copied_pack();
+        change_graph(&pack, "denoiser.onnx", |model| {
+            let tensor = model
+                .graph
+                .as_mut()
+                .unwrap()
+                .initializer
+                .iter_mut()
+                .find(|tensor| !tensor.external_data.is_empty())
+                .unwrap();
+            tensor.external_data.iter_mut().find(|entry| entry.key == "offset").unwrap().value = offset.into();
+        });
+        refused(&pack, &["denoiser.onnx", "tensor", words]);
+    }
+}
+
+#[test]
+fn data_outside_the_weights_file() {
+    let (_folder, pack) = copied_pack();
+    change_graph(&pack, "denoiser.onnx", |model| {
+        let tensor = model
+            .graph
+            .as_mut()
+            .unwrap()
+            .initializer
+            .iter_mut()
+            .find(|tensor| !tensor.external_data.is_empty())
+            .unwrap();
+        tensor.external_data.iter_mut().find(|entry| entry.key == "location").unwrap().value = "/etc/passwd".into();
+    });
+    refused(&pack, &["must lie in weights.bin"]);
+}
+
+#[test]
+fn unknown_operator() {
+    let (_folder, pack) = copied_pack();
+    change_graph(&pack, "denoiser.onnx", |model| {
+        model.graph.as_mut().unwrap().node[3].op_type = "Teleport".into()
+    });
+    refused(&pack, &["denoiser.onnx", "Teleport", "not known"]);
+}
+
+#[test]
+fn wrong_input_shape() {
+    let (_folder, pack) = copied_pack();
+    change_manifest(&pack, |table| {
+        let port = &mut table["stages"]["denoiser"]["inputs"].as_array_mut().unwrap()[0];
+        port.as_table_mut().unwrap().insert("shape".into(), vec![1, 4, 16, 16].into());
+    });
+    refused(&pack, &["denoiser.onnx", "input", "shape"]);
+}
+
+#[test]
+fn weights_of_another_shape() {
+    let (_folder, pack) = copied_pack();
+    change_graph(&pack, "denoiser.onnx", |model| {
+        let node = model
+            .graph
+            .as_mut()
+            .unwrap()
+            .node
+            .iter_mut()
+            .find(|node| node.op_type == "QConv")
+            .unwrap();
+        node.attribute.iter_mut().find(|attribute| attribute.name == "kernel").unwrap().ints[0] += 8;
+    });
+    refused(&pack, &["denoiser.onnx"]);
+}
+
+#[test]
+fn graphs_with_broken_wiring() {
+    type Edit = fn(&mut tract_onnx::pb::GraphProto);
+    let edits: [Edit; 4] = [
+        |graph| graph.node[5].input[0] = "nothing".into(),
+        |graph| graph.output[0].name = "nothing".into(),
+        |graph| graph.node.truncate(10),
+        |graph| graph.node.iter_mut().for_each(|node| node.attribute.clear()),
+    ];
+    for edit in edits {
+        let (_folder, pack) = copied_pack();
+        change_graph(&pack, "denoiser.onnx", |model| edit(model.graph.as_mut().unwrap()));
+        refused(&pack, &["denoiser.onnx"]);
+    }
+}
+
+#[test]
+fn graphs_that_are_no_graphs() {
+    for bytes in [&b""[..], b"not a graph at all", &[0xff; 300]] {
+        let (_folder, pack) = copied_pack();
+        change(&pack, "denoiser.onnx", true, |graph| *graph = bytes.to_vec());
+        refused(&pack, &["denoiser.onnx"]);
+    }
+}
+
+#[test]
+fn prompts_that_cannot_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("x.png");
+    generate("", &out)
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("prompt is empty"));
+    generate(" \t\n", &out)
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("prompt is empty"));
+    generate(&"x".repeat(100_000), &out)
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("100000 characters"));
+    let bytes: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"caf\xe9");
+    inkstone()
+        .arg("generate")
+        .arg(bytes)
+        .arg("--out")
+        .arg(&out)
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("UTF-8"));
+    assert_eq!(files(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn options_that_cannot_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("x.png");
+    for (arguments, words) in [
+        (&["--style", "oil"][..], "3d, flat, ink, noto, blob, fx, one, line, pixel"),
+        (&["--steps", "0"], "0 steps"),
+        (&["--steps", "-1"], "steps"),
+        (&["--steps", "3"], "1, 2, 4"),
+        (&["--guidance", "1000"], "guidance"),
+        (&["--guidance", "NaN"], "guidance"),
+        (&["--size", "1"], "8 to 4096"),
+        (&["--background", "octarine"], "octarine"),
+        (&["--count", "0"], "count"),
+        (&["--threads", "0"], "threads"),
+        (&["--seed", "18446744073709551616"], "seed"),
+        (&["--nonsense"], "nonsense"),
+    ] {
+        generate("cat", &out)
+            .args(arguments)
+            .assert()
+            .code(2)
+            .stderr(predicate::str::contains(words));
+    }
+    inkstone()
+        .args(["generate", "cat", "--out"])
+        .arg(folder.path().join("x.jpg"))
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains(".png"));
+    generate("cat", &out)
+        .env("INKSTONE_KERNEL", "abacus")
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("portable"));
+    inkstone().assert().code(2);
+    assert_eq!(files(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn outputs_that_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("cat.png");
+    std::fs::write(&out, "mine").unwrap();
+    generate("cat", &out).assert().code(2).stderr(predicate::str::contains("--force"));
+    assert_eq!(std::fs::read(&out).unwrap(), b"mine");
+    generate("cat", &out).args(["--force", "--steps", "1"]).assert().success();
+    assert_ne!(std::fs::read(&out).unwrap(), b"mine");
+    generate("cat", &folder.path().join("missing/cat.png"))
+        .args(["--steps", "1"])
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("missing"));
+    generate("cat", &out.join("cat.png")).args(["--steps", "1"]).assert().code(2);
+    assert_eq!(files(folder.path()), ["cat.png"]);
+}
+
+/// A full disk, as the kernel reports it when a file may not grow any more.
+#[test]
+fn a_full_disk_leaves_no_half_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("cat.png");
+    let binary = assert_cmd::cargo::cargo_bin("inkstone");
+    let script = "trap '' XFSZ; ulimit -f 1; exec \"$@\"";
+    assert_cmd::Command::new("bash")
+        .args(["-c", script, "limited"])
+        .arg(binary)
+        .args(["generate", "cat", "--steps", "1", "--size", "512", "--out"])
+        .arg(&out)
+        .env("INKSTONE_PACK", support::pack())
+        .assert()
+        .code(1)
+        .stderr(predicate::str::contains("disk is full"));
+    assert_eq!(files(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn files_that_are_no_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.png");
+    for command in ["info", "verify"] {
+        inkstone()
+            .arg(command)
+            .arg(&file)
+            .assert()
+            .code(2)
+            .stderr(predicate::str::contains("x.png"));
+    }
+    std::fs::write(&file, "not a picture").unwrap();
+    for command in ["info", "verify"] {
+        inkstone()
+            .arg(command)
+            .arg(&file)
+            .assert()
+            .code(2)
+            .stderr(predicate::str::contains("not a PNG"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_within_a_step() {
+    use std::process::{Command, Stdio};
+    let folder = tempfile::tempdir().unwrap();
+    let child = Command::new(assert_cmd::cargo::cargo_bin("inkstone"))
+        .args(["generate", "cat", "--count", "10000", "--seed", "1", "--preview"])
+        .arg(folder.path().join("steps"))
+        .arg("--out")
+        .arg(format!("{}/", folder.path().display()))
+        .env("INKSTONE_PACK", support::pack())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The first step's picture shows that drawing has begun.
+    let first = folder.path().join("steps/step-1.png");
+    for _ in 0..600 {
+        if first.exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(first.exists());
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        files(folder.path()).iter().all(|name| name == "steps" || name.ends_with(".png")),
+        "no half file"
+    );
+}

@@ -1,0 +1,236 @@
+//! `inkstone generate`, `info` and `verify` as a user runs them.
+
+mod support;
+
+use predicates::prelude::*;
+use serde_json::Value;
+use support::{files, generate, inkstone};
+
+fn json(output: &[u8]) -> Value {
+    serde_json::from_slice(output).expect("valid JSON on standard output")
+}
+
+#[test]
+fn draws_a_picture_that_tells_what_made_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cat.png");
+    let output = generate("a smiling cat, 3d style", &file)
+        .arg("--json")
+        .assert()
+        .success()
+        .get_output()
+        .stdout
+        .clone();
+    let report = json(&output);
+    let picture = &report["pictures"][0];
+    assert_eq!(
+        (&report["style"], &report["steps"], &picture["seed"]),
+        (&"3d".into(), &4.into(), &7.into())
+    );
+    assert_eq!((&picture["width"], &picture["height"]), (&128.into(), &128.into()));
+    let stages: Vec<&str> = picture["stages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stage| stage["stage"].as_str().unwrap())
+        .collect();
+    assert_eq!(stages, ["text_encoder", "step 1", "step 2", "step 3", "step 4", "decoder"]);
+    assert!(report["memory"]["private_bytes"].as_u64().unwrap() > 0);
+    assert!(report["start_to_first_step_milliseconds"].as_f64().unwrap() > 0.0);
+
+    let info = json(
+        &inkstone()
+            .args(["info", "--json"])
+            .arg(&file)
+            .assert()
+            .success()
+            .get_output()
+            .stdout,
+    );
+    assert_eq!(info["sha256"], picture["sha256"]);
+    assert_eq!(info["made_by"]["prompt"], "a smiling cat, 3d style");
+    assert_eq!(info["made_by"]["pack_sha256"], report["pack"]["sha256"]);
+    assert_eq!(
+        (&info["picture_matches_record"], &info["marked_as_generated"]),
+        (&true.into(), &true.into())
+    );
+    inkstone()
+        .arg("verify")
+        .arg(&file)
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("clean"));
+    assert_eq!(files(folder.path()), ["cat.png"]);
+}
+
+#[test]
+fn pictures_are_neither_empty_nor_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = format!("{}/", folder.path().display());
+    inkstone()
+        .args(["generate", "red apple", "--count", "2", "--seed", "5", "--out", &out])
+        .assert()
+        .success();
+    inkstone()
+        .args(["generate", "tree", "--seed", "5", "--style", "ink", "--out", &out])
+        .assert()
+        .success();
+    assert_eq!(files(folder.path()), ["red-apple-5.png", "red-apple-6.png", "tree-5.png"]);
+    let read = |name: &str| inkstone::picture::png::read(&folder.path().join(name)).unwrap().picture;
+    let pictures = ["red-apple-5.png", "red-apple-6.png", "tree-5.png"].map(read);
+    for picture in &pictures {
+        let seen = picture.pixels().chunks_exact(4).filter(|pixel| pixel[3] > 127).count();
+        assert!(seen > 500, "only {seen} pixels can be seen");
+    }
+    assert_ne!(pictures[0].sha256(), pictures[1].sha256());
+    // The apple is red.
+    let sums = pictures[0]
+        .pixels()
+        .chunks_exact(4)
+        .filter(|pixel| pixel[3] > 127)
+        .fold([0u64; 3], |mut sums, pixel| {
+            (0..3).for_each(|channel| sums[channel] += u64::from(pixel[channel]));
+            sums
+        });
+    assert!(
+        sums[0] > sums[1] + sums[1] / 4 && sums[0] > sums[2] + sums[2] / 4,
+        "red, green, blue: {sums:?}"
+    );
+}
+
+#[test]
+fn options_reach_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sun.png");
+    let previews = folder.path().join("steps");
+    generate("sun", &file)
+        .args([
+            "--steps",
+            "2",
+            "--size",
+            "96",
+            "--background",
+            "navy:#fff",
+            "--style",
+            "flat",
+            "--preview",
+        ])
+        .arg(&previews)
+        .assert()
+        .success();
+    let contents = inkstone::picture::png::read(&file).unwrap();
+    assert_eq!((contents.picture.width(), contents.picture.height()), (96, 96));
+    assert!(
+        contents.picture.pixels().chunks_exact(4).all(|pixel| pixel[3] == 255),
+        "the background fills the picture"
+    );
+    assert_eq!(contents.picture.pixel(0, 0), Some([0, 0, 128, 255]));
+    let made = contents.provenance.unwrap();
+    assert_eq!((made.steps, made.style.as_deref(), made.size), (2, Some("flat"), [96, 96]));
+    assert_eq!(files(&previews), ["step-1.png", "step-2.png"]);
+}
+
+#[test]
+fn the_same_request_gives_the_same_bytes_on_any_number_of_threads_and_any_kernel() {
+    let folder = tempfile::tempdir().unwrap();
+    let kernels: Vec<&str> = inkstone::engine::kernels::available().iter().map(|kernel| kernel.name()).collect();
+    let mut made = Vec::new();
+    for (index, kernel) in kernels.iter().enumerate() {
+        for threads in ["1", "3"] {
+            let file = folder.path().join(format!("{index}-{threads}.png"));
+            generate("rocket", &file)
+                .args(["--steps", "1", "--threads", threads])
+                .env("INKSTONE_KERNEL", kernel)
+                .assert()
+                .success();
+            made.push((kernel, threads, std::fs::read(&file).unwrap()));
+        }
+    }
+    for (kernel, threads, bytes) in &made {
+        assert!(*bytes == made[0].2, "{kernel} with {threads} threads differs from {}", made[0].0);
+    }
+}
+
+#[test]
+fn guidance_and_negative_words_change_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let hash = |name: &str, arguments: &[&str]| {
+        let file = folder.path().join(name);
+        generate("grinning face", &file)
+            .args(["--steps", "1"])
+            .args(arguments)
+            .assert()
+            .success();
+        inkstone::picture::png::read(&file).unwrap().picture.sha256()
+    };
+    let plain = hash("1.png", &[]);
+    let guided = hash("2.png", &["--guidance", "2"]);
+    let negative = hash("3.png", &["--guidance", "2", "--negative", "yellow"]);
+    assert!(plain != guided && guided != negative && plain != negative);
+    assert_eq!(
+        plain,
+        hash("4.png", &["--negative", "yellow"]),
+        "negative words take effect with guidance alone"
+    );
+}
+
+#[test]
+fn other_languages_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apple.png");
+    generate("红苹果", &file).args(["--steps", "1"]).assert().success();
+    inkstone()
+        .arg("info")
+        .arg(&file)
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("红苹果"));
+}
+
+#[test]
+fn a_changed_picture_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sun.png");
+    generate("sun", &file)
+        .args(["--steps", "1", "--background", "white"])
+        .assert()
+        .success();
+    let contents = inkstone::picture::png::read(&file).unwrap();
+    let mut pixels = contents.picture.pixels().to_vec();
+    pixels[0] ^= 1;
+    let changed = inkstone::picture::Picture::new(128, 128, pixels).unwrap();
+    inkstone::picture::png::write(&changed, &file, contents.provenance.as_ref(), true).unwrap();
+    inkstone()
+        .arg("verify")
+        .arg(&file)
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("was changed"));
+    inkstone()
+        .arg("info")
+        .arg(&file)
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("NO, the pixels differ"));
+}
+
+#[test]
+fn the_shipped_pack_is_clean() {
+    inkstone()
+        .arg("verify")
+        .arg(support::pack())
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("clean"));
+    let info = json(
+        &inkstone()
+            .args(["info", "--json"])
+            .arg(support::pack())
+            .assert()
+            .success()
+            .get_output()
+            .stdout,
+    );
+    assert_eq!(info["manifest"]["name"], "pictogram");
+    assert_eq!(info["manifest"]["styles"].as_array().unwrap().len(), 9);
+}

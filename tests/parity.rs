@@ -1,0 +1,74 @@
+//! The engine against onnxruntime on the shipped pack's very files. The reference outputs are stored;
+//! `tests/reference/make.py` makes them and says how.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use inkstone::engine::{Engine, Stage, Value};
+use inkstone::pack::{Element, Pack};
+use safetensors::SafeTensors;
+
+/// Least signal-to-noise ratio in dB. Both sides compute the same int8 products; they may round an activation that
+/// lies half-way between two integers differently, and add floats in another order.
+const LEAST: f64 = 5.0;
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes
+        .chunks_exact(4)
+        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        .collect()
+}
+
+fn integers(bytes: &[u8]) -> Vec<i64> {
+    bytes
+        .chunks_exact(8)
+        .map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap()))
+        .collect()
+}
+
+fn signal_to_noise(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let signal: f64 = expected.iter().map(|value| f64::from(*value).powi(2)).sum();
+    let noise: f64 = found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
+        .sum();
+    10.0 * (signal / noise.max(1e-30)).log10()
+}
+
+#[test]
+fn every_stage_gives_what_onnxruntime_gives() {
+    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/pictogram.safetensors")).unwrap();
+    let stored = SafeTensors::deserialize(&bytes).unwrap();
+    let tensors: BTreeMap<String, &[u8]> = stored.iter().map(|(name, view)| (name.to_owned(), view.data())).collect();
+    let pack = Pack::open(&support::pack()).unwrap();
+    let engine = Engine::new(2).unwrap();
+    let mut compared = 0;
+    for (name, ports) in &pack.manifest().stages {
+        let stage = Stage::load(&pack, name).unwrap();
+        for case in 0..3 {
+            let inputs: Vec<Value> = ports
+                .inputs
+                .iter()
+                .map(|port| {
+                    let bytes = tensors[&format!("{name}/{case}/in/{}", port.name)];
+                    match port.element {
+                        Element::F32 => Value::F32(floats(bytes)),
+                        Element::I64 => Value::I64(integers(bytes)),
+                    }
+                })
+                .collect();
+            let outputs = stage.run(&engine, &inputs).unwrap();
+            for (port, output) in ports.outputs.iter().zip(outputs) {
+                let expected = floats(tensors[&format!("{name}/{case}/out/{}", port.name)]);
+                let ratio = signal_to_noise(&output.into_floats().unwrap(), &expected);
+                println!("{name} {case} {}: {ratio:.1} dB", port.name);
+                assert!(ratio > LEAST, "{name}, case {case}, {}: {ratio:.1} dB", port.name);
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, 12, "three cases of two, one and one outputs");
+}
