@@ -124,7 +124,9 @@ fn options_reach_the_picture() {
         contents.picture.pixels().chunks_exact(4).all(|pixel| pixel[3] == 255),
         "the background fills the picture"
     );
-    assert_eq!(contents.picture.pixel(0, 0), Some([0, 0, 128, 255]));
+    // The corner is navy, but for what the picture itself leaves there.
+    let corner = contents.picture.pixel(0, 0).unwrap();
+    assert!(corner.iter().zip([0u8, 0, 128, 255]).all(|(found, navy)| found.abs_diff(navy) < 24), "{corner:?}");
     let made = contents.provenance.unwrap();
     assert_eq!((made.steps, made.style.as_deref(), made.size), (2, Some("flat"), [96, 96]));
     assert_eq!(files(&previews), ["step-1.png", "step-2.png"]);
@@ -233,4 +235,52 @@ fn the_shipped_pack_is_clean() {
     );
     assert_eq!(info["manifest"]["name"], "pictogram");
     assert_eq!(info["manifest"]["styles"].as_array().unwrap().len(), 9);
+}
+
+/// Runs a command line in a pseudo-terminal and returns what it wrote.
+#[cfg(target_os = "linux")]
+fn in_a_terminal(folder: &std::path::Path, terminal: &str, options: &str) -> String {
+    let binary = assert_cmd::cargo::cargo_bin("inkstone");
+    let line = format!(
+        "{} generate sun --steps 1 --force {options} --out {}/sun.png",
+        binary.display(),
+        folder.display()
+    );
+    let output = std::process::Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", terminal)
+        .env("COLORTERM", "truecolor")
+        .env("INKSTONE_PACK", support::pack())
+        .env_remove("TMUX")
+        .env_remove("STY")
+        .env_remove("KITTY_WINDOW_ID")
+        .env_remove("TERM_PROGRAM")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("`script` of util-linux makes the pseudo-terminal");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_shows_the_picture_as_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let (blocks, kitty) = ("\u{2584}", "\u{1b}_G");
+    let plain = in_a_terminal(folder.path(), "xterm-256color", "");
+    assert!(
+        (plain.contains(blocks) || plain.contains('\u{2580}')) && !plain.contains(kitty),
+        "{plain}"
+    );
+    assert!(in_a_terminal(folder.path(), "xterm-kitty", "").contains(kitty));
+    assert!(
+        in_a_terminal(folder.path(), "foot-sixel", "").contains("\u{1b}P"),
+        "a Sixel picture begins with DCS"
+    );
+    for (terminal, options) in [("dumb", ""), ("xterm-kitty", "--preview none"), ("xterm-kitty", "--json")] {
+        let text = in_a_terminal(folder.path(), terminal, options);
+        assert!(
+            !text.contains(kitty) && !text.contains('\u{2580}') && text.contains("sun.png"),
+            "{terminal} {options}: {text}"
+        );
+    }
 }

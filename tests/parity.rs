@@ -1,17 +1,19 @@
 //! The engine against onnxruntime on the shipped pack's very files. The reference outputs are stored;
 //! `tests/reference/make.py` makes them and says how.
 
-mod support;
-
 use std::collections::BTreeMap;
 
 use inkstone::engine::{Engine, Stage, Value};
 use inkstone::pack::{Element, Pack};
 use safetensors::SafeTensors;
 
-/// Least signal-to-noise ratio in dB. Both sides compute the same int8 products; they may round an activation that
-/// lies half-way between two integers differently, and add floats in another order.
-const LEAST: f64 = 5.0;
+/// Least signal-to-noise ratio in dB. Both sides compute the same int8 products, but add floats in another order.
+/// In the text encoder that is all. Behind a convolution a difference in the last bit moves a few activations to the
+/// next integer, and layer by layer more follow, until the two differ as much as either does from f32: the
+/// operators' own tests are the exact ones, this bound says that the whole is the same network.
+fn least(stage: &str) -> f64 {
+    if stage == "text_encoder" { 100.0 } else { 30.0 }
+}
 
 fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes
@@ -43,7 +45,7 @@ fn every_stage_gives_what_onnxruntime_gives() {
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/pictogram.safetensors")).unwrap();
     let stored = SafeTensors::deserialize(&bytes).unwrap();
     let tensors: BTreeMap<String, &[u8]> = stored.iter().map(|(name, view)| (name.to_owned(), view.data())).collect();
-    let pack = Pack::open(&support::pack()).unwrap();
+    let pack = Pack::open(concat!(env!("CARGO_MANIFEST_DIR"), "/models/pictogram").as_ref()).unwrap();
     let engine = Engine::new(2).unwrap();
     let mut compared = 0;
     for (name, ports) in &pack.manifest().stages {
@@ -65,7 +67,7 @@ fn every_stage_gives_what_onnxruntime_gives() {
                 let expected = floats(tensors[&format!("{name}/{case}/out/{}", port.name)]);
                 let ratio = signal_to_noise(&output.into_floats().unwrap(), &expected);
                 println!("{name} {case} {}: {ratio:.1} dB", port.name);
-                assert!(ratio > LEAST, "{name}, case {case}, {}: {ratio:.1} dB", port.name);
+                assert!(ratio > least(name), "{name}, case {case}, {}: {ratio:.1} dB", port.name);
                 compared += 1;
             }
         }

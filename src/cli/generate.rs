@@ -31,13 +31,13 @@ pub struct Arguments {
     #[arg(long)]
     style: Option<String>,
     /// Denoising steps: more is slower and better.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     steps: Option<usize>,
     /// Seed of the noise; a random one where nothing is said. The same seed draws the same picture.
     #[arg(long)]
     seed: Option<u64>,
     /// How strongly to follow the prompt; other values than 1 take twice the time.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     guidance: Option<f32>,
     /// What the picture should not show; takes effect with a guidance above 1.
     #[arg(long, value_name = "TEXT")]
@@ -293,7 +293,7 @@ fn report(arguments: &Arguments, plan: &Plan, pack: &Pack, engine: &Engine, watc
         "steps": plan.steps, "guidance": plan.guidance, "background": arguments.background.to_string(), "pictures": records,
         "start_to_first_step_milliseconds": watch.first_step.map(milliseconds),
         "memory": watch.memory.peak(), "threads": engine.threads(), "kernel": engine.kernel().name(),
-        "pack": { "name": pack.manifest().name, "version": pack.manifest().version, "sha256": pack.sha256() },
+        "pack": { "name": pack.manifest().name, "version": pack.manifest().version, "sha256": pack.sha256(), "bytes": pack.bytes() },
         "version": env!("CARGO_PKG_VERSION"),
     })
 }

@@ -1,29 +1,20 @@
 //! `inkstone info`: what made a picture, or what a pack is.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
+use super::locate::Subject;
 use super::{CliError, output};
 use crate::pack::{Manifest, Pack};
 use crate::picture::{PngContents, png, verify};
 
-/// Arguments of `info`.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    /// A picture file or a pack's folder.
-    path: PathBuf,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
 /// Runs `info`.
-pub fn run(arguments: &Arguments) -> Result<(), CliError> {
-    if arguments.path.is_dir() {
-        return pack(&Pack::open(&arguments.path)?, arguments.json);
+pub fn run(subject: &Subject) -> Result<(), CliError> {
+    if subject.path.is_dir() {
+        return pack(&Pack::open(&subject.path)?, subject.json);
     }
-    picture(&arguments.path, &png::read(&arguments.path)?, arguments.json)
+    picture(&subject.path, &png::read(&subject.path)?, subject.json)
 }
 
 fn picture(path: &Path, contents: &PngContents, as_json: bool) -> Result<(), CliError> {

@@ -40,3 +40,13 @@ fn shipped() -> PathBuf {
         .find(|pack| pack.join(MANIFEST).is_file())
         .unwrap_or_else(|| Path::new("models").join(SHIPPED))
 }
+
+/// What `info` and `verify` look at.
+#[derive(Debug, Args)]
+pub struct Subject {
+    /// A picture file or a pack's folder.
+    pub path: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}

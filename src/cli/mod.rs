@@ -32,9 +32,9 @@ enum Command {
     /// Draws pictures of a prompt.
     Generate(generate::Arguments),
     /// Tells what made a picture, or what a pack is.
-    Info(info::Arguments),
+    Info(locate::Subject),
     /// Checks a pack's files, or a picture against its record.
-    Verify(verify::Arguments),
+    Verify(locate::Subject),
 }
 
 /// Runs the command line of this process.
@@ -45,11 +45,13 @@ pub fn run() -> ExitCode {
         .init();
     let result = match Arguments::parse().command {
         Command::Generate(arguments) => generate::run(&arguments, started),
-        Command::Info(arguments) => info::run(&arguments),
-        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Info(subject) => info::run(&subject),
+        Command::Verify(subject) => verify::run(&subject),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the output may stop early; the work is done.
+        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             output::message(&format!("error: {error}"));
             ExitCode::from(error.exit_code())

@@ -1,31 +1,22 @@
 //! `inkstone verify`: a pack's files against their checksums and the engine, or a picture against its record.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
+use super::locate::Subject;
 use super::{CliError, output};
 use crate::diffusion::Pipeline;
 use crate::engine::Stage;
 use crate::pack::{Pack, TEXT_TO_PICTURE};
 use crate::picture::{png, verify};
 
-/// Arguments of `verify`.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    /// A picture file or a pack's folder.
-    path: PathBuf,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
 /// Runs `verify`.
-pub fn run(arguments: &Arguments) -> Result<(), CliError> {
-    if arguments.path.is_dir() {
-        pack(&arguments.path, arguments.json)
+pub fn run(subject: &Subject) -> Result<(), CliError> {
+    if subject.path.is_dir() {
+        pack(&subject.path, subject.json)
     } else {
-        picture(&arguments.path, arguments.json)
+        picture(&subject.path, subject.json)
     }
 }
 

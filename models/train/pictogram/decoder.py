@@ -6,7 +6,6 @@ Inputs are the real small pictures, most of them with a little noise and blur, s
 is not clean; the loss is the error of the picture and of its gradients.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -56,12 +55,7 @@ def judge(decoder, captions: Captions, small, large, device: str, path: Path) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=settings.DEFAULT_WORK)
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
+    parser = training.arguments(__doc__, minutes=10, batch=32)
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions = Captions(options.work)

@@ -7,7 +7,6 @@ guided teacher takes `--leap` small Euler steps, and the student's prediction is
 makes a single Euler step land in the same place. All three schedules are trained at once.
 """
 
-import argparse
 import copy
 import random
 from pathlib import Path
@@ -43,14 +42,9 @@ def leap(teacher, x, start, end, conditioned, unconditioned, guidance: float, st
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=settings.DEFAULT_WORK)
-    parser.add_argument("--minutes", type=float, default=12)
-    parser.add_argument("--batch", type=int, default=32)
+    parser = training.arguments(__doc__, minutes=12, batch=32)
     parser.add_argument("--guidance", type=float, default=2.0)
     parser.add_argument("--leap", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")

@@ -7,7 +7,6 @@ with more minutes than before it goes on from the finished network. `--from-pack
 pack's own int8 weights.
 """
 
-import argparse
 import copy
 import random
 from pathlib import Path
@@ -46,12 +45,7 @@ def start(model: Model, options, path: Path, device: str) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=settings.DEFAULT_WORK)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
+    parser = training.arguments(__doc__, minutes=60, batch=40)
     parser.add_argument("--from-pack", type=Path)
     parser.add_argument("--save-every", type=float, default=3, help="minutes between checkpoints")
     parser.add_argument("--sheet-every", type=float, default=15, help="minutes between sample sheets")

@@ -1,5 +1,6 @@
 """What every training stage needs: devices, the Muon optimiser, schedules, checkpoints that may be cut anywhere."""
 
+import argparse
 import json
 import os
 import time
@@ -7,6 +8,19 @@ from pathlib import Path
 
 import torch
 from torch import nn
+
+from . import settings
+
+
+def arguments(description: str, minutes: float, batch: int) -> argparse.ArgumentParser:
+    """The options that every stage has."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=settings.DEFAULT_WORK)
+    parser.add_argument("--minutes", type=float, default=minutes, help="over all runs of this stage together")
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
+    return parser
 
 
 def pick_device(name: str = "auto") -> str:

@@ -1,7 +1,67 @@
 """Reads a pack's int8 weights back into the networks, so that no run has to start from zero again."""
 
+import re
 from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+
+def tensor_of(weights: np.ndarray, initializer: onnx.TensorProto) -> np.ndarray:
+    if initializer.data_location != onnx.TensorProto.EXTERNAL:
+        return onnx.numpy_helper.to_array(initializer)
+    place = {entry.key: entry.value for entry in initializer.external_data}
+    data = weights[int(place["offset"]) : int(place["offset"]) + int(place["length"])]
+    return data.view(onnx.helper.tensor_dtype_to_np_dtype(initializer.data_type)).reshape(list(initializer.dims))
+
+
+def unpacked(panels: np.ndarray, rows: int) -> np.ndarray:
+    """[rows/8][inputs/4][8][4] → [rows][inputs]."""
+    return panels.transpose(0, 2, 1, 3).reshape(panels.shape[0] * 8, -1)[:rows]
+
+
+def layer_weights(node: onnx.NodeProto, tensors: dict[str, np.ndarray]) -> np.ndarray:
+    """The f32 weights of a quantized layer, in PyTorch's order of axes."""
+    attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    weights, scale = tensors[node.input[1]].astype(np.float32), tensors[node.input[2]]
+    if node.op_type == "QEmbedding":
+        return weights * scale[:, None]
+    rows = attributes["kernel" if node.op_type == "QConv" else "mk"][0]
+    weights = unpacked(weights, rows) * scale[:, None]
+    if node.op_type == "QConv":
+        outputs, height, width, channels = attributes["kernel"]
+        return weights.reshape(outputs, height, width, channels).transpose(0, 3, 1, 2)
+    return weights
+
+
+def nameless(network: nn.Module) -> list[str]:
+    """Layers without a bias, in the order in which the network runs: the exporter drops their names."""
+    return [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear) and layer.bias is None]
+
+
+def read_stage(folder: Path, stage: str, network: nn.Module) -> dict[str, torch.Tensor]:
+    graph = onnx.load(folder / f"{stage}.onnx", load_external_data=False).graph
+    weights = np.memmap(folder / "weights.bin", np.uint8, "r")
+    tensors = {initializer.name: tensor_of(weights, initializer) for initializer in graph.initializer}
+    known, without_name = network.state_dict(), iter(nameless(network))
+    state = {name: tensor for name, tensor in tensors.items() if name in known}
+    for node in graph.node:
+        if node.op_type in ("QConv", "QLinear", "QEmbedding"):
+            # A weight that took its layer's name beside the f32 one has a number behind it.
+            name = re.sub(r"\.weight(\.\d+)?$", "", node.input[1])
+            name = name if f"{name}.weight" in known else next(without_name)
+            state[f"{name}.weight"] = layer_weights(node, tensors)
+            if node.op_type != "QEmbedding" and f"{name}.bias" in known:
+                state[f"{name}.bias"] = tensors[node.input[3]]
+    missing = [name for name in known if name not in state or tuple(state[name].shape) != tuple(known[name].shape)]
+    if missing:
+        raise SystemExit(f"{folder}/{stage}.onnx does not fit this recipe's network: {', '.join(missing[:5])}")
+    return {name: torch.from_numpy(np.array(tensor)) for name, tensor in state.items()}
 
 
 def load_pack(folder: Path, model) -> None:
-    raise SystemExit("placeholder")
+    """Fills text encoder and denoiser; what is left of rounding disappears within a few steps of training."""
+    model.text.load_state_dict(read_stage(folder, "text_encoder", model.text))
+    model.denoiser.load_state_dict(read_stage(folder, "denoiser", model.denoiser))

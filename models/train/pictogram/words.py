@@ -6,9 +6,7 @@ Two losses on the same batch: pictures against their captions, and captions agai
 captions in other languages, which lines up the languages without a single picture.
 """
 
-import argparse
 import random
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -50,12 +48,7 @@ def retrieval(pictures: PictureEncoder, text: TextEncoder, captions: Captions, a
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=settings.DEFAULT_WORK)
-    parser.add_argument("--minutes", type=float, default=7)
-    parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
+    parser = training.arguments(__doc__, minutes=7, batch=256)
     options = parser.parse_args()
     device = training.pick_device(options.device)
     torch.manual_seed(options.seed)

@@ -85,31 +85,36 @@ pub fn convolve(
                     sums,
                 );
                 let column = (first + start) * panel_columns;
-                let width = (together * panel_columns).min(columns - column);
-                for (row, out) in rows.chunks_exact_mut(columns).enumerate() {
-                    let place = row_panel * ROWS + row;
-                    let sums = &sums[row * together * panel_columns..][..width];
-                    dequantize(
-                        sums,
-                        outputs.scales[place] * image.scale,
-                        outputs.biases[place],
-                        &mut out[column..][..width],
-                    );
-                }
+                let block = Block {
+                    columns: column..columns.min(column + together * panel_columns),
+                    stride: together * panel_columns,
+                };
+                widest(
+                    #[inline(always)]
+                    || dequantize(sums, &block, row_panel * ROWS, image.scale, outputs, rows, columns),
+                );
             }
         });
     }
 }
 
-fn dequantize(sums: &[i32], scale: f32, bias: f32, out: &mut [f32]) {
-    widest(
-        #[inline(always)]
-        || {
-            for (out, &sum) in out.iter_mut().zip(sums) {
-                *out = sum as f32 * scale + bias;
-            }
-        },
-    );
+/// Which columns of the output a block of sums is.
+struct Block {
+    /// Columns of the output.
+    columns: std::ops::Range<usize>,
+    /// Sums of one row.
+    stride: usize,
+}
+
+/// Turns the sums of a panel's rows into outputs.
+#[inline(always)]
+fn dequantize(sums: &[i32], block: &Block, first_row: usize, scale: f32, outputs: Outputs, rows: &mut [f32], columns: usize) {
+    for (row, out) in rows.chunks_exact_mut(columns).enumerate() {
+        let (scale, bias) = (outputs.scales[first_row + row] * scale, outputs.biases[first_row + row]);
+        for (out, &sum) in out[block.columns.clone()].iter_mut().zip(&sums[row * block.stride..]) {
+            *out = sum as f32 * scale + bias;
+        }
+    }
 }
 
 /// Fills one panel: for each of its columns, the window's groups in the order of the weights (y, x, channel).

@@ -68,32 +68,32 @@ impl Operator for Attention {
             bias[..keys].copy_from_slice(inputs.floats(3)?);
         }
         let share = QUERIES * channels;
+        let nothing = vec![0f32; channels];
         output
             .par_chunks_mut(share)
             .zip(queries.par_chunks(share))
             .for_each(|(output, queries)| {
+                // A block of fewer queries is filled up, so that the inner loops always have the same shape.
+                let query = |index: usize| queries.get(index * channels..(index + 1) * channels).unwrap_or(&nothing);
                 let mut scores = vec![0f32; QUERIES * padded];
                 for head in 0..self.heads {
                     let place = head * width;
-                    let keys_of_head = &transposed[place * padded..][..width * padded];
-                    let rows = queries.chunks_exact(channels).map(|query| &query[place..][..width]);
+                    let queries = std::array::from_fn(|index| &query(index)[place..][..width]);
+                    let keys = &transposed[place * padded..][..width * padded];
                     widest(
                         #[inline(always)]
-                        || score(&mut scores, rows, keys_of_head, padded, self.scale),
+                        || score(&mut scores, queries, keys, padded, self.scale),
                     );
-                    let count = output.len() / channels;
-                    for row in scores.chunks_exact_mut(padded).take(count) {
+                    for row in scores.chunks_exact_mut(padded) {
                         widest(
                             #[inline(always)]
                             || softmax(row, &bias),
                         );
                     }
-                    for (row, out) in scores.chunks_exact(padded).zip(output.chunks_exact_mut(channels)) {
-                        widest(
-                            #[inline(always)]
-                            || blend(&mut out[place..][..width], row, values, channels, place),
-                        );
-                    }
+                    widest(
+                        #[inline(always)]
+                        || blend(output, &scores, values, [channels, place, width, padded]),
+                    );
                 }
             });
         Ok(())
@@ -111,29 +111,23 @@ fn transpose(rows: &[f32], count: usize, channels: usize, padded: usize) -> Vec<
     columns
 }
 
-/// Scores of up to [`QUERIES`] queries against all keys.
+/// Scores of [`QUERIES`] queries against all keys.
 #[inline(always)]
-fn score<'a>(scores: &mut [f32], queries: impl Iterator<Item = &'a [f32]>, keys: &[f32], padded: usize, scale: f32) {
-    let mut rows: [&[f32]; QUERIES] = [&[]; QUERIES];
-    let mut count = 0;
-    for (row, query) in rows.iter_mut().zip(queries) {
-        *row = query;
-        count += 1;
-    }
+fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: usize, scale: f32) {
     for start in (0..padded).step_by(LANES) {
         let mut sums = [[0f32; LANES]; QUERIES];
         for (index, key) in keys.chunks_exact(padded).enumerate() {
             let key = &key[start..start + LANES];
-            for (sums, row) in sums.iter_mut().zip(&rows[..count]) {
-                let query = row[index];
+            for (sums, query) in sums.iter_mut().zip(queries) {
+                let query = query[index];
                 for lane in 0..LANES {
                     sums[lane] += query * key[lane];
                 }
             }
         }
-        for (row, sums) in sums.iter().enumerate().take(count) {
+        for (sums, scores) in sums.iter().zip(scores.chunks_exact_mut(padded)) {
             for lane in 0..LANES {
-                scores[row * padded + start + lane] = sums[lane] * scale;
+                scores[start + lane] = sums[lane] * scale;
             }
         }
     }
@@ -158,23 +152,31 @@ fn softmax(scores: &mut [f32], bias: &[f32]) {
     scores.iter_mut().for_each(|score| *score *= factor);
 }
 
-/// The weighted sum of one head's values.
+/// Weighted sums of one head's values, for [`QUERIES`] queries; `output` may hold fewer.
 #[inline(always)]
-fn blend(out: &mut [f32], weights: &[f32], values: &[f32], channels: usize, place: usize) {
-    let width = out.len();
-    for start in (0..width).step_by(2 * LANES) {
-        let take = (2 * LANES).min(width - start);
-        let mut sums = [0f32; 2 * LANES];
-        for (weight, row) in weights.iter().zip(values.chunks_exact(channels)) {
-            let row = &row[place + start..][..take];
-            if let Ok(row) = <&[f32; 2 * LANES]>::try_from(row) {
-                for lane in 0..2 * LANES {
-                    sums[lane] += weight * row[lane];
+fn blend(output: &mut [f32], weights: &[f32], values: &[f32], [channels, place, width, padded]: [usize; 4]) {
+    const WIDE: usize = 2 * LANES;
+    let mut rows = weights.chunks_exact(padded);
+    let rows: [&[f32]; QUERIES] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+    for start in (0..width).step_by(WIDE) {
+        let take = WIDE.min(width - start);
+        let mut sums = [[0f32; WIDE]; QUERIES];
+        for (key, value) in values.chunks_exact(channels).enumerate() {
+            let value = &value[place + start..][..take];
+            let value = <[f32; WIDE]>::try_from(value).unwrap_or_else(|_| {
+                let mut filled = [0f32; WIDE];
+                filled[..take].copy_from_slice(value);
+                filled
+            });
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                let weight = row[key];
+                for lane in 0..WIDE {
+                    sums[lane] += weight * value[lane];
                 }
-            } else {
-                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
             }
         }
-        out[start..][..take].copy_from_slice(&sums[..take]);
+        for (sums, out) in sums.iter().zip(output.chunks_exact_mut(channels)) {
+            out[place + start..][..take].copy_from_slice(&sums[..take]);
+        }
     }
 }

@@ -36,6 +36,7 @@ impl Operator for FloatConvolution {
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
+        ensure!((2..=3).contains(&inputs.len()), "Conv takes a picture, weights and possibly a bias");
         let ([1, channels, _, _], [outputs, inner, _, _]) = (inputs[0], inputs[1]) else {
             bail!(
                 "Conv takes one picture and four-dimensional weights, not {:?} and {:?}",
@@ -61,40 +62,48 @@ impl Operator for FloatConvolution {
         let weights = inputs.floats(1)?;
         let biases = if inputs.count() > 2 { inputs.floats(2)? } else { &[] };
         let per_output = shape[1] * shape[2] * shape[3];
-        let plane = |output: usize, out: &mut [f32]| {
-            out.fill(biases.get(output).copied().unwrap_or(0.0));
-            let mut weights = weights[output * per_output..][..per_output].iter();
-            for channel in padded.chunks_exact(padded_shape[0] * padded_shape[1]) {
-                for (y, x) in (0..shape[2]).flat_map(|y| (0..shape[3]).map(move |x| (y, x))) {
-                    let Some(&weight) = weights.next() else { return };
-                    for (row, out) in out.chunks_exact_mut(width).enumerate() {
-                        let source = &channel[(row * self.strides[0] + y) * padded_shape[1] + x..];
-                        add_scaled(out, source, self.strides[1], weight);
-                    }
-                }
-            }
-        };
         output
             .par_chunks_mut(height * width)
+            .zip(weights.par_chunks(per_output))
             .enumerate()
-            .for_each(|(output, out)| plane(output, out));
+            .for_each(|(output, (plane, weights))| {
+                plane.fill(biases.get(output).copied().unwrap_or(0.0));
+                widest(
+                    #[inline(always)]
+                    || convolve_plane(plane, width, weights, [shape[2], shape[3]], &padded, padded_shape, self.strides),
+                );
+            });
         Ok(())
     }
 }
 
-fn add_scaled(out: &mut [f32], source: &[f32], stride: usize, weight: f32) {
-    widest(
-        #[inline(always)]
-        || {
-            if stride == 1 {
-                out.iter_mut().zip(source).for_each(|(out, value)| *out += value * weight);
-            } else {
-                out.iter_mut()
-                    .zip(source.iter().step_by(stride))
-                    .for_each(|(out, value)| *out += value * weight);
+/// Adds one output channel's products, weight by weight in their order.
+#[inline(always)]
+fn convolve_plane(
+    plane: &mut [f32],
+    width: usize,
+    weights: &[f32],
+    window: [usize; 2],
+    padded: &[f32],
+    shape: [usize; 2],
+    strides: [usize; 2],
+) {
+    let channels = padded.chunks_exact(shape[0] * shape[1]);
+    for (channel, weights) in channels.zip(weights.chunks_exact(window[0] * window[1])) {
+        for (place, &weight) in weights.iter().enumerate() {
+            let (y, x) = (place / window[1], place % window[1]);
+            for (row, out) in plane.chunks_exact_mut(width).enumerate() {
+                let source = &channel[(row * strides[0] + y) * shape[1] + x..];
+                if strides[1] == 1 {
+                    out.iter_mut().zip(source).for_each(|(out, value)| *out += value * weight);
+                } else {
+                    out.iter_mut()
+                        .zip(source.iter().step_by(strides[1]))
+                        .for_each(|(out, value)| *out += value * weight);
+                }
             }
-        },
-    );
+        }
+    }
 }
 
 /// The picture with zeros around it, `[C, height, width]`, and its height and width.
