@@ -14,7 +14,7 @@
 //! * [`engine`]: runs a pack's graphs through tract, with our own int8 operators on the mapped weights.
 //! * [`diffusion`]: a prompt becomes tokens, tokens a few denoising steps, steps a picture.
 //! * [`picture`]: what is done with a finished picture: files with their provenance, backgrounds, sizes, previews.
-//! * [`bench`]: what it cost.
+//! * [`mod@bench`]: what it cost.
 //! * [`cli`]: the command line over all of it.
 //!
 //! ```no_run

@@ -126,7 +126,10 @@ fn options_reach_the_picture() {
     );
     // The corner is navy, but for what the picture itself leaves there.
     let corner = contents.picture.pixel(0, 0).unwrap();
-    assert!(corner.iter().zip([0u8, 0, 128, 255]).all(|(found, navy)| found.abs_diff(navy) < 24), "{corner:?}");
+    assert!(
+        corner.iter().zip([0u8, 0, 128, 255]).all(|(found, navy)| found.abs_diff(navy) < 24),
+        "{corner:?}"
+    );
     let made = contents.provenance.unwrap();
     assert_eq!((made.steps, made.style.as_deref(), made.size), (2, Some("flat"), [96, 96]));
     assert_eq!(files(&previews), ["step-1.png", "step-2.png"]);

@@ -7,12 +7,12 @@ use inkstone::engine::{Engine, Stage, Value};
 use inkstone::pack::{Element, Pack};
 use safetensors::SafeTensors;
 
-/// Least signal-to-noise ratio in dB. Both sides compute the same int8 products, but add floats in another order.
-/// In the text encoder that is all. Behind a convolution a difference in the last bit moves a few activations to the
-/// next integer, and layer by layer more follow, until the two differ as much as either does from f32: the
-/// operators' own tests are the exact ones, this bound says that the whole is the same network.
+/// Least signal-to-noise ratio in dB. Both sides compute the same int8 products, but add floats in another order, so
+/// that an activation that lies half-way between two integers may go to the other one. The text encoder has few such
+/// places; in the deep denoiser each one moves others, layer by layer, until the two differ about as much as either
+/// does from f32. The operators' own tests are the exact ones; this bound says that the whole is the same network.
 fn least(stage: &str) -> f64 {
-    if stage == "text_encoder" { 100.0 } else { 30.0 }
+    if stage == "text_encoder" { 60.0 } else { 30.0 }
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

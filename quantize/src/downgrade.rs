@@ -1,4 +1,4 @@
-//! Rewrites operators of other operator sets as those of [`OPSET`](crate::proto::OPSET), and refuses what has no counterpart.
+//! Rewrites operators of other operator sets as those of [`OPSET`], and refuses what has no counterpart.
 
 use tract_onnx::pb::NodeProto;
 
@@ -111,7 +111,7 @@ pub fn downgrade(graph: &mut Graph) -> Result<()> {
     Ok(())
 }
 
-/// Checks that a finished graph holds only operators of [`OPSET`](crate::proto::OPSET) and ours.
+/// Checks that a finished graph holds only operators of [`OPSET`] and ours.
 ///
 /// # Errors
 /// For the first operator that is neither.

@@ -114,7 +114,10 @@ pub fn bind(model: &mut TypedModel, tensors: &BTreeMap<String, ExternalTensor>) 
 
 fn quantized_convolution(_: &ParsingContext, node: &NodeProto) -> Built {
     let [outputs, height, width, channels] = sizes(node, "kernel")?;
-    ensure!(channels % GROUP == 0, "{channels} input channels are not a multiple of {GROUP}");
+    ensure!(
+        channels.is_multiple_of(GROUP),
+        "{channels} input channels are not a multiple of {GROUP}"
+    );
     let window = Window {
         size: [height, width],
         strides: strides(node)?,

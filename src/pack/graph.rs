@@ -106,7 +106,7 @@ fn locate(path: &Path, tensor: &TensorProto, weights: &Arc<Weights>) -> Result<E
     if expected != Some(length) {
         return Err(fail(format!("{length} bytes do not hold shape {shape:?}")));
     }
-    if offset % ALIGNMENT != 0 {
+    if !offset.is_multiple_of(ALIGNMENT) {
         return Err(fail(format!("its offset {offset} is not a multiple of {ALIGNMENT}")));
     }
     let data = offset

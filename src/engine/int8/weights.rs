@@ -24,7 +24,7 @@ impl WeightMatrix {
     /// If the tensor has another shape.
     pub fn new(tensor: &ExternalTensor, rows: usize, inputs: usize) -> TractResult<WeightMatrix> {
         let expected = [rows.div_ceil(ROWS), inputs / GROUP, ROWS, GROUP];
-        ensure!(inputs % GROUP == 0, "{inputs} inputs are not a multiple of {GROUP}");
+        ensure!(inputs.is_multiple_of(GROUP), "{inputs} inputs are not a multiple of {GROUP}");
         ensure!(
             tensor.shape == expected,
             "weights have shape {:?} where {expected:?} is needed",

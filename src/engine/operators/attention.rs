@@ -46,7 +46,7 @@ impl Operator for Attention {
             inputs[2]
         );
         ensure!(
-            self.heads > 0 && channels % self.heads == 0,
+            self.heads > 0 && channels.is_multiple_of(self.heads),
             "{channels} channels do not divide into {} heads",
             self.heads
         );

@@ -47,7 +47,7 @@ impl Operator for GroupNorm {
             bail!("{} takes one picture, not shape {:?}", self.name(), inputs[0])
         };
         ensure!(
-            self.groups > 0 && channels % self.groups == 0,
+            self.groups > 0 && channels.is_multiple_of(self.groups),
             "{channels} channels do not divide into {} groups",
             self.groups
         );
