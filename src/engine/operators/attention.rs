@@ -111,25 +111,16 @@ fn transpose(rows: &[f32], count: usize, channels: usize, padded: usize) -> Vec<
     columns
 }
 
-/// Scores of [`QUERIES`] queries against all keys.
+/// Scores of [`QUERIES`] queries against all keys. The inner loop runs along the keys of one channel, which compilers
+/// turn into full vectors; sums kept in small arrays they do not.
 #[inline(always)]
 fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: usize, scale: f32) {
-    for start in (0..padded).step_by(LANES) {
-        let mut sums = [[0f32; LANES]; QUERIES];
-        for (index, key) in keys.chunks_exact(padded).enumerate() {
-            let key = &key[start..start + LANES];
-            for (sums, query) in sums.iter_mut().zip(queries) {
-                let query = query[index];
-                for lane in 0..LANES {
-                    sums[lane] += query * key[lane];
-                }
-            }
+    for (scores, query) in scores.chunks_exact_mut(padded).zip(queries) {
+        scores.fill(0.0);
+        for (&query, key) in query.iter().zip(keys.chunks_exact(padded)) {
+            scores.iter_mut().zip(key).for_each(|(score, key)| *score += query * key);
         }
-        for (sums, scores) in sums.iter().zip(scores.chunks_exact_mut(padded)) {
-            for lane in 0..LANES {
-                scores[start + lane] = sums[lane] * scale;
-            }
-        }
+        scores.iter_mut().for_each(|score| *score *= scale);
     }
 }
 
