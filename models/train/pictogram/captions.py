@@ -37,22 +37,27 @@ class Captions:
     def text(self, index: int, generator: random.Random, language: str | None = None) -> str:
         """One of the many ways to ask for a picture."""
         words = self.rows[index]["words"]
-        if language is None:
-            language = "en" if generator.random() < ENGLISH_SHARE else generator.choice(settings.LANGUAGES)
+        language = language or self.language(words, generator)
         language = language if language in words else "en"
         name, keywords = words[language]
-        keywords = generator.sample(keywords, min(len(keywords), generator.choice([0, 0, 0, 1, 2, 4])))
-        parts = keywords + ([name] if generator.random() < 0.8 or not keywords else [])
+        keywords = generator.sample(keywords, min(len(keywords), generator.choice([0, 0, 0, 0, 1, 2, 4])))
+        parts = keywords + ([name] if generator.random() < 0.85 or not keywords else [])
         generator.shuffle(parts)
         if language == "en":
             parts[0] = generator.choice(ARTICLES) + parts[0]
         return ", ".join(parts)
 
-    def batch(self, indices, generator: random.Random, empty: float = 0.0, style_word: float = 0.0):
-        """Token rows and style numbers (0: left to the words) of some pictures."""
+    @staticmethod
+    def language(words: dict, generator: random.Random) -> str:
+        """A language to ask in: English for about half of all pictures, else any that has words for it."""
+        return "en" if generator.random() < ENGLISH_SHARE else generator.choice(sorted(words))
+
+    def batch(self, indices, generator: random.Random, empty: float = 0.0, style_word: float = 0.0, asked: dict[int, str] | None = None):
+        """Token rows and style numbers (0: left to the words) of some pictures; `asked` replaces captions by place in the batch."""
         texts, styles = [], self.styles[indices].copy()
         for place, index in enumerate(indices):
-            text = "" if generator.random() < empty else self.text(index, generator)
+            text = (asked or {}).get(place) or self.text(index, generator)
+            text = "" if generator.random() < empty else text
             if text and generator.random() < style_word:
                 text += ", " + generator.choice(settings.STYLE_WORDS[self.rows[index]["style"]])
                 if generator.random() < 0.5:

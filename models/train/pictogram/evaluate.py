@@ -1,62 +1,30 @@
-"""Looks at a finished pack through the Inkstone binary: contact sheets, and int8 against f32 on the same noise.
+"""Judges a finished pack: figures and contact sheets for the model card.
 
     python -m pictogram.evaluate --pack ../pictogram --binary ../../target/release/inkstone
 
-Writes sheets to the pack's `card/` folder and prints the figures of the model card as JSON. Pictures come from
-the int8 pack through the binary; the f32 pictures come from the networks in `--work`, started from the very
-noise that the binary uses.
+The int8 pictures come from the pack through the binary; teacher and student come from the networks in `--work`,
+started from the very noise that the binary uses. `python -m pictogram.judge` trains the judge first. Writes
+`card/figures.json` and the sheets; `--skip-f32` judges the pack alone, `--sheets` only draws.
 """
 
 import argparse
 import json
-import subprocess
-import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
-from . import sampling, settings
+from . import attributes, measures, sampling, settings, training
 from .captions import Captions
-from .networks import Decoder, Model
+from .drawing import Binary, Networks
+from .judge import Judge, load
 
 SEED = 1
-STEPS = [1, 2, 4]
-
-
-def philox(block: np.ndarray, seed: int, stream: int = 0) -> np.ndarray:
-    """Philox 4×32 with ten rounds (Salmon et al. 2011): four words of each counter."""
-    mask, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
-    counter = [block.astype(np.uint64), np.zeros_like(block, np.uint64), np.full_like(block, stream, np.uint64), np.zeros_like(block, np.uint64)]
-    key = [np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32)]
-    for _ in range(10):
-        first, second = counter[0] * np.uint64(0xD2511F53), counter[2] * np.uint64(0xCD9E8D57)
-        counter = [(second >> shift) ^ counter[1] ^ key[0], second & mask, (first >> shift) ^ counter[3] ^ key[1], first & mask]
-        key = [(key[0] + np.uint64(0x9E3779B9)) & mask, (key[1] + np.uint64(0xBB67AE85)) & mask]
-    return np.stack(counter, -1)
-
-
-def noise(seed: int) -> torch.Tensor:
-    """The binary's noise for a seed, 1×4×32×32."""
-    count = settings.CHANNELS * settings.PICTURE**2
-    words = philox(np.arange(count // 4), seed).reshape(-1)
-    uniform = torch.from_numpy((words.astype(np.float64) + 0.5) / 2**32)
-    return torch.special.ndtri(uniform).float().reshape(1, settings.CHANNELS, settings.PICTURE, settings.PICTURE)
-
-
-class Binary:
-    """The int8 pack, through `inkstone generate`."""
-
-    def __init__(self, path: Path, pack: Path):
-        self.path, self.pack = path, pack
-
-    def draw(self, prompt: str, style: str, steps: int, seed: int, background: str = "transparent") -> np.ndarray:
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "picture.png"
-            options = ["--style", style, "--steps", str(steps), "--seed", str(seed), "--background", background, "--preview", "none", "--out", out]
-            subprocess.run([self.path, "generate", prompt, "--pack", self.pack, *options], check=True, stdout=subprocess.DEVNULL)
-            return np.asarray(Image.open(out).convert("RGBA"))
+STEPS = [4, 2, 1]
+TEACHER_STEPS, TEACHER_GUIDANCE = 50, 2.0
+COLOUR_THINGS = ["cat face", "car", "house", "balloon", "flower", "mug", "fish", "chair", "heart", "bird"]
+COUNT_THINGS = ["apple", "star", "cat face", "fish", "tree", "ghost", "cherries", "key"]
 
 
 def grid(rows: list[list[np.ndarray]], path: Path) -> None:
@@ -75,44 +43,115 @@ def sheets(binary: Binary, card: Path) -> None:
     concepts = sampling.CONCEPTS
     grid([[binary.draw(concept, style, 4, SEED) for concept in concepts] for style in settings.STYLES], card / "styles.png")
     grid([[binary.draw(concept, "3d", 4, seed) for concept in concepts] for seed in range(4)], card / "seeds.png")
-    grid([[binary.draw(concept, "flat", steps, SEED) for concept in concepts] for steps in STEPS], card / "steps.png")
+    grid([[binary.draw(concept, "flat", steps, SEED) for concept in concepts] for steps in sorted(STEPS)], card / "steps.png")
     languages = ["red apple", "红苹果", "manzana roja", "pomme rouge", "roter Apfel", "赤いリンゴ", "빨간 사과", "maçã vermelha"]
     languages += ["красное яблоко", "تفاحة حمراء", "लाल सेब", "mela rossa"]
     grid([[binary.draw(prompt, style, 4, SEED) for prompt in languages] for style in ("3d", "one")], card / "languages.png")
+    colours = [[binary.draw(f"{colour} {thing}", "flat", 4, SEED) for colour in attributes.COLOURS] for thing in COLOUR_THINGS[:5]]
+    grid(colours, card / "colours.png")
 
 
-@torch.no_grad()
-def draw_f32(model: Model, decoder: Decoder, captions: Captions, prompt: str, style: str, steps: int, seed: int) -> np.ndarray:
-    """The same picture in f32: premultiplied RGBA 0..255, H×W×4."""
-    ids, styles = captions.encode([prompt]), torch.tensor([settings.STYLES.index(style) + 1])
-    context, condition = model.text(ids, styles)
-    x, times = noise(seed), settings.SCHEDULES[steps]
-    for start, end in zip(times, times[1:]):
-        picture = model.denoiser(x, torch.tensor([start]), context, condition)
-        x = sampling.euler_step(x, picture, torch.tensor([start]), torch.tensor([end]))
-    decoded = decoder(x.clamp(-1, 1), styles)[0].clamp(-1, 1)
-    return ((decoded + 1) * 127.5).permute(1, 2, 0).numpy()
+def opaque(picture: np.ndarray) -> np.ndarray:
+    """Premultiplied float → straight uint8 on white."""
+    return np.concatenate([(picture[..., :3] + 255 - picture[..., 3:]).clip(0, 255), np.full_like(picture[..., 3:], 255)], -1).round().astype(np.uint8)
 
 
-def premultiplied(picture: np.ndarray) -> np.ndarray:
-    picture = picture.astype(np.float32)
-    return np.concatenate([picture[..., :3] * picture[..., 3:] / 255, picture[..., 3:]], -1)
+def difference_sheet(binary: Binary, student: Networks, card: Path) -> None:
+    """f32, int8 and eight times their difference."""
+    asked = [(concept, "3d", SEED) for concept in sampling.CONCEPTS]
+    exact, int8 = student.many(asked, settings.SCHEDULES[4]), binary.many(asked, 4)
+    apart = 255 - (np.abs(exact - int8) * 8).clip(0, 255)
+    apart[..., 3] = 255
+    grid([list(opaque(exact)), list(opaque(int8)), list(apart.round().astype(np.uint8))], card / "int8.png")
 
 
-def int8_against_f32(binary: Binary, work: Path) -> dict:
-    """Median and tenth percentile of the PSNR in dB over styles × concepts, by number of steps."""
-    captions, model, decoder = Captions(work), Model().eval(), Decoder().eval()
-    model.load_state_dict(torch.load(work / "student.pt", map_location="cpu")["average"])
-    decoder.load_state_dict(torch.load(work / "decoder.pt", map_location="cpu")["model"])
-    figures = {}
+class Questions:
+    """What is asked of every source of pictures: held-out (concept, style) pairs, by their bare names."""
+
+    def __init__(self, captions: Captions, count: int):
+        known = set(captions.concepts[captions.training].tolist())
+        pairs = [i for i in captions.validation if captions.concepts[i] in known and captions.rows[i]["emoji"]]
+        # A fixed order that has nothing to do with the order of the data.
+        self.indices = sorted(pairs, key=lambda i: zlib.crc32(f"{captions.rows[i]['key']}/{captions.rows[i]['style']}".encode()))[:count]
+        self.captions = captions
+        self.names = sorted({self.name(i) for i in self.indices})
+        self.right = np.array([self.names.index(self.name(i)) for i in self.indices])
+
+    def name(self, index: int, language: str = "en") -> str:
+        return self.captions.rows[index]["words"][language][0]
+
+    def asked(self, language: str = "en") -> list[tuple[str, str, int]]:
+        """(prompt, style, seed)"""
+        return [(self.name(i, language), self.captions.rows[i]["style"], SEED + order) for order, i in enumerate(self.indices)]
+
+
+class Reports:
+    """Judges pictures against the questions and the real pictures."""
+
+    def __init__(self, judge: Judge, questions: Questions, work: Path, device: str):
+        self.judge, self.questions, self.device = judge, questions, device
+        array = np.load(work / "pictures128.npy", mmap_mode="r")
+        self.array, self.captions = array, questions.captions
+        self.candidates = measures.name_features(judge, self.captions, questions.names, device)
+        self.real = measures.features(judge, array[self.captions.validation].astype(np.float32), device)
+        sample = np.sort(np.random.default_rng(0).choice(self.captions.training, 4000, replace=False))
+        self.training = measures.features(judge, array[sample].astype(np.float32), device)
+
+    def recall(self, pictures: np.ndarray) -> dict:
+        return measures.recall(measures.ranks(measures.features(self.judge, pictures, self.device), self.candidates, self.questions.right))
+
+    def full(self, pictures: np.ndarray) -> dict:
+        seen = measures.features(self.judge, pictures, self.device)
+        rank = measures.ranks(seen, self.candidates, self.questions.right)
+        styles = np.array([self.captions.rows[i]["style"] for i in self.questions.indices])
+        return measures.recall(rank) | {
+            "by_style": {style: measures.recall(rank[styles == style]) for style in settings.STYLES if (styles == style).any()},
+            "frechet": round(measures.frechet(self.real, seen), 4),
+            "kernel_distance": round(measures.kernel_distance(self.real, seen), 4),
+            "nearest_training_picture": round(float((seen @ self.training.T).max(1).mean()), 3),
+        }
+
+
+def attribute_accuracy(binary: Binary) -> dict:
+    """How often the asked colour covers most of the picture, and how often as many things are there as asked."""
+    colours = {}
+    for colour in attributes.COLOURS:
+        pictures = binary.many([(f"{colour} {thing}", style, SEED) for thing in COLOUR_THINGS for style in ("3d", "flat")], 4)
+        colours[colour] = round(float(np.mean([measures.shows_colour(picture, colour) for picture in pictures])), 3)
+    counts = {}
+    for number, word in ((1, "one"), (2, "two"), (3, "three"), (4, "four")):
+        names = [thing if number == 1 or thing.endswith("s") else attributes.plural(thing) for thing in COUNT_THINGS]
+        pictures = binary.many([(f"{word} {name}", style, SEED) for name in names for style in ("3d", "flat")], 4)
+        counts[number] = round(float(np.mean([measures.things(picture) == number for picture in pictures])), 3)
+    return {"colour": {"all": round(float(np.mean(list(colours.values()))), 3), **colours}, "count": counts}
+
+
+def seeds(draw) -> dict:
+    """Diversity over eight seeds and what the prompt weighs against the seed, of `draw(asked) → pictures`."""
+    pictures = draw([(concept, "3d", SEED + seed) for concept in sampling.CONCEPTS for seed in range(8)])
+    return {"conditioning": round(measures.conditioning(pictures.reshape(len(sampling.CONCEPTS), 8, *pictures.shape[1:])), 2), "pictures": pictures}
+
+
+def judge_pack(reports: Reports, binary: Binary) -> dict:
+    figures = {f"int8_{steps}_steps": reports.full(binary.many(reports.questions.asked(), steps)) for steps in STEPS}
+    languages = {language: reports.recall(binary.many(reports.questions.asked(language), 4)) for language in settings.LANGUAGES}
+    figures["int8_4_steps"]["by_language"] = languages
+    over = seeds(lambda asked: binary.many(asked, 4))
+    rows = measures.features(reports.judge, over.pop("pictures"), reports.device)
+    figures["int8_4_steps"] |= over | {"diversity": round(measures.spread(rows.reshape(len(sampling.CONCEPTS), 8, -1)), 3)}
+    return figures | {"attributes": attribute_accuracy(binary)}
+
+
+def judge_f32(reports: Reports, binary: Binary, work: Path, device: str) -> dict:
+    asked = reports.questions.asked()
+    teacher = Networks(work, "teacher", reports.captions, device)
+    figures = {"teacher_50_steps": reports.full(teacher.many(asked, sampling.teacher_times(TEACHER_STEPS), TEACHER_GUIDANCE))}
+    student = Networks(work, "student", reports.captions, device)
+    standard = [(concept, style, SEED) for style in settings.STYLES for concept in sampling.CONCEPTS]
     for steps in STEPS:
-        quality = []
-        for style in settings.STYLES:
-            for concept in sampling.CONCEPTS:
-                exact = draw_f32(model, decoder, captions, concept, style, steps, SEED)
-                seen = premultiplied(binary.draw(concept, style, steps, SEED))
-                quality.append(-10 * np.log10(max(np.square((seen - exact) / 255).mean(), 1e-10)))
-        figures[f"psnr_{steps}_steps"] = {"median": round(float(np.median(quality)), 2), "p10": round(float(np.quantile(quality, 0.1)), 2)}
+        figures[f"f32_{steps}_steps"] = reports.full(student.many(asked, settings.SCHEDULES[steps]))
+        figures[f"psnr_{steps}_steps"] = measures.psnr(student.many(standard, settings.SCHEDULES[steps]), binary.many(standard, steps))
+    figures["f32_4_steps"]["conditioning"] = seeds(lambda some: student.many(some, settings.SCHEDULES[4]))["conditioning"]
     return figures
 
 
@@ -121,12 +160,27 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=settings.DEFAULT_WORK)
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--binary", type=Path, required=True)
-    parser.add_argument("--skip-f32", action="store_true", help="sheets only")
+    parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
+    parser.add_argument("--skip-f32", action="store_true", help="the pack alone")
+    parser.add_argument("--sheets", action="store_true", help="sheets only")
     options = parser.parse_args()
-    binary = Binary(options.binary, options.pack)
-    sheets(binary, options.pack / "card")
+    device, binary, card = training.pick_device(options.device), Binary(options.binary, options.pack), options.pack / "card"
+    sheets(binary, card)
+    if options.sheets:
+        return
+    captions = Captions(options.work)
+    questions = Questions(captions, options.questions)
+    reports = Reports(load(options.work, device), questions, options.work, device)
+    figures = {"seed": SEED, "questions": len(questions.indices), "candidates": len(questions.names)}
+    figures["real"] = reports.full(reports.array[np.array(questions.indices)].astype(np.float32))
+    figures |= judge_pack(reports, binary)
     if not options.skip_f32:
-        print(json.dumps(int8_against_f32(binary, options.work), indent=2))
+        figures |= judge_f32(reports, binary, options.work, device)
+        difference_sheet(binary, Networks(options.work, "student", captions, device), card)
+    text = json.dumps(figures, indent=2)
+    (card / "figures.json").write_text(text + "\n", encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":

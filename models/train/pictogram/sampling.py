@@ -3,6 +3,7 @@
 Time runs from 0 (noise) to 1 (picture); x_t = (1 - t)·noise + t·picture; the denoiser predicts the picture.
 """
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,9 @@ def euler_step(x, picture, start, end):
 
 
 @torch.no_grad()
-def guided(model, x, time, conditioned, unconditioned, guidance: float, device: str):
-    """Prediction moved away from the empty prompt's by `guidance` (1: the prompt's own)."""
-    with training.autocast(device):
+def guided(model, x, time, conditioned, unconditioned, guidance: float, device: str, exact: bool = False):
+    """Prediction moved away from the empty prompt's by `guidance` (1: the prompt's own); `exact` computes in f32."""
+    with contextlib.nullcontext() if exact else training.autocast(device):
         if guidance == 1:
             return model.denoiser(x, time, *conditioned).float()
         both = [torch.cat(pair) for pair in zip(conditioned, unconditioned)]

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import sampling, settings, training
+from . import sampling, training
+from .attributes import Asking
 from .captions import Captions, as_pictures
 from .networks import Model
 from .unpack import load_pack
@@ -32,13 +33,13 @@ def denoising_loss(model, pictures, ids, styles, device):
 
 
 def start(model: Model, options, path: Path, device: str) -> dict:
-    """Weights to start from: the run's own checkpoint, a pack, or the words stage."""
+    """Weights to start from: the run's own checkpoint, a pack, or the names stage."""
     if path.exists():
         return torch.load(path, map_location=device)
     if options.from_pack:
         load_pack(options.from_pack, model)
-    elif (options.work / "words.pt").exists():
-        words = torch.load(options.work / "words.pt", map_location=device)["text"]
+    elif (options.work / "names.pt").exists():
+        words = torch.load(options.work / "names.pt", map_location=device)["text"]
         missing = model.text.load_state_dict(words, strict=False)
         assert not missing.missing_keys, missing
     return {}
@@ -52,7 +53,7 @@ def main() -> None:
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
-    path = options.work / "teacher.pt"
+    asking, path = Asking(captions, array), options.work / "teacher.pt"
     model = Model().to(device, memory_format=torch.channels_last)
     state = start(model, options, path, device)
     average = copy.deepcopy(model)
@@ -78,8 +79,8 @@ def main() -> None:
     while clock.fraction < 1:
         training.set_rates(made, clock.rate(step, 300))
         indices = chooser.choice(captions.training, options.batch)
-        ids, styles = captions.batch(indices, generator, empty=0.1, style_word=0.15)
-        loss = denoising_loss(model, as_pictures(array[indices], device), ids.to(device), styles.to(device), device)
+        pictures, ids, styles = asking.batch(indices, generator, empty=0.1, style_word=0.15)
+        loss = denoising_loss(model, as_pictures(pictures, device), ids.to(device), styles.to(device), device)
         for optimiser in made:
             optimiser.zero_grad()
         loss.backward()

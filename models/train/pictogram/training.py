@@ -74,7 +74,7 @@ class Muon(torch.optim.Optimizer):
 NOT_MUON = ("token", "style", "position", "first", "last")
 # What the words stage has taught moves slowly: Muon's steps have the size of the weights themselves and would undo it.
 TAUGHT = ("text.token", "text.position", "text.blocks", "text.norm")
-TAUGHT_RATE = 3e-4
+TAUGHT_RATE = 1e-4
 
 
 def optimisers(network: nn.Module, muon: float, adam: float) -> list[torch.optim.Optimizer]:

@@ -1,0 +1,114 @@
+"""The judge: an image–text network that takes no part in making pictures.
+
+    python -m pictogram.judge --minutes 10
+
+It sees 64×64 pictures where the model's own word stage sees 32×32, has another shape and another seed, and reads a
+prompt as a bag of tokens. Pictures and prompts are both trained to pick their concept out of all concepts; the
+judge never sees the held-out pictures, and its retrieval on those, the real ones, is the ceiling for drawn ones.
+"""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import settings, training
+from .captions import Captions, as_pictures
+
+SIDE, FEATURES = 64, 256
+
+
+class JudgeBlock(nn.Module):
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.GroupNorm(8, outputs)
+        self.conv2, self.norm2 = nn.Conv2d(outputs, outputs, 3, padding=1), nn.GroupNorm(8, outputs)
+
+    def forward(self, x):
+        h = F.gelu(self.norm1(self.conv1(x)))
+        return h + F.gelu(self.norm2(self.conv2(h)))
+
+
+class Judge(nn.Module):
+    """Pictures N×4×64×64 and token rows N×24 → features N×256 of unit length."""
+
+    def __init__(self, concepts: int = 0):
+        super().__init__()
+        self.blocks = nn.Sequential(*(JudgeBlock(a, b) for a, b in zip((4, 40, 80, 160), (40, 80, 160, 320))))
+        self.out = nn.Linear(320 * 16, FEATURES)
+        self.words = nn.Embedding(settings.VOCABULARY, FEATURES, padding_idx=settings.PAD)
+        self.mix = nn.Sequential(nn.Linear(FEATURES, 2 * FEATURES), nn.GELU(), nn.Linear(2 * FEATURES, FEATURES))
+        self.concepts = nn.Parameter(torch.randn(concepts, FEATURES) * FEATURES**-0.5)
+        self.scale = nn.Parameter(torch.tensor(2.7))
+        nn.init.normal_(self.words.weight, std=0.3)
+
+    def see(self, pictures):
+        return F.normalize(self.out(self.blocks(pictures).flatten(1)).float(), dim=1)
+
+    def read(self, ids):
+        kept = ((ids != settings.PAD) & (ids != settings.START)).float()[:, :, None]
+        pooled = (self.words(ids) * kept).sum(1) / kept.sum(1).clamp(min=1)
+        return F.normalize((pooled + self.mix(pooled)).float(), dim=1)
+
+    def choose(self, features):
+        """Scores of all concepts."""
+        return features @ F.normalize(self.concepts, dim=1).T * self.scale.exp()
+
+
+def shrunk(array: np.ndarray) -> np.ndarray:
+    """uint8 N×128×128×4 → N×64×64×4."""
+    count, side = len(array), array.shape[1] // 2
+    return array.reshape(count, side, 2, side, 2, 4).mean((2, 4)).round().astype(np.uint8)
+
+
+def augment(pictures: torch.Tensor, generator: random.Random) -> torch.Tensor:
+    """Shifted, enlarged or shrunk a little, and noisy, so that the judge looks at things and not at single pixels."""
+    side = SIDE + 2 * generator.randint(-4, 4)
+    pictures = F.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
+    missing = SIDE - side
+    left, top = (generator.randint(min(0, missing), max(0, missing)) for _ in range(2))
+    pictures = F.pad(pictures, (left, missing - left, top, missing - top), value=-1.0)
+    return pictures + generator.random() * 0.15 * torch.randn_like(pictures)
+
+
+def load(work: Path, device: str = "cpu") -> Judge:
+    state = torch.load(work / "judge.pt", map_location=device)["model"]
+    judge = Judge(len(state["concepts"])).to(device).eval()
+    judge.load_state_dict(state)
+    return judge
+
+
+def main() -> None:
+    parser = training.arguments(__doc__, minutes=10, batch=128)
+    options = parser.parse_args()
+    device = training.pick_device(options.device)
+    torch.manual_seed(options.seed + 1000)
+    generator, chooser = random.Random(options.seed + 1000), np.random.default_rng(options.seed + 1000)
+    captions, array = Captions(options.work), np.load(options.work / "pictures128.npy", mmap_mode="r")
+    judge = Judge(int(captions.concepts.max()) + 1).to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW([{"params": judge.parameters(), "base": 2e-3}], lr=2e-3, weight_decay=0.05, fused=True)
+    clock, log, step = training.Clock(options.minutes), training.Log(options.work / "judge.jsonl"), 0
+    while clock.fraction < 1:
+        training.set_rates([optimiser], clock.rate(step, 50, 0.3))
+        indices = np.sort(chooser.choice(captions.training, options.batch, replace=False))
+        concepts = torch.from_numpy(captions.concepts[indices]).to(device)
+        ids = torch.cat([captions.batch(indices, generator)[0] for _ in range(2)]).to(device)
+        pictures = augment(as_pictures(shrunk(array[indices]), device), generator)
+        with training.autocast(device):
+            seen = judge.see(pictures)
+        loss_seen = F.cross_entropy(judge.choose(seen), concepts, label_smoothing=0.05)
+        loss_read = F.cross_entropy(judge.choose(judge.read(ids)), concepts.repeat(2), label_smoothing=0.05)
+        optimiser.zero_grad()
+        (loss_seen + loss_read).backward()
+        optimiser.step()
+        step += 1
+        if step % 100 == 0:
+            log(step=step, minutes=clock.elapsed, seen=loss_seen.item(), read=loss_read.item())
+    training.save(options.work / "judge.pt", model=judge.state_dict())
+
+
+if __name__ == "__main__":
+    main()
