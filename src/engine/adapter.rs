@@ -1,5 +1,6 @@
 //! tract's operator traits for Inkstone's operators: the only file that implements them.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use tract_onnx::tract_hir::internal::{Expansion, InferenceOp, Solver, TensorProx
 use crate::pack::ExternalTensor;
 
 /// An operator with one float output.
-pub trait Operator: Debug + Send + Sync + 'static {
+pub trait Operator: Any + Debug + Send + Sync {
     /// Name in logs and errors.
     fn name(&self) -> &'static str;
 

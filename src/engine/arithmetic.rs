@@ -13,13 +13,13 @@ pub fn exp(x: f32) -> f32 {
     let shifted = clamped * std::f32::consts::LOG2_E + ROUNDING;
     let exponent = shifted - ROUNDING;
     let r = clamped - exponent * 0.693_359_4 + exponent * 2.121_944_4e-4;
-    let mut p = 1.987_569_1e-4;
-    p = p * r + 1.398_2e-3;
-    p = p * r + 8.333_452e-3;
-    p = p * r + 4.166_579_6e-2;
-    p = p * r + 1.666_666_5e-1;
-    p = p * r + 0.5;
-    let fraction = p * (r * r) + r + 1.0;
+    // Estrin's scheme: the terms do not wait for each other.
+    let square = r * r;
+    let low = 1.666_666_5e-1 * r + 0.5;
+    let middle = 8.333_452e-3 * r + 4.166_579_6e-2;
+    let high = 1.987_569_1e-4 * r + 1.398_2e-3;
+    let p = (square * square) * high + (square * middle + low);
+    let fraction = p * square + (r + 1.0);
     let scale = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
     if x > -87.0 { fraction * scale } else { 0.0 }
 }

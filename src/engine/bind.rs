@@ -132,6 +132,9 @@ fn quantized_convolution(_: &ParsingContext, node: &NodeProto) -> Built {
         padding: padding(node)?,
         kernel: select()?,
         weights: None,
+        norm: None,
+        enlarge: 1,
+        residual: false,
     };
     Ok((inference(operator), vec![]))
 }

@@ -3,7 +3,7 @@
 //!
 //! * [`Engine`] is a thread pool; [`Stage`] is one graph made ready to run in it.
 //! * `adapter` is the only place that knows tract's operator traits; `bind` turns the graph's nodes into
-//!   operators.
+//!   operators, and `fuse` makes neighbours of convolutions part of them.
 //! * `operators` holds the operators, one a file: plain functions from slices to slices.
 //! * `int8` quantizes activations and multiplies them with mapped weights; [`kernels`] are the micro-kernels.
 //! * `lanes` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
@@ -16,6 +16,7 @@ mod adapter;
 mod arithmetic;
 mod bind;
 mod error;
+mod fuse;
 mod int8;
 pub mod kernels;
 mod lanes;

@@ -6,7 +6,7 @@ use tract_onnx::prelude::Framework;
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 
-use super::{Engine, EngineError, bind};
+use super::{Engine, EngineError, bind, fuse};
 use crate::pack::{Element, Pack, PackError};
 
 /// What goes into and comes out of a stage: elements in row-major order.
@@ -57,6 +57,8 @@ impl Stage {
         let prepare = || -> TractResult<std::sync::Arc<TypedSimplePlan>> {
             let mut model = reader.model_for_proto_model(&graph.proto)?.into_typed()?;
             bind::bind(&mut model, &graph.tensors)?;
+            model.declutter()?;
+            fuse::fuse(&mut model)?;
             model.into_optimized()?.into_runnable()
         };
         let plan = prepare().map_err(|error| fail(format!("{error:#}")))?;

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from . import sampling, settings, training
+from .attributes import Asking
 from .captions import Captions, as_pictures
 from .networks import Model
 
@@ -48,7 +49,7 @@ def main() -> None:
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
-    path = options.work / "student.pt"
+    asking, path = Asking(captions, array), options.work / "student.pt"
     teacher = Model().to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     teacher.load_state_dict(torch.load(options.work / "teacher.pt", map_location=device)["average"])
     student = copy.deepcopy(teacher).requires_grad_(True)
@@ -74,9 +75,10 @@ def main() -> None:
     while clock.fraction < 1:
         training.set_rates(made, clock.rate(step, 20, 0.3))
         indices = chooser.choice(captions.training, options.batch)
-        ids, styles = (part.to(device) for part in captions.batch(indices, generator, empty=0.05, style_word=0.15))
+        drawn, *prompts = asking.batch(indices, generator, empty=0.05, style_word=0.15)
+        ids, styles = (part.to(device) for part in prompts)
         start, end = (part.to(device) for part in intervals(chooser, options.batch))
-        pictures = as_pictures(array[indices], device)
+        pictures = as_pictures(drawn, device)
         mix = start[:, None, None, None]
         x = (1 - mix) * torch.randn_like(pictures) + mix * pictures
         with torch.no_grad(), training.autocast(device):

@@ -4,6 +4,8 @@ Text encoder: tokens and style → context rows and a condition vector. Denoiser
 32×32×4 that predicts the clean picture (x-prediction). Decoder: 32×32 → 128×128 in one pass.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -138,6 +140,12 @@ class Denoiser(nn.Module):
             if level + 1 < len(channels):
                 self.down.append(nn.Conv2d(current, current, 3, stride=2, padding=1))
                 skips.append(current)
+        # From pure noise a convolution cannot tell where it is. A coarse picture made from the condition alone can.
+        self.canvas = (current // 2, settings.PICTURE >> (len(channels) - 1), settings.PICTURE >> (len(channels) - 1))
+        self.canvas1, self.canvas2 = nn.Linear(width, 512), nn.Linear(512, math.prod(self.canvas))
+        self.canvas3 = nn.Conv2d(self.canvas[0], current, 1)
+        nn.init.zeros_(self.canvas2.weight)
+        nn.init.zeros_(self.canvas2.bias)
         self.middle = nn.ModuleList(
             [ResidualBlock(current, current, width), AttentionBlock(current, context), ResidualBlock(current, current, width)]
         )
@@ -167,6 +175,8 @@ class Denoiser(nn.Module):
         for module in self.down:
             h = run_stage(module, h, context, condition)
             skips.append(h)
+        canvas = self.canvas2(F.silu(self.canvas1(condition)))
+        h = h + self.canvas3(canvas.unflatten(1, self.canvas))
         h = self.middle[0](h, condition)
         h = self.middle[2](self.middle[1](h, context), condition)
         for module in self.up:

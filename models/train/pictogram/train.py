@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--from-pack", type=Path)
     parser.add_argument("--save-every", type=float, default=3, help="minutes between checkpoints")
     parser.add_argument("--sheet-every", type=float, default=15, help="minutes between sample sheets")
+    parser.add_argument("--hold", type=float, default=0.65, help="share of the minutes before the learning rate falls")
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
@@ -77,7 +78,7 @@ def main() -> None:
 
     running, begun, next_save, next_sheet = None, clock.elapsed, clock.elapsed + options.save_every, clock.elapsed + options.sheet_every
     while clock.fraction < 1:
-        training.set_rates(made, clock.rate(step, 300))
+        training.set_rates(made, clock.rate(step, 300, options.hold))
         indices = chooser.choice(captions.training, options.batch)
         pictures, ids, styles = asking.batch(indices, generator, empty=0.1, style_word=0.15)
         loss = denoising_loss(model, as_pictures(pictures, device), ids.to(device), styles.to(device), device)

@@ -70,8 +70,8 @@ class Muon(torch.optim.Optimizer):
                 parameter.add_(update.reshape(parameter.shape), alpha=-group["lr"])
 
 
-# Layers that read or write pictures and styles keep AdamW.
-NOT_MUON = ("token", "style", "position", "first", "last")
+# Layers that read or write pictures and styles keep AdamW, and one so large that Muon would take a fifth of the time.
+NOT_MUON = ("token", "style", "position", "first", "last", "canvas2")
 # What the words stage has taught moves slowly: Muon's steps have the size of the weights themselves and would undo it.
 TAUGHT = ("text.token", "text.position", "text.blocks", "text.norm")
 TAUGHT_RATE = 1e-4

@@ -43,8 +43,6 @@ pub struct Padding {
 /// takes at once lie together, and neighbouring columns lie side by side.
 pub struct Image {
     bytes: Vec<u8>,
-    /// Groups of four channels.
-    pub groups: usize,
     /// Height with padding.
     pub height: usize,
     /// Width with padding.
@@ -54,35 +52,52 @@ pub struct Image {
 }
 
 impl Image {
-    /// Quantizes `[channels, height, width]` with one scale. Channels must be a multiple of four.
-    pub fn quantize(values: &[f32], shape: [usize; 3], padding: Padding, mask: u8) -> Image {
+    /// Quantizes `[channels, height, width]` with one scale and repeats each row and column `enlarge` times.
+    /// Channels must be a multiple of four.
+    pub fn quantize(values: &[f32], shape: [usize; 3], enlarge: usize, padding: Padding, mask: u8) -> Image {
         let [channels, height, width] = shape;
         let groups = channels / GROUP;
-        let (tall, wide) = (height + padding.top + padding.bottom, width + padding.left + padding.right);
+        let (tall, wide) = (
+            height * enlarge + padding.top + padding.bottom,
+            width * enlarge + padding.left + padding.right,
+        );
         let scale = scale_of(values);
         let inverse = 1.0 / scale;
         let mut bytes = vec![mask; groups * tall * wide * GROUP];
         let (planes, area) = (bytes.par_chunks_mut(tall * wide * GROUP), height * width);
         planes.zip(values.par_chunks(area * GROUP)).for_each(|(plane, channels)| {
+            let start = |y: usize| ((y + padding.top) * wide + padding.left) * GROUP;
             for y in 0..height {
-                let row = &mut plane[((y + padding.top) * wide + padding.left) * GROUP..][..width * GROUP];
+                let row = &mut plane[start(y * enlarge)..][..width * GROUP];
                 let channel = |index: usize| &channels[index * area + y * width..][..width];
                 interleave(row, [channel(0), channel(1), channel(2), channel(3)], inverse, mask);
+                if enlarge > 1 {
+                    let length = width * enlarge * GROUP;
+                    repeat(&mut plane[start(y * enlarge)..][..length], enlarge);
+                    (1..enlarge)
+                        .for_each(|copy| plane.copy_within(start(y * enlarge)..start(y * enlarge) + length, start(y * enlarge + copy)));
+                }
             }
         });
         Image {
             bytes,
-            groups,
             height: tall,
             width: wide,
             scale,
         }
     }
 
-    /// Bytes of one group of four channels.
-    pub fn plane(&self, group: usize) -> &[u8] {
-        let bytes = self.height * self.width * GROUP;
-        &self.bytes[group * bytes..][..bytes]
+    /// Bytes of every group of four channels.
+    pub fn planes(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.chunks_exact(self.height * self.width * GROUP)
+    }
+}
+
+/// Spreads the pixels at the start of a row over all of it, from the last one on so that none is lost.
+fn repeat(row: &mut [u8], times: usize) {
+    let pixels = row.as_chunks_mut::<GROUP>().0;
+    for index in (0..pixels.len()).rev() {
+        pixels[index] = pixels[index / times];
     }
 }
 
@@ -111,6 +126,33 @@ mod tests {
     }
 
     #[test]
+    fn enlarging_repeats_rows_and_columns() {
+        let values: Vec<f32> = (0..4 * 3 * 2).map(|i| i as f32).collect();
+        let padding = Padding {
+            top: 1,
+            left: 1,
+            bottom: 1,
+            right: 1,
+        };
+        let (small, large) = (
+            Image::quantize(&values, [4, 3, 2], 1, padding, 0),
+            Image::quantize(&values, [4, 3, 2], 3, padding, 0),
+        );
+        assert_eq!((large.height, large.width, large.scale), (11, 8, small.scale));
+        let pixel = |image: &Image, y: usize, x: usize| image.planes().next().unwrap()[(y * image.width + x) * GROUP..][..GROUP].to_vec();
+        for y in 0..9 {
+            for x in 0..6 {
+                assert_eq!(
+                    pixel(&large, y + 1, x + 1),
+                    pixel(&small, y / 3 + 1, x / 3 + 1),
+                    "row {y}, column {x}"
+                );
+            }
+        }
+        assert!((0..8).all(|x| pixel(&large, 0, x) == [0; GROUP] && pixel(&large, 10, x) == [0; GROUP]));
+    }
+
+    #[test]
     fn image_has_zeros_around_and_channels_together() {
         let values: Vec<f32> = (0..8 * 2 * 3).map(|i| i as f32 - 20.0).collect();
         let padding = Padding {
@@ -119,8 +161,8 @@ mod tests {
             bottom: 0,
             right: 1,
         };
-        let image = Image::quantize(&values, [8, 2, 3], padding, 0x80);
-        assert_eq!((image.groups, image.height, image.width), (2, 3, 6));
+        let image = Image::quantize(&values, [8, 2, 3], 1, padding, 0x80);
+        assert_eq!((image.planes().count(), image.height, image.width), (2, 3, 6));
         for group in 0..2 {
             for y in 0..3 {
                 for x in 0..6 {
@@ -131,7 +173,7 @@ mod tests {
                         } else {
                             0.0
                         };
-                        let byte = image.plane(group)[(y * 6 + x) * 4 + lane] ^ 0x80;
+                        let byte = image.planes().nth(group).unwrap()[(y * 6 + x) * 4 + lane] ^ 0x80;
                         let error = (f32::from(byte as i8) * image.scale - value).abs();
                         assert!(error <= image.scale * 0.5001, "group {group} y {y} x {x} lane {lane}");
                     }

@@ -10,13 +10,15 @@ use crate::engine::lanes::widest;
 /// Bytes of activation panels that are packed at once: stays in a core's second-level cache.
 const BLOCK_BYTES: usize = 192 << 10;
 
-/// What a product becomes: `sum·scale·input scale + bias` a row.
+/// What a product becomes: `sum·scale·input scale + bias + residual`.
 #[derive(Clone, Copy)]
 pub struct Outputs<'a> {
     /// Scale of each weight row.
     pub scales: &'a [f32],
     /// Bias of each row.
     pub biases: &'a [f32],
+    /// Added to a convolution's outputs, of their shape; nothing where it is empty.
+    pub residual: &'a [f32],
 }
 
 /// A window that moves over a padded image.
@@ -60,14 +62,8 @@ pub fn convolve(
         let block = &mut packed[..count * panel_bytes];
         block.par_chunks_mut(panel_bytes).enumerate().for_each(|(index, panel)| {
             let start = (first + index) * panel_columns;
-            gather(
-                panel,
-                panel_columns,
-                image,
-                window,
-                positions[1],
-                start..columns.min(start + panel_columns),
-            );
+            let runs = runs(start..columns.min(start + panel_columns), positions[1], window.strides, image.width);
+            gather(panel, panel_columns, image, window, &runs);
         });
         let block = &*block;
         output.par_chunks_mut(ROWS * columns).enumerate().for_each(|(row_panel, rows)| {
@@ -109,27 +105,59 @@ struct Block {
 /// Turns the sums of a panel's rows into outputs.
 #[inline(always)]
 fn dequantize(sums: &[i32], block: &Block, first_row: usize, scale: f32, outputs: Outputs, rows: &mut [f32], columns: usize) {
-    for (row, out) in rows.chunks_exact_mut(columns).enumerate() {
-        let (scale, bias) = (outputs.scales[first_row + row] * scale, outputs.biases[first_row + row]);
-        for (out, &sum) in out[block.columns.clone()].iter_mut().zip(&sums[row * block.stride..]) {
-            *out = sum as f32 * scale + bias;
+    for (index, out) in rows.chunks_exact_mut(columns).enumerate() {
+        let row = first_row + index;
+        let (scale, bias) = (outputs.scales[row] * scale, outputs.biases[row]);
+        let (out, sums) = (&mut out[block.columns.clone()], &sums[index * block.stride..]);
+        if outputs.residual.is_empty() {
+            out.iter_mut().zip(sums).for_each(|(out, &sum)| *out = sum as f32 * scale + bias);
+        } else {
+            let residual = &outputs.residual[row * columns..][block.columns.clone()];
+            out.iter_mut()
+                .zip(sums)
+                .zip(residual)
+                .for_each(|((out, &sum), residual)| *out = sum as f32 * scale + bias + residual);
         }
     }
 }
 
 /// Fills one panel: for each of its columns, the window's groups in the order of the weights (y, x, channel).
-fn gather(panel: &mut [u8], panel_columns: usize, image: &Image, window: Window, width: usize, columns: std::ops::Range<usize>) {
-    let runs = runs(columns, width, window.strides, image.width);
-    let mut groups = panel.chunks_exact_mut(panel_columns * GROUP);
+fn gather(panel: &mut [u8], panel_columns: usize, image: &Image, window: Window, runs: &[Run]) {
+    // Copies of a length that the compiler knows are one or two vector instructions; calls cost more than they move.
+    match (runs, panel_columns * GROUP) {
+        ([run], 64) if run.length == 16 => gather_whole::<64, 64>(panel, image, window, runs),
+        ([run], 32) if run.length == 8 => gather_whole::<32, 32>(panel, image, window, runs),
+        ([run], 16) if run.length == 4 => gather_whole::<16, 16>(panel, image, window, runs),
+        ([first, second], 64) if first.length == 8 && second.length == 8 => gather_whole::<64, 32>(panel, image, window, runs),
+        (_, bytes) => each_place(panel.chunks_exact_mut(bytes), image, window, |out, plane, offset| {
+            for run in runs {
+                let source = (run.source + offset) * GROUP;
+                out[run.target * GROUP..][..run.length * GROUP].copy_from_slice(&plane[source..][..run.length * GROUP]);
+            }
+        }),
+    }
+}
+
+/// [`gather`] for runs that fill the panel and each hold `RUN` bytes.
+fn gather_whole<const PANEL: usize, const RUN: usize>(panel: &mut [u8], image: &Image, window: Window, runs: &[Run]) {
+    each_place(panel.as_chunks_mut::<PANEL>().0.iter_mut(), image, window, |out, plane, offset| {
+        for (out, run) in out.as_chunks_mut::<RUN>().0.iter_mut().zip(runs) {
+            if let Some(source) = plane[(run.source + offset) * GROUP..].first_chunk() {
+                *out = *source;
+            }
+        }
+    });
+}
+
+/// Calls `fill` with each group of a panel, in the order of the weights: the group, its plane and the pixels from the
+/// window's first place.
+#[inline(always)]
+fn each_place<Out>(mut groups: impl Iterator<Item = Out>, image: &Image, window: Window, fill: impl Fn(Out, &[u8], usize)) {
     for y in 0..window.size[0] {
         for x in 0..window.size[1] {
             let offset = y * image.width + x;
-            for (group, out) in (0..image.groups).zip(&mut groups) {
-                let plane = image.plane(group);
-                for run in &runs {
-                    let source = (run.source + offset) * GROUP;
-                    out[run.target * GROUP..][..run.length * GROUP].copy_from_slice(&plane[source..][..run.length * GROUP]);
-                }
+            for (plane, group) in image.planes().zip(&mut groups) {
+                fill(group, plane, offset);
             }
         }
     }
@@ -190,15 +218,43 @@ pub fn multiply_rows(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32]
                     panels,
                     &mut sums,
                 );
-                let first = panel * ROWS;
-                let width = ROWS.min(rows - first);
-                for (token, (out, scale)) in output.chunks_exact_mut(rows).zip(&scales).enumerate() {
-                    for (row, out) in out[first..][..width].iter_mut().enumerate() {
-                        *out = sums[row * columns + token] as f32 * (outputs.scales[first + row] * scale) + outputs.biases[first + row];
-                    }
-                }
+                let part = Part {
+                    sums: &sums,
+                    columns,
+                    first_row: panel * ROWS,
+                };
+                part.dequantize(&scales, outputs, output, rows);
             }
         });
+}
+
+/// Sums of one weight panel with all tokens of a share, `[8][columns]`.
+struct Part<'a> {
+    sums: &'a [i32],
+    columns: usize,
+    first_row: usize,
+}
+
+impl Part<'_> {
+    /// Turns the sums into eight outputs of every token, fewer at the end of the rows.
+    fn dequantize(&self, token_scales: &[f32], outputs: Outputs, output: &mut [f32], rows: usize) {
+        let width = ROWS.min(rows - self.first_row);
+        let of_rows = |values: &[f32]| {
+            let mut eight = [0f32; ROWS];
+            eight[..width].copy_from_slice(&values[self.first_row..][..width]);
+            eight
+        };
+        let (scales, biases) = (of_rows(outputs.scales), of_rows(outputs.biases));
+        let sums: [&[i32]; ROWS] = std::array::from_fn(|row| &self.sums[row * self.columns..][..self.columns]);
+        for (token, (out, token_scale)) in output.chunks_exact_mut(rows).zip(token_scales).enumerate() {
+            let values: [f32; ROWS] = std::array::from_fn(|row| sums[row][token] as f32 * (scales[row] * token_scale) + biases[row]);
+            let out = &mut out[self.first_row..];
+            match out.first_chunk_mut() {
+                Some(out) => *out = values,
+                None => out[..width].copy_from_slice(&values[..width]),
+            }
+        }
+    }
 }
 
 /// Quantizes tokens into panels and returns their scales.

@@ -10,6 +10,10 @@ use crate::engine::lanes::{LANES, fold, widest};
 
 /// Queries that share each load of a key or a value.
 const QUERIES: usize = 4;
+/// Channels that share each load and store of a score.
+const CHANNELS: usize = 4;
+/// Channels whose sums are kept in registers together.
+const WIDE: usize = 2 * LANES;
 
 /// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, where masked, a bias of S values; output `[1, T, C]`.
 #[derive(Clone, Debug)]
@@ -111,14 +115,22 @@ fn transpose(rows: &[f32], count: usize, channels: usize, padded: usize) -> Vec<
     columns
 }
 
-/// Scores of [`QUERIES`] queries against all keys. The inner loop runs along the keys of one channel, which compilers
-/// turn into full vectors; sums kept in small arrays they do not.
+/// Scores of [`QUERIES`] queries against all keys. The inner loop runs along the keys, [`CHANNELS`] channels at a
+/// time; channels are added in their order.
 #[inline(always)]
 fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: usize, scale: f32) {
     for (scores, query) in scores.chunks_exact_mut(padded).zip(queries) {
         scores.fill(0.0);
-        for (&query, key) in query.iter().zip(keys.chunks_exact(padded)) {
-            scores.iter_mut().zip(key).for_each(|(score, key)| *score += query * key);
+        let (blocks, rest) = query.as_chunks::<CHANNELS>();
+        let mut columns = keys.chunks_exact(padded);
+        for query in blocks {
+            let [a, b, c, d] = std::array::from_fn(|_| columns.next().unwrap_or_default());
+            for ((((score, a), b), c), d) in scores.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *score = (((*score + query[0] * a) + query[1] * b) + query[2] * c) + query[3] * d;
+            }
+        }
+        for (query, column) in rest.iter().zip(columns) {
+            scores.iter_mut().zip(column).for_each(|(score, key)| *score += query * key);
         }
         scores.iter_mut().for_each(|score| *score *= scale);
     }
@@ -127,11 +139,18 @@ fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: u
 /// Scores to weights that add up to 1.
 #[inline(always)]
 fn softmax(scores: &mut [f32], bias: &[f32]) {
-    let mut largest = f32::NEG_INFINITY;
-    for (score, bias) in scores.iter_mut().zip(bias) {
-        *score += bias;
-        largest = if *score > largest { *score } else { largest };
+    let mut largest = [f32::NEG_INFINITY; LANES];
+    for (scores, bias) in scores.as_chunks_mut::<LANES>().0.iter_mut().zip(bias.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            scores[lane] += bias[lane];
+            largest[lane] = if scores[lane] > largest[lane] {
+                scores[lane]
+            } else {
+                largest[lane]
+            };
+        }
     }
+    let largest = largest.into_iter().fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
     let mut sums = [0f32; LANES];
     for chunk in scores.as_chunks_mut::<LANES>().0 {
         for lane in 0..LANES {
@@ -143,31 +162,29 @@ fn softmax(scores: &mut [f32], bias: &[f32]) {
     scores.iter_mut().for_each(|score| *score *= factor);
 }
 
-/// Weighted sums of one head's values, for [`QUERIES`] queries; `output` may hold fewer.
+/// Weighted sums of one head's values, for [`QUERIES`] queries; `output` may hold fewer. Sums of [`WIDE`] channels stay
+/// in registers.
 #[inline(always)]
 fn blend(output: &mut [f32], weights: &[f32], values: &[f32], [channels, place, width, padded]: [usize; 4]) {
-    const WIDE: usize = 2 * LANES;
-    let mut rows = weights.chunks_exact(padded);
-    let rows: [&[f32]; QUERIES] = std::array::from_fn(|_| rows.next().unwrap_or_default());
-    for start in (0..width).step_by(WIDE) {
-        let take = WIDE.min(width - start);
-        let mut sums = [[0f32; WIDE]; QUERIES];
-        for (key, value) in values.chunks_exact(channels).enumerate() {
-            let value = &value[place + start..][..take];
-            let value = <[f32; WIDE]>::try_from(value).unwrap_or_else(|_| {
-                let mut filled = [0f32; WIDE];
-                filled[..take].copy_from_slice(value);
-                filled
-            });
-            for (sums, row) in sums.iter_mut().zip(rows) {
-                let weight = row[key];
-                for lane in 0..WIDE {
-                    sums[lane] += weight * value[lane];
+    for (out, weights) in output.chunks_exact_mut(channels).zip(weights.chunks_exact(padded)) {
+        let (blocks, rest) = out[place..][..width].as_chunks_mut::<WIDE>();
+        let behind = place + blocks.len() * WIDE;
+        for (index, out) in blocks.iter_mut().enumerate() {
+            let mut sums = [0f32; WIDE];
+            for (weight, value) in weights.iter().zip(values.chunks_exact(channels)) {
+                if let Some(value) = value[place + index * WIDE..].first_chunk::<WIDE>() {
+                    for lane in 0..WIDE {
+                        sums[lane] += weight * value[lane];
+                    }
                 }
             }
+            *out = sums;
         }
-        for (sums, out) in sums.iter().zip(output.chunks_exact_mut(channels)) {
-            out[place + start..][..take].copy_from_slice(&sums[..take]);
+        rest.fill(0.0);
+        for (weight, value) in weights.iter().zip(values.chunks_exact(channels)) {
+            rest.iter_mut()
+                .zip(&value[behind..])
+                .for_each(|(sum, value)| *sum += weight * value);
         }
     }
 }

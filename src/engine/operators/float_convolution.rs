@@ -68,38 +68,80 @@ impl Operator for FloatConvolution {
             .enumerate()
             .for_each(|(output, (plane, weights))| {
                 plane.fill(biases.get(output).copied().unwrap_or(0.0));
+                let taps = Taps {
+                    weights,
+                    window: [shape[2], shape[3]],
+                    padded: &padded,
+                    shape: padded_shape,
+                    strides: self.strides,
+                };
                 widest(
                     #[inline(always)]
-                    || convolve_plane(plane, width, weights, [shape[2], shape[3]], &padded, padded_shape, self.strides),
+                    || taps.add_to(plane, width),
                 );
             });
         Ok(())
     }
 }
 
-/// Adds one output channel's products, weight by weight in their order.
-#[inline(always)]
-fn convolve_plane(
-    plane: &mut [f32],
-    width: usize,
-    weights: &[f32],
+/// What one output channel is made of.
+#[derive(Clone, Copy)]
+struct Taps<'a> {
+    /// `[C, kh, kw]`
+    weights: &'a [f32],
+    /// kh and kw.
     window: [usize; 2],
-    padded: &[f32],
+    /// `[C, height, width]`, padded.
+    padded: &'a [f32],
+    /// Height and width of it.
     shape: [usize; 2],
+    /// Rows and columns from one position to the next.
     strides: [usize; 2],
-) {
-    let channels = padded.chunks_exact(shape[0] * shape[1]);
-    for (channel, weights) in channels.zip(weights.chunks_exact(window[0] * window[1])) {
-        for (place, &weight) in weights.iter().enumerate() {
-            let (y, x) = (place / window[1], place % window[1]);
-            for (row, out) in plane.chunks_exact_mut(width).enumerate() {
-                let source = &channel[(row * strides[0] + y) * shape[1] + x..];
-                if strides[1] == 1 {
-                    out.iter_mut().zip(source).for_each(|(out, value)| *out += value * weight);
-                } else {
-                    out.iter_mut()
-                        .zip(source.iter().step_by(strides[1]))
-                        .for_each(|(out, value)| *out += value * weight);
+}
+
+impl Taps<'_> {
+    /// Adds the products to one channel of the output, weight by weight in their order.
+    #[inline(always)]
+    fn add_to(self, plane: &mut [f32], width: usize) {
+        for (row, out) in plane.chunks_exact_mut(width).enumerate() {
+            let whole = if self.strides[1] == 1 { width } else { 0 };
+            let (wide, out) = out.split_at_mut(whole / 64 * 64);
+            let (narrow, rest) = out.split_at_mut((whole - wide.len()) / 32 * 32);
+            self.add_blocks::<64>(wide, row, 0);
+            self.add_blocks::<32>(narrow, row, wide.len());
+            let first = wide.len() + narrow.len();
+            self.each(row, |line, weight| {
+                let source = line[first * self.strides[1]..].iter().step_by(self.strides[1]);
+                rest.iter_mut().zip(source).for_each(|(out, value)| *out += value * weight);
+            });
+        }
+    }
+
+    /// The same for columns from `first` on, `WIDE` at a time: their sums stay in registers.
+    #[inline(always)]
+    fn add_blocks<const WIDE: usize>(self, out: &mut [f32], row: usize, first: usize) {
+        for (index, out) in out.as_chunks_mut::<WIDE>().0.iter_mut().enumerate() {
+            let mut sums = *out;
+            self.each(row, |line, weight| {
+                if let Some(source) = line[first + index * WIDE..].first_chunk::<WIDE>() {
+                    for lane in 0..WIDE {
+                        sums[lane] += source[lane] * weight;
+                    }
+                }
+            });
+            *out = sums;
+        }
+    }
+
+    /// Every weight in its order, with the line of the picture that it meets first in a row of the output.
+    #[inline(always)]
+    fn each(self, row: usize, mut visit: impl FnMut(&[f32], f32)) {
+        let channels = self.padded.chunks_exact(self.shape[0] * self.shape[1]);
+        for (channel, weights) in channels.zip(self.weights.chunks_exact(self.window[0] * self.window[1])) {
+            for (y, weights) in weights.chunks_exact(self.window[1]).enumerate() {
+                let line = &channel[(row * self.strides[0] + y) * self.shape[1]..];
+                for (x, &weight) in weights.iter().enumerate() {
+                    visit(&line[x..], weight);
                 }
             }
         }

@@ -21,7 +21,7 @@ pub enum NormActivation {
 }
 
 /// Inputs: x `[1, C, …]`, gain `[C]`, bias `[C]` and, for modulation, scale and shift of C values each.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct GroupNorm {
     /// Number of groups; C is a multiple of it.
     pub groups: usize,
@@ -41,29 +41,64 @@ impl Operator for GroupNorm {
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
-        let expected = if self.activation == NormActivation::ModulateSilu { 5 } else { 3 };
+        let expected = 1 + self.parameters();
         ensure!(inputs.len() == expected, "{} takes {expected} inputs", self.name());
-        let [1, channels, ..] = *inputs[0] else {
-            bail!("{} takes one picture, not shape {:?}", self.name(), inputs[0])
+        self.check(inputs[0], &inputs[1..])?;
+        Ok(inputs[0].into())
+    }
+
+    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+        self.apply(inputs.floats(0)?, &Parameters::read(inputs, 1, self.activation)?, output);
+        Ok(())
+    }
+}
+
+/// Gain and bias of every channel and, for modulation, scale and shift.
+pub struct Parameters<'a> {
+    gains: &'a [f32],
+    biases: &'a [f32],
+    modulation: Option<(&'a [f32], &'a [f32])>,
+}
+
+impl<'a> Parameters<'a> {
+    /// The parameters among a node's inputs, from the input of a number on.
+    pub fn read(inputs: &'a Inputs, first: usize, activation: NormActivation) -> TractResult<Parameters<'a>> {
+        let modulation = match activation {
+            NormActivation::ModulateSilu => Some((inputs.floats(first + 2)?, inputs.floats(first + 3)?)),
+            _ => None,
+        };
+        Ok(Parameters {
+            gains: inputs.floats(first)?,
+            biases: inputs.floats(first + 1)?,
+            modulation,
+        })
+    }
+}
+
+impl GroupNorm {
+    /// Number of parameters among the inputs.
+    pub fn parameters(&self) -> usize {
+        if self.activation == NormActivation::ModulateSilu { 4 } else { 2 }
+    }
+
+    /// Checks the shape of a picture, `[1, C, …]`, and of the parameters.
+    pub fn check(&self, picture: &[usize], parameters: &[&[usize]]) -> TractResult<()> {
+        let [1, channels, ..] = *picture else {
+            bail!("{} takes one picture, not shape {picture:?}", self.name())
         };
         ensure!(
             self.groups > 0 && channels.is_multiple_of(self.groups),
             "{channels} channels do not divide into {} groups",
             self.groups
         );
-        inputs[1..]
+        parameters
             .iter()
-            .try_for_each(|shape| check_length("a channel parameter", shape, channels))?;
-        Ok(inputs[0].into())
+            .try_for_each(|shape| check_length("a channel parameter", shape, channels))
     }
 
-    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
-        let channels = inputs.shape(0)[1];
-        let (values, gains, biases) = (inputs.floats(0)?, inputs.floats(1)?, inputs.floats(2)?);
-        let modulation = match self.activation {
-            NormActivation::ModulateSilu => Some((inputs.floats(3)?, inputs.floats(4)?)),
-            _ => None,
-        };
+    /// Normalises `[C, …]` into `output`.
+    pub fn apply(&self, values: &[f32], parameters: &Parameters, output: &mut [f32]) {
+        let channels = parameters.gains.len();
         let (per_group, area) = (channels / self.groups, values.len() / channels);
         let share = per_group * area;
         output
@@ -74,20 +109,17 @@ impl Operator for GroupNorm {
                 let (mean, deviation) = self.statistics(values);
                 for (index, (output, values)) in output.chunks_exact_mut(area).zip(values.chunks_exact(area)).enumerate() {
                     let channel = group * per_group + index;
-                    let mut gain = gains[channel] / deviation;
-                    let mut bias = biases[channel] - mean * gain;
-                    if let Some((scales, shifts)) = modulation {
+                    let mut gain = parameters.gains[channel] / deviation;
+                    let mut bias = parameters.biases[channel] - mean * gain;
+                    if let Some((scales, shifts)) = parameters.modulation {
                         let scale = 1.0 + scales[channel];
                         (gain, bias) = (gain * scale, bias * scale + shifts[channel]);
                     }
                     transform(output, values, gain, bias, self.activation != NormActivation::None);
                 }
             });
-        Ok(())
     }
-}
 
-impl GroupNorm {
     /// Mean and standard deviation. The variance comes from a second pass over the differences, since the
     /// difference of two large sums would lose it.
     fn statistics(&self, values: &[f32]) -> (f32, f32) {

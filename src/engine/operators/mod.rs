@@ -15,7 +15,7 @@ mod tests;
 pub use attention::Attention;
 pub use embedding::QuantizedEmbedding;
 pub use float_convolution::FloatConvolution;
-pub use group_norm::{GroupNorm, NormActivation};
+pub use group_norm::{GroupNorm, NormActivation, Parameters};
 pub use layer_norm::LayerNorm;
 pub use quantized_convolution::QuantizedConvolution;
 pub use quantized_linear::QuantizedLinear;

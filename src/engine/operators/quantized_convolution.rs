@@ -1,17 +1,19 @@
-//! `QConv`: convolution with mapped int8 weights; the input is quantized with one scale.
+//! `QConv`: convolution with mapped int8 weights; the input is quantized with one scale. What stands before and
+//! after it in a graph can be made part of it: a group normalisation, a nearest enlargement, an addition.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tract_onnx::tract_core::internal::*;
 
-use super::check_length;
+use super::{GroupNorm, Parameters, check_length};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::int8::{Image, Outputs, Padding, WeightMatrix, Window, convolve};
 use crate::engine::kernels::Kernel;
 use crate::pack::ExternalTensor;
 
-/// Inputs: x `[1, C, H, W]`, scale `[O]`, bias `[O]`; output `[1, O, H', W']`.
+/// Inputs: x `[1, C, H, W]`, scale `[O]`, bias `[O]`, the parameters of the normalisation where there is one, and
+/// where something is added a picture of the output's shape; output `[1, O, H', W']`.
 #[derive(Clone, Debug)]
 pub struct QuantizedConvolution {
     /// Name of the weights among the mapped tensors.
@@ -28,9 +30,37 @@ pub struct QuantizedConvolution {
     pub kernel: &'static dyn Kernel,
     /// The weights, once bound.
     pub weights: Option<Arc<WeightMatrix>>,
+    /// Normalisation of the input.
+    pub norm: Option<GroupNorm>,
+    /// How often each row and column of the input is repeated, after the normalisation.
+    pub enlarge: usize,
+    /// Whether the last input is added to the output.
+    pub residual: bool,
 }
 
 impl QuantizedConvolution {
+    /// Inputs before the parameters of the normalisation.
+    pub const OWN_INPUTS: usize = 3;
+
+    fn parameters(&self) -> usize {
+        self.norm.as_ref().map_or(0, GroupNorm::parameters)
+    }
+
+    /// `[C, H, W]` of a picture before it is enlarged, and quantized with what belongs before.
+    fn quantize(&self, inputs: &Inputs, shape: [usize; 3]) -> TractResult<Image> {
+        let (picture, mask) = (inputs.floats(0)?, self.kernel.activation_mask());
+        let Some(norm) = &self.norm else {
+            return Ok(Image::quantize(picture, shape, self.enlarge, self.padding, mask));
+        };
+        let mut normalised = vec![0.0; picture.len()];
+        norm.apply(
+            picture,
+            &Parameters::read(inputs, Self::OWN_INPUTS, norm.activation)?,
+            &mut normalised,
+        );
+        Ok(Image::quantize(&normalised, shape, self.enlarge, self.padding, mask))
+    }
+
     fn positions(&self, height: usize, width: usize) -> TractResult<[usize; 2]> {
         let padding = self.padding;
         self.window
@@ -45,7 +75,8 @@ impl Operator for QuantizedConvolution {
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
-        ensure!(inputs.len() == 3, "QConv takes x, its weights, a scale and a bias");
+        let expected = Self::OWN_INPUTS + self.parameters() + usize::from(self.residual);
+        ensure!(inputs.len() == expected, "QConv takes {expected} inputs beside its weights");
         let [1, channels, height, width] = *inputs[0] else {
             bail!("QConv takes one picture, not shape {:?}", inputs[0])
         };
@@ -54,30 +85,33 @@ impl Operator for QuantizedConvolution {
             "the picture has {channels} channels where the weights have {}",
             self.channels
         );
-        inputs[1..]
+        inputs[1..Self::OWN_INPUTS]
             .iter()
             .try_for_each(|shape| check_length("a channel parameter", shape, self.outputs))?;
-        let [tall, wide] = self.positions(height, width)?;
-        Ok(tvec!(1, self.outputs, tall, wide))
+        if let Some(norm) = &self.norm {
+            norm.check(inputs[0], &inputs[Self::OWN_INPUTS..][..self.parameters()])?;
+        }
+        let [tall, wide] = self.positions(height * self.enlarge, width * self.enlarge)?;
+        let output = tvec!(1, self.outputs, tall, wide);
+        ensure!(
+            !self.residual || inputs.last() == Some(&&*output),
+            "what is added has shape {:?}, not {output:?}",
+            inputs.last()
+        );
+        Ok(output)
     }
 
     fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
         let weights = self.weights.as_ref().context("QConv is not bound to its weights")?;
         let shape = [inputs.shape(0)[1], inputs.shape(0)[2], inputs.shape(0)[3]];
-        let image = Image::quantize(inputs.floats(0)?, shape, self.padding, self.kernel.activation_mask());
+        let image = self.quantize(inputs, shape)?;
         let outputs = Outputs {
             scales: inputs.floats(1)?,
             biases: inputs.floats(2)?,
+            residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
         };
-        convolve(
-            self.kernel,
-            weights,
-            &image,
-            self.window,
-            self.positions(shape[1], shape[2])?,
-            outputs,
-            output,
-        );
+        let positions = self.positions(shape[1] * self.enlarge, shape[2] * self.enlarge)?;
+        convolve(self.kernel, weights, &image, self.window, positions, outputs, output);
         Ok(())
     }
 

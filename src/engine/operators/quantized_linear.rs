@@ -54,6 +54,7 @@ impl Operator for QuantizedLinear {
         let outputs = Outputs {
             scales: inputs.floats(1)?,
             biases: inputs.floats(2)?,
+            residual: &[],
         };
         multiply_rows(self.kernel, weights, inputs.floats(0)?, outputs, output);
         Ok(())

@@ -188,6 +188,9 @@ fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
                     padding,
                     kernel,
                     weights: None,
+                    norm: None,
+                    enlarge: 1,
+                    residual: false,
                 };
                 let values = [
                     value(&[1, channels, height, width], &picture),
@@ -202,6 +205,75 @@ fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
             assert!(all.iter().all(|found| *found == all[0]), "kernels differ");
         }
     }
+}
+
+#[test]
+fn what_is_fused_into_a_convolution_changes_no_bit() {
+    let mut numbers = Numbers(17);
+    let kernel = kernels::available()[0];
+    let (channels, outputs, height, width) = (12, 8, 6, 7);
+    let (window, padding) = windows()[0];
+    let weights: Vec<Vec<i8>> = (0..outputs)
+        .map(|_| (0..9 * channels).map(|_| numbers.weight()).collect())
+        .collect();
+    let plain = QuantizedConvolution {
+        tensor: "w".into(),
+        outputs,
+        channels,
+        window,
+        padding,
+        kernel,
+        weights: None,
+        norm: None,
+        enlarge: 1,
+        residual: false,
+    };
+    let norm = GroupNorm {
+        groups: 3,
+        epsilon: 1e-5,
+        activation: NormActivation::ModulateSilu,
+    };
+    let picture = value(&[1, channels, height, width], &numbers.floats(channels * height * width));
+    let parameters: Vec<TValue> = (0..4).map(|_| value(&[channels], &numbers.floats(channels))).collect();
+    let own = [
+        value(&[outputs], &numbers.floats(outputs)),
+        value(&[outputs], &numbers.floats(outputs)),
+    ];
+    let inputs = |picture: &TValue, more: &[TValue]| [std::slice::from_ref(picture), &own[..], more].concat();
+
+    let (shape, normalised) = run(&norm, &[std::slice::from_ref(&picture), &parameters[..]].concat());
+    let apart = run(&*bound(&plain, mapped(&weights)), &inputs(&value(&shape, &normalised), &[]));
+    let fused = QuantizedConvolution {
+        norm: Some(norm),
+        ..plain.clone()
+    };
+    assert_eq!(run(&*bound(&fused, mapped(&weights)), &inputs(&picture, &parameters)), apart);
+
+    let added = numbers.floats(outputs * height * width);
+    let residual = [&parameters[..], &[value(&[1, outputs, height, width], &added)]].concat();
+    let fused = QuantizedConvolution { residual: true, ..fused };
+    let (_, found) = run(&*bound(&fused, mapped(&weights)), &inputs(&picture, &residual));
+    assert!(
+        found
+            .iter()
+            .zip(&apart.1)
+            .zip(&added)
+            .all(|((found, apart), added)| *found == apart + added)
+    );
+
+    let large: Vec<f32> = (0..channels * height * 2 * width * 2)
+        .map(|i| (i / (width * 2), i % (width * 2)))
+        .map(|(row, x)| {
+            picture.try_as_plain_ram().unwrap().as_slice::<f32>().unwrap()
+                [row / (height * 2) * height * width + row % (height * 2) / 2 * width + x / 2]
+        })
+        .collect();
+    let apart = run(
+        &*bound(&plain, mapped(&weights)),
+        &inputs(&value(&[1, channels, height * 2, width * 2], &large), &[]),
+    );
+    let fused = QuantizedConvolution { enlarge: 2, ..plain };
+    assert_eq!(run(&*bound(&fused, mapped(&weights)), &inputs(&picture, &[])), apart);
 }
 
 #[test]
@@ -441,6 +513,9 @@ fn wrong_shapes_are_refused() {
         padding,
         kernel,
         weights: None,
+        norm: None,
+        enlarge: 1,
+        residual: false,
     };
     assert!(
         convolution.output_shape(&[&[1, 4, 2, 9], &[8], &[8]]).is_err(),
