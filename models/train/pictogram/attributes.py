@@ -51,7 +51,7 @@ PEOPLE = {"man", "woman", "person", "people", "men", "women", "boy", "girl", "hu
 # Pictures that mean something else, or nothing, upside down or recoloured.
 FIXED = {"clock", "arrow", "arrows", "button", "keycap", "symbol", "letter", "letters", "sign", "number", "flag", "mark", "o’clock", "thirty"}
 
-RATES = {"recolour": 0.08, "colour": 0.06, "count": 0.03, "pair": 0.03, "small": 0.02, "upside_down": 0.01}
+RATES = {"recolour": 0.05, "colour": 0.04, "count": 0.02, "pair": 0.02, "small": 0.01, "upside_down": 0.005}
 
 
 def to_hsv(picture: np.ndarray):

@@ -3,8 +3,8 @@
     python -m pictogram.evaluate --pack ../pictogram --binary ../../target/release/inkstone
 
 The int8 pictures come from the pack through the binary; teacher and student come from the networks in `--work`,
-started from the very noise that the binary uses. `python -m pictogram.judge` trains the judge first. Writes
-`card/figures.json` and the sheets; `--skip-f32` judges the pack alone, `--sheets` only draws.
+started from the very noise that the binary uses. Three parts: `sheets` draws; `int8` compares the pack with the f32
+student; `judged` asks the judge, which `python -m pictogram.judge` trains first. Figures go to `card/figures.json`.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from .captions import Captions
 from .drawing import Binary, Networks
 from .judge import Judge, load
 
+PARTS = ["sheets", "int8", "judged"]
 SEED = 1
 STEPS = [4, 2, 1]
 TEACHER_STEPS, TEACHER_GUIDANCE = 50, 2.0
@@ -56,13 +57,15 @@ def opaque(picture: np.ndarray) -> np.ndarray:
     return np.concatenate([(picture[..., :3] + 255 - picture[..., 3:]).clip(0, 255), np.full_like(picture[..., 3:], 255)], -1).round().astype(np.uint8)
 
 
-def difference_sheet(binary: Binary, student: Networks, card: Path) -> None:
-    """f32, int8 and eight times their difference."""
-    asked = [(concept, "3d", SEED) for concept in sampling.CONCEPTS]
-    exact, int8 = student.many(asked, settings.SCHEDULES[4]), binary.many(asked, 4)
+def int8_against_f32(binary: Binary, student: Networks, card: Path) -> dict:
+    """PSNR by steps over styles × concepts; a sheet of f32, int8 and eight times their difference."""
+    standard = [(concept, style, SEED) for style in settings.STYLES for concept in sampling.CONCEPTS]
+    pairs = {steps: (student.many(standard, settings.SCHEDULES[steps]), binary.many(standard, steps)) for steps in STEPS}
+    exact, int8 = (pictures[: len(sampling.CONCEPTS)] for pictures in pairs[4])
     apart = 255 - (np.abs(exact - int8) * 8).clip(0, 255)
     apart[..., 3] = 255
     grid([list(opaque(exact)), list(opaque(int8)), list(apart.round().astype(np.uint8))], card / "int8.png")
+    return {f"psnr_{steps}_steps": measures.psnr(*pictures) for steps, pictures in pairs.items()}
 
 
 class Questions:
@@ -142,15 +145,13 @@ def judge_pack(reports: Reports, binary: Binary) -> dict:
     return figures | {"attributes": attribute_accuracy(binary)}
 
 
-def judge_f32(reports: Reports, binary: Binary, work: Path, device: str) -> dict:
+def judge_f32(reports: Reports, work: Path, device: str) -> dict:
     asked = reports.questions.asked()
     teacher = Networks(work, "teacher", reports.captions, device)
     figures = {"teacher_50_steps": reports.full(teacher.many(asked, sampling.teacher_times(TEACHER_STEPS), TEACHER_GUIDANCE))}
     student = Networks(work, "student", reports.captions, device)
-    standard = [(concept, style, SEED) for style in settings.STYLES for concept in sampling.CONCEPTS]
     for steps in STEPS:
         figures[f"f32_{steps}_steps"] = reports.full(student.many(asked, settings.SCHEDULES[steps]))
-        figures[f"psnr_{steps}_steps"] = measures.psnr(student.many(standard, settings.SCHEDULES[steps]), binary.many(standard, steps))
     figures["f32_4_steps"]["conditioning"] = seeds(lambda some: student.many(some, settings.SCHEDULES[4]))["conditioning"]
     return figures
 
@@ -162,22 +163,20 @@ def main() -> None:
     parser.add_argument("--binary", type=Path, required=True)
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
-    parser.add_argument("--skip-f32", action="store_true", help="the pack alone")
-    parser.add_argument("--sheets", action="store_true", help="sheets only")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
     device, binary, card = training.pick_device(options.device), Binary(options.binary, options.pack), options.pack / "card"
-    sheets(binary, card)
-    if options.sheets:
-        return
-    captions = Captions(options.work)
-    questions = Questions(captions, options.questions)
-    reports = Reports(load(options.work, device), questions, options.work, device)
-    figures = {"seed": SEED, "questions": len(questions.indices), "candidates": len(questions.names)}
-    figures["real"] = reports.full(reports.array[np.array(questions.indices)].astype(np.float32))
-    figures |= judge_pack(reports, binary)
-    if not options.skip_f32:
-        figures |= judge_f32(reports, binary, options.work, device)
-        difference_sheet(binary, Networks(options.work, "student", captions, device), card)
+    captions, figures = Captions(options.work), {"seed": SEED}
+    if "sheets" in options.parts:
+        sheets(binary, card)
+    if "int8" in options.parts:
+        figures |= int8_against_f32(binary, Networks(options.work, "student", captions, device), card)
+    if "judged" in options.parts:
+        questions = Questions(captions, options.questions)
+        reports = Reports(load(options.work, device), questions, options.work, device)
+        figures |= {"questions": len(questions.indices), "candidates": len(questions.names)}
+        figures["real"] = reports.full(reports.array[np.array(questions.indices)].astype(np.float32))
+        figures |= judge_pack(reports, binary) | judge_f32(reports, options.work, device)
     text = json.dumps(figures, indent=2)
     (card / "figures.json").write_text(text + "\n", encoding="utf-8")
     print(text)
