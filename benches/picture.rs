@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use inkstone::diffusion::{Observer, Pipeline, Progress, Request};
+use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
 use inkstone::engine::{Engine, Stage, Value};
 use inkstone::pack::{Element, Pack};
 
@@ -52,12 +52,15 @@ fn stages(criterion: &mut Criterion) {
 fn picture(criterion: &mut Criterion) {
     let pack = shipped();
     let pipeline = Pipeline::load(&pack).expect("the shipped pack loads");
-    let style = pipeline.styles().first();
+    let style = pack.manifest().styles.first();
+    let reader = PromptReader::load(&pack).expect("the shipped pack has a tokenizer");
+    let prompt = reader.read("a red apple").expect("the prompt has words");
+    let negative = reader.nothing().expect("the tokenizer works");
     for (threads, steps) in [(1, 1), (1, 4), (2, 4)] {
         let engine = Engine::new(threads).expect("threads can be started");
         let request = Request {
-            prompt: "a red apple",
-            negative: "",
+            prompt: &prompt,
+            negative: &negative,
             style,
             steps,
             guidance: 1.0,

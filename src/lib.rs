@@ -18,7 +18,7 @@
 //! * [`cli`]: the command line over all of it.
 //!
 //! ```no_run
-//! use inkstone::diffusion::{Observer, Pipeline, Progress, Request};
+//! use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
 //! use inkstone::{engine::Engine, pack::Pack};
 //!
 //! struct Quiet;
@@ -29,8 +29,11 @@
 //! }
 //!
 //! let pack = Pack::open("models/pictogram".as_ref())?;
+//! let reader = PromptReader::load(&pack)?;
+//! let (prompt, negative) = (reader.read("a red apple")?, reader.nothing()?);
+//! drop(reader);
 //! let (engine, pipeline) = (Engine::new(2)?, Pipeline::load(&pack)?);
-//! let request = Request { prompt: "a red apple", negative: "", style: None, steps: 4, guidance: 1.0, seed: 7 };
+//! let request = Request { prompt: &prompt, negative: &negative, style: None, steps: 4, guidance: 1.0, seed: 7 };
 //! let picture = pipeline.generate(&engine, &request, &mut Quiet)?.picture;
 //! println!("{}", picture.sha256());
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::locate::PackArgument;
 use super::{CliError, interrupt, output};
 use crate::bench::PeakMemory;
-use crate::diffusion::{Generation, Observer, Pipeline, Progress, Request, choose_style};
+use crate::diffusion::{Generation, Observer, Pipeline, Progress, Prompt, PromptReader, Request, choose_style};
 use crate::engine::Engine;
 use crate::pack::Pack;
 use crate::picture::{Background, Picture, PngError, Provenance, Resampling, png, scale};
@@ -77,7 +77,8 @@ fn threads(text: &str) -> Result<usize, String> {
 
 /// A request with everything decided.
 struct Plan {
-    prompt: String,
+    prompt: Prompt,
+    negative: Prompt,
     style: Option<crate::pack::Style>,
     steps: usize,
     guidance: f32,
@@ -89,13 +90,15 @@ struct Plan {
 pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
     let pack = arguments.pack.open()?;
     let engine = Engine::new(arguments.threads.unwrap_or(0))?;
+    let mut memory = PeakMemory::default();
+    let plan = plan(arguments, &pack, &mut memory)?;
     let pipeline = Pipeline::load(&pack)?;
-    let plan = plan(arguments, &pipeline)?;
+    pipeline.check(&request(&plan, plan.first_seed))?;
     interrupt::listen();
     let bar = output::progress(plan.files.len() as u64 * (plan.steps as u64 + 2), "{bar:32} {msg} {eta} left");
     let mut watch = Watch {
         bar,
-        memory: PeakMemory::default(),
+        memory,
         first_step: None,
         started,
         folder: previews(arguments)?,
@@ -104,7 +107,7 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
     let mut shown = Vec::new();
     for (index, file) in plan.files.iter().enumerate() {
         let seed = plan.first_seed.wrapping_add(index as u64);
-        let request = request(arguments, &plan, seed);
+        let request = request(&plan, seed);
         let drawing = Instant::now();
         let generation = pipeline.generate(&engine, &request, &mut watch)?;
         let drawn = drawing.elapsed();
@@ -136,18 +139,22 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
     })
 }
 
-fn plan(arguments: &Arguments, pipeline: &Pipeline) -> Result<Plan, CliError> {
-    let (style, prompt) = choose_style(pipeline.styles(), arguments.style.as_deref(), &arguments.prompt)?;
-    let sampling = pipeline.sampling();
+/// Decides everything that can be decided before the stages are loaded.
+fn plan(arguments: &Arguments, pack: &Pack, memory: &mut PeakMemory) -> Result<Plan, CliError> {
+    let (style, prompt) = choose_style(&pack.manifest().styles, arguments.style.as_deref(), &arguments.prompt)?;
+    let sampling = pack.text_to_picture()?.sampling;
+    let reader = PromptReader::load(pack)?;
+    let negative = arguments.negative.as_deref().filter(|text| !text.is_empty());
     let mut plan = Plan {
-        prompt,
+        prompt: reader.read(&prompt)?,
+        negative: negative.map_or_else(|| reader.nothing(), |text| reader.read(text))?,
         style: style.cloned(),
         steps: arguments.steps.unwrap_or(sampling.default_steps),
         guidance: arguments.guidance.unwrap_or(sampling.default_guidance),
         first_seed: arguments.seed.unwrap_or_else(random_seed),
         files: Vec::new(),
     };
-    pipeline.check(&request(arguments, &plan, plan.first_seed))?;
+    memory.sample();
     if let Some(size) = arguments.size
         && !scale::SIZES.contains(&size)
     {
@@ -157,10 +164,10 @@ fn plan(arguments: &Arguments, pipeline: &Pipeline) -> Result<Plan, CliError> {
     Ok(plan)
 }
 
-fn request<'a>(arguments: &'a Arguments, plan: &'a Plan, seed: u64) -> Request<'a> {
+fn request(plan: &Plan, seed: u64) -> Request<'_> {
     Request {
         prompt: &plan.prompt,
-        negative: arguments.negative.as_deref().unwrap_or_default(),
+        negative: &plan.negative,
         style: plan.style.as_ref(),
         steps: plan.steps,
         guidance: plan.guidance,

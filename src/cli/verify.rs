@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::locate::Subject;
 use super::{CliError, output};
-use crate::diffusion::Pipeline;
+use crate::diffusion::{Pipeline, PromptReader};
 use crate::engine::Stage;
 use crate::pack::{Pack, TEXT_TO_PICTURE};
 use crate::picture::{png, verify};
@@ -27,6 +27,7 @@ fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
     bar.finish_and_clear();
     let manifest = pack.manifest();
     if manifest.tasks.iter().any(|task| task == TEXT_TO_PICTURE) {
+        PromptReader::load(&pack)?.nothing()?;
         Pipeline::load(&pack)?;
     } else {
         manifest.stages.keys().try_for_each(|stage| Stage::load(&pack, stage).map(drop))?;

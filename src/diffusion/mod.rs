@@ -1,7 +1,7 @@
 //! Diffusion: from a prompt to a picture. Owns prompts, noise, schedules, guidance and the sampling loop;
 //! depends on [`crate::pack`], [`crate::engine`] and [`crate::picture`].
 //!
-//! [`Pipeline::load`] makes a pack's stages ready; [`Pipeline::generate`] draws one picture and tells an
+//! [`PromptReader`] turns words into a [`Prompt`]; [`Pipeline::load`] makes a pack's stages ready; [`Pipeline::generate`] draws one picture and tells an
 //! [`Observer`] how far it is.
 
 mod error;
@@ -13,4 +13,4 @@ mod sampler;
 pub use error::DiffusionError;
 pub use noise::gaussian_noise;
 pub use pipeline::{Generation, Observer, Pipeline, Progress, Request, StageTime};
-pub use prompt::{Prompt, choose_style};
+pub use prompt::{Prompt, PromptReader, choose_style};

@@ -13,9 +13,9 @@ use crate::picture::Picture;
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// What to draw.
-    pub prompt: &'a str,
-    /// What to move away from where `guidance` is not 1; the empty text where nothing is said.
-    pub negative: &'a str,
+    pub prompt: &'a Prompt,
+    /// What to move away from where `guidance` is not 1.
+    pub negative: &'a Prompt,
     /// The style; none where the pack has none.
     pub style: Option<&'a Style>,
     /// Number of denoising steps, one of the pack's schedules.
@@ -71,10 +71,8 @@ pub struct Generation {
 
 /// A pack's stages, ready to draw.
 pub struct Pipeline {
-    prompt: Prompt,
     shape: PictureShape,
     sampling: Sampling,
-    styles: Vec<Style>,
     text_encoder: LoadedStage,
     denoiser: LoadedStage,
     decoder: Option<LoadedStage>,
@@ -141,10 +139,8 @@ impl Pipeline {
         let has_decoder = pack.manifest().stages.contains_key(DECODER);
         let decoder = has_decoder.then(|| LoadedStage::load(pack, DECODER)).transpose()?;
         let pipeline = Pipeline {
-            prompt: Prompt::load(pack)?,
             shape: tables.picture.clone(),
             sampling: tables.sampling.clone(),
-            styles: pack.manifest().styles.clone(),
             text_encoder,
             denoiser,
             decoder,
@@ -200,20 +196,11 @@ impl Pipeline {
         &self.sampling
     }
 
-    /// The pack's styles.
-    pub fn styles(&self) -> &[Style] {
-        &self.styles
-    }
-
     /// Checks everything about a request that can be checked before anything runs.
     ///
     /// # Errors
-    /// If the prompt, the steps or the guidance are not what the pack takes.
+    /// If the steps or the guidance are not what the pack takes.
     pub fn check(&self, request: &Request) -> Result<(), DiffusionError> {
-        self.prompt.check(request.prompt)?;
-        if !request.negative.is_empty() {
-            self.prompt.check(request.negative)?;
-        }
         if self.sampling.schedule(request.steps).is_none() {
             return Err(DiffusionError::Steps {
                 steps: request.steps,
@@ -263,9 +250,11 @@ impl Pipeline {
         })
     }
 
-    fn encode(&self, engine: &Engine, text: &str, style: i64) -> Result<Named, DiffusionError> {
-        let ids = self.prompt.tokens(text)?;
-        let values = Named::from([(IDS.into(), Value::I64(ids)), (STYLE.into(), Value::I64(vec![style]))]);
+    fn encode(&self, engine: &Engine, prompt: &Prompt, style: i64) -> Result<Named, DiffusionError> {
+        let values = Named::from([
+            (IDS.into(), Value::I64(prompt.ids().to_vec())),
+            (STYLE.into(), Value::I64(vec![style])),
+        ]);
         let mut outputs: Named = self.text_encoder.run(engine, &values)?.into_iter().collect();
         outputs.insert(STYLE.into(), Value::I64(vec![style]));
         Ok(outputs)

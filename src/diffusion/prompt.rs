@@ -7,33 +7,47 @@ use tokenizers::Tokenizer;
 use super::DiffusionError;
 use crate::pack::{self, Pack, Style};
 
-/// A pack's tokenizer and limits.
+/// A prompt as the text encoder takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
+    ids: Vec<i64>,
+}
+
+impl Prompt {
+    /// Token ids, as many as the pack's text encoder takes.
+    pub fn ids(&self) -> &[i64] {
+        &self.ids
+    }
+}
+
+/// A pack's tokenizer and limits. It holds more memory than a whole step of denoising: read the prompts first, and
+/// drop it before the stages are loaded.
+pub struct PromptReader {
     tokenizer: Tokenizer,
     file: PathBuf,
     limits: pack::Prompt,
 }
 
-impl Prompt {
+impl PromptReader {
     /// Reads the pack's tokenizer.
     ///
     /// # Errors
     /// If the pack makes no pictures from text or its tokenizer cannot be read.
-    pub fn load(pack: &Pack) -> Result<Prompt, DiffusionError> {
+    pub fn load(pack: &Pack) -> Result<PromptReader, DiffusionError> {
         let limits = pack.text_to_picture()?.prompt.clone();
         let file = pack.folder().join(&limits.tokenizer);
         let tokenizer = Tokenizer::from_file(&file).map_err(|error| DiffusionError::Tokenizer {
             file: file.clone(),
             problem: error.to_string(),
         })?;
-        Ok(Prompt { tokenizer, file, limits })
+        Ok(PromptReader { tokenizer, file, limits })
     }
 
-    /// Refuses prompts without words and prompts longer than the pack reads.
+    /// The tokens of what somebody asks for.
     ///
     /// # Errors
-    /// See above.
-    pub fn check(&self, text: &str) -> Result<(), DiffusionError> {
+    /// If the text has no words or more characters than the pack reads, or the tokenizer fails.
+    pub fn read(&self, text: &str) -> Result<Prompt, DiffusionError> {
         let characters = text.chars().count();
         if characters > self.limits.max_characters {
             return Err(DiffusionError::LongPrompt {
@@ -44,15 +58,19 @@ impl Prompt {
         if text.chars().all(|character| character.is_whitespace() || character.is_control()) {
             return Err(DiffusionError::EmptyPrompt);
         }
-        Ok(())
+        self.tokens(text)
     }
 
-    /// Ids of the text encoder's input: cut or filled up to the pack's number of tokens. The empty text is the
-    /// one that guidance moves away from.
+    /// The empty prompt, from which guidance moves away where nothing else is said.
     ///
     /// # Errors
     /// If the tokenizer fails.
-    pub fn tokens(&self, text: &str) -> Result<Vec<i64>, DiffusionError> {
+    pub fn nothing(&self) -> Result<Prompt, DiffusionError> {
+        self.tokens("")
+    }
+
+    /// Cut or filled up to the pack's number of tokens.
+    fn tokens(&self, text: &str) -> Result<Prompt, DiffusionError> {
         let encoding = self.tokenizer.encode(text, true).map_err(|error| DiffusionError::Tokenizer {
             file: self.file.clone(),
             problem: error.to_string(),
@@ -66,7 +84,7 @@ impl Prompt {
             );
         }
         ids.resize(self.limits.max_tokens, i64::from(self.limits.padding));
-        Ok(ids)
+        Ok(Prompt { ids })
     }
 }
 

@@ -74,7 +74,7 @@ def main() -> None:
 
     while clock.fraction < 1:
         training.set_rates(made, clock.rate(step, 20, 0.3))
-        indices = chooser.choice(captions.training, options.batch)
+        indices = chooser.choice(captions.training, options.batch, p=captions.weights)
         drawn, *prompts = asking.batch(indices, generator, empty=0.05, style_word=0.15)
         ids, styles = (part.to(device) for part in prompts)
         start, end = (part.to(device) for part in intervals(chooser, options.batch))

@@ -117,6 +117,19 @@ class AttentionBlock(nn.Module):
         return x + out.transpose(1, 2).unflatten(2, x.shape[2:])
 
 
+class Draft(nn.Module):
+    """Condition N×256 → the mean of the pictures N×4×32×32 that the words may mean."""
+
+    def __init__(self, hidden: int = 1024):
+        super().__init__()
+        self.one, self.two = nn.Linear(settings.CONDITION, hidden), nn.Linear(hidden, hidden)
+        self.three = nn.Linear(hidden, settings.CHANNELS * settings.PICTURE**2)
+
+    def forward(self, condition):
+        rows = self.three(F.silu(self.two(F.silu(self.one(condition)))))
+        return rows.unflatten(1, (settings.CHANNELS, settings.PICTURE, settings.PICTURE))
+
+
 class Denoiser(nn.Module):
     """Noisy picture N×4×32×32, time N in [0, 1], context, condition → clean picture N×4×32×32."""
 
@@ -146,6 +159,11 @@ class Denoiser(nn.Module):
         self.canvas3 = nn.Conv2d(self.canvas[0], current, 1)
         nn.init.zeros_(self.canvas2.weight)
         nn.init.zeros_(self.canvas2.bias)
+        # What a thing in a style looks like is learned a hundred times faster without the rest of the network.
+        self.draft = Draft()
+        self.draft_in = nn.Conv2d(settings.CHANNELS, channels[0], 3, padding=1)
+        nn.init.zeros_(self.draft_in.weight)
+        nn.init.zeros_(self.draft_in.bias)
         self.middle = nn.ModuleList(
             [ResidualBlock(current, current, width), AttentionBlock(current, context), ResidualBlock(current, current, width)]
         )
@@ -169,8 +187,8 @@ class Denoiser(nn.Module):
         return self.time2(F.silu(self.time1(hats)))
 
     def forward(self, x, time, context, condition):
+        h = self.first(x) + self.draft_in(self.draft(condition))
         condition = F.silu(self.embed_time(time) + condition)
-        h = self.first(x)
         skips = [h]
         for module in self.down:
             h = run_stage(module, h, context, condition)

@@ -47,15 +47,15 @@ def denoising_loss(model, pictures, ids, styles, device):
 
 
 def start(model: Model, options, path: Path, device: str) -> dict:
-    """Weights to start from: the run's own checkpoint, a pack, or the names stage."""
+    """Weights to start from: the run's own checkpoint, a pack, or the draft stage."""
     if path.exists():
         return torch.load(path, map_location=device)
     if options.from_pack:
         load_pack(options.from_pack, model)
-    elif (options.work / "names.pt").exists():
-        words = torch.load(options.work / "names.pt", map_location=device)["text"]
-        missing = model.text.load_state_dict(words, strict=False)
-        assert not missing.missing_keys, missing
+    elif (options.work / "draft.pt").exists():
+        taught = torch.load(options.work / "draft.pt", map_location=device)
+        model.text.load_state_dict(taught["text"])
+        model.denoiser.draft.load_state_dict(taught["model"])
     return {}
 
 
@@ -92,8 +92,10 @@ def main() -> None:
 
     running, begun, next_save, next_sheet = None, clock.elapsed, clock.elapsed + options.save_every, clock.elapsed + options.sheet_every
     while clock.fraction < 1:
-        training.set_rates(made, clock.rate(step, 300, options.hold))
-        indices = chooser.choice(captions.training, options.batch)
+        # While the rate falls, the weights themselves average; a long memory would only keep them back.
+        rate = clock.rate(step, 300, options.hold)
+        training.set_rates(made, rate)
+        indices = chooser.choice(captions.training, options.batch, p=captions.weights)
         pictures, ids, styles = asking.batch(indices, generator, empty=0.1, style_word=0.15)
         loss = denoising_loss(model, as_pictures(pictures, device), ids.to(device), styles.to(device), device)
         for optimiser in made:
@@ -103,7 +105,7 @@ def main() -> None:
         for optimiser in made:
             optimiser.step()
         step, seen = step + 1, seen + options.batch
-        training.follow(average, model, min(0.9995, max(0.0, 1 - 20 / (step + 1))))
+        training.follow(average, model, min(1 - 0.0005 / max(rate, 0.25), max(0.0, 1 - 20 / (step + 1))))
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
         if step % 100 == 0:
             speed = seen / (clock.elapsed - begun) / 60

@@ -9,6 +9,8 @@ use crate::engine::lanes::widest;
 
 /// Bytes of activation panels that are packed at once: stays in a core's second-level cache.
 const BLOCK_BYTES: usize = 192 << 10;
+/// Columns whose panels one thread packs together.
+const STRIP: usize = 32;
 
 /// What a product becomes: `sum·scale·input scale + bias + residual`.
 #[derive(Clone, Copy)]
@@ -60,11 +62,16 @@ pub fn convolve(
     for first in (0..panels).step_by(block_panels) {
         let count = block_panels.min(panels - first);
         let block = &mut packed[..count * panel_bytes];
-        block.par_chunks_mut(panel_bytes).enumerate().for_each(|(index, panel)| {
-            let start = (first + index) * panel_columns;
-            let runs = runs(start..columns.min(start + panel_columns), positions[1], window.strides, image.width);
-            gather(panel, panel_columns, image, window, &runs);
-        });
+        let strip_panels = (STRIP / panel_columns).max(1);
+        block
+            .par_chunks_mut(strip_panels * panel_bytes)
+            .enumerate()
+            .for_each(|(index, strip)| {
+                let start = (first + index * strip_panels) * panel_columns;
+                let end = columns.min(start + strip.len() / panel_bytes * panel_columns);
+                let runs = runs(start..end, positions[1], window.strides, image.width);
+                gather(strip, [panel_columns, panel_bytes], image, window, &runs);
+            });
         let block = &*block;
         output.par_chunks_mut(ROWS * columns).enumerate().for_each(|(row_panel, rows)| {
             let mut sums = vec![0i32; ROWS * kernel.panels() * panel_columns];
@@ -121,43 +128,35 @@ fn dequantize(sums: &[i32], block: &Block, first_row: usize, scale: f32, outputs
     }
 }
 
-/// Fills one panel: for each of its columns, the window's groups in the order of the weights (y, x, channel).
-fn gather(panel: &mut [u8], panel_columns: usize, image: &Image, window: Window, runs: &[Run]) {
-    // Copies of a length that the compiler knows are one or two vector instructions; calls cost more than they move.
-    match (runs, panel_columns * GROUP) {
-        ([run], 64) if run.length == 16 => gather_whole::<64, 64>(panel, image, window, runs),
-        ([run], 32) if run.length == 8 => gather_whole::<32, 32>(panel, image, window, runs),
-        ([run], 16) if run.length == 4 => gather_whole::<16, 16>(panel, image, window, runs),
-        ([first, second], 64) if first.length == 8 && second.length == 8 => gather_whole::<64, 32>(panel, image, window, runs),
-        (_, bytes) => each_place(panel.chunks_exact_mut(bytes), image, window, |out, plane, offset| {
-            for run in runs {
-                let source = (run.source + offset) * GROUP;
-                out[run.target * GROUP..][..run.length * GROUP].copy_from_slice(&plane[source..][..run.length * GROUP]);
-            }
-        }),
+/// Fills some panels of `[columns, bytes]`: for each column, the window's groups in the order of the weights (y, x,
+/// channel).
+fn gather(strip: &mut [u8], panel: [usize; 2], image: &Image, window: Window, runs: &[Run]) {
+    // Copies of a length that the compiler knows are a few vector instructions; calls cost more than they move.
+    let whole = |pixels: usize| panel[0].is_multiple_of(pixels) && runs.iter().all(|run| run.fits(pixels));
+    match [16, 8, 4].into_iter().find(|&pixels| whole(pixels)) {
+        Some(16) => gather_pieces::<64>(strip, panel, image, window, runs),
+        Some(8) => gather_pieces::<32>(strip, panel, image, window, runs),
+        Some(4) => gather_pieces::<16>(strip, panel, image, window, runs),
+        _ => gather_pieces::<GROUP>(strip, panel, image, window, runs),
     }
 }
 
-/// [`gather`] for runs that fill the panel and each hold `RUN` bytes.
-fn gather_whole<const PANEL: usize, const RUN: usize>(panel: &mut [u8], image: &Image, window: Window, runs: &[Run]) {
-    each_place(panel.as_chunks_mut::<PANEL>().0.iter_mut(), image, window, |out, plane, offset| {
-        for (out, run) in out.as_chunks_mut::<RUN>().0.iter_mut().zip(runs) {
-            if let Some(source) = plane[(run.source + offset) * GROUP..].first_chunk() {
-                *out = *source;
-            }
-        }
-    });
-}
-
-/// Calls `fill` with each group of a panel, in the order of the weights: the group, its plane and the pixels from the
-/// window's first place.
-#[inline(always)]
-fn each_place<Out>(mut groups: impl Iterator<Item = Out>, image: &Image, window: Window, fill: impl Fn(Out, &[u8], usize)) {
+/// [`gather`] for runs that can be cut into pieces of `BYTES`.
+fn gather_pieces<const BYTES: usize>(strip: &mut [u8], panel: [usize; 2], image: &Image, window: Window, runs: &[Run]) {
+    let pieces: Vec<[usize; 2]> = runs.iter().flat_map(|run| run.pieces(BYTES / GROUP, panel)).collect();
+    let group_bytes = panel[0] * GROUP;
+    let mut group = 0;
     for y in 0..window.size[0] {
         for x in 0..window.size[1] {
-            let offset = y * image.width + x;
-            for (plane, group) in image.planes().zip(&mut groups) {
-                fill(group, plane, offset);
+            let offset = (y * image.width + x) * GROUP;
+            for plane in image.planes() {
+                let (from, to) = (&plane[offset..], &mut strip[group * group_bytes..]);
+                for &[source, target] in &pieces {
+                    if let (Some(out), Some(pixels)) = (to.get_mut(target..target + BYTES), from.get(source..source + BYTES)) {
+                        out.copy_from_slice(pixels);
+                    }
+                }
+                group += 1;
             }
         }
     }
@@ -165,12 +164,28 @@ fn each_place<Out>(mut groups: impl Iterator<Item = Out>, image: &Image, window:
 
 /// Columns whose pixels lie side by side in the image.
 struct Run {
-    /// First column in the panel.
+    /// First column in the strip.
     target: usize,
     /// Its pixel in the image for the window's first place.
     source: usize,
     /// Columns.
     length: usize,
+}
+
+impl Run {
+    /// Whether the run can be cut into pieces of so many columns, none of them in two panels.
+    fn fits(&self, pixels: usize) -> bool {
+        self.length.is_multiple_of(pixels) && self.target.is_multiple_of(pixels)
+    }
+
+    /// Where pieces of so many columns lie in a plane and in a strip of panels of `[columns, bytes]`, in bytes.
+    fn pieces(&self, pixels: usize, panel: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
+        (0..self.length).step_by(pixels).map(move |place| {
+            let column = self.target + place;
+            let target = column / panel[0] * panel[1] + column % panel[0] * GROUP;
+            [(self.source + place) * GROUP, target]
+        })
+    }
 }
 
 fn runs(columns: std::ops::Range<usize>, width: usize, strides: [usize; 2], image_width: usize) -> Vec<Run> {

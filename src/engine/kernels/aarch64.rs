@@ -7,6 +7,8 @@ use std::arch::asm;
 
 /// Columns of one activation panel: those of a vector of 32-bit sums. Narrow panels waste few columns.
 const COLUMNS: usize = 4;
+/// Panels whose sums [`three_panels`] keeps in registers.
+const DOTPROD_PANELS: usize = 3;
 /// Bytes of one group of an activation panel.
 const COLUMN_BYTES: usize = COLUMNS * GROUP;
 /// Bytes of one group of a weight panel.
@@ -43,18 +45,22 @@ impl Kernel for NeonDotprod {
     }
 
     fn panels(&self) -> usize {
-        3
+        2 * DOTPROD_PANELS
     }
 
     fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
         super::assert_shapes(self, weights, activations, groups, count, sums);
-        let (weights, activations, sums) = (weights.as_ptr(), activations.as_ptr().cast(), sums.as_mut_ptr());
+        let (weights, stride) = (weights.as_ptr(), count * COLUMNS);
+        let threes = count / DOTPROD_PANELS * DOTPROD_PANELS;
         // SAFETY: `available` found the features; the slices are long enough for `count` panels.
         unsafe {
-            match count {
-                1 => neon_dotprod::<1>(weights, activations, groups, sums),
-                2 => neon_dotprod::<2>(weights, activations, groups, sums),
-                _ => neon_dotprod::<3>(weights, activations, groups, sums),
+            let panel = |index: usize| activations.as_ptr().cast::<i8>().add(index * groups * COLUMN_BYTES);
+            let sums = sums.as_mut_ptr();
+            for first in (0..threes).step_by(DOTPROD_PANELS) {
+                three_panels(weights, panel(first), groups, sums.add(first * COLUMNS), stride);
+            }
+            for last in threes..count {
+                one_panel(weights, panel(last), groups, sums.add(last * COLUMNS), stride);
             }
         }
     }
@@ -77,61 +83,160 @@ impl Kernel for Neon {
         0
     }
 
+    fn panels(&self) -> usize {
+        4
+    }
+
     fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
         super::assert_shapes(self, weights, activations, groups, count, sums);
-        // SAFETY: `available` found the feature; the slices are long enough for one panel.
-        unsafe { neon(weights.as_ptr(), activations.as_ptr().cast(), groups, sums.as_mut_ptr()) };
+        for panel in 0..count {
+            // SAFETY: `available` found the feature; the slices are long enough for `count` panels.
+            unsafe {
+                let activations = activations.as_ptr().cast::<i8>().add(panel * groups * COLUMN_BYTES);
+                let sums = sums.as_mut_ptr().add(panel * COLUMNS);
+                neon(weights.as_ptr(), activations, groups, sums, count * COLUMNS);
+            }
+        }
     }
 }
 
-/// A vector holds four columns of one row, and each weight group is taken as one element of its vector.
-///
+/// Sums of one weight panel with `COUNT` activation panels: a vector holds four columns of one row.
+type RowTotals<const COUNT: usize> = [[int32x4_t; ROWS]; COUNT];
+
 /// # Safety
-/// `weights` holds `groups` groups, `activations` `COUNT` panels of as many, `sums` `[8][COUNT·4]`.
+/// `weights` holds `groups` groups, `activations` three panels of as many, `sums` eight rows of twelve sums, each
+/// `stride` after the one before.
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn neon_dotprod<const COUNT: usize>(weights: *const i8, activations: *const i8, groups: usize, sums: *mut i32) {
-    let mut totals = [[vdupq_n_s32(0); COUNT]; ROWS];
-    for group in (0..groups & !1).step_by(2) {
-        // SAFETY: `group` and its successor are within the caller's weights.
-        let (even, odd) = unsafe { (load_weights(weights, group), load_weights(weights, group + 1)) };
-        for panel in 0..COUNT {
-            // SAFETY: `panel`, `group` and its successor are within the caller's panels.
-            let (first, second) = unsafe {
-                let columns = activations.add((panel * groups + group) * COLUMN_BYTES);
-                (vld1q_s8(columns), vld1q_s8(columns.add(COLUMN_BYTES)))
-            };
-            add_products(&mut totals, panel, first, even);
-            add_products(&mut totals, panel, second, odd);
-        }
+unsafe fn three_panels(weights: *const i8, activations: *const i8, groups: usize, sums: *mut i32, stride: usize) {
+    let mut totals: RowTotals<DOTPROD_PANELS> = [[vdupq_n_s32(0); ROWS]; DOTPROD_PANELS];
+    if groups >= 2 {
+        // SAFETY: the operands hold as many pairs of groups.
+        unsafe { add_three_panels(&mut totals, weights, activations, groups) };
     }
     if groups % 2 == 1 {
         let group = groups - 1;
-        // SAFETY: `group` is within the caller's weights.
-        let weights = unsafe { load_weights(weights, group) };
-        for panel in 0..COUNT {
-            // SAFETY: `panel` and `group` are within the caller's panels.
-            let columns = unsafe { vld1q_s8(activations.add((panel * groups + group) * COLUMN_BYTES)) };
-            add_products(&mut totals, panel, columns, weights);
+        let [first, second, third] = &mut totals;
+        // SAFETY: the group is within the caller's weights and panels.
+        unsafe {
+            add_products(first, weights, activations, group);
+            add_products(second, weights, activations.add(groups * COLUMN_BYTES), group);
+            add_products(third, weights, activations.add(2 * groups * COLUMN_BYTES), group);
         }
     }
-    for (index, &total) in totals.as_flattened().iter().enumerate() {
-        // SAFETY: there are 8·COUNT vectors, each of 4 sums, row by row.
-        unsafe { vst1q_s32(sums.add(index * COLUMNS), total) };
+    for (panel, totals) in totals.iter().enumerate() {
+        // SAFETY: each of the eight rows has three vectors of four sums.
+        unsafe { store_rows(totals, sums.add(panel * COLUMNS), stride) };
+    }
+}
+
+/// The same of one panel, `sums` eight rows of four.
+///
+/// # Safety
+/// See [`three_panels`].
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn one_panel(weights: *const i8, activations: *const i8, groups: usize, sums: *mut i32, stride: usize) {
+    let mut totals = [vdupq_n_s32(0); ROWS];
+    for group in 0..groups {
+        // SAFETY: the group is within the caller's weights and panel.
+        unsafe { add_products(&mut totals, weights, activations, group) };
+    }
+    // SAFETY: the caller vouches for the sums.
+    unsafe { store_rows(&totals, sums, stride) };
+}
+
+/// # Safety
+/// `sums` holds eight rows of four, each `stride` after the one before.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn store_rows(totals: &[int32x4_t; ROWS], sums: *mut i32, stride: usize) {
+    for (row, &total) in totals.iter().enumerate() {
+        // SAFETY: the caller vouches for the sums.
+        unsafe { vst1q_s32(sums.add(row * stride), total) };
+    }
+}
+
+/// The instructions for a pair of groups of one panel, whose address moves on by both. The weights are in v0 and v1
+/// (first group) and v2 and v3 (second group).
+#[rustfmt::skip] // one row a line
+macro_rules! panel_products {
+    ($address:literal, [$a:literal, $b:literal, $c:literal, $d:literal, $e:literal, $f:literal, $g:literal, $h:literal]) => {
+        concat!(
+            "ldp q4, q5, [", $address, "], #32\n",
+            "sdot ", $a, ".4s, v4.16b, v0.4b[0]\n",
+            "sdot ", $b, ".4s, v4.16b, v0.4b[1]\n",
+            "sdot ", $c, ".4s, v4.16b, v0.4b[2]\n",
+            "sdot ", $d, ".4s, v4.16b, v0.4b[3]\n",
+            "sdot ", $e, ".4s, v4.16b, v1.4b[0]\n",
+            "sdot ", $f, ".4s, v4.16b, v1.4b[1]\n",
+            "sdot ", $g, ".4s, v4.16b, v1.4b[2]\n",
+            "sdot ", $h, ".4s, v4.16b, v1.4b[3]\n",
+            "sdot ", $a, ".4s, v5.16b, v2.4b[0]\n",
+            "sdot ", $b, ".4s, v5.16b, v2.4b[1]\n",
+            "sdot ", $c, ".4s, v5.16b, v2.4b[2]\n",
+            "sdot ", $d, ".4s, v5.16b, v2.4b[3]\n",
+            "sdot ", $e, ".4s, v5.16b, v3.4b[0]\n",
+            "sdot ", $f, ".4s, v5.16b, v3.4b[1]\n",
+            "sdot ", $g, ".4s, v5.16b, v3.4b[2]\n",
+            "sdot ", $h, ".4s, v5.16b, v3.4b[3]\n",
+        )
+    };
+}
+
+/// Adds the products of all pairs of groups of three panels, 55 instructions for 768 products. In assembly language,
+/// for not every level of optimisation keeps the sums in their registers.
+///
+/// # Safety
+/// `weights` holds `groups` groups, of which there are two or more, and `activations` three panels of as many.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn add_three_panels(totals: &mut RowTotals<DOTPROD_PANELS>, weights: *const i8, activations: *const i8, groups: usize) {
+    let panel = groups * COLUMN_BYTES;
+    let [one, two, three] = totals;
+    // SAFETY: reads 64 bytes of weights and 32 of each panel for each pair; writes only the registers named here.
+    unsafe {
+        asm!(
+            "2:",
+            "ldp q0, q1, [{weights}], #32",
+            "ldp q2, q3, [{weights}], #32",
+            panel_products!("{one}", ["v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15"]),
+            panel_products!("{two}", ["v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23"]),
+            panel_products!("{three}", ["v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31"]),
+            "subs {left}, {left}, #1",
+            "b.ne 2b",
+            weights = inout(reg) weights => _,
+            one = inout(reg) activations => _,
+            two = inout(reg) activations.add(panel) => _,
+            three = inout(reg) activations.add(2 * panel) => _,
+            left = inout(reg) groups / 2 => _,
+            out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _,
+            inout("v8") one[0], inout("v9") one[1], inout("v10") one[2], inout("v11") one[3],
+            inout("v12") one[4], inout("v13") one[5], inout("v14") one[6], inout("v15") one[7],
+            inout("v16") two[0], inout("v17") two[1], inout("v18") two[2], inout("v19") two[3],
+            inout("v20") two[4], inout("v21") two[5], inout("v22") two[6], inout("v23") two[7],
+            inout("v24") three[0], inout("v25") three[1], inout("v26") three[2], inout("v27") three[3],
+            inout("v28") three[4], inout("v29") three[5], inout("v30") three[6], inout("v31") three[7],
+            options(pure, readonly, nostack)
+        );
     }
 }
 
 /// Adds the products of one group to one panel's sums of every row.
+///
+/// # Safety
+/// `weights` and `activations` hold more than `group` groups.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-fn add_products<const COUNT: usize>(totals: &mut [[int32x4_t; COUNT]; ROWS], panel: usize, columns: int8x16_t, weights: [int8x16_t; 2]) {
-    totals[0][panel] = dot::<0>(totals[0][panel], columns, weights[0]);
-    totals[1][panel] = dot::<1>(totals[1][panel], columns, weights[0]);
-    totals[2][panel] = dot::<2>(totals[2][panel], columns, weights[0]);
-    totals[3][panel] = dot::<3>(totals[3][panel], columns, weights[0]);
-    totals[4][panel] = dot::<0>(totals[4][panel], columns, weights[1]);
-    totals[5][panel] = dot::<1>(totals[5][panel], columns, weights[1]);
-    totals[6][panel] = dot::<2>(totals[6][panel], columns, weights[1]);
-    totals[7][panel] = dot::<3>(totals[7][panel], columns, weights[1]);
+unsafe fn add_products(totals: &mut [int32x4_t; ROWS], weights: *const i8, activations: *const i8, group: usize) {
+    // SAFETY: the caller vouches for the lengths.
+    let (weights, columns) = unsafe { (load_weights(weights, group), vld1q_s8(activations.add(group * COLUMN_BYTES))) };
+    totals[0] = dot::<0>(totals[0], columns, weights[0]);
+    totals[1] = dot::<1>(totals[1], columns, weights[0]);
+    totals[2] = dot::<2>(totals[2], columns, weights[0]);
+    totals[3] = dot::<3>(totals[3], columns, weights[0]);
+    totals[4] = dot::<0>(totals[4], columns, weights[1]);
+    totals[5] = dot::<1>(totals[5], columns, weights[1]);
+    totals[6] = dot::<2>(totals[6], columns, weights[1]);
+    totals[7] = dot::<3>(totals[7], columns, weights[1]);
 }
 
 /// Adds to each sum the product of its column with the group of weights in element `ROW`. The intrinsic is not
@@ -158,9 +263,9 @@ fn dot<const ROW: usize>(mut sums: int32x4_t, columns: int8x16_t, weights: int8x
 type PairTotals = [[int32x4_t; ROWS / 2]; COLUMNS];
 
 /// # Safety
-/// `weights` and `activations` hold `groups` groups, `sums` `[8][4]`.
+/// `weights` and `activations` hold `groups` groups, `sums` eight rows of four, each `stride` after the one before.
 #[target_feature(enable = "neon")]
-unsafe fn neon(weights: *const i8, activations: *const i8, groups: usize, sums: *mut i32) {
+unsafe fn neon(weights: *const i8, activations: *const i8, groups: usize, sums: *mut i32, stride: usize) {
     let mut totals = [[vdupq_n_s32(0); ROWS / 2]; COLUMNS];
     if groups >= 2 {
         // SAFETY: the operands hold as many pairs of groups.
@@ -171,7 +276,7 @@ unsafe fn neon(weights: *const i8, activations: *const i8, groups: usize, sums: 
         unsafe { add_last_group(&mut totals, weights, activations, groups - 1) };
     }
     // SAFETY: the caller vouches for the sums.
-    unsafe { store_transposed(&totals, sums) };
+    unsafe { store_transposed(&totals, sums, stride) };
 }
 
 /// The instructions for one column of a pair of groups, between them the loads for what comes next. The products
@@ -307,10 +412,10 @@ unsafe fn add_last_group(totals: &mut PairTotals, weights: *const i8, activation
 /// Folds the partial sums and stores them row by row.
 ///
 /// # Safety
-/// `sums` holds `[8][4]`.
+/// `sums` holds eight rows of four, each `stride` after the one before.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn store_transposed(totals: &PairTotals, sums: *mut i32) {
+unsafe fn store_transposed(totals: &PairTotals, sums: *mut i32, stride: usize) {
     for half in 0..2 {
         let [first, second, third, fourth] = totals.map(|totals| vpaddq_s32(totals[2 * half], totals[2 * half + 1]));
         let (odd_upper, odd_lower) = (vzip1q_s32(first, third), vzip2q_s32(first, third));
@@ -323,7 +428,7 @@ unsafe fn store_transposed(totals: &PairTotals, sums: *mut i32) {
         ];
         for (row, sums_of_row) in rows.into_iter().enumerate() {
             // SAFETY: eight rows of four sums are the caller's.
-            unsafe { vst1q_s32(sums.add((half * 4 + row) * COLUMNS), sums_of_row) };
+            unsafe { vst1q_s32(sums.add((half * 4 + row) * stride), sums_of_row) };
         }
     }
 }

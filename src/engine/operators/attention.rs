@@ -10,10 +10,8 @@ use crate::engine::lanes::{LANES, fold, widest};
 
 /// Queries that share each load of a key or a value.
 const QUERIES: usize = 4;
-/// Channels that share each load and store of a score.
-const CHANNELS: usize = 4;
-/// Channels whose sums are kept in registers together.
-const WIDE: usize = 2 * LANES;
+/// Keys or channels whose sums are kept in registers for all [`QUERIES`]: half of what AVX-512 or NEON has.
+const WIDE: usize = if cfg!(target_arch = "x86_64") { 2 * LANES } else { LANES };
 
 /// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, where masked, a bias of S values; output `[1, T, C]`.
 #[derive(Clone, Debug)]
@@ -64,7 +62,7 @@ impl Operator for Attention {
         let (channels, keys) = (inputs.shape(0)[2], inputs.shape(1)[1]);
         let (queries, values) = (inputs.floats(0)?, inputs.floats(2)?);
         let width = channels / self.heads;
-        let padded = keys.next_multiple_of(LANES);
+        let padded = keys.next_multiple_of(WIDE);
         let transposed = transpose(inputs.floats(1)?, keys, channels, padded);
         let mut bias = vec![f32::NEG_INFINITY; padded];
         bias[..keys].fill(0.0);
@@ -115,25 +113,36 @@ fn transpose(rows: &[f32], count: usize, channels: usize, padded: usize) -> Vec<
     columns
 }
 
-/// Scores of [`QUERIES`] queries against all keys. The inner loop runs along the keys, [`CHANNELS`] channels at a
-/// time; channels are added in their order.
+/// Scores of [`QUERIES`] queries against all keys, [`WIDE`] keys at a time; channels are added in their order.
 #[inline(always)]
 fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: usize, scale: f32) {
-    for (scores, query) in scores.chunks_exact_mut(padded).zip(queries) {
-        scores.fill(0.0);
-        let (blocks, rest) = query.as_chunks::<CHANNELS>();
-        let mut columns = keys.chunks_exact(padded);
-        for query in blocks {
-            let [a, b, c, d] = std::array::from_fn(|_| columns.next().unwrap_or_default());
-            for ((((score, a), b), c), d) in scores.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                *score = (((*score + query[0] * a) + query[1] * b) + query[2] * c) + query[3] * d;
+    for start in (0..padded).step_by(WIDE) {
+        let sums = weighted_sums(queries, keys.chunks_exact(padded), start);
+        for (scores, sums) in scores.chunks_exact_mut(padded).zip(sums) {
+            let scores = scores[start..].iter_mut();
+            scores.zip(sums).for_each(|(score, sum)| *score = sum * scale);
+        }
+    }
+}
+
+/// For each of [`QUERIES`] rows of weights, the weighted sum of some rows' [`WIDE`] values from `start` on, added in
+/// the order of the rows.
+#[inline(always)]
+fn weighted_sums<'a>(weights: [&[f32]; QUERIES], rows: impl Iterator<Item = &'a [f32]>, start: usize) -> [[f32; WIDE]; QUERIES] {
+    // One array a query: the compiler keeps these in registers, and an array of arrays in memory.
+    let (mut a, mut b, mut c, mut d) = ([0f32; WIDE], [0f32; WIDE], [0f32; WIDE], [0f32; WIDE]);
+    let [of_a, of_b, of_c, of_d] = weights;
+    for ((((row, of_a), of_b), of_c), of_d) in rows.zip(of_a).zip(of_b).zip(of_c).zip(of_d) {
+        if let Some(row) = row[start..].first_chunk::<WIDE>() {
+            for lane in 0..WIDE {
+                a[lane] += of_a * row[lane];
+                b[lane] += of_b * row[lane];
+                c[lane] += of_c * row[lane];
+                d[lane] += of_d * row[lane];
             }
         }
-        for (query, column) in rest.iter().zip(columns) {
-            scores.iter_mut().zip(column).for_each(|(score, key)| *score += query * key);
-        }
-        scores.iter_mut().for_each(|score| *score *= scale);
     }
+    [a, b, c, d]
 }
 
 /// Scores to weights that add up to 1.
@@ -162,24 +171,19 @@ fn softmax(scores: &mut [f32], bias: &[f32]) {
     scores.iter_mut().for_each(|score| *score *= factor);
 }
 
-/// Weighted sums of one head's values, for [`QUERIES`] queries; `output` may hold fewer. Sums of [`WIDE`] channels stay
-/// in registers.
+/// Weighted sums of one head's values, for [`QUERIES`] queries; `output` may hold fewer.
 #[inline(always)]
 fn blend(output: &mut [f32], weights: &[f32], values: &[f32], [channels, place, width, padded]: [usize; 4]) {
-    for (out, weights) in output.chunks_exact_mut(channels).zip(weights.chunks_exact(padded)) {
-        let (blocks, rest) = out[place..][..width].as_chunks_mut::<WIDE>();
-        let behind = place + blocks.len() * WIDE;
-        for (index, out) in blocks.iter_mut().enumerate() {
-            let mut sums = [0f32; WIDE];
-            for (weight, value) in weights.iter().zip(values.chunks_exact(channels)) {
-                if let Some(value) = value[place + index * WIDE..].first_chunk::<WIDE>() {
-                    for lane in 0..WIDE {
-                        sums[lane] += weight * value[lane];
-                    }
-                }
-            }
-            *out = sums;
+    let behind = place + width / WIDE * WIDE;
+    let queries = std::array::from_fn(|query| &weights[query * padded..][..padded]);
+    for start in (place..behind).step_by(WIDE) {
+        let sums = weighted_sums(queries, values.chunks_exact(channels), start);
+        for (out, sums) in output.chunks_exact_mut(channels).zip(sums) {
+            out[start..][..WIDE].copy_from_slice(&sums);
         }
+    }
+    for (out, weights) in output.chunks_exact_mut(channels).zip(queries) {
+        let rest = &mut out[behind..place + width];
         rest.fill(0.0);
         for (weight, value) in weights.iter().zip(values.chunks_exact(channels)) {
             rest.iter_mut()
