@@ -1,5 +1,7 @@
 //! The float functions that differ between C libraries and vector units, written out: the same bits everywhere.
 
+use super::lanes::Fused;
+
 /// 1.5·2²³: adding and subtracting it rounds to the nearest integer, ties to even, for magnitudes below 2²².
 pub const ROUNDING: f32 = 12_582_912.0;
 
@@ -7,31 +9,32 @@ pub const ROUNDING: f32 = 12_582_912.0;
 ///
 /// Range reduction by ln 2 in two parts and the polynomial of Cephes' `expf` (Moshier).
 #[inline(always)]
-pub fn exp(x: f32) -> f32 {
+pub fn exp(x: f32, fused: Fused) -> f32 {
     let x = if x < 88.0 { x } else { 88.0 };
     let clamped = if x > -87.0 { x } else { -87.0 };
-    let shifted = clamped * std::f32::consts::LOG2_E + ROUNDING;
+    let shifted = fused.add(clamped, std::f32::consts::LOG2_E, ROUNDING);
     let exponent = shifted - ROUNDING;
-    let r = clamped - exponent * 0.693_359_4 + exponent * 2.121_944_4e-4;
+    let r = fused.add(exponent, 2.121_944_4e-4, fused.add(exponent, -0.693_359_4, clamped));
     // Estrin's scheme: the terms do not wait for each other.
     let square = r * r;
-    let low = 1.666_666_5e-1 * r + 0.5;
-    let middle = 8.333_452e-3 * r + 4.166_579_6e-2;
-    let high = 1.987_569_1e-4 * r + 1.398_2e-3;
-    let p = (square * square) * high + (square * middle + low);
-    let fraction = p * square + (r + 1.0);
+    let low = fused.add(1.666_666_5e-1, r, 0.5);
+    let middle = fused.add(8.333_452e-3, r, 4.166_579_6e-2);
+    let high = fused.add(1.987_569_1e-4, r, 1.398_2e-3);
+    let p = fused.add(square * square, high, fused.add(square, middle, low));
+    let fraction = fused.add(p, square, r + 1.0);
     let scale = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
     if x > -87.0 { fraction * scale } else { 0.0 }
 }
 
 /// x·sigmoid(x), the activation of Elfwing et al. (arXiv 1702.03118).
 #[inline(always)]
-pub fn silu(x: f32) -> f32 {
-    x / (1.0 + exp(-x))
+pub fn silu(x: f32, fused: Fused) -> f32 {
+    x / (1.0 + exp(-x, fused))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::lanes::widest;
     use super::*;
 
     #[test]
@@ -39,15 +42,16 @@ mod tests {
         for step in -8700..=8800 {
             let x = step as f32 * 0.01;
             let exact = f64::from(x).exp();
-            let error = (f64::from(exp(x)) - exact).abs() / exact;
+            let error = (f64::from(exp(x, Fused::PORTABLE)) - exact).abs() / exact;
             assert!(error < 2e-7 || x <= -87.0, "exp({x}): relative error {error}");
         }
-        assert_eq!(exp(0.0), 1.0);
-        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp(0.0, Fused::PORTABLE), 1.0);
+        assert_eq!(exp(f32::NEG_INFINITY, Fused::PORTABLE), 0.0);
     }
 
     #[test]
     fn silu_has_its_limits() {
+        let silu = |x| silu(x, Fused::PORTABLE);
         assert_eq!(silu(0.0), 0.0);
         assert_eq!(silu(200.0), 200.0);
         assert!(silu(-200.0).abs() < 1e-30);
@@ -58,9 +62,9 @@ mod tests {
     fn wide_and_narrow_loops_give_the_same_bits() {
         let values: Vec<f32> = (0..1000).map(|i| (i as f32 - 500.0) * 0.037).collect();
         let mut wide = values.clone();
-        super::super::lanes::widest(|| wide.iter_mut().for_each(|v| *v = silu(*v)));
+        widest(|fused| wide.iter_mut().for_each(|v| *v = silu(*v, fused)));
         for (x, y) in values.iter().zip(&wide) {
-            assert_eq!(silu(*x).to_bits(), y.to_bits());
+            assert_eq!(silu(*x, Fused::PORTABLE).to_bits(), y.to_bits());
         }
     }
 }

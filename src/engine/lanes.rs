@@ -2,47 +2,87 @@
 //!
 //! The compiler may widen element-wise loops freely, since every lane computes the same IEEE operations; sums
 //! are kept in [`LANES`] partial sums by hand and folded in one fixed order. Rust never fuses a multiplication
-//! and an addition by itself, so no processor rounds differently.
+//! and an addition by itself; where [`Fused`] does, every processor rounds once.
 
 /// Partial sums of every reduction.
 pub const LANES: usize = 16;
 
-/// Runs a closure compiled for the widest vectors of this processor.
+/// Multiplication and addition with one rounding (IEEE 754-2008 fusedMultiplyAdd).
+#[derive(Clone, Copy)]
+pub struct Fused {
+    /// Whether one instruction does it. A constant wherever this is used, so that no branch remains.
+    native: bool,
+}
+
+impl Fused {
+    /// One instruction on every 64-bit ARM processor and on 32-bit ones with VFPv4, as all Raspberry Pis since the 2 have.
+    const OF_TARGET: Fused = Fused {
+        native: cfg!(any(target_arch = "aarch64", all(target_arch = "arm", target_feature = "vfp4"))),
+    };
+
+    /// Without the instruction, whatever the processor has.
+    #[cfg(test)]
+    pub const PORTABLE: Fused = Fused { native: false };
+
+    /// `a·b + c`.
+    #[inline(always)]
+    pub fn add(self, a: f32, b: f32, c: f32) -> f32 {
+        if self.native { a.mul_add(b, c) } else { rounded_once(a, b, c) }
+    }
+}
+
+/// `a·b + c` rounded once, by way of f64: the product is exact there, and the sum is rounded to odd (Boldo and
+/// Melquiond, doi 10.1109/TC.2007.70819), so that rounding it again to f32 gives what one rounding would have.
+#[inline(always)]
+fn rounded_once(a: f32, b: f32, c: f32) -> f32 {
+    let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
+    let sum = product + c;
+    let of_c = sum - product;
+    let lost = (product - (sum - of_c)) + (c - of_c);
+    let bits = sum.to_bits();
+    // Of an infinite sum nothing is lost: the difference is not a number, and not above 0.
+    let inexact = u64::from(lost.abs() > 0.0) & !bits;
+    let outwards = (lost > 0.0) == (sum > 0.0);
+    let odd = if outwards { bits + (inexact & 1) } else { bits - (inexact & 1) };
+    f64::from_bits(odd) as f32
+}
+
+/// Runs a closure compiled for the widest vectors of this processor, and gives it their fused multiplication.
 ///
 /// The closure must be small enough to be inlined, with its loops inside.
 #[inline(always)]
-pub fn widest<R>(work: impl FnOnce() -> R) -> R {
+pub fn widest<R>(work: impl FnOnce(Fused) -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
             // SAFETY: the features were detected on this processor.
             return unsafe { avx512(work) };
         }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the feature was detected on this processor.
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: the features were detected on this processor.
             return unsafe { avx2(work) };
         }
     }
-    work()
+    work(Fused::OF_TARGET)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl")]
-fn avx512<R>(work: impl FnOnce() -> R) -> R {
-    work()
+fn avx512<R>(work: impl FnOnce(Fused) -> R) -> R {
+    work(Fused { native: true })
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn avx2<R>(work: impl FnOnce() -> R) -> R {
-    work()
+#[target_feature(enable = "avx2,fma")]
+fn avx2<R>(work: impl FnOnce(Fused) -> R) -> R {
+    work(Fused { native: true })
 }
 
 /// Largest absolute value; 0 for no values. NaN is passed over.
 pub fn largest_magnitude(values: &[f32]) -> f32 {
     widest(
         #[inline(always)]
-        || {
+        |_| {
             let mut partial = [0f32; LANES];
             let (chunks, rest) = values.as_chunks::<LANES>();
             for chunk in chunks {
@@ -59,21 +99,38 @@ pub fn largest_magnitude(values: &[f32]) -> f32 {
     )
 }
 
-/// Sum of a function of every value.
+/// Sum of all values.
+pub fn sum(values: &[f32]) -> f32 {
+    sum_by(
+        values,
+        #[inline(always)]
+        |_, value, sum| sum + value,
+    )
+}
+
+/// Sum of the squared distances of all values from `centre`.
+pub fn squares_around(values: &[f32], centre: f32) -> f32 {
+    sum_by(
+        values,
+        #[inline(always)]
+        |fused, value, sum| fused.add(value - centre, value - centre, sum),
+    )
+}
+
 #[inline(always)]
-pub fn sum_of(values: &[f32], function: impl Fn(f32) -> f32) -> f32 {
+fn sum_by(values: &[f32], add: impl Fn(Fused, f32, f32) -> f32) -> f32 {
     widest(
         #[inline(always)]
-        || {
+        |fused| {
             let mut partial = [0f32; LANES];
             let (chunks, rest) = values.as_chunks::<LANES>();
             for chunk in chunks {
                 for lane in 0..LANES {
-                    partial[lane] += function(chunk[lane]);
+                    partial[lane] = add(fused, chunk[lane], partial[lane]);
                 }
             }
             for (sum, &value) in partial.iter_mut().zip(rest) {
-                *sum += function(value);
+                *sum = add(fused, value, *sum);
             }
             fold(partial)
         },
@@ -104,8 +161,46 @@ mod tests {
             let largest = values.iter().fold(0f32, |a, b| a.max(b.abs()));
             assert_eq!(largest_magnitude(&values), largest);
             // Halves of small integers add exactly in any order.
-            assert_eq!(sum_of(&values, |v| v), values.iter().sum::<f32>());
-            assert_eq!(sum_of(&values, |v| v * v), values.iter().map(|v| v * v).sum::<f32>());
+            assert_eq!(sum(&values), values.iter().sum::<f32>());
+            let squares = values.iter().map(|v| (v - 2.0) * (v - 2.0)).sum::<f32>();
+            assert_eq!(squares_around(&values, 2.0), squares);
         }
+    }
+
+    /// Bits of floats that round in every way: all exponents, few and many digits, products that almost cancel the sum.
+    fn awkward(state: &mut u64) -> [f32; 3] {
+        let mut next = || {
+            *state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (*state >> 32) as u32
+        };
+        let [a, b] = [next(), next()].map(|bits| f32::from_bits(bits & if bits & 64 == 0 { 0xffff_f000 } else { u32::MAX }));
+        let near = -f32::from_bits((a * b).to_bits() ^ (next() & 3));
+        let far = near * f32::from_bits(((next() % 56 + 99) << 23) | (next() & 0x7f_0000));
+        [a, b, [near, far, f32::from_bits(next())][next() as usize % 3]]
+    }
+
+    #[test]
+    fn one_rounding_without_the_instruction_is_one_rounding() {
+        let mut state = 1;
+        for _ in 0..2_000_000 {
+            let [a, b, c] = awkward(&mut state);
+            let (expected, made) = (a.mul_add(b, c), rounded_once(a, b, c));
+            assert!(
+                expected.to_bits() == made.to_bits() || expected.is_nan() && made.is_nan(),
+                "{a:e}·{b:e} + {c:e}: {made:e}, not {expected:e}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_sum_halfway_between_two_floats_is_rounded_once() {
+        // 1 + 2⁻²⁴ lies halfway; what is added to it is too small for f64 to keep.
+        let (half, tiny) = (2f32.powi(-24), 2f32.powi(-70));
+        assert_eq!(rounded_once(half, 1.0, 1.0), 1.0);
+        assert_eq!(rounded_once(1.0 + half * 2.0, half, 1.0), 1.0 + half * 2.0);
+        assert_eq!(rounded_once(tiny, tiny, -0.0), tiny * tiny);
+        assert_eq!(rounded_once(f32::MAX, 2.0, 0.0), f32::INFINITY);
     }
 }

@@ -2,9 +2,15 @@
 
     python -m pictogram.distil --minutes 12
 
-A progressive leap (after Salimans & Ho 2022, arXiv 2202.00512): for an interval of one of the schedules the
-guided teacher takes `--leap` small Euler steps, and the student's prediction is regressed on the picture that
-makes a single Euler step land in the same place. All three schedules are trained at once.
+Three methods; `pictogram.few_steps` compares them. All train the three schedules at once, an interval at a time.
+
+leap         (after Salimans & Ho 2022, arXiv 2202.00512) the guided teacher takes `--leap` small Euler steps over
+             the interval, and the student's prediction is regressed on the picture that makes a single Euler step
+             land in the same place.
+consistency  (after Heek et al. 2024, arXiv 2403.06807) from a random time in the interval the guided teacher takes
+             one small step, and the student's own average goes from there to the end of the interval.
+features     the leap, and the landing places must also look alike to the picture network of the words stage
+             (after Zhang et al. 2018, arXiv 1801.03924).
 """
 
 import copy
@@ -13,11 +19,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from . import sampling, settings, training
 from .attributes import Asking
 from .captions import Captions, as_pictures
-from .networks import Model
+from .networks import Model, PictureEncoder
+
+METHODS = ["leap", "consistency", "features"]
+# Small steps that an interval is cut into for `consistency`.
+PIECES = 8
+FEATURE_WEIGHT = 0.02
 
 
 def intervals(chooser: np.random.Generator, count: int):
@@ -39,31 +51,70 @@ def leap(teacher, x, start, end, conditioned, unconditioned, guidance: float, st
         here, there = start + (end - start) * (step / steps), start + (end - start) * ((step + 1) / steps)
         picture = sampling.guided(teacher, moved, here, conditioned, unconditioned, guidance, device)
         moved = sampling.euler_step(moved, picture, here, there)
-    return (x + (moved - x) * ((1 - start) / (end - start))[:, None, None, None]).clamp(-1.5, 1.5)
+    return picture_towards(x, moved, start, end)
+
+
+@torch.no_grad()
+def consistent(teacher, average, x, times, prompts, guidance: float, device: str):
+    """The picture towards which one Euler step lands where one small step of the teacher and then the student's average do."""
+    (start, middle, end), (conditioned, unconditioned) = times, prompts
+    picture = sampling.guided(teacher, x, start, conditioned, unconditioned, guidance, device)
+    moved = sampling.euler_step(x, picture, start, middle)
+    with training.autocast(device):
+        picture = average.denoiser(moved, middle, *conditioned).float()
+    # The last piece ends where the interval does: there is no step left for the average.
+    landed = torch.where((end - middle > 1e-4)[:, None, None, None], sampling.euler_step(moved, picture, middle, end), moved)
+    return picture_towards(x, landed, start, end)
+
+
+def picture_towards(x, landed, start, end):
+    """The picture towards which one Euler step from `start` lands in a place."""
+    return (x + (landed - x) * ((1 - start) / (end - start))[:, None, None, None]).clamp(-1.5, 1.5)
+
+
+def picture_network(work: Path, device: str) -> PictureEncoder:
+    network = PictureEncoder().to(device).eval().requires_grad_(False)
+    network.load_state_dict(torch.load(work / "words.pt", map_location=device)["pictures"])
+    return network
+
+
+def apart(network: PictureEncoder, predicted, target, device: str) -> torch.Tensor:
+    """How unlike two pictures look to the picture network: squared distance of its layers' outputs, channels of unit length."""
+    total = 0.0
+    with training.autocast(device):
+        for layer in network.layers:
+            predicted, target = layer(predicted), layer(target)
+            if isinstance(layer, torch.nn.SiLU):
+                one, other = (F.normalize(h.float(), dim=1) for h in (predicted, target))
+                total = total + (one - other).square().sum(1).mean()
+    return total
 
 
 def main() -> None:
     parser = training.arguments(__doc__, minutes=12, batch=32)
+    parser.add_argument("--method", choices=METHODS, default="leap")
+    parser.add_argument("--out", default="student", help="name of the checkpoint")
     parser.add_argument("--guidance", type=float, default=2.0)
     parser.add_argument("--leap", type=int, default=4)
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
-    asking, path = Asking(captions, array), options.work / "student.pt"
+    asking, path = Asking(captions, array), options.work / f"{options.out}.pt"
     teacher = Model().to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     teacher.load_state_dict(torch.load(options.work / "teacher.pt", map_location=device)["average"])
     student = copy.deepcopy(teacher).requires_grad_(True)
     # The words mean what they meant to the teacher.
-    student.text.requires_grad_(False)
+    student.prompt.requires_grad_(False)
     state = torch.load(path, map_location=device) if path.exists() else {}
     if state:
         student.load_state_dict(state["model"])
     average = copy.deepcopy(student)
     if state:
         average.load_state_dict(state["average"])
+    looks = picture_network(options.work, device) if options.method == "features" else None
     made = training.optimisers(student.denoiser, muon=0.002, adam=2e-4)
     step, seen = state.get("step", 0), 0
-    clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "distil.jsonl")
+    clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / f"distil-{options.out}.jsonl")
     generator, chooser = random.Random(options.seed + step), np.random.default_rng(options.seed + step)
     torch.manual_seed(options.seed + step)
     empty, _ = captions.batch(captions.training[:1], generator, empty=1.0)
@@ -78,15 +129,24 @@ def main() -> None:
         drawn, *prompts = asking.batch(indices, generator, empty=0.05, style_word=0.15)
         ids, styles = (part.to(device) for part in prompts)
         start, end = (part.to(device) for part in intervals(chooser, options.batch))
+        if options.method == "consistency":
+            piece = (end - start) / PIECES
+            start = start + piece * torch.where(torch.rand_like(start) < 0.5, 0, torch.randint_like(start, PIECES))
+            middle = start + piece
         pictures = as_pictures(drawn, device)
         mix = start[:, None, None, None]
         x = (1 - mix) * torch.randn_like(pictures) + mix * pictures
         with torch.no_grad(), training.autocast(device):
-            conditioned, unconditioned = teacher.text(ids, styles), teacher.text(empty.to(device).expand_as(ids), styles)
-        target = leap(teacher, x, start, end, conditioned, unconditioned, options.guidance, options.leap, device)
+            conditioned, unconditioned = teacher.prompt(ids, styles), teacher.prompt(empty.to(device).expand_as(ids), styles)
+        if options.method == "consistency":
+            target = consistent(teacher, average, x, (start, middle, end), (conditioned, unconditioned), options.guidance, device)
+        else:
+            target = leap(teacher, x, start, end, conditioned, unconditioned, options.guidance, options.leap, device)
         with training.autocast(device):
             predicted = student.denoiser(x, start, *conditioned)
         loss = (predicted.float() - target).square().mean()
+        if looks is not None:
+            loss = loss + FEATURE_WEIGHT * apart(looks, predicted.float(), target, device)
         for optimiser in made:
             optimiser.zero_grad()
         loss.backward()
@@ -103,7 +163,7 @@ def main() -> None:
             next_save = clock.elapsed + 3
     keep()
     for steps, times in settings.SCHEDULES.items():
-        sampling.standard_sheet(average, captions, options.work / f"student-{steps}.png", times, 1.0, device)
+        sampling.standard_sheet(average, captions, options.work / f"{options.out}-{steps}.png", times, 1.0, device)
 
 
 if __name__ == "__main__":

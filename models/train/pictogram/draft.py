@@ -2,9 +2,11 @@
 
     python -m pictogram.draft --minutes 10
 
-The draft is a small network from the text encoder's condition to a whole picture. Alone it sees two thousand
+The draft is a small network from the text encoder's condition to a whole picture. Alone it sees four thousand
 pictures a second where the denoiser sees thirty; what it remembers is what the first denoising step has to know.
-The text encoder stays as the names stage (or a checkpoint of the denoiser) left it.
+The text encoder stays as the names stage (or a checkpoint of the denoiser) left it, and so reading takes most of the
+time: bare names are read once, and other captions are kept for a while and drawn several times. With a finished
+`teacher.pt` the new draft goes into it.
 """
 
 import random
@@ -19,6 +21,44 @@ from .captions import Captions, as_pictures
 from .networks import Draft, TextEncoder
 from .sampling import sheet, standard_prompts
 
+# Captions read, and steps taken, in each turn.
+FRESH, STEPS = 256, 3
+# Share of bare names in a batch, and of English among them.
+NAMES, ENGLISH = 0.5, 0.5
+# Ink says in one channel what the others say in four; its error counts for so much more.
+INK_WEIGHT = 3.0
+
+
+class Names:
+    """Conditions of every training picture's bare name, in all its languages, read once."""
+
+    def __init__(self, captions: Captions, array: np.ndarray, text: TextEncoder, device: str):
+        self.first, texts, styles = [0], [], []
+        for index in captions.training:
+            words = captions.rows[index]["words"]
+            names = [words["en"][0], *(words[language][0] for language in sorted(words) if language != "en")]
+            texts += names
+            styles += [captions.styles[index]] * len(names)
+            self.first.append(len(texts))
+        self.captions, self.array, self.first = captions, array, np.array(self.first)
+        read = [read_conditions(captions.encode(texts[b : b + 512]), torch.tensor(styles[b : b + 512]), text, device) for b in range(0, len(texts), 512)]
+        self.conditions = torch.cat(read)
+
+    def draw(self, count: int, chooser: np.random.Generator, device: str):
+        places = chooser.choice(len(self.captions.training), count, p=self.captions.weights)
+        others = chooser.integers(self.first[places + 1] - self.first[places])
+        rows = self.first[places] + np.where(chooser.random(count) < ENGLISH, 0, others)
+        indices = self.captions.training[places]
+        styles = torch.from_numpy(self.captions.styles[indices]).to(device)
+        return self.conditions[torch.from_numpy(rows)].to(device).float(), as_pictures(self.array[indices], device), styles
+
+
+def read_conditions(ids: torch.Tensor, styles: torch.Tensor, text: TextEncoder, device: str) -> torch.Tensor:
+    # Padding changes nothing; without it the text encoder takes a third of the time.
+    ids = ids[:, : int((ids != settings.PAD).sum(1).max())]
+    with training.autocast(device), torch.no_grad():
+        return text(ids.to(device), styles.to(device))[1].bfloat16()
+
 
 def text_encoder(work: Path, device: str) -> TextEncoder:
     """The encoder of the denoiser's checkpoint, or else of the names stage; it does not change any more."""
@@ -31,8 +71,43 @@ def text_encoder(work: Path, device: str) -> TextEncoder:
     return text.requires_grad_(False)
 
 
+class Pool:
+    """The latest conditions and pictures, so that what was encoded once is seen several times."""
+
+    def __init__(self, places: int, device: str):
+        self.conditions = torch.zeros(places, settings.CONDITION, dtype=torch.bfloat16, device=device)
+        self.styles = torch.zeros(places, dtype=torch.int64, device=device)
+        self.pictures = torch.zeros(places, settings.CHANNELS, settings.PICTURE, settings.PICTURE, dtype=torch.bfloat16, device=device)
+        self.next, self.filled = 0, 0
+
+    def put(self, conditions: torch.Tensor, pictures: torch.Tensor, styles: torch.Tensor) -> None:
+        places = torch.arange(self.next, self.next + len(conditions), device=conditions.device) % len(self.conditions)
+        self.conditions[places], self.pictures[places], self.styles[places] = conditions, pictures.bfloat16(), styles
+        self.next = (self.next + len(conditions)) % len(self.conditions)
+        self.filled = min(self.filled + len(conditions), len(self.conditions))
+
+    def draw(self, count: int):
+        places = torch.randint(self.filled, (count,), device=self.conditions.device)
+        return self.conditions[places].float(), self.pictures[places].float(), self.styles[places]
+
+
+def draft_loss(draft: Draft, conditions, pictures, styles, device: str) -> torch.Tensor:
+    with training.autocast(device):
+        drawn = draft(conditions)
+    error = (drawn.float() - pictures).square().mean((1, 2, 3))
+    return (error * torch.where(styles == settings.STYLES.index("ink") + 1, INK_WEIGHT, 1.0)).mean()
+
+
+def renew(path: Path, draft: Draft) -> None:
+    """Puts the draft into the denoiser's checkpoint, its running weights and their average."""
+    state = torch.load(path, map_location="cpu")
+    for weights in (state["model"], state["average"]):
+        weights.update({f"draft.{name}": value.cpu() for name, value in draft.state_dict().items()})
+    training.save(path, **state)
+
+
 def main() -> None:
-    parser = training.arguments(__doc__, minutes=10, batch=256)
+    parser = training.arguments(__doc__, minutes=10, batch=512)
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
@@ -46,34 +121,35 @@ def main() -> None:
     step, running = state.get("step", 0), None
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "draft.jsonl")
     generator, chooser = random.Random(options.seed + step), np.random.default_rng(options.seed + step)
-    next_save = clock.elapsed + 3
+    next_save, pool, names = clock.elapsed + 3, Pool(1 << 16, device), Names(captions, array, text, device)
 
     def keep():
         states = {"model": draft.state_dict(), "text": text.state_dict(), "optimiser": optimiser.state_dict()}
         training.save(path, **states, step=step, minutes=clock.elapsed)
 
     while clock.fraction < 1:
-        training.set_rates([optimiser], clock.rate(step, 100, 0.4))
-        indices = chooser.choice(captions.training, options.batch, p=captions.weights)
-        pictures, ids, styles = asking.batch(indices, generator, empty=0.05, style_word=0.15)
-        # Padding changes nothing; without it the text encoder takes a third of the time.
-        ids = ids[:, : int((ids != settings.PAD).sum(1).max())]
-        with training.autocast(device):
-            with torch.no_grad():
-                _, condition = text(ids.to(device), styles.to(device))
-            drawn = draft(condition)
-        loss = (drawn.float() - as_pictures(pictures, device)).square().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        step += 1
-        running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
-        if step % 100 == 0:
-            log(step=step, minutes=clock.elapsed, loss=running, minutes_left=clock.minutes - clock.elapsed)
+        indices = chooser.choice(captions.training, FRESH, p=captions.weights)
+        pictures, ids, asked = asking.batch(indices, generator, empty=0.05, style_word=0.15)
+        styles = torch.from_numpy(captions.styles[indices]).to(device)
+        pool.put(read_conditions(ids, asked, text, device), as_pictures(pictures, device), styles)
+        for _ in range(STEPS):
+            training.set_rates([optimiser], clock.rate(step, 100, 0.4))
+            by_name = int(options.batch * NAMES)
+            mixed = zip(names.draw(by_name, chooser, device), pool.draw(options.batch - by_name))
+            loss = draft_loss(draft, *(torch.cat(parts) for parts in mixed), device)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            step += 1
+            running = loss.item() if running is None else 0.995 * running + 0.005 * loss.item()
+            if step % 500 == 0:
+                log(step=step, minutes=clock.elapsed, loss=running, minutes_left=clock.minutes - clock.elapsed)
         if clock.elapsed > next_save:
             keep()
             next_save = clock.elapsed + 3
     keep()
+    if (options.work / "teacher.pt").exists():
+        renew(options.work / "teacher.pt", draft)
     with torch.no_grad():
         ids, styles = standard_prompts(captions, device)
         sheet(draft(text(ids, styles)[1]), options.work / "draft.png", 12)

@@ -76,7 +76,7 @@ class Networks:
             ids = self.captions.encode([prompt for prompt, _, _ in part]).to(self.device)
             styles = torch.tensor([settings.STYLES.index(style) + 1 for _, style, _ in part], device=self.device)
             empty = self.captions.encode([""]).to(self.device).expand_as(ids)
-            conditioned, unconditioned = self.model.text(ids, styles), self.model.text(empty, styles)
+            conditioned, unconditioned = self.model.prompt(ids, styles), self.model.prompt(empty, styles)
             x = torch.cat([noise(seed) for _, _, seed in part]).to(self.device)
             for start, end in zip(times, times[1:]):
                 start, end = (torch.full((len(part),), value, device=self.device) for value in (start, end))

@@ -69,11 +69,11 @@ def int8_against_f32(binary: Binary, student: Networks, card: Path) -> dict:
 
 
 class Questions:
-    """What is asked of every source of pictures: held-out (concept, style) pairs, by their bare names."""
+    """What is asked of every source of pictures, by bare names: some (concept, style) pairs that the judge never saw."""
 
-    def __init__(self, captions: Captions, count: int):
-        known = set(captions.concepts[captions.training].tolist())
-        pairs = [i for i in captions.validation if captions.concepts[i] in known and captions.rows[i]["emoji"]]
+    def __init__(self, captions: Captions, indices: np.ndarray, count: int):
+        known = set(captions.concepts[captions.judge_training].tolist())
+        pairs = [i for i in indices if captions.concepts[i] in known and captions.rows[i]["emoji"]]
         # A fixed order that has nothing to do with the order of the data.
         self.indices = sorted(pairs, key=lambda i: zlib.crc32(f"{captions.rows[i]['key']}/{captions.rows[i]['style']}".encode()))[:count]
         self.captions = captions
@@ -94,9 +94,9 @@ class Reports:
     def __init__(self, judge: Judge, questions: Questions, work: Path, device: str):
         self.judge, self.questions, self.device = judge, questions, device
         array = np.load(work / "pictures128.npy", mmap_mode="r")
-        self.array, self.captions = array, questions.captions
+        self.captions = questions.captions
         self.candidates = measures.name_features(judge, self.captions, questions.names, device)
-        self.real = measures.features(judge, array[self.captions.validation].astype(np.float32), device)
+        self.real = measures.features(judge, array[questions.indices].astype(np.float32), device)
         sample = np.sort(np.random.default_rng(0).choice(self.captions.training, 4000, replace=False))
         self.training = measures.features(judge, array[sample].astype(np.float32), device)
 
@@ -104,7 +104,9 @@ class Reports:
         return measures.recall(measures.ranks(measures.features(self.judge, pictures, self.device), self.candidates, self.questions.right))
 
     def full(self, pictures: np.ndarray) -> dict:
-        seen = measures.features(self.judge, pictures, self.device)
+        return self.judged(measures.features(self.judge, pictures, self.device))
+
+    def judged(self, seen: np.ndarray) -> dict:
         rank = measures.ranks(seen, self.candidates, self.questions.right)
         styles = np.array([self.captions.rows[i]["style"] for i in self.questions.indices])
         return measures.recall(rank) | {
@@ -135,24 +137,38 @@ def seeds(draw) -> dict:
     return {"conditioning": round(measures.conditioning(pictures.reshape(len(sampling.CONCEPTS), 8, *pictures.shape[1:])), 2), "pictures": pictures}
 
 
-def judge_pack(reports: Reports, binary: Binary) -> dict:
-    figures = {f"int8_{steps}_steps": reports.full(binary.many(reports.questions.asked(), steps)) for steps in STEPS}
-    languages = {language: reports.recall(binary.many(reports.questions.asked(language), 4)) for language in settings.LANGUAGES}
-    figures["int8_4_steps"]["by_language"] = languages
-    over = seeds(lambda asked: binary.many(asked, 4))
-    rows = measures.features(reports.judge, over.pop("pictures"), reports.device)
-    figures["int8_4_steps"] |= over | {"diversity": round(measures.spread(rows.reshape(len(sampling.CONCEPTS), 8, -1)), 3)}
+def judge_everything(asked: Reports, held_out: Reports, binary: Binary, work: Path, device: str) -> dict:
+    """Pairs that the model has learned, by every source of pictures, and held-out pairs by the teacher and the pack."""
+    figures = {"asked": judge_source(asked, binary) | judge_f32(asked, work, device) | judge_more(asked, binary)}
+    figures["held_out"] = judge_source(held_out, binary) | {"teacher_50_steps": judge_teacher(held_out, work, device)}
     return figures | {"attributes": attribute_accuracy(binary)}
 
 
-def judge_f32(reports: Reports, work: Path, device: str) -> dict:
-    asked = reports.questions.asked()
+def judge_source(reports: Reports, binary: Binary) -> dict:
+    """The real pictures and the pack's."""
+    figures = {"pictures": len(reports.questions.indices), "candidates": len(reports.questions.names), "real": reports.judged(reports.real)}
+    return figures | {f"int8_{steps}_steps": reports.full(binary.many(reports.questions.asked(), steps)) for steps in STEPS}
+
+
+def judge_more(reports: Reports, binary: Binary) -> dict:
+    """Languages, seeds and diversity of the pack at four steps."""
+    languages = {language: reports.recall(binary.many(reports.questions.asked(language), 4)) for language in settings.LANGUAGES}
+    over = seeds(lambda asked: binary.many(asked, 4))
+    rows = measures.features(reports.judge, over.pop("pictures"), reports.device)
+    return over | {"by_language": languages, "diversity": round(measures.spread(rows.reshape(len(sampling.CONCEPTS), 8, -1)), 3)}
+
+
+def judge_teacher(reports: Reports, work: Path, device: str) -> dict:
     teacher = Networks(work, "teacher", reports.captions, device)
-    figures = {"teacher_50_steps": reports.full(teacher.many(asked, sampling.teacher_times(TEACHER_STEPS), TEACHER_GUIDANCE))}
+    return reports.full(teacher.many(reports.questions.asked(), sampling.teacher_times(TEACHER_STEPS), TEACHER_GUIDANCE))
+
+
+def judge_f32(reports: Reports, work: Path, device: str) -> dict:
+    figures, asked = {"teacher_50_steps": judge_teacher(reports, work, device)}, reports.questions.asked()
     student = Networks(work, "student", reports.captions, device)
     for steps in STEPS:
         figures[f"f32_{steps}_steps"] = reports.full(student.many(asked, settings.SCHEDULES[steps]))
-    figures["f32_4_steps"]["conditioning"] = seeds(lambda some: student.many(some, settings.SCHEDULES[4]))["conditioning"]
+    figures["f32_conditioning"] = seeds(lambda some: student.many(some, settings.SCHEDULES[4]))["conditioning"]
     return figures
 
 
@@ -172,11 +188,9 @@ def main() -> None:
     if "int8" in options.parts:
         figures |= int8_against_f32(binary, Networks(options.work, "student", captions, device), card)
     if "judged" in options.parts:
-        questions = Questions(captions, options.questions)
-        reports = Reports(load(options.work, device), questions, options.work, device)
-        figures |= {"questions": len(questions.indices), "candidates": len(questions.names)}
-        figures["real"] = reports.full(reports.array[np.array(questions.indices)].astype(np.float32))
-        figures |= judge_pack(reports, binary) | judge_f32(reports, options.work, device)
+        judge, sets = load(options.work, device), (captions.judge_hidden, captions.validation)
+        asked, held_out = (Reports(judge, Questions(captions, indices, options.questions), options.work, device) for indices in sets)
+        figures |= judge_everything(asked, held_out, binary, options.work, device)
     text = json.dumps(figures, indent=2)
     (card / "figures.json").write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -26,14 +26,11 @@ def stages(model: Model, decoder: Decoder) -> dict:
     ids, style = torch.zeros(1, settings.TOKENS, dtype=torch.int64), torch.ones(1, dtype=torch.int64)
     ids[0, 0] = settings.START
     picture = torch.zeros(1, settings.CHANNELS, settings.PICTURE, settings.PICTURE)
-    context, condition = model.text(ids, style)
+    names = ["context", "condition", "draft"]
+    known = dict(zip(names, (tensor.detach() for tensor in model.prompt(ids, style))))
     return {
-        "text_encoder": (model.text, {"ids": ids, "style": style}, ["context", "condition"]),
-        "denoiser": (
-            model.denoiser,
-            {"picture": picture, "time": torch.zeros(1), "context": context.detach(), "condition": condition.detach()},
-            ["clean"],
-        ),
+        "text_encoder": (model.prompt, {"ids": ids, "style": style}, names),
+        "denoiser": (model.denoiser, {"picture": picture, "time": torch.zeros(1), **known}, ["clean"]),
         "decoder": (decoder, {"picture": picture, "style": style}, ["decoded"]),
     }
 

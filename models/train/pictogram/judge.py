@@ -4,7 +4,8 @@
 
 It sees 64×64 pictures where the model's own word stage sees 32×32, has another shape and another seed, and reads a
 prompt as a bag of tokens. Pictures and prompts are both trained to pick their concept out of all concepts; the
-judge never sees the held-out pictures, and its retrieval on those, the real ones, is the ceiling for drawn ones.
+judge never sees the held-out pictures, nor one in twenty-five of those that the model is trained on; its retrieval on
+these, the real ones, is the ceiling for drawn ones.
 """
 
 import random
@@ -93,7 +94,7 @@ def main() -> None:
     clock, log, step = training.Clock(options.minutes), training.Log(options.work / "judge.jsonl"), 0
     while clock.fraction < 1:
         training.set_rates([optimiser], clock.rate(step, 50, 0.3))
-        indices = np.sort(chooser.choice(captions.training, options.batch, replace=False))
+        indices = np.sort(chooser.choice(captions.judge_training, options.batch, replace=False))
         concepts = torch.from_numpy(captions.concepts[indices]).to(device)
         ids = torch.cat([captions.batch(indices, generator)[0] for _ in range(2)]).to(device)
         pictures = augment(as_pictures(shrunk(array[indices]), device), generator)

@@ -131,7 +131,7 @@ class Draft(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """Noisy picture N×4×32×32, time N in [0, 1], context, condition → clean picture N×4×32×32."""
+    """Noisy picture N×4×32×32, time N in [0, 1], context, condition, draft → clean picture N×4×32×32."""
 
     KNOTS = 64
 
@@ -160,7 +160,6 @@ class Denoiser(nn.Module):
         nn.init.zeros_(self.canvas2.weight)
         nn.init.zeros_(self.canvas2.bias)
         # What a thing in a style looks like is learned a hundred times faster without the rest of the network.
-        self.draft = Draft()
         self.draft_in = nn.Conv2d(settings.CHANNELS, channels[0], 3, padding=1)
         nn.init.zeros_(self.draft_in.weight)
         nn.init.zeros_(self.draft_in.bias)
@@ -186,8 +185,8 @@ class Denoiser(nn.Module):
         hats = F.relu(1 - (time[:, None] * (self.KNOTS - 1) - self.knots).abs())
         return self.time2(F.silu(self.time1(hats)))
 
-    def forward(self, x, time, context, condition):
-        h = self.first(x) + self.draft_in(self.draft(condition))
+    def forward(self, x, time, context, condition, draft):
+        h = self.first(x) + self.draft_in(draft)
         condition = F.silu(self.embed_time(time) + condition)
         skips = [h]
         for module in self.down:
@@ -212,16 +211,33 @@ def run_stage(module, h, context, condition):
     return module[1](h, context) if len(module) > 1 else h
 
 
+class PromptEncoder(nn.Module):
+    """Everything that is known before the first step: ids N×24, styles N → context, condition, draft."""
+
+    def __init__(self, text: TextEncoder, draft: Draft):
+        super().__init__()
+        self.text, self.draft = text, draft
+
+    def forward(self, ids, style):
+        context, condition = self.text(ids, style)
+        return context, condition, self.draft(condition)
+
+
 class Model(nn.Module):
-    """Text encoder and denoiser, trained together."""
+    """Text encoder, draft and denoiser, trained together."""
 
     def __init__(self, **denoiser):
         super().__init__()
-        self.text = TextEncoder()
+        self.text, self.draft = TextEncoder(), Draft()
         self.denoiser = Denoiser(**denoiser)
 
+    @property
+    def prompt(self) -> PromptEncoder:
+        """The stage that runs once a picture; it shares the model's layers."""
+        return PromptEncoder(self.text, self.draft)
+
     def forward(self, x, time, ids, styles):
-        return self.denoiser(x, time, *self.text(ids, styles))
+        return self.denoiser(x, time, *self.prompt(ids, styles))
 
 
 class DecoderBlock(nn.Module):

@@ -41,7 +41,7 @@ def sample(model, ids, styles, times: list[float], guidance: float, device: str,
     empty = torch.full_like(ids, settings.PAD)
     empty[:, 0] = settings.START
     with training.autocast(device):
-        conditioned, unconditioned = model.text(ids, styles), model.text(empty, styles)
+        conditioned, unconditioned = model.prompt(ids, styles), model.prompt(empty, styles)
     for start, end in zip(times, times[1:]):
         start, end = (torch.full((len(ids),), value, device=device) for value in (start, end))
         x = euler_step(x, guided(model, x, start, conditioned, unconditioned, guidance, device), start, end)

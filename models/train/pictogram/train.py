@@ -55,7 +55,7 @@ def start(model: Model, options, path: Path, device: str) -> dict:
     elif (options.work / "draft.pt").exists():
         taught = torch.load(options.work / "draft.pt", map_location=device)
         model.text.load_state_dict(taught["text"])
-        model.denoiser.draft.load_state_dict(taught["model"])
+        model.draft.load_state_dict(taught["model"])
     return {}
 
 
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--from-pack", type=Path)
     parser.add_argument("--save-every", type=float, default=3, help="minutes between checkpoints")
     parser.add_argument("--sheet-every", type=float, default=15, help="minutes between sample sheets")
+    parser.add_argument("--average", type=float, default=0.9995, help="decay of the average of weights while the learning rate is high")
     parser.add_argument("--hold", type=float, default=0.65, help="share of the minutes before the learning rate falls")
     options = parser.parse_args()
     device = training.pick_device(options.device)
@@ -105,7 +106,7 @@ def main() -> None:
         for optimiser in made:
             optimiser.step()
         step, seen = step + 1, seen + options.batch
-        training.follow(average, model, min(1 - 0.0005 / max(rate, 0.25), max(0.0, 1 - 20 / (step + 1))))
+        training.follow(average, model, min(1 - (1 - options.average) / max(rate, 0.25), max(0.0, 1 - 20 / (step + 1))))
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
         if step % 100 == 0:
             speed = seen / (clock.elapsed - begun) / 60

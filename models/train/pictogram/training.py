@@ -73,7 +73,7 @@ class Muon(torch.optim.Optimizer):
 # Layers that read or write pictures and styles keep AdamW, and one so large that Muon would take a fifth of the time.
 NOT_MUON = ("token", "style", "position", "first", "last", "canvas2", "draft")
 # What earlier stages have taught moves slowly: Muon's steps have the size of the weights themselves and would undo it.
-TAUGHT = ("text.token", "text.position", "text.blocks", "text.norm", "denoiser.draft.")
+TAUGHT = ("text.token", "text.position", "text.blocks", "text.norm", "draft.")
 TAUGHT_RATE = 1e-4
 
 

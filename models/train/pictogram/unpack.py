@@ -62,6 +62,6 @@ def read_stage(folder: Path, stage: str, network: nn.Module) -> dict[str, torch.
 
 
 def load_pack(folder: Path, model) -> None:
-    """Fills text encoder and denoiser; what is left of rounding disappears within a few steps of training."""
-    model.text.load_state_dict(read_stage(folder, "text_encoder", model.text))
+    """Fills text encoder, draft and denoiser; what is left of rounding disappears within a few steps of training."""
+    model.prompt.load_state_dict(read_stage(folder, "text_encoder", model.prompt))
     model.denoiser.load_state_dict(read_stage(folder, "denoiser", model.denoiser))

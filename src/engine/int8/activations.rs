@@ -104,7 +104,7 @@ fn repeat(row: &mut [u8], times: usize) {
 fn interleave(row: &mut [u8], channels: [&[f32]; GROUP], inverse: f32, mask: u8) {
     widest(
         #[inline(always)]
-        || {
+        |_| {
             let [a, b, c, d] = channels;
             for ((((out, a), b), c), d) in row.as_chunks_mut::<GROUP>().0.iter_mut().zip(a).zip(b).zip(c).zip(d) {
                 *out = quantize_group([*a, *b, *c, *d], inverse, mask);

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Image, WeightMatrix, quantize_group, scale_of};
 use crate::engine::kernels::{GROUP, Kernel, ROWS};
-use crate::engine::lanes::widest;
+use crate::engine::lanes::{Fused, widest};
 
 /// Bytes of activation panels that are packed at once: stays in a core's second-level cache.
 const BLOCK_BYTES: usize = 192 << 10;
@@ -91,10 +91,11 @@ pub fn convolve(
                 let block = Block {
                     columns: column..columns.min(column + together * panel_columns),
                     stride: together * panel_columns,
+                    first_row: row_panel * ROWS,
                 };
                 widest(
                     #[inline(always)]
-                    || dequantize(sums, &block, row_panel * ROWS, image.scale, outputs, rows, columns),
+                    |fused| block.dequantize(sums, image.scale, outputs, rows, columns, fused),
                 );
             }
         });
@@ -107,23 +108,29 @@ struct Block {
     columns: std::ops::Range<usize>,
     /// Sums of one row.
     stride: usize,
+    /// Row of the weights that the first sums belong to.
+    first_row: usize,
 }
 
-/// Turns the sums of a panel's rows into outputs.
-#[inline(always)]
-fn dequantize(sums: &[i32], block: &Block, first_row: usize, scale: f32, outputs: Outputs, rows: &mut [f32], columns: usize) {
-    for (index, out) in rows.chunks_exact_mut(columns).enumerate() {
-        let row = first_row + index;
-        let (scale, bias) = (outputs.scales[row] * scale, outputs.biases[row]);
-        let (out, sums) = (&mut out[block.columns.clone()], &sums[index * block.stride..]);
-        if outputs.residual.is_empty() {
-            out.iter_mut().zip(sums).for_each(|(out, &sum)| *out = sum as f32 * scale + bias);
-        } else {
-            let residual = &outputs.residual[row * columns..][block.columns.clone()];
-            out.iter_mut()
-                .zip(sums)
-                .zip(residual)
-                .for_each(|((out, &sum), residual)| *out = sum as f32 * scale + bias + residual);
+impl Block {
+    /// Turns the sums of a panel's rows into outputs.
+    #[inline(always)]
+    fn dequantize(&self, sums: &[i32], scale: f32, outputs: Outputs, rows: &mut [f32], columns: usize, fused: Fused) {
+        for (index, out) in rows.chunks_exact_mut(columns).enumerate() {
+            let row = self.first_row + index;
+            let (scale, bias) = (outputs.scales[row] * scale, outputs.biases[row]);
+            let (out, sums) = (&mut out[self.columns.clone()], &sums[index * self.stride..]);
+            if outputs.residual.is_empty() {
+                out.iter_mut()
+                    .zip(sums)
+                    .for_each(|(out, &sum)| *out = fused.add(sum as f32, scale, bias));
+            } else {
+                let residual = &outputs.residual[row * columns..][self.columns.clone()];
+                out.iter_mut()
+                    .zip(sums)
+                    .zip(residual)
+                    .for_each(|((out, &sum), residual)| *out = fused.add(sum as f32, scale, bias) + residual);
+            }
         }
     }
 }

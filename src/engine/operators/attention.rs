@@ -6,7 +6,7 @@ use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::exp;
-use crate::engine::lanes::{LANES, fold, widest};
+use crate::engine::lanes::{Fused, LANES, fold, widest};
 
 /// Queries that share each load of a key or a value.
 const QUERIES: usize = 4;
@@ -84,17 +84,17 @@ impl Operator for Attention {
                     let keys = &transposed[place * padded..][..width * padded];
                     widest(
                         #[inline(always)]
-                        || score(&mut scores, queries, keys, padded, self.scale),
+                        |fused| score(&mut scores, queries, keys, padded, self.scale, fused),
                     );
                     for row in scores.chunks_exact_mut(padded) {
                         widest(
                             #[inline(always)]
-                            || softmax(row, &bias),
+                            |fused| softmax(row, &bias, fused),
                         );
                     }
                     widest(
                         #[inline(always)]
-                        || blend(output, &scores, values, [channels, place, width, padded]),
+                        |fused| blend(output, &scores, values, [channels, place, width, padded], fused),
                     );
                 }
             });
@@ -115,9 +115,9 @@ fn transpose(rows: &[f32], count: usize, channels: usize, padded: usize) -> Vec<
 
 /// Scores of [`QUERIES`] queries against all keys, [`WIDE`] keys at a time; channels are added in their order.
 #[inline(always)]
-fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: usize, scale: f32) {
+fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: usize, scale: f32, fused: Fused) {
     for start in (0..padded).step_by(WIDE) {
-        let sums = weighted_sums(queries, keys.chunks_exact(padded), start);
+        let sums = weighted_sums(queries, keys.chunks_exact(padded), start, fused);
         for (scores, sums) in scores.chunks_exact_mut(padded).zip(sums) {
             let scores = scores[start..].iter_mut();
             scores.zip(sums).for_each(|(score, sum)| *score = sum * scale);
@@ -128,17 +128,22 @@ fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: u
 /// For each of [`QUERIES`] rows of weights, the weighted sum of some rows' [`WIDE`] values from `start` on, added in
 /// the order of the rows.
 #[inline(always)]
-fn weighted_sums<'a>(weights: [&[f32]; QUERIES], rows: impl Iterator<Item = &'a [f32]>, start: usize) -> [[f32; WIDE]; QUERIES] {
+fn weighted_sums<'a>(
+    weights: [&[f32]; QUERIES],
+    rows: impl Iterator<Item = &'a [f32]>,
+    start: usize,
+    fused: Fused,
+) -> [[f32; WIDE]; QUERIES] {
     // One array a query: the compiler keeps these in registers, and an array of arrays in memory.
     let (mut a, mut b, mut c, mut d) = ([0f32; WIDE], [0f32; WIDE], [0f32; WIDE], [0f32; WIDE]);
     let [of_a, of_b, of_c, of_d] = weights;
-    for ((((row, of_a), of_b), of_c), of_d) in rows.zip(of_a).zip(of_b).zip(of_c).zip(of_d) {
+    for ((((row, &of_a), &of_b), &of_c), &of_d) in rows.zip(of_a).zip(of_b).zip(of_c).zip(of_d) {
         if let Some(row) = row[start..].first_chunk::<WIDE>() {
             for lane in 0..WIDE {
-                a[lane] += of_a * row[lane];
-                b[lane] += of_b * row[lane];
-                c[lane] += of_c * row[lane];
-                d[lane] += of_d * row[lane];
+                a[lane] = fused.add(of_a, row[lane], a[lane]);
+                b[lane] = fused.add(of_b, row[lane], b[lane]);
+                c[lane] = fused.add(of_c, row[lane], c[lane]);
+                d[lane] = fused.add(of_d, row[lane], d[lane]);
             }
         }
     }
@@ -147,7 +152,7 @@ fn weighted_sums<'a>(weights: [&[f32]; QUERIES], rows: impl Iterator<Item = &'a 
 
 /// Scores to weights that add up to 1.
 #[inline(always)]
-fn softmax(scores: &mut [f32], bias: &[f32]) {
+fn softmax(scores: &mut [f32], bias: &[f32], fused: Fused) {
     let mut largest = [f32::NEG_INFINITY; LANES];
     for (scores, bias) in scores.as_chunks_mut::<LANES>().0.iter_mut().zip(bias.as_chunks::<LANES>().0) {
         for lane in 0..LANES {
@@ -163,7 +168,7 @@ fn softmax(scores: &mut [f32], bias: &[f32]) {
     let mut sums = [0f32; LANES];
     for chunk in scores.as_chunks_mut::<LANES>().0 {
         for lane in 0..LANES {
-            chunk[lane] = exp(chunk[lane] - largest);
+            chunk[lane] = exp(chunk[lane] - largest, fused);
             sums[lane] += chunk[lane];
         }
     }
@@ -173,11 +178,11 @@ fn softmax(scores: &mut [f32], bias: &[f32]) {
 
 /// Weighted sums of one head's values, for [`QUERIES`] queries; `output` may hold fewer.
 #[inline(always)]
-fn blend(output: &mut [f32], weights: &[f32], values: &[f32], [channels, place, width, padded]: [usize; 4]) {
+fn blend(output: &mut [f32], weights: &[f32], values: &[f32], [channels, place, width, padded]: [usize; 4], fused: Fused) {
     let behind = place + width / WIDE * WIDE;
     let queries = std::array::from_fn(|query| &weights[query * padded..][..padded]);
     for start in (place..behind).step_by(WIDE) {
-        let sums = weighted_sums(queries, values.chunks_exact(channels), start);
+        let sums = weighted_sums(queries, values.chunks_exact(channels), start, fused);
         for (out, sums) in output.chunks_exact_mut(channels).zip(sums) {
             out[start..][..WIDE].copy_from_slice(&sums);
         }
@@ -185,10 +190,10 @@ fn blend(output: &mut [f32], weights: &[f32], values: &[f32], [channels, place, 
     for (out, weights) in output.chunks_exact_mut(channels).zip(queries) {
         let rest = &mut out[behind..place + width];
         rest.fill(0.0);
-        for (weight, value) in weights.iter().zip(values.chunks_exact(channels)) {
+        for (&weight, value) in weights.iter().zip(values.chunks_exact(channels)) {
             rest.iter_mut()
                 .zip(&value[behind..])
-                .for_each(|(sum, value)| *sum += weight * value);
+                .for_each(|(sum, &value)| *sum = fused.add(weight, value, *sum));
         }
     }
 }

@@ -6,7 +6,7 @@ use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::int8::{Padding, Window};
-use crate::engine::lanes::widest;
+use crate::engine::lanes::{Fused, widest};
 
 /// Inputs: x `[1, C, H, W]`, weights `[O, C, kh, kw]` and optionally bias `[O]`; output `[1, O, H', W']`.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ impl Operator for FloatConvolution {
                 };
                 widest(
                     #[inline(always)]
-                    || taps.add_to(plane, width),
+                    |fused| taps.add_to(plane, width, fused),
                 );
             });
         Ok(())
@@ -102,30 +102,32 @@ struct Taps<'a> {
 impl Taps<'_> {
     /// Adds the products to one channel of the output, weight by weight in their order.
     #[inline(always)]
-    fn add_to(self, plane: &mut [f32], width: usize) {
+    fn add_to(self, plane: &mut [f32], width: usize, fused: Fused) {
         for (row, out) in plane.chunks_exact_mut(width).enumerate() {
             let whole = if self.strides[1] == 1 { width } else { 0 };
             let (wide, out) = out.split_at_mut(whole / 64 * 64);
             let (narrow, rest) = out.split_at_mut((whole - wide.len()) / 32 * 32);
-            self.add_blocks::<64>(wide, row, 0);
-            self.add_blocks::<32>(narrow, row, wide.len());
+            self.add_blocks::<64>(wide, row, 0, fused);
+            self.add_blocks::<32>(narrow, row, wide.len(), fused);
             let first = wide.len() + narrow.len();
             self.each(row, |line, weight| {
                 let source = line[first * self.strides[1]..].iter().step_by(self.strides[1]);
-                rest.iter_mut().zip(source).for_each(|(out, value)| *out += value * weight);
+                rest.iter_mut()
+                    .zip(source)
+                    .for_each(|(out, &value)| *out = fused.add(value, weight, *out));
             });
         }
     }
 
     /// The same for columns from `first` on, `WIDE` at a time: their sums stay in registers.
     #[inline(always)]
-    fn add_blocks<const WIDE: usize>(self, out: &mut [f32], row: usize, first: usize) {
+    fn add_blocks<const WIDE: usize>(self, out: &mut [f32], row: usize, first: usize, fused: Fused) {
         for (index, out) in out.as_chunks_mut::<WIDE>().0.iter_mut().enumerate() {
             let mut sums = *out;
             self.each(row, |line, weight| {
                 if let Some(source) = line[first + index * WIDE..].first_chunk::<WIDE>() {
                     for lane in 0..WIDE {
-                        sums[lane] += source[lane] * weight;
+                        sums[lane] = fused.add(source[lane], weight, sums[lane]);
                     }
                 }
             });

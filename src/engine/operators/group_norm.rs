@@ -7,7 +7,7 @@ use tract_onnx::tract_core::internal::*;
 use super::check_length;
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::silu;
-use crate::engine::lanes::{sum_of, widest};
+use crate::engine::lanes::{squares_around, sum, widest};
 
 /// What follows the normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,25 +124,20 @@ impl GroupNorm {
     /// difference of two large sums would lose it.
     fn statistics(&self, values: &[f32]) -> (f32, f32) {
         let count = values.len() as f32;
-        let mean = sum_of(values, |value| value) / count;
-        (
-            mean,
-            (sum_of(values, |value| (value - mean) * (value - mean)) / count + self.epsilon).sqrt(),
-        )
+        let mean = sum(values) / count;
+        (mean, (squares_around(values, mean) / count + self.epsilon).sqrt())
     }
 }
 
 fn transform(output: &mut [f32], values: &[f32], gain: f32, bias: f32, activate: bool) {
     widest(
         #[inline(always)]
-        || {
+        |fused| {
+            let pairs = output.iter_mut().zip(values);
             if activate {
-                output
-                    .iter_mut()
-                    .zip(values)
-                    .for_each(|(out, &value)| *out = silu(value * gain + bias));
+                pairs.for_each(|(out, &value)| *out = silu(fused.add(value, gain, bias), fused));
             } else {
-                output.iter_mut().zip(values).for_each(|(out, &value)| *out = value * gain + bias);
+                pairs.for_each(|(out, &value)| *out = fused.add(value, gain, bias));
             }
         },
     );

@@ -5,7 +5,7 @@ use tract_onnx::tract_core::internal::*;
 
 use super::check_length;
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::lanes::{sum_of, widest};
+use crate::engine::lanes::{squares_around, sum, widest};
 
 /// Inputs: x `[…, C]`, gain `[C]`, bias `[C]`.
 #[derive(Debug)]
@@ -37,14 +37,14 @@ impl Operator for LayerNorm {
             .par_chunks_mut(width)
             .zip(values.par_chunks(width))
             .for_each(|(output, values)| {
-                let mean = sum_of(values, |value| value) / width as f32;
-                let variance = sum_of(values, |value| (value - mean) * (value - mean)) / width as f32;
+                let mean = sum(values) / width as f32;
+                let variance = squares_around(values, mean) / width as f32;
                 let factor = 1.0 / (variance + self.epsilon).sqrt();
                 widest(
                     #[inline(always)]
-                    || {
-                        for (((out, value), gain), bias) in output.iter_mut().zip(values).zip(gains).zip(biases) {
-                            *out = (value - mean) * factor * gain + bias;
+                    |fused| {
+                        for (((out, value), &gain), &bias) in output.iter_mut().zip(values).zip(gains).zip(biases) {
+                            *out = fused.add((value - mean) * factor, gain, bias);
                         }
                     },
                 );

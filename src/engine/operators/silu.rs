@@ -32,9 +32,9 @@ impl Operator for Silu {
             .for_each(|(output, values)| {
                 widest(
                     #[inline(always)]
-                    || {
+                    |fused| {
                         for (out, &value) in output.iter_mut().zip(values) {
-                            *out = silu(value);
+                            *out = silu(value, fused);
                         }
                     },
                 );
