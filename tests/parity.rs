@@ -72,5 +72,5 @@ fn every_stage_gives_what_onnxruntime_gives() {
             }
         }
     }
-    assert_eq!(compared, 12, "three cases of two, one and one outputs");
+    assert_eq!(compared, 15, "three cases of three, one and one outputs");
 }

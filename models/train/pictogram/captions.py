@@ -3,6 +3,7 @@
 import json
 import random
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from tokenizers import Tokenizer
 from . import settings
 
 ENGLISH_SHARE = 0.45
+# People ask for a tree, a car, a flower: things whose pictures have longer names.
+KEYWORD_ALONE = 0.12
 ARTICLES = ["", "", "", "a ", "a ", "the ", "one "]
 # Words in the names of pictures that people hardly ask for: signs, and the many forms of one person.
 SIGNS = set("button arrow arrows square circle triangle keycap o’clock thirty symbol sign mark latin cross latin".split())
@@ -37,6 +40,7 @@ class Captions:
         hidden = np.array([hidden_from_judge(row) for row in self.rows])
         self.judge_training, self.judge_hidden = np.flatnonzero(~held & ~hidden), np.flatnonzero(~held & hidden)
         emoji = {row["words"]["en"][0] for row in self.rows if row["emoji"]}
+        self.concepts_with = {language: keyword_counts(self.rows, language) for language in settings.LANGUAGES}
         weights = np.array([weight(self.rows[index], emoji) for index in self.training])
         self.weights = weights / weights.sum()
 
@@ -49,12 +53,18 @@ class Captions:
         language = language or self.language(words, generator)
         language = language if language in words else "en"
         name, keywords = words[language]
+        if keywords and generator.random() < KEYWORD_ALONE:
+            return self.keyword(keywords, language, generator)
         keywords = generator.sample(keywords, min(len(keywords), generator.choice([0, 0, 0, 0, 1, 2, 4])))
         parts = keywords + ([name] if generator.random() < 0.85 or not keywords else [])
         generator.shuffle(parts)
         if language == "en":
             parts[0] = generator.choice(ARTICLES) + parts[0]
         return ", ".join(parts)
+
+    def keyword(self, keywords: list[str], language: str, generator: random.Random) -> str:
+        """One keyword, the likelier the fewer concepts have it."""
+        return generator.choices(keywords, [1 / self.concepts_with[language][keyword.lower()] for keyword in keywords])[0]
 
     @staticmethod
     def language(words: dict, generator: random.Random) -> str:
@@ -73,6 +83,12 @@ class Captions:
                     styles[place] = 0
             texts.append(text)
         return self.encode(texts), torch.from_numpy(styles)
+
+
+def keyword_counts(rows: list[dict], language: str) -> Counter:
+    """How many concepts have each keyword."""
+    concepts = {row["key"]: row["words"][language][1] for row in rows if language in row["words"]}
+    return Counter(keyword.lower() for keywords in concepts.values() for keyword in set(keywords))
 
 
 def weight(row: dict, emoji: set[str]) -> float:

@@ -23,31 +23,38 @@ from .sampling import sheet, standard_prompts
 
 # Captions read, and steps taken, in each turn.
 FRESH, STEPS = 256, 3
-# Share of bare names in a batch, and of English among them.
-NAMES, ENGLISH = 0.5, 0.5
+# Share of bare words in a batch; among them, of English names, English keywords (up to so many a picture) and names
+# in other languages.
+BARE, KINDS, KEYWORDS = 0.6, [0.4, 0.3, 0.3], 4
 # Ink says in one channel what the others say in four; its error counts for so much more.
 INK_WEIGHT = 3.0
 
 
-class Names:
-    """Conditions of every training picture's bare name, in all its languages, read once."""
+class BareWords:
+    """Conditions of every training picture's name in all its languages and of its own keywords in English, read once."""
 
     def __init__(self, captions: Captions, array: np.ndarray, text: TextEncoder, device: str):
-        self.first, texts, styles = [0], [], []
+        texts, styles, ends = [], [], [[0, 0, 0]]
         for index in captions.training:
             words = captions.rows[index]["words"]
-            names = [words["en"][0], *(words[language][0] for language in sorted(words) if language != "en")]
-            texts += names
-            styles += [captions.styles[index]] * len(names)
-            self.first.append(len(texts))
-        self.captions, self.array, self.first = captions, array, np.array(self.first)
+            name, keywords = words["en"]
+            keywords = sorted(keywords, key=lambda keyword: captions.concepts_with["en"][keyword.lower()])[:KEYWORDS] or [name]
+            others = [words[language][0] for language in sorted(words) if language != "en"] or [name]
+            start = len(texts)
+            texts += [name, *keywords, *others]
+            styles += [captions.styles[index]] * (len(texts) - start)
+            ends.append([start + 1, start + 1 + len(keywords), len(texts)])
+        ends = np.array(ends)
+        # Rows of a picture by kind: from its first to behind its last.
+        self.first, self.behind = np.stack([ends[:-1, 2], *ends[1:, :2].T], 1), ends[1:]
+        self.captions, self.array = captions, array
         read = [read_conditions(captions.encode(texts[b : b + 512]), torch.tensor(styles[b : b + 512]), text, device) for b in range(0, len(texts), 512)]
         self.conditions = torch.cat(read)
 
     def draw(self, count: int, chooser: np.random.Generator, device: str):
         places = chooser.choice(len(self.captions.training), count, p=self.captions.weights)
-        others = chooser.integers(self.first[places + 1] - self.first[places])
-        rows = self.first[places] + np.where(chooser.random(count) < ENGLISH, 0, others)
+        kinds = chooser.choice(len(KINDS), count, p=KINDS)
+        rows = chooser.integers(self.first[places, kinds], self.behind[places, kinds])
         indices = self.captions.training[places]
         styles = torch.from_numpy(self.captions.styles[indices]).to(device)
         return self.conditions[torch.from_numpy(rows)].to(device).float(), as_pictures(self.array[indices], device), styles
@@ -121,7 +128,7 @@ def main() -> None:
     step, running = state.get("step", 0), None
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "draft.jsonl")
     generator, chooser = random.Random(options.seed + step), np.random.default_rng(options.seed + step)
-    next_save, pool, names = clock.elapsed + 3, Pool(1 << 16, device), Names(captions, array, text, device)
+    next_save, pool, bare_words = clock.elapsed + 3, Pool(1 << 16, device), BareWords(captions, array, text, device)
 
     def keep():
         states = {"model": draft.state_dict(), "text": text.state_dict(), "optimiser": optimiser.state_dict()}
@@ -134,8 +141,8 @@ def main() -> None:
         pool.put(read_conditions(ids, asked, text, device), as_pictures(pictures, device), styles)
         for _ in range(STEPS):
             training.set_rates([optimiser], clock.rate(step, 100, 0.4))
-            by_name = int(options.batch * NAMES)
-            mixed = zip(names.draw(by_name, chooser, device), pool.draw(options.batch - by_name))
+            bare = int(options.batch * BARE)
+            mixed = zip(bare_words.draw(bare, chooser, device), pool.draw(options.batch - bare))
             loss = draft_loss(draft, *(torch.cat(parts) for parts in mixed), device)
             optimiser.zero_grad()
             loss.backward()
