@@ -86,12 +86,23 @@ def main() -> None:
     parser = training.arguments(__doc__, minutes=10, batch=128)
     options = parser.parse_args()
     device = training.pick_device(options.device)
-    torch.manual_seed(options.seed + 1000)
-    generator, chooser = random.Random(options.seed + 1000), np.random.default_rng(options.seed + 1000)
+    path = options.work / "judge.pt"
+    state = torch.load(path, map_location=device) if path.exists() else {}
+    step, seed = state.get("step", 0), options.seed + 1000 + state.get("step", 0)
+    torch.manual_seed(seed)
+    generator, chooser = random.Random(seed), np.random.default_rng(seed)
     captions, array = Captions(options.work), np.load(options.work / "pictures128.npy", mmap_mode="r")
     judge = Judge(int(captions.concepts.max()) + 1).to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW([{"params": judge.parameters(), "base": 2e-3}], lr=2e-3, weight_decay=0.05, fused=True)
-    clock, log, step = training.Clock(options.minutes), training.Log(options.work / "judge.jsonl"), 0
+    if state:
+        judge.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+    clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "judge.jsonl")
+    next_save = clock.elapsed + 3
+
+    def keep():
+        training.save(path, model=judge.state_dict(), optimiser=optimiser.state_dict(), step=step, minutes=clock.elapsed)
+
     while clock.fraction < 1:
         training.set_rates([optimiser], clock.rate(step, 50, 0.3))
         indices = np.sort(chooser.choice(captions.judge_training, options.batch, replace=False))
@@ -108,7 +119,10 @@ def main() -> None:
         step += 1
         if step % 100 == 0:
             log(step=step, minutes=clock.elapsed, seen=loss_seen.item(), read=loss_read.item())
-    training.save(options.work / "judge.pt", model=judge.state_dict())
+        if clock.elapsed > next_save:
+            keep()
+            next_save = clock.elapsed + 3
+    keep()
 
 
 if __name__ == "__main__":

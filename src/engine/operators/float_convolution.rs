@@ -104,12 +104,16 @@ impl Taps<'_> {
     #[inline(always)]
     fn add_to(self, plane: &mut [f32], width: usize, fused: Fused) {
         for (row, out) in plane.chunks_exact_mut(width).enumerate() {
-            let whole = if self.strides[1] == 1 { width } else { 0 };
-            let (wide, out) = out.split_at_mut(whole / 64 * 64);
-            let (narrow, rest) = out.split_at_mut((whole - wide.len()) / 32 * 32);
-            self.add_blocks::<64>(wide, row, 0, fused);
-            self.add_blocks::<32>(narrow, row, wide.len(), fused);
-            let first = wide.len() + narrow.len();
+            let mut first = 0;
+            if self.strides[1] == 1 {
+                first = self.add_blocks::<64>(out, row, first, fused);
+                first = self.add_blocks::<32>(out, row, first, fused);
+                first = self.add_blocks::<16>(out, row, first, fused);
+            }
+            let rest = &mut out[first..];
+            if rest.is_empty() {
+                continue;
+            }
             self.each(row, |line, weight| {
                 let source = line[first * self.strides[1]..].iter().step_by(self.strides[1]);
                 rest.iter_mut()
@@ -119,10 +123,12 @@ impl Taps<'_> {
         }
     }
 
-    /// The same for columns from `first` on, `WIDE` at a time: their sums stay in registers.
+    /// The same for columns from `first` on, `WIDE` at a time: their sums stay in registers. Returns the column behind.
     #[inline(always)]
-    fn add_blocks<const WIDE: usize>(self, out: &mut [f32], row: usize, first: usize, fused: Fused) {
-        for (index, out) in out.as_chunks_mut::<WIDE>().0.iter_mut().enumerate() {
+    fn add_blocks<const WIDE: usize>(self, out: &mut [f32], row: usize, first: usize, fused: Fused) -> usize {
+        let blocks = out[first..].as_chunks_mut::<WIDE>().0;
+        let behind = first + blocks.len() * WIDE;
+        for (index, out) in blocks.iter_mut().enumerate() {
             let mut sums = *out;
             self.each(row, |line, weight| {
                 if let Some(source) = line[first + index * WIDE..].first_chunk::<WIDE>() {
@@ -133,6 +139,7 @@ impl Taps<'_> {
             });
             *out = sums;
         }
+        behind
     }
 
     /// Every weight in its order, with the line of the picture that it meets first in a row of the output.
