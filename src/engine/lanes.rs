@@ -49,7 +49,8 @@ fn rounded_once(a: f32, b: f32, c: f32) -> f32 {
 
 /// Runs a closure compiled for the widest vectors of this processor, and gives it their fused multiplication.
 ///
-/// The closure must be small enough to be inlined, with its loops inside.
+/// The closure must be small enough to be inlined, with its loops inside: loops that are written out, since the
+/// iterators' own (`for_each`, `fold`) may become functions for any processor, where [`Fused`] is a call.
 #[inline(always)]
 pub fn widest<R>(work: impl FnOnce(Fused) -> R) -> R {
     #[cfg(target_arch = "x86_64")]

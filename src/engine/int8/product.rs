@@ -121,15 +121,14 @@ impl Block {
             let (scale, bias) = (outputs.scales[row] * scale, outputs.biases[row]);
             let (out, sums) = (&mut out[self.columns.clone()], &sums[index * self.stride..]);
             if outputs.residual.is_empty() {
-                out.iter_mut()
-                    .zip(sums)
-                    .for_each(|(out, &sum)| *out = fused.add(sum as f32, scale, bias));
+                for (out, &sum) in out.iter_mut().zip(sums) {
+                    *out = fused.add(sum as f32, scale, bias);
+                }
             } else {
                 let residual = &outputs.residual[row * columns..][self.columns.clone()];
-                out.iter_mut()
-                    .zip(sums)
-                    .zip(residual)
-                    .for_each(|((out, &sum), residual)| *out = fused.add(sum as f32, scale, bias) + residual);
+                for ((out, &sum), residual) in out.iter_mut().zip(sums).zip(residual) {
+                    *out = fused.add(sum as f32, scale, bias) + residual;
+                }
             }
         }
     }

@@ -119,8 +119,9 @@ fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: u
     for start in (0..padded).step_by(WIDE) {
         let sums = weighted_sums(queries, keys.chunks_exact(padded), start, fused);
         for (scores, sums) in scores.chunks_exact_mut(padded).zip(sums) {
-            let scores = scores[start..].iter_mut();
-            scores.zip(sums).for_each(|(score, sum)| *score = sum * scale);
+            for (score, sum) in scores[start..].iter_mut().zip(sums) {
+                *score = sum * scale;
+            }
         }
     }
 }
@@ -173,7 +174,9 @@ fn softmax(scores: &mut [f32], bias: &[f32], fused: Fused) {
         }
     }
     let factor = 1.0 / fold(sums);
-    scores.iter_mut().for_each(|score| *score *= factor);
+    for score in scores {
+        *score *= factor;
+    }
 }
 
 /// Weighted sums of one head's values, for [`QUERIES`] queries; `output` may hold fewer.
@@ -191,9 +194,9 @@ fn blend(output: &mut [f32], weights: &[f32], values: &[f32], [channels, place, 
         let rest = &mut out[behind..place + width];
         rest.fill(0.0);
         for (&weight, value) in weights.iter().zip(values.chunks_exact(channels)) {
-            rest.iter_mut()
-                .zip(&value[behind..])
-                .for_each(|(sum, &value)| *sum = fused.add(weight, value, *sum));
+            for (sum, &value) in rest.iter_mut().zip(&value[behind..]) {
+                *sum = fused.add(weight, value, *sum);
+            }
         }
     }
 }

@@ -116,9 +116,9 @@ impl Taps<'_> {
             }
             self.each(row, |line, weight| {
                 let source = line[first * self.strides[1]..].iter().step_by(self.strides[1]);
-                rest.iter_mut()
-                    .zip(source)
-                    .for_each(|(out, &value)| *out = fused.add(value, weight, *out));
+                for (out, &value) in rest.iter_mut().zip(source) {
+                    *out = fused.add(value, weight, *out);
+                }
             });
         }
     }

@@ -133,11 +133,9 @@ fn transform(output: &mut [f32], values: &[f32], gain: f32, bias: f32, activate:
     widest(
         #[inline(always)]
         |fused| {
-            let pairs = output.iter_mut().zip(values);
-            if activate {
-                pairs.for_each(|(out, &value)| *out = silu(fused.add(value, gain, bias), fused));
-            } else {
-                pairs.for_each(|(out, &value)| *out = fused.add(value, gain, bias));
+            for (out, &value) in output.iter_mut().zip(values) {
+                let normal = fused.add(value, gain, bias);
+                *out = if activate { silu(normal, fused) } else { normal };
             }
         },
     );
