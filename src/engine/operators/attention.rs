@@ -119,9 +119,8 @@ fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: u
     for start in (0..padded).step_by(WIDE) {
         let sums = weighted_sums(queries, keys.chunks_exact(padded), start, fused);
         for (scores, sums) in scores.chunks_exact_mut(padded).zip(sums) {
-            for (score, sum) in scores[start..].iter_mut().zip(sums) {
-                *score = sum * scale;
-            }
+            let scores = scores[start..].iter_mut();
+            scores.zip(sums).for_each(|(score, sum)| *score = sum * scale);
         }
     }
 }
@@ -174,9 +173,7 @@ fn softmax(scores: &mut [f32], bias: &[f32], fused: Fused) {
         }
     }
     let factor = 1.0 / fold(sums);
-    for score in scores {
-        *score *= factor;
-    }
+    scores.iter_mut().for_each(|score| *score *= factor);
 }
 
 /// Weighted sums of one head's values, for [`QUERIES`] queries; `output` may hold fewer.
