@@ -38,7 +38,13 @@ def layer_weights(node: onnx.NodeProto, tensors: dict[str, np.ndarray]) -> np.nd
 
 def nameless(network: nn.Module) -> list[str]:
     """Layers without a bias, in the order in which the network runs: the exporter drops their names."""
-    return [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear) and layer.bias is None]
+    names = [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear) and layer.bias is None]
+    return sorted(names, key=lambda name: ["down", "middle", "up"].index(name.split(".")[0]))
+
+
+def without_number(name: str) -> str:
+    """A tensor that took its layer's name beside the exporter's own has a number behind it."""
+    return re.sub(r"\.(weight|bias)\.\d+$", r".\1", name)
 
 
 def read_stage(folder: Path, stage: str, network: nn.Module) -> dict[str, torch.Tensor]:
@@ -46,15 +52,20 @@ def read_stage(folder: Path, stage: str, network: nn.Module) -> dict[str, torch.
     weights = np.memmap(folder / "weights.bin", np.uint8, "r")
     tensors = {initializer.name: tensor_of(weights, initializer) for initializer in graph.initializer}
     known, without_name = network.state_dict(), iter(nameless(network))
-    state = {name: tensor for name, tensor in tensors.items() if name in known}
+    named = {without_number(name): tensor for name, tensor in tensors.items()}
+    state = {name: named[name] for name in known if name in named and named[name].shape == tuple(known[name].shape)}
     for node in graph.node:
         if node.op_type in ("QConv", "QLinear", "QEmbedding"):
-            # A weight that took its layer's name beside the f32 one has a number behind it.
-            name = re.sub(r"\.weight(\.\d+)?$", "", node.input[1])
+            name = without_number(node.input[1]).removesuffix(".weight")
             name = name if f"{name}.weight" in known else next(without_name)
             state[f"{name}.weight"] = layer_weights(node, tensors)
             if node.op_type != "QEmbedding" and f"{name}.bias" in known:
                 state[f"{name}.bias"] = tensors[node.input[3]]
+    # A parameter of which the network takes a part comes without its name; if only one tensor has its shape, it is that.
+    for name in known.keys() - state.keys():
+        alike = [tensor for other, tensor in tensors.items() if other not in known and tensor.shape == tuple(known[name].shape)]
+        if len(alike) == 1:
+            state[name] = alike[0]
     missing = [name for name in known if name not in state or tuple(state[name].shape) != tuple(known[name].shape)]
     if missing:
         raise SystemExit(f"{folder}/{stage}.onnx does not fit this recipe's network: {', '.join(missing[:5])}")
