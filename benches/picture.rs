@@ -4,8 +4,10 @@ use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
-use inkstone::engine::{Engine, Stage, Value};
-use inkstone::pack::{Element, Pack};
+use inkstone::engine::{Engine, Stage};
+use inkstone::pack::Pack;
+
+mod inputs;
 
 struct Quiet;
 
@@ -19,27 +21,11 @@ fn shipped() -> Pack {
     Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram")).expect("the shipped pack is in the repository")
 }
 
-/// Inputs of a stage: a slow wave, so that no value is special.
-fn inputs(pack: &Pack, stage: &str) -> Vec<Value> {
-    let ports = &pack.manifest().stages[stage].inputs;
-    let wave = |count: usize| (0..count).map(|index| (index as f32 * 0.37).sin()).collect();
-    ports
-        .iter()
-        .map(|port| {
-            let count = port.shape.iter().product();
-            match port.element {
-                Element::F32 => Value::F32(wave(count)),
-                Element::I64 => Value::I64(vec![1; count]),
-            }
-        })
-        .collect()
-}
-
 fn stages(criterion: &mut Criterion) {
     let pack = shipped();
     for name in ["text_encoder", "denoiser", "decoder"] {
         let stage = Stage::load(&pack, name).expect("the shipped pack loads");
-        let values = inputs(&pack, name);
+        let values = inputs::waves(&pack.manifest().stages[name].inputs);
         for threads in [1, 2] {
             let engine = Engine::new(threads).expect("threads can be started");
             criterion.bench_function(&format!("{name}, {threads} threads"), |bencher| {

@@ -17,6 +17,8 @@ import onnxruntime
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from run import compared
+
 NUMPY = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.INT64: np.int64}
 
 
@@ -111,9 +113,8 @@ def main() -> None:
             base = statistics.median(times["inkstone"])
             print(f"\n{threads} threads")
             for name, values in times.items():
-                median = statistics.median(values)
-                ratio = f"inkstone takes {base / median:.2f} ×" if name != "inkstone" else ""
-                print(f"  {name:<18} {median:8.1f} ms  ({min(values):.1f}–{max(values):.1f})  private {private[name] / 2**20:5.1f} MiB  {ratio}")
+                inkstone_base = None if name == "inkstone" else base
+                print(f"  {name:<18} private {private[name] / 2**20:5.1f} MiB {compared(values, inkstone_base)}")
 
 
 if __name__ == "__main__":

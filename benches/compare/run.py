@@ -115,6 +115,13 @@ def time_peer(peer: Peer, ids: np.ndarray, steps: int, runs: int) -> list[float]
     return times
 
 
+def compared(values: list[float], base: float | None) -> str:
+    """Median and spread of a peer's milliseconds, and how many times as long Inkstone's `base` is."""
+    median = statistics.median(values)
+    ratio = f"inkstone takes {base / median:.2f} ×" if base is not None else ""
+    return f"{median:8.1f} ms  ({min(values):.1f}–{max(values):.1f})  {ratio}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pack", type=Path, required=True)
@@ -144,9 +151,8 @@ def main() -> None:
             base = statistics.median(times["inkstone"])
             print(f"\n{threads} threads, kernel {report['kernel']}")
             for name, values in times.items():
-                median = statistics.median(values)
-                ratio = f"inkstone takes {base / median:.2f} ×" if name != "inkstone" else ""
-                print(f"  {name:<24} {median:8.1f} ms  ({min(values):.1f}–{max(values):.1f})  {ratio}")
+                inkstone_base = None if name == "inkstone" else base
+                print(f"  {name:<24} {compared(values, inkstone_base)}")
             memory = {kind: f"{amount / 2**20:.1f} MiB" for kind, amount in report["memory"].items()}
             print(f"  inkstone: private {memory['private_bytes']}, mapped {memory['mapped_bytes']}, first step after {report['start_to_first_step_milliseconds']:.0f} ms")
 

@@ -8,10 +8,15 @@ use std::time::Instant;
 
 use clap::Parser;
 use inkstone::bench::PeakMemory;
-use inkstone::engine::{Engine, Stage, Value};
-use inkstone::pack::{Element, Pack};
+use inkstone::engine::{Engine, Stage};
+use inkstone::pack::Pack;
 use serde_json::json;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor, TractResult};
+
+#[path = "../inputs/mod.rs"]
+mod inputs;
+
+use inputs::{wave, waves};
 
 /// Where the measurements come from.
 #[derive(Parser)]
@@ -33,11 +38,6 @@ struct Arguments {
     /// Runs before them.
     #[arg(long, default_value_t = 2)]
     warm: usize,
-}
-
-/// A slow wave, so that no value is special.
-fn wave(count: usize) -> Vec<f32> {
-    (0..count).map(|index| (index as f32 * 0.37).sin()).collect()
 }
 
 /// Milliseconds of every run, and the largest memory.
@@ -65,16 +65,7 @@ fn by_inkstone(arguments: &Arguments) -> Result<serde_json::Value, Box<dyn std::
         .get(&arguments.stage)
         .ok_or("the pack has no such stage")?
         .inputs;
-    let inputs: Vec<Value> = ports
-        .iter()
-        .map(|port| {
-            let count = port.shape.iter().product();
-            match port.element {
-                Element::F32 => Value::F32(wave(count)),
-                Element::I64 => Value::I64(vec![1; count]),
-            }
-        })
-        .collect();
+    let inputs = waves(ports);
     let loaded = started.elapsed();
     let (times, memory) = measure(arguments, || stage.run(&engine, &inputs).map(drop))?;
     let load = loaded.as_secs_f64() * 1e3;
