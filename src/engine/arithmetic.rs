@@ -1,6 +1,6 @@
 //! The float functions that differ between C libraries and vector units, written out: the same bits everywhere.
 
-use super::lanes::Fused;
+use super::lanes::{Fused, larger, smaller};
 
 /// 1.5·2²³: adding and subtracting it rounds to the nearest integer, ties to even, for magnitudes below 2²².
 pub const ROUNDING: f32 = 12_582_912.0;
@@ -10,8 +10,8 @@ pub const ROUNDING: f32 = 12_582_912.0;
 /// Range reduction by ln 2 in two parts and the polynomial of Cephes' `expf` (Moshier).
 #[inline(always)]
 pub fn exp(x: f32, fused: Fused) -> f32 {
-    let x = if x < 88.0 { x } else { 88.0 };
-    let clamped = if x > -87.0 { x } else { -87.0 };
+    let x = smaller(x, 88.0);
+    let clamped = larger(x, -87.0);
     let shifted = fused.add(clamped, std::f32::consts::LOG2_E, ROUNDING);
     let exponent = shifted - ROUNDING;
     let r = fused.add(exponent, 2.121_944_4e-4, fused.add(exponent, -0.693_359_4, clamped));

@@ -79,6 +79,31 @@ fn avx2<R>(work: impl FnOnce(Fused) -> R) -> R {
     work(Fused { native: true })
 }
 
+/// `a` where it is greater than `b`, else `b`, also where `a` is not a number. One instruction: x86 has the comparison,
+/// ARM the maximum of numbers; they differ in the sign of zero alone.
+#[inline(always)]
+pub fn larger(a: f32, b: f32) -> f32 {
+    if cfg!(target_arch = "aarch64") {
+        a.max(b)
+    } else if a > b {
+        a
+    } else {
+        b
+    }
+}
+
+/// `a` where it is less than `b`, else `b`, as [`larger`].
+#[inline(always)]
+pub fn smaller(a: f32, b: f32) -> f32 {
+    if cfg!(target_arch = "aarch64") {
+        a.min(b)
+    } else if a < b {
+        a
+    } else {
+        b
+    }
+}
+
 /// Largest absolute value; 0 for no values. NaN is passed over.
 pub fn largest_magnitude(values: &[f32]) -> f32 {
     widest(
@@ -88,14 +113,11 @@ pub fn largest_magnitude(values: &[f32]) -> f32 {
             let (chunks, rest) = values.as_chunks::<LANES>();
             for chunk in chunks {
                 for (largest, value) in partial.iter_mut().zip(chunk) {
-                    let magnitude = value.abs();
-                    *largest = if magnitude > *largest { magnitude } else { *largest };
+                    *largest = larger(value.abs(), *largest);
                 }
             }
             rest.iter()
-                .map(|value| value.abs())
-                .chain(partial)
-                .fold(0f32, |a, b| if b > a { b } else { a })
+                .fold(fold_larger(partial), |largest, value| larger(value.abs(), largest))
         },
     )
 }
@@ -140,11 +162,26 @@ fn sum_by(values: &[f32], add: impl Fn(Fused, f32, f32) -> f32) -> f32 {
 
 /// Adds partial sums pairwise: 16 → 8 → 4 → 2 → 1.
 #[inline(always)]
-pub fn fold(mut partial: [f32; LANES]) -> f32 {
+pub fn fold(partial: [f32; LANES]) -> f32 {
+    pairwise(
+        partial,
+        #[inline(always)]
+        |a, b| a + b,
+    )
+}
+
+/// The largest of partial maxima, pairwise too: one after another would keep the loop before it out of vectors.
+#[inline(always)]
+pub fn fold_larger(partial: [f32; LANES]) -> f32 {
+    pairwise(partial, larger)
+}
+
+#[inline(always)]
+fn pairwise(mut partial: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
-            partial[lane] += partial[lane + width];
+            partial[lane] = join(partial[lane], partial[lane + width]);
         }
         width /= 2;
     }

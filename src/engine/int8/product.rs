@@ -138,12 +138,40 @@ impl Block {
 /// channel).
 fn gather(strip: &mut [u8], panel: [usize; 2], image: &Image, window: Window, runs: &[Run]) {
     // Copies of a length that the compiler knows are a few vector instructions; calls cost more than they move.
+    if runs.iter().all(|run| run.fits(panel[0])) {
+        match panel[0] {
+            4 => return gather_panels::<16>(strip, panel[1], image, window, runs),
+            16 => return gather_panels::<64>(strip, panel[1], image, window, runs),
+            _ => {}
+        }
+    }
     let whole = |pixels: usize| panel[0].is_multiple_of(pixels) && runs.iter().all(|run| run.fits(pixels));
     match [16, 8, 4].into_iter().find(|&pixels| whole(pixels)) {
         Some(16) => gather_pieces::<64>(strip, panel, image, window, runs),
         Some(8) => gather_pieces::<32>(strip, panel, image, window, runs),
         Some(4) => gather_pieces::<16>(strip, panel, image, window, runs),
         _ => gather_pieces::<GROUP>(strip, panel, image, window, runs),
+    }
+}
+
+/// [`gather`] for runs that fill whole panels, `BYTES` of each group.
+fn gather_panels<const BYTES: usize>(strip: &mut [u8], panel_bytes: usize, image: &Image, window: Window, runs: &[Run]) {
+    for run in runs {
+        let panels = run.length * GROUP / BYTES;
+        let target = &mut strip[run.target * GROUP / BYTES * panel_bytes..][..panels * panel_bytes];
+        let mut group = 0;
+        for y in 0..window.size[0] {
+            for x in 0..window.size[1] {
+                let source = (run.source + y * image.width + x) * GROUP;
+                for plane in image.planes() {
+                    let pieces = plane[source..][..panels * BYTES].as_chunks::<BYTES>().0;
+                    for (panel, piece) in target.chunks_exact_mut(panel_bytes).zip(pieces) {
+                        panel[group..][..BYTES].copy_from_slice(piece);
+                    }
+                    group += BYTES;
+                }
+            }
+        }
     }
 }
 

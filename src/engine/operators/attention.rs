@@ -6,7 +6,7 @@ use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::exp;
-use crate::engine::lanes::{Fused, LANES, fold, widest};
+use crate::engine::lanes::{Fused, LANES, fold, fold_larger, larger, widest};
 
 /// Queries that share each load of a key or a value.
 const QUERIES: usize = 4;
@@ -77,14 +77,15 @@ impl Operator for Attention {
             .for_each(|(output, queries)| {
                 // A block of fewer queries is filled up, so that the inner loops always have the same shape.
                 let query = |index: usize| queries.get(index * channels..(index + 1) * channels).unwrap_or(&nothing);
+                let mut together = vec![[0f32; QUERIES]; width.max(padded)];
                 let mut scores = vec![0f32; QUERIES * padded];
                 for head in 0..self.heads {
                     let place = head * width;
-                    let queries = std::array::from_fn(|index| &query(index)[place..][..width]);
+                    interleave(&mut together, std::array::from_fn(|index| &query(index)[place..][..width]));
                     let keys = &transposed[place * padded..][..width * padded];
                     widest(
                         #[inline(always)]
-                        |fused| score(&mut scores, queries, keys, padded, self.scale, fused),
+                        |fused| score(&mut scores, &together[..width], keys, padded, self.scale, fused),
                     );
                     for row in scores.chunks_exact_mut(padded) {
                         widest(
@@ -92,9 +93,10 @@ impl Operator for Attention {
                             |fused| softmax(row, &bias, fused),
                         );
                     }
+                    interleave(&mut together, std::array::from_fn(|index| &scores[index * padded..][..padded]));
                     widest(
                         #[inline(always)]
-                        |fused| blend(output, &scores, values, [channels, place, width, padded], fused),
+                        |fused| blend(output, &together[..padded], values, [channels, place, width], fused),
                     );
                 }
             });
@@ -113,9 +115,17 @@ fn transpose(rows: &[f32], count: usize, channels: usize, padded: usize) -> Vec<
     columns
 }
 
+/// `[QUERIES][n]` → `[n][QUERIES]`, so that one load gives what all queries multiply a row with.
+fn interleave(together: &mut [[f32; QUERIES]], queries: [&[f32]; QUERIES]) {
+    let [a, b, c, d] = queries;
+    for ((((out, a), b), c), d) in together.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *out = [*a, *b, *c, *d];
+    }
+}
+
 /// Scores of [`QUERIES`] queries against all keys, [`WIDE`] keys at a time; channels are added in their order.
 #[inline(always)]
-fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: usize, scale: f32, fused: Fused) {
+fn score(scores: &mut [f32], queries: &[[f32; QUERIES]], keys: &[f32], padded: usize, scale: f32, fused: Fused) {
     for start in (0..padded).step_by(WIDE) {
         let sums = weighted_sums(queries, keys.chunks_exact(padded), start, fused);
         for (scores, sums) in scores.chunks_exact_mut(padded).zip(sums) {
@@ -125,19 +135,18 @@ fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: u
     }
 }
 
-/// For each of [`QUERIES`] rows of weights, the weighted sum of some rows' [`WIDE`] values from `start` on, added in
-/// the order of the rows.
+/// For each of [`QUERIES`] weights of some rows, the weighted sum of the rows' [`WIDE`] values from `start` on, added
+/// in the order of the rows.
 #[inline(always)]
 fn weighted_sums<'a>(
-    weights: [&[f32]; QUERIES],
+    weights: &[[f32; QUERIES]],
     rows: impl Iterator<Item = &'a [f32]>,
     start: usize,
     fused: Fused,
 ) -> [[f32; WIDE]; QUERIES] {
     // One array a query: the compiler keeps these in registers, and an array of arrays in memory.
     let (mut a, mut b, mut c, mut d) = ([0f32; WIDE], [0f32; WIDE], [0f32; WIDE], [0f32; WIDE]);
-    let [of_a, of_b, of_c, of_d] = weights;
-    for ((((row, &of_a), &of_b), &of_c), &of_d) in rows.zip(of_a).zip(of_b).zip(of_c).zip(of_d) {
+    for (row, &[of_a, of_b, of_c, of_d]) in rows.zip(weights) {
         if let Some(row) = row[start..].first_chunk::<WIDE>() {
             for lane in 0..WIDE {
                 a[lane] = fused.add(of_a, row[lane], a[lane]);
@@ -155,16 +164,15 @@ fn weighted_sums<'a>(
 fn softmax(scores: &mut [f32], bias: &[f32], fused: Fused) {
     let mut largest = [f32::NEG_INFINITY; LANES];
     for (scores, bias) in scores.as_chunks_mut::<LANES>().0.iter_mut().zip(bias.as_chunks::<LANES>().0) {
+        // Copies, which the compiler knows to lie apart.
+        let (mut sums, bias) = (*scores, *bias);
         for lane in 0..LANES {
-            scores[lane] += bias[lane];
-            largest[lane] = if scores[lane] > largest[lane] {
-                scores[lane]
-            } else {
-                largest[lane]
-            };
+            sums[lane] += bias[lane];
+            largest[lane] = larger(sums[lane], largest[lane]);
         }
+        *scores = sums;
     }
-    let largest = largest.into_iter().fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
+    let largest = fold_larger(largest);
     let mut sums = [0f32; LANES];
     for chunk in scores.as_chunks_mut::<LANES>().0 {
         for lane in 0..LANES {
@@ -178,21 +186,20 @@ fn softmax(scores: &mut [f32], bias: &[f32], fused: Fused) {
 
 /// Weighted sums of one head's values, for [`QUERIES`] queries; `output` may hold fewer.
 #[inline(always)]
-fn blend(output: &mut [f32], weights: &[f32], values: &[f32], [channels, place, width, padded]: [usize; 4], fused: Fused) {
+fn blend(output: &mut [f32], weights: &[[f32; QUERIES]], values: &[f32], [channels, place, width]: [usize; 3], fused: Fused) {
     let behind = place + width / WIDE * WIDE;
-    let queries = std::array::from_fn(|query| &weights[query * padded..][..padded]);
     for start in (place..behind).step_by(WIDE) {
-        let sums = weighted_sums(queries, values.chunks_exact(channels), start, fused);
+        let sums = weighted_sums(weights, values.chunks_exact(channels), start, fused);
         for (out, sums) in output.chunks_exact_mut(channels).zip(sums) {
             out[start..][..WIDE].copy_from_slice(&sums);
         }
     }
-    for (out, weights) in output.chunks_exact_mut(channels).zip(queries) {
+    for (query, out) in output.chunks_exact_mut(channels).enumerate() {
         let rest = &mut out[behind..place + width];
         rest.fill(0.0);
-        for (&weight, value) in weights.iter().zip(values.chunks_exact(channels)) {
+        for (weights, value) in weights.iter().zip(values.chunks_exact(channels)) {
             for (sum, &value) in rest.iter_mut().zip(&value[behind..]) {
-                *sum = fused.add(weight, value, *sum);
+                *sum = fused.add(weights[query], value, *sum);
             }
         }
     }
