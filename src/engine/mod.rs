@@ -6,11 +6,12 @@
 //!   operators, and `fuse` makes neighbours of convolutions part of them.
 //! * `operators` holds the operators, one a file: plain functions from slices to slices.
 //! * `int8` quantizes activations and multiplies them with mapped weights; [`kernels`] are the micro-kernels.
+//! * `shares` says into how many pieces work is cut for the threads.
 //! * `lanes` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
 //!   depend on how wide that is.
 //!
-//! Integer sums are exact, and float steps use a fixed order, no fused multiply-add and our own `exp`, so the
-//! same graph gives the same bits on every processor and with every number of threads.
+//! Integer sums are exact, and float steps use a fixed order, one rounding for every multiplication with an addition,
+//! and our own `exp`, so the same graph gives the same bits on every processor and with every number of threads.
 
 mod adapter;
 mod arithmetic;
@@ -21,12 +22,20 @@ mod int8;
 pub mod kernels;
 mod lanes;
 mod operators;
+mod shares;
 mod stage;
 
 pub use error::EngineError;
 pub use stage::{Stage, Value};
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use kernels::Kernel;
+
+/// Largest block that the C library keeps rather than gives back to the system, in bytes: more than any activation.
+const KEPT_BYTES: usize = 24 << 20;
+/// Looks for work that a waiting thread takes before it lets others have its core.
+const LOOKS: usize = 64;
 
 /// A thread pool and the micro-kernel that all stages share.
 pub struct Engine {
@@ -48,6 +57,7 @@ impl Engine {
             .map_err(|error| EngineError::Threads {
                 problem: error.to_string(),
             })?;
+        keep_freed_memory();
         Ok(Engine { pool, kernel })
     }
 
@@ -56,8 +66,58 @@ impl Engine {
         self.pool.current_num_threads()
     }
 
+    /// Runs work in the pool. Until it is done the pool's other threads stay awake, since waking one takes as long as
+    /// many an operator; afterwards they sleep.
+    fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        if self.threads() == 1 {
+            return self.pool.install(work);
+        }
+        let done = &AtomicBool::new(false);
+        self.pool.scope(|scope| {
+            // Set also when the work panics: the scope waits for the others.
+            let _end = SetWhenDropped(done);
+            let own = rayon::current_thread_index();
+            scope.spawn_broadcast(move |_, thread| {
+                if Some(thread.index()) != own {
+                    stay_awake(done);
+                }
+            });
+            work()
+        })
+    }
+
     /// The micro-kernel in use.
     pub fn kernel(&self) -> &'static dyn Kernel {
         self.kernel
     }
+}
+
+struct SetWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Takes work from the pool until all is done.
+fn stay_awake(done: &AtomicBool) {
+    let mut idle = 0;
+    while !done.load(Ordering::Acquire) {
+        if rayon::yield_now() == Some(rayon::Yield::Executed) {
+            idle = 0;
+        } else if idle < LOOKS {
+            idle += 1;
+            std::hint::spin_loop();
+        } else {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Activations are allocated and freed again and again. glibc gives large freed blocks back to the system and takes
+/// them anew, page fault by page fault, until it has seen a larger one freed (`mallopt(3)`, `M_MMAP_THRESHOLD`).
+/// The block here is never touched, so it costs no memory.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
 }

@@ -109,7 +109,7 @@ impl Stage {
             let tensors = tensors.collect::<TractResult<TVec<TValue>>>()?;
             self.plan.run(tensors)?.into_iter().map(value).collect()
         };
-        engine.pool.install(run).map_err(|error| EngineError::Run {
+        engine.run(run).map_err(|error| EngineError::Run {
             stage: self.name.clone(),
             problem: format!("{error:#}"),
         })

@@ -35,6 +35,11 @@ impl Weights {
         // process that cuts the file while it is mapped can raise SIGBUS; packs are replaced by renaming a
         // whole folder, never by writing in place.
         let map = unsafe { Mmap::map(&file) }.map_err(|error| PackError::io(path, error))?;
+        // Stages read their tensors in the order of the file. Without this advice, pages that a layer has read more than
+        // once outlive the next layer's when memory is short, and those are read from the disk several times.
+        #[cfg(unix)]
+        map.advise(memmap2::Advice::Sequential)
+            .map_err(|error| PackError::io(path, error))?;
         Ok(Weights {
             path: path.to_path_buf(),
             map,

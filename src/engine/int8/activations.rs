@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use crate::engine::arithmetic::ROUNDING;
 use crate::engine::kernels::GROUP;
 use crate::engine::lanes::{largest_magnitude, widest};
+use crate::engine::shares;
 
 /// Smallest largest magnitude, so that a scale is never 0.
 const TINY: f32 = 1e-12;
@@ -65,7 +66,10 @@ impl Image {
         let inverse = 1.0 / scale;
         let mut bytes = vec![mask; groups * tall * wide * GROUP];
         let (planes, area) = (bytes.par_chunks_mut(tall * wide * GROUP), height * width);
-        planes.zip(values.par_chunks(area * GROUP)).for_each(|(plane, channels)| {
+        let planes = planes
+            .zip(values.par_chunks(area * GROUP))
+            .with_min_len(shares::items(area * GROUP));
+        planes.for_each(|(plane, channels)| {
             let start = |y: usize| ((y + padding.top) * wide + padding.left) * GROUP;
             for y in 0..height {
                 let row = &mut plane[start(y * enlarge)..][..width * GROUP];

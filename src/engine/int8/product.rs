@@ -6,10 +6,11 @@ use rayon::prelude::*;
 use super::{Image, WeightMatrix, quantize_group, scale_of};
 use crate::engine::kernels::{GROUP, Kernel, ROWS};
 use crate::engine::lanes::{Fused, widest};
+use crate::engine::shares;
 
-/// Bytes of activation panels that are packed at once: stays in a core's second-level cache.
-const BLOCK_BYTES: usize = 192 << 10;
-/// Columns whose panels one thread packs together.
+/// Bytes of activation panels that a thread packs at once: stays in its share of the second-level cache.
+const BLOCK_BYTES: usize = 128 << 10;
+/// Columns whose panels are packed together.
 const STRIP: usize = 32;
 
 /// What a product becomes: `sum·scale·input scale + bias + residual`.
@@ -55,29 +56,37 @@ pub fn convolve(
     let columns = positions[0] * positions[1];
     let panel_columns = kernel.columns();
     let panel_bytes = weights.inputs() * panel_columns;
-    let block_panels = (BLOCK_BYTES / panel_bytes / kernel.panels() * kernel.panels()).max(kernel.panels());
-    let panels = columns.div_ceil(panel_columns);
     let row_sums = shifts(kernel, weights);
-    let mut packed = vec![0u8; block_panels.min(panels) * panel_bytes];
-    for first in (0..panels).step_by(block_panels) {
-        let count = block_panels.min(panels - first);
-        let block = &mut packed[..count * panel_bytes];
+    let threads = shares::threads(columns * weights.rows() * weights.inputs());
+    let block_panels = panels_of_block(columns.div_ceil(panel_columns), panel_bytes, kernel.panels(), threads);
+    let scratch = || {
+        (
+            vec![0u8; block_panels * panel_bytes],
+            vec![0i32; ROWS * kernel.panels() * panel_columns],
+        )
+    };
+    let block_columns = block_panels * panel_columns;
+    let blocks = by_blocks(output, columns, block_columns);
+    let least = blocks.len().div_ceil(threads);
+    let work = |(packed, sums): &mut (Vec<u8>, Vec<i32>), (index, mut rows): (usize, Vec<&mut [f32]>)| {
+        let first = index * block_columns;
+        let end = columns.min(first + block_columns);
+        let count = (end - first).div_ceil(panel_columns);
         let strip_panels = (STRIP / panel_columns).max(1);
-        block
-            .par_chunks_mut(strip_panels * panel_bytes)
-            .enumerate()
-            .for_each(|(index, strip)| {
-                let start = (first + index * strip_panels) * panel_columns;
-                let end = columns.min(start + strip.len() / panel_bytes * panel_columns);
-                let runs = runs(start..end, positions[1], window.strides, image.width);
-                gather(strip, [panel_columns, panel_bytes], image, window, &runs);
-            });
-        let block = &*block;
-        output.par_chunks_mut(ROWS * columns).enumerate().for_each(|(row_panel, rows)| {
-            let mut sums = vec![0i32; ROWS * kernel.panels() * panel_columns];
+        for (index, strip) in packed[..count * panel_bytes].chunks_mut(strip_panels * panel_bytes).enumerate() {
+            let start = first + index * strip_panels * panel_columns;
+            let runs = runs(
+                start..end.min(start + strip_panels * panel_columns),
+                positions[1],
+                window.strides,
+                image.width,
+            );
+            gather(strip, [panel_columns, panel_bytes], image, window, &runs);
+        }
+        for (row_panel, rows) in rows.chunks_mut(ROWS).enumerate() {
             for start in (0..count).step_by(kernel.panels()) {
                 let together = kernel.panels().min(count - start);
-                let activations = &block[start * panel_bytes..][..together * panel_bytes];
+                let activations = &packed[start * panel_bytes..][..together * panel_bytes];
                 let sums = &mut sums[..ROWS * together * panel_columns];
                 kernel.multiply(
                     weights.panel(row_panel),
@@ -87,36 +96,66 @@ pub fn convolve(
                     together,
                     sums,
                 );
-                let column = (first + start) * panel_columns;
+                let column = start * panel_columns;
                 let block = Block {
-                    columns: column..columns.min(column + together * panel_columns),
+                    columns: column..(end - first).min(column + together * panel_columns),
                     stride: together * panel_columns,
                     first_row: row_panel * ROWS,
+                    residual: [columns, first + column],
                 };
                 widest(
                     #[inline(always)]
-                    |fused| block.dequantize(sums, image.scale, outputs, rows, columns, fused),
+                    |fused| block.dequantize(sums, image.scale, outputs, rows, fused),
                 );
             }
-        });
+        }
+    };
+    blocks.into_par_iter().enumerate().with_min_len(least).for_each_init(scratch, work);
+}
+
+/// Panels that a thread packs at once: so many that they stay in cache and that every thread gets as much.
+fn panels_of_block(panels: usize, panel_bytes: usize, together: usize, threads: usize) -> usize {
+    let most = (BLOCK_BYTES / panel_bytes).max(together);
+    let blocks = panels.div_ceil(most).next_multiple_of(threads);
+    let even = panels.div_ceil(blocks);
+    let whole = even.next_multiple_of(together);
+    // Calls of the kernel are at their best with as many panels as it takes, if that leaves no thread idle.
+    if panels.div_ceil(whole) == panels.div_ceil(even) {
+        whole
+    } else {
+        even
     }
 }
 
-/// Which columns of the output a block of sums is.
+/// A picture's rows `[rows][columns]` cut into blocks of columns: for each block its part of every row.
+fn by_blocks(output: &mut [f32], columns: usize, block_columns: usize) -> Vec<Vec<&mut [f32]>> {
+    let rows = output.len() / columns;
+    let mut blocks: Vec<_> = (0..columns.div_ceil(block_columns)).map(|_| Vec::with_capacity(rows)).collect();
+    for row in output.chunks_exact_mut(columns) {
+        for (block, part) in blocks.iter_mut().zip(row.chunks_mut(block_columns)) {
+            block.push(part);
+        }
+    }
+    blocks
+}
+
+/// Which outputs a call of the kernel made sums of.
 struct Block {
-    /// Columns of the output.
+    /// Columns within the block.
     columns: std::ops::Range<usize>,
     /// Sums of one row.
     stride: usize,
     /// Row of the weights that the first sums belong to.
     first_row: usize,
+    /// Values from one row of what is added to the next, and the first column there.
+    residual: [usize; 2],
 }
 
 impl Block {
     /// Turns the sums of a panel's rows into outputs.
     #[inline(always)]
-    fn dequantize(&self, sums: &[i32], scale: f32, outputs: Outputs, rows: &mut [f32], columns: usize, fused: Fused) {
-        for (index, out) in rows.chunks_exact_mut(columns).enumerate() {
+    fn dequantize(&self, sums: &[i32], scale: f32, outputs: Outputs, rows: &mut [&mut [f32]], fused: Fused) {
+        for (index, out) in rows.iter_mut().enumerate() {
             let row = self.first_row + index;
             let (scale, bias) = (outputs.scales[row] * scale, outputs.biases[row]);
             let (out, sums) = (&mut out[self.columns.clone()], &sums[index * self.stride..]);
@@ -125,7 +164,7 @@ impl Block {
                     *out = fused.add(sum as f32, scale, bias);
                 }
             } else {
-                let residual = &outputs.residual[row * columns..][self.columns.clone()];
+                let residual = &outputs.residual[row * self.residual[0] + self.residual[1]..][..self.columns.len()];
                 for ((out, &sum), residual) in out.iter_mut().zip(sums).zip(residual) {
                     *out = fused.add(sum as f32, scale, bias) + residual;
                 }
@@ -246,11 +285,16 @@ fn runs(columns: std::ops::Range<usize>, width: usize, strides: [usize; 2], imag
 /// Matrix product: output `[tokens][rows]` of tokens `[tokens][inputs]`, each token with its own scale.
 pub fn multiply_rows(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32], outputs: Outputs, output: &mut [f32]) {
     let (rows, inputs) = (weights.rows(), weights.inputs());
-    let together = kernel.panels() * kernel.columns();
+    let count = tokens.len() / inputs;
+    let threads = shares::threads(count * rows * inputs);
+    let panels = count.div_ceil(kernel.columns());
+    let shares = panels.div_ceil(kernel.panels()).next_multiple_of(threads);
+    let together = panels.div_ceil(shares).max(1) * kernel.columns();
     let row_sums = shifts(kernel, weights);
     output
         .par_chunks_mut(together * rows)
         .zip(tokens.par_chunks(together * inputs))
+        .with_min_len(shares.div_ceil(threads))
         .for_each(|(output, tokens)| {
             let count = tokens.len() / inputs;
             let panels = count.div_ceil(kernel.columns());

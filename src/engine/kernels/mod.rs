@@ -9,6 +9,8 @@
 
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod aarch64;
+#[cfg(all(target_arch = "arm", target_feature = "neon", target_endian = "little"))]
+mod arm;
 mod portable;
 #[cfg(test)]
 mod tests;
@@ -55,6 +57,8 @@ pub fn available() -> Vec<&'static dyn Kernel> {
     kernels.extend(x86_64::available());
     #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
     kernels.extend(aarch64::available());
+    #[cfg(all(target_arch = "arm", target_feature = "neon", target_endian = "little"))]
+    kernels.push(&arm::Neon);
     kernels.push(&portable::Portable);
     kernels
 }

@@ -7,6 +7,7 @@ use tract_onnx::tract_core::internal::*;
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::exp;
 use crate::engine::lanes::{Fused, LANES, fold, fold_larger, larger, widest};
+use crate::engine::shares;
 
 /// Queries that share each load of a key or a value.
 const QUERIES: usize = 4;
@@ -74,6 +75,7 @@ impl Operator for Attention {
         output
             .par_chunks_mut(share)
             .zip(queries.par_chunks(share))
+            .with_min_len(shares::items(QUERIES * padded * self.heads))
             .for_each(|(output, queries)| {
                 // A block of fewer queries is filled up, so that the inner loops always have the same shape.
                 let query = |index: usize| queries.get(index * channels..(index + 1) * channels).unwrap_or(&nothing);

@@ -7,6 +7,7 @@ use tract_onnx::tract_core::internal::*;
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::int8::{Padding, Window};
 use crate::engine::lanes::{Fused, widest};
+use crate::engine::shares;
 
 /// Inputs: x `[1, C, H, W]`, weights `[O, C, kh, kw]` and optionally bias `[O]`; output `[1, O, H', W']`.
 #[derive(Clone, Debug)]
@@ -65,6 +66,7 @@ impl Operator for FloatConvolution {
         output
             .par_chunks_mut(height * width)
             .zip(weights.par_chunks(per_output))
+            .with_min_len(shares::items(height * width * per_output))
             .enumerate()
             .for_each(|(output, (plane, weights))| {
                 plane.fill(biases.get(output).copied().unwrap_or(0.0));

@@ -8,6 +8,7 @@ use super::check_length;
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::silu;
 use crate::engine::lanes::{squares_around, sum, widest};
+use crate::engine::shares;
 
 /// What follows the normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,7 @@ impl GroupNorm {
         output
             .par_chunks_mut(share)
             .zip(values.par_chunks(share))
+            .with_min_len(shares::items(share))
             .enumerate()
             .for_each(|(group, (output, values))| {
                 let (mean, deviation) = self.statistics(values);

@@ -6,6 +6,7 @@ use tract_onnx::tract_core::internal::*;
 use super::check_length;
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::lanes::{squares_around, sum, widest};
+use crate::engine::shares;
 
 /// Inputs: x `[…, C]`, gain `[C]`, bias `[C]`.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ impl Operator for LayerNorm {
         output
             .par_chunks_mut(width)
             .zip(values.par_chunks(width))
+            .with_min_len(shares::items(width))
             .for_each(|(output, values)| {
                 let mean = sum(values) / width as f32;
                 let variance = squares_around(values, mean) / width as f32;

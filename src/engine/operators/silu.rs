@@ -6,9 +6,7 @@ use tract_onnx::tract_core::internal::*;
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::silu;
 use crate::engine::lanes::widest;
-
-/// Values that one thread takes at once.
-const SHARE: usize = 1 << 14;
+use crate::engine::shares;
 
 /// x·sigmoid(x).
 #[derive(Debug)]
@@ -27,8 +25,8 @@ impl Operator for Silu {
     fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
         let values = inputs.floats(0)?;
         output
-            .par_chunks_mut(SHARE)
-            .zip(values.par_chunks(SHARE))
+            .par_chunks_mut(shares::VALUES)
+            .zip(values.par_chunks(shares::VALUES))
             .for_each(|(output, values)| {
                 widest(
                     #[inline(always)]
