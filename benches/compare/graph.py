@@ -1,4 +1,4 @@
-"""Compares Inkstone with onnxruntime and tract on one ONNX graph; README.md beside this file says how."""
+"""Compares Inkstone with onnxruntime, rten and tract on one ONNX graph; README.md beside this file says how."""
 
 import argparse
 import json
@@ -81,6 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="an f32 ONNX graph with fixed shapes")
     parser.add_argument("--binaries", type=Path, default=Path("target/release"), help="folder of inkstone-quantize and examples/stage")
+    parser.add_argument("--rten", type=Path, help="the program in rten/, to compare with rten too")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3, help="the contestants take turns this many times")
@@ -102,6 +103,8 @@ def main() -> None:
                 "onnxruntime int8": peer(int8),
                 "onnxruntime f32": peer(options.model),
             }
+            if options.rten:
+                contestants |= {"rten int8": [options.rten, int8, threads, runs], "rten f32": [options.rten, options.model, threads, runs]}
             if threads == 1:
                 contestants["tract f32"] = [stage, options.model, "--tract", "--runs", runs]
             times, private = {name: [] for name in contestants}, {}

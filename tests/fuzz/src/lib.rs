@@ -1,0 +1,65 @@
+//! A small pack in a folder of its own, in which the fuzzer replaces one file. Owns the folder; depends on
+//! Inkstone's pack and engine.
+
+use std::path::Path;
+
+use inkstone::engine::Stage;
+use inkstone::pack::{Pack, sha256_of_bytes};
+
+/// The stage of the seed pack.
+const STAGE: &str = "model";
+const MANIFEST: &str = include_str!("../seeds/manifest/seed.toml");
+const GRAPH: &[u8] = include_bytes!("../seeds/graph/seed.onnx");
+const WEIGHTS: &[u8] = include_bytes!("../seeds/weights.bin");
+
+/// The seed pack on disk.
+pub struct Folder(tempfile::TempDir);
+
+impl Folder {
+    /// Writes the seed pack.
+    ///
+    /// # Panics
+    /// If the folder for temporary files cannot be written.
+    pub fn new() -> Folder {
+        let folder = Folder(tempfile::tempdir().expect("a folder for temporary files"));
+        folder.write("pack.toml", MANIFEST.as_bytes());
+        folder.write("model.onnx", GRAPH);
+        folder.write("weights.bin", WEIGHTS);
+        folder
+    }
+
+    /// Replaces the manifest.
+    pub fn set_manifest(&self, bytes: &[u8]) {
+        self.write("pack.toml", bytes);
+    }
+
+    /// Replaces the graph, and its size and checksum in the manifest, so that the checks behind them are reached.
+    pub fn set_graph(&self, bytes: &[u8]) {
+        self.write("model.onnx", bytes);
+        let manifest = MANIFEST
+            .replace(&sha256_of_bytes(GRAPH), &sha256_of_bytes(bytes))
+            .replace(&format!("bytes = {}", GRAPH.len()), &format!("bytes = {}", bytes.len()));
+        self.set_manifest(manifest.as_bytes());
+    }
+
+    /// Loads the pack as far as it goes: every check, every stage made ready to run. Errors are what is expected.
+    pub fn load(&self) {
+        let Ok(pack) = Pack::open(self.0.path()) else { return };
+        let _ = pack.verify(&mut |_| ());
+        let _ = pack.text_to_picture();
+        for stage in pack.manifest().stages.keys().map(String::as_str).chain([STAGE]) {
+            let _ = Stage::load(&pack, stage);
+        }
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let path: &Path = self.0.path();
+        std::fs::write(path.join(name), bytes).expect("the folder for temporary files can be written");
+    }
+}
+
+impl Default for Folder {
+    fn default() -> Folder {
+        Folder::new()
+    }
+}
