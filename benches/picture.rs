@@ -1,10 +1,11 @@
 //! One denoising step, one decoder pass and one whole picture of the shipped pack, at one and two threads.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
-use inkstone::engine::{Engine, Stage};
+use inkstone::engine::{Engine, Residency, Stage};
 use inkstone::pack::Pack;
 
 mod inputs;
@@ -36,8 +37,8 @@ fn stages(criterion: &mut Criterion) {
 }
 
 fn picture(criterion: &mut Criterion) {
-    let pack = shipped();
-    let pipeline = Pipeline::load(&pack).expect("the shipped pack loads");
+    let pack = Arc::new(shipped());
+    let pipeline = Pipeline::load(pack.clone(), Residency::All).expect("the shipped pack loads");
     let style = pack.manifest().styles.first();
     let reader = PromptReader::load(&pack).expect("the shipped pack has a tokenizer");
     let prompt = reader.read("a red apple").expect("the prompt has words");

@@ -19,7 +19,8 @@
 //!
 //! ```no_run
 //! use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
-//! use inkstone::{engine::Engine, pack::Pack};
+//! use inkstone::engine::{Engine, Residency};
+//! use inkstone::pack::Pack;
 //!
 //! struct Quiet;
 //! impl Observer for Quiet {
@@ -28,11 +29,11 @@
 //!     }
 //! }
 //!
-//! let pack = Pack::open("models/pictogram".as_ref())?;
+//! let pack = std::sync::Arc::new(Pack::open("models/pictogram".as_ref())?);
 //! let reader = PromptReader::load(&pack)?;
 //! let (prompt, negative) = (reader.read("a red apple")?, reader.nothing()?);
 //! drop(reader);
-//! let (engine, pipeline) = (Engine::new(2)?, Pipeline::load(&pack)?);
+//! let (engine, pipeline) = (Engine::new(2)?, Pipeline::load(pack, Residency::All)?);
 //! let request = Request { prompt: &prompt, negative: &negative, style: None, steps: 4, guidance: 1.0, seed: 7 };
 //! let picture = pipeline.generate(&engine, &request, &mut Quiet)?.picture;
 //! println!("{}", picture.sha256());

@@ -10,6 +10,37 @@ fn json(output: &[u8]) -> Value {
     serde_json::from_slice(output).expect("valid JSON on standard output")
 }
 
+/// The report of a picture drawn with more arguments.
+fn report(arguments: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = generate("red apple", &folder.path().join("apple.png"));
+    json(&command.args(arguments).arg("--json").assert().success().get_output().stdout)
+}
+
+#[test]
+fn under_a_memory_cap_stages_take_turns_and_the_picture_is_the_same() {
+    let (all, one) = (report(&[]), report(&["--memory-cap", "1024"]));
+    assert_eq!(all["pictures"][0]["sha256"], one["pictures"][0]["sha256"]);
+    let mapped = |report: &Value| report["memory"]["mapped_bytes"].as_u64().unwrap();
+    // The text encoder's weights are gone when the denoiser runs, and the denoiser's when the decoder does.
+    assert!(
+        mapped(&one) + (4 << 20) < mapped(&all),
+        "{} and {} bytes",
+        mapped(&one),
+        mapped(&all)
+    );
+}
+
+#[test]
+fn a_memory_cap_that_cannot_be_kept_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    generate("red apple", &folder.path().join("apple.png"))
+        .args(["--memory-cap", "1", "--steps", "1"])
+        .assert()
+        .success()
+        .stderr(predicate::str::contains("above the cap of 1 MiB"));
+}
+
 #[test]
 fn draws_a_picture_that_tells_what_made_it() {
     let folder = tempfile::tempdir().unwrap();

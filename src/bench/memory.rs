@@ -20,6 +20,11 @@ impl Memory {
         Memory::read(Path::new("/proc/self/status"))
     }
 
+    /// Both together.
+    pub fn resident_bytes(self) -> u64 {
+        self.private_bytes + self.mapped_bytes
+    }
+
     /// Reads a file of the form of `/proc/PID/status`.
     pub fn read(status: &Path) -> Option<Memory> {
         let text = std::fs::read_to_string(status).ok()?;

@@ -1,6 +1,7 @@
 //! `inkstone generate`: prompt → pictures on disk and in the terminal.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -11,7 +12,7 @@ use super::locate::PackArgument;
 use super::{CliError, interrupt, output};
 use crate::bench::PeakMemory;
 use crate::diffusion::{Generation, Observer, Pipeline, Progress, Prompt, PromptReader, Request, choose_style};
-use crate::engine::Engine;
+use crate::engine::{Engine, Residency};
 use crate::pack::Pack;
 use crate::picture::{Background, Picture, PngError, Provenance, Resampling, png, scale};
 
@@ -63,6 +64,10 @@ pub struct Arguments {
     /// Threads; as many as there are cores where nothing is said.
     #[arg(long, value_parser = threads)]
     threads: Option<usize>,
+    /// Keep private memory and mapped weights together below so many MiB, if that can be: stages are loaded one after
+    /// another, which takes longer.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    memory_cap: Option<u64>,
     /// Print JSON: files, seeds, checksums, times and memory.
     #[arg(long)]
     json: bool,
@@ -88,11 +93,16 @@ struct Plan {
 
 /// Runs `generate`. `started` is when the process did.
 pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
-    let pack = arguments.pack.open()?;
+    let pack = Arc::new(arguments.pack.open()?);
     let engine = Engine::new(arguments.threads.unwrap_or(0))?;
     let mut memory = PeakMemory::default();
     let plan = plan(arguments, &pack, &mut memory)?;
-    let pipeline = Pipeline::load(&pack)?;
+    let residency = if arguments.memory_cap.is_some() {
+        Residency::OneStage
+    } else {
+        Residency::All
+    };
+    let pipeline = Pipeline::load(pack.clone(), residency)?;
     pipeline.check(&request(&plan, plan.first_seed))?;
     interrupt::listen();
     let bar = output::progress(plan.files.len() as u64 * (plan.steps as u64 + 2), "{bar:32} {msg} {eta} left");
@@ -123,6 +133,7 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
         watch.memory.sample();
     }
     watch.bar.finish_and_clear();
+    warn_above(arguments.memory_cap, &watch.memory);
     if arguments.json {
         return output::json(&report(arguments, &plan, &pack, &engine, &watch, records));
     }
@@ -137,6 +148,13 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
             record["milliseconds"].as_f64().unwrap_or_default()
         ))
     })
+}
+
+fn warn_above(cap: Option<u64>, memory: &PeakMemory) {
+    let peak = memory.peak().resident_bytes().div_ceil(1 << 20);
+    if let Some(cap) = cap.filter(|&cap| peak > cap) {
+        log::warn!("memory reached {peak} MiB, above the cap of {cap} MiB: this pack needs as much");
+    }
 }
 
 /// Decides everything that can be decided before the stages are loaded.

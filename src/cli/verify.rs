@@ -1,13 +1,14 @@
 //! `inkstone verify`: a pack's files against their checksums and the engine, or a picture against its record.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::locate::Subject;
 use super::{CliError, output};
 use crate::diffusion::{Pipeline, PromptReader};
-use crate::engine::Stage;
+use crate::engine::{Residency, Stage};
 use crate::pack::{Pack, TEXT_TO_PICTURE};
 use crate::picture::{png, verify};
 
@@ -21,14 +22,14 @@ pub fn run(subject: &Subject) -> Result<(), CliError> {
 }
 
 fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
-    let pack = Pack::open(folder)?;
+    let pack = Arc::new(Pack::open(folder)?);
     let bar = output::progress(pack.bytes(), "{bar:32} {bytes}/{total_bytes} checked, {eta} left");
     pack.verify(&mut |bytes| bar.inc(bytes))?;
     bar.finish_and_clear();
     let manifest = pack.manifest();
     if manifest.tasks.iter().any(|task| task == TEXT_TO_PICTURE) {
         PromptReader::load(&pack)?.nothing()?;
-        Pipeline::load(&pack)?;
+        Pipeline::load(pack.clone(), Residency::All)?;
     } else {
         manifest.stages.keys().try_for_each(|stage| Stage::load(&pack, stage).map(drop))?;
     }

@@ -1,12 +1,13 @@
 //! The whole way: prompt → tokens → text encoder → denoising steps → decoder → picture.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::sampler::{clean_picture, euler_step, guide};
 use super::{DiffusionError, Prompt, gaussian_noise};
-use crate::engine::{Engine, EngineError, Stage, Value};
-use crate::pack::{Channels, DECODER, DENOISER, MANIFEST, Pack, PackError, PictureShape, Port, Sampling, Style, TEXT_ENCODER};
+use crate::engine::{Engine, EngineError, Residency, Stages, Value};
+use crate::pack::{self, Channels, DECODER, DENOISER, MANIFEST, Pack, PackError, PictureShape, Port, Sampling, Style, TEXT_ENCODER};
 use crate::picture::Picture;
 
 /// What is asked for.
@@ -73,52 +74,11 @@ pub struct Generation {
 pub struct Pipeline {
     shape: PictureShape,
     sampling: Sampling,
-    text_encoder: LoadedStage,
-    denoiser: LoadedStage,
-    decoder: Option<LoadedStage>,
-}
-
-/// A stage with the names of its ports.
-struct LoadedStage {
-    stage: Stage,
-    inputs: Vec<Port>,
-    outputs: Vec<Port>,
+    stages: Stages,
 }
 
 /// Values by the names of the ports that take them.
 type Named = BTreeMap<String, Value>;
-
-impl LoadedStage {
-    fn load(pack: &Pack, name: &str) -> Result<LoadedStage, EngineError> {
-        let stage = Stage::load(pack, name)?;
-        let record = &pack.manifest().stages[name];
-        Ok(LoadedStage {
-            stage,
-            inputs: record.inputs.clone(),
-            outputs: record.outputs.clone(),
-        })
-    }
-
-    fn run(&self, engine: &Engine, values: &Named) -> Result<Vec<(String, Value)>, EngineError> {
-        // The ports' names were checked when the pipeline was loaded.
-        let inputs: Vec<Value> = self.inputs.iter().filter_map(|port| values.get(&port.name).cloned()).collect();
-        let outputs = self.stage.run(engine, &inputs)?;
-        Ok(self.outputs.iter().map(|port| port.name.clone()).zip(outputs).collect())
-    }
-
-    /// Runs a stage with one float output.
-    fn predict(&self, engine: &Engine, values: &Named) -> Result<Vec<f32>, EngineError> {
-        let output = self
-            .run(engine, values)?
-            .into_iter()
-            .next()
-            .and_then(|(_, value)| value.into_floats());
-        output.ok_or_else(|| EngineError::Run {
-            stage: self.outputs[0].name.clone(),
-            problem: "the output is not of floats".into(),
-        })
-    }
-}
 
 /// Names of the ports that the sampling loop fills by itself.
 const PICTURE: &str = "picture";
@@ -132,25 +92,50 @@ impl Pipeline {
     /// # Errors
     /// If the pack makes no pictures from text, a stage cannot be loaded, or a port has a name or size that
     /// the sampling loop cannot fill.
-    pub fn load(pack: &Pack) -> Result<Pipeline, DiffusionError> {
+    pub fn load(pack: Arc<Pack>, residency: Residency) -> Result<Pipeline, DiffusionError> {
         let tables = pack.text_to_picture()?;
-        let text_encoder = LoadedStage::load(pack, TEXT_ENCODER)?;
-        let denoiser = LoadedStage::load(pack, DENOISER)?;
-        let has_decoder = pack.manifest().stages.contains_key(DECODER);
-        let decoder = has_decoder.then(|| LoadedStage::load(pack, DECODER)).transpose()?;
+        let (shape, sampling) = (tables.picture.clone(), tables.sampling.clone());
         let pipeline = Pipeline {
-            shape: tables.picture.clone(),
-            sampling: tables.sampling.clone(),
-            text_encoder,
-            denoiser,
-            decoder,
+            shape,
+            sampling,
+            stages: Stages::load(pack, residency)?,
         };
-        pipeline.check_ports(pack)?;
+        pipeline.check_ports()?;
         Ok(pipeline)
     }
 
+    /// The manifest's table of a stage that every pack of this kind has.
+    fn record(&self, stage: &str) -> &pack::Stage {
+        &self.stages.pack().manifest().stages[stage]
+    }
+
+    fn decoder(&self) -> Option<&pack::Stage> {
+        self.stages.pack().manifest().stages.get(DECODER)
+    }
+
+    /// Runs a stage; outputs by the names of their ports.
+    fn run(&self, engine: &Engine, stage: &str, values: &Named) -> Result<Named, EngineError> {
+        let record = self.record(stage);
+        // The ports' names were checked when the pipeline was loaded.
+        let inputs: Vec<Value> = record.inputs.iter().filter_map(|port| values.get(&port.name).cloned()).collect();
+        let outputs = self.stages.get(stage)?.run(engine, &inputs)?;
+        Ok(record.outputs.iter().map(|port| port.name.clone()).zip(outputs).collect())
+    }
+
+    /// Runs a stage with one float output.
+    fn predict(&self, engine: &Engine, stage: &str, values: &Named) -> Result<Vec<f32>, EngineError> {
+        let mut outputs = self.run(engine, stage, values)?;
+        let output = outputs.remove(&self.record(stage).outputs[0].name).and_then(Value::into_floats);
+        output.ok_or_else(|| EngineError::Run {
+            stage: stage.to_owned(),
+            problem: "the output is not of floats".into(),
+        })
+    }
+
     /// Every input must be one that the loop knows, and the sizes of what is handed on must agree.
-    fn check_ports(&self, pack: &Pack) -> Result<(), PackError> {
+    fn check_ports(&self) -> Result<(), PackError> {
+        let pack = self.stages.pack();
+        let (text_encoder, denoiser) = (self.record(TEXT_ENCODER), self.record(DENOISER));
         let fail = |stage: &str, problem: String| PackError::field(&pack.folder().join(MANIFEST), &format!("stages.{stage}"), problem);
         let elements = |port: &Port| port.shape.iter().product::<usize>();
         let sizes = |ports: &[Port]| {
@@ -159,7 +144,7 @@ impl Pipeline {
                 .map(|port| (port.name.clone(), elements(port)))
                 .collect::<BTreeMap<_, _>>()
         };
-        let drawn = elements(&self.denoiser.outputs[0]);
+        let drawn = elements(&denoiser.outputs[0]);
         let picture = self.shape.width as usize * self.shape.height as usize * self.shape.channels.count();
         let mut known = BTreeMap::from([(STYLE.to_owned(), 1), (IDS.to_owned(), pack.text_to_picture()?.prompt.max_tokens)]);
         let check = |stage: &str, ports: &[Port], known: &BTreeMap<String, usize>| {
@@ -174,12 +159,12 @@ impl Pipeline {
                 ))
             })
         };
-        check(TEXT_ENCODER, &self.text_encoder.inputs, &known)?;
-        known.extend(sizes(&self.text_encoder.outputs));
+        check(TEXT_ENCODER, &text_encoder.inputs, &known)?;
+        known.extend(sizes(&text_encoder.outputs));
         known.extend([(PICTURE.to_owned(), drawn), (TIME.to_owned(), 1)]);
-        check(DENOISER, &self.denoiser.inputs, &known)?;
-        let last = self.decoder.as_ref().unwrap_or(&self.denoiser);
-        if let Some(decoder) = &self.decoder {
+        check(DENOISER, &denoiser.inputs, &known)?;
+        let last = self.decoder().unwrap_or(denoiser);
+        if let Some(decoder) = self.decoder() {
             check(DECODER, &decoder.inputs, &known)?;
         }
         if elements(&last.outputs[0]) != picture {
@@ -239,9 +224,9 @@ impl Pipeline {
         })?;
         run.report(Progress::Text)?;
         let mut picture = self.denoise(&mut run, request, text, other)?;
-        if let Some(decoder) = &self.decoder {
+        if self.decoder().is_some() {
             let values = Named::from([(PICTURE.into(), Value::F32(picture)), (STYLE.into(), Value::I64(vec![style]))]);
-            picture = run.timed(DECODER, |_| Ok(decoder.predict(engine, &values)?))?;
+            picture = run.timed(DECODER, |_| Ok(self.predict(engine, DECODER, &values)?))?;
             run.report(Progress::Decoded)?;
         }
         Ok(Generation {
@@ -255,21 +240,21 @@ impl Pipeline {
             (IDS.into(), Value::I64(prompt.ids().to_vec())),
             (STYLE.into(), Value::I64(vec![style])),
         ]);
-        let mut outputs: Named = self.text_encoder.run(engine, &values)?.into_iter().collect();
+        let mut outputs = self.run(engine, TEXT_ENCODER, &values)?;
         outputs.insert(STYLE.into(), Value::I64(vec![style]));
         Ok(outputs)
     }
 
     fn denoise(&self, run: &mut Run, request: &Request, mut text: Named, mut other: Option<Named>) -> Result<Vec<f32>, DiffusionError> {
         let times = self.sampling.schedule(request.steps).unwrap_or_default();
-        let count = self.denoiser.outputs[0].shape.iter().product();
+        let count = self.record(DENOISER).outputs[0].shape.iter().product();
         let mut noisy = gaussian_noise(request.seed, 0, count);
         for (index, pair) in times.windows(2).enumerate() {
             let (start, end) = (pair[0], pair[1]);
             let clean = run.timed(&format!("step {}", index + 1), |engine| {
-                let mut predicted = self.predict(engine, &mut text, &noisy, start)?;
+                let mut predicted = self.predict_clean(engine, &mut text, &noisy, start)?;
                 if let Some(other) = &mut other {
-                    guide(&mut predicted, &self.predict(engine, other, &noisy, start)?, request.guidance);
+                    guide(&mut predicted, &self.predict_clean(engine, other, &noisy, start)?, request.guidance);
                 }
                 let clean = clean_picture(&noisy, &predicted, self.sampling.prediction, start);
                 euler_step(&mut noisy, &predicted, self.sampling.prediction, start, end);
@@ -285,10 +270,10 @@ impl Pipeline {
         Ok(noisy)
     }
 
-    fn predict(&self, engine: &Engine, values: &mut Named, noisy: &[f32], time: f32) -> Result<Vec<f32>, DiffusionError> {
+    fn predict_clean(&self, engine: &Engine, values: &mut Named, noisy: &[f32], time: f32) -> Result<Vec<f32>, DiffusionError> {
         values.insert(PICTURE.into(), Value::F32(noisy.to_vec()));
         values.insert(TIME.into(), Value::F32(vec![time]));
-        Ok(self.denoiser.predict(engine, values)?)
+        Ok(self.predict(engine, DENOISER, values)?)
     }
 
     fn to_picture(&self, planes: &[f32], width: u32, height: u32) -> Result<Picture, DiffusionError> {
@@ -300,7 +285,7 @@ impl Pipeline {
 
     /// What the denoiser has in mind, at its own size; nothing where it does not work on pictures.
     fn preview(&self, clean: &[f32]) -> Option<Picture> {
-        let [1, channels, height, width] = *self.denoiser.outputs[0].shape else {
+        let [1, channels, height, width] = *self.record(DENOISER).outputs[0].shape else {
             return None;
         };
         let sides = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);

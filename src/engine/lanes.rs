@@ -17,7 +17,7 @@ pub struct Fused {
 impl Fused {
     /// One instruction on every 64-bit ARM processor and on 32-bit ones with VFPv4, as all Raspberry Pis since the 2 have.
     const OF_TARGET: Fused = Fused {
-        native: cfg!(any(target_arch = "aarch64", all(target_arch = "arm", target_feature = "vfp4"))),
+        native: cfg!(any(target_arch = "aarch64", all(target_arch = "arm", neon_vfp4))),
     };
 
     /// Without the instruction, whatever the processor has.

@@ -1,7 +1,7 @@
 //! The engine: runs a pack's graphs through tract with int8 arithmetic straight from the mapping. Depends on
 //! [`crate::pack`] alone.
 //!
-//! * [`Engine`] is a thread pool; [`Stage`] is one graph made ready to run in it.
+//! * [`Engine`] is a thread pool; [`Stage`] is one graph made ready to run in it, [`Stages`] are those of a pack.
 //! * `adapter` is the only place that knows tract's operator traits; `bind` turns the graph's nodes into
 //!   operators, and `fuse` makes neighbours of convolutions part of them.
 //! * `operators` holds the operators, one a file: plain functions from slices to slices.
@@ -24,9 +24,11 @@ mod lanes;
 mod operators;
 mod shares;
 mod stage;
+mod stages;
 
 pub use error::EngineError;
 pub use stage::{Stage, Value};
+pub use stages::{Residency, Stages};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -120,4 +122,27 @@ fn stay_awake(done: &AtomicBool) {
 /// The block here is never touched, so it costs no memory.
 fn keep_freed_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rayon::prelude::*;
+
+    #[test]
+    fn work_is_shared_and_its_result_comes_back() {
+        for threads in 1..=3 {
+            let engine = Engine::new(threads).unwrap();
+            let sum = engine.run(|| (0..1000u32).into_par_iter().map(|value| rayon::join(|| value, || 1).0).sum::<u32>());
+            assert_eq!((sum, engine.threads()), (499_500, threads));
+        }
+    }
+
+    #[test]
+    fn work_that_panics_leaves_no_thread_waiting() {
+        let engine = Engine::new(2).unwrap();
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| engine.run(|| panic!("on purpose"))));
+        assert!(caught.is_err());
+        assert_eq!(engine.run(|| 7), 7);
+    }
 }

@@ -1,13 +1,14 @@
 //! One graph made ready to run.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tract_onnx::prelude::Framework;
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 
 use super::{Engine, EngineError, bind, fuse};
-use crate::pack::{Element, Pack, PackError};
+use crate::pack::{Element, Pack, PackError, Weights};
 
 /// What goes into and comes out of a stage: elements in row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +33,8 @@ impl Value {
 pub struct Stage {
     name: String,
     shapes: Vec<(Element, Vec<usize>)>,
-    plan: std::sync::Arc<TypedSimplePlan>,
+    weights: Arc<Weights>,
+    plan: Arc<TypedSimplePlan>,
 }
 
 impl Stage {
@@ -54,7 +56,7 @@ impl Stage {
         }
         bind::detach(&mut graph);
         bind::rename_twins(&mut graph.proto);
-        let prepare = || -> TractResult<std::sync::Arc<TypedSimplePlan>> {
+        let prepare = || -> TractResult<Arc<TypedSimplePlan>> {
             let mut model = reader.model_for_proto_model(&graph.proto)?.into_typed()?;
             bind::bind(&mut model, &graph.tensors)?;
             model.declutter()?;
@@ -65,6 +67,7 @@ impl Stage {
         let stage = Stage {
             name: name.to_owned(),
             shapes: record.inputs.iter().map(|port| (port.element, port.shape.clone())).collect(),
+            weights: pack.weights().clone(),
             plan,
         };
         stage.check_outputs(pack, name, file.clone())?;
@@ -93,8 +96,10 @@ impl Stage {
     /// Runs the graph once. Inputs and outputs are in the manifest's order.
     ///
     /// # Errors
-    /// If an input has another type or number of elements than its port, or an operator fails.
+    /// If an input has another type or number of elements than its port, an operator fails, or the weights file was
+    /// written to since it was opened.
     pub fn run(&self, engine: &Engine, inputs: &[Value]) -> Result<Vec<Value>, EngineError> {
+        self.weights.check()?;
         let run = || -> TractResult<Vec<Value>> {
             ensure!(
                 inputs.len() == self.shapes.len(),

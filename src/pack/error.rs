@@ -49,6 +49,12 @@ pub enum PackError {
         /// Checksum of the file.
         found: String,
     },
+    /// A mapped file was written to after it was opened.
+    #[error("{}: the file was changed while it is in use; start again, and replace packs by renaming whole folders", file.display())]
+    Changed {
+        /// The file.
+        file: PathBuf,
+    },
     /// A graph that does not fit the manifest, the weights file or this engine.
     #[error("{}: {problem}", file.display())]
     Graph {

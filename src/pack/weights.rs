@@ -5,6 +5,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use memmap2::Mmap;
 
@@ -13,7 +14,27 @@ use super::PackError;
 /// A mapped weights file.
 pub struct Weights {
     path: PathBuf,
+    file: File,
+    state: State,
     map: Mmap,
+}
+
+/// What changes when a file is written to.
+#[derive(PartialEq, Eq)]
+struct State {
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl State {
+    fn of(file: &File) -> std::io::Result<State> {
+        let metadata = file.metadata()?;
+        Ok(State {
+            bytes: metadata.len(),
+            // Some systems keep no such time.
+            modified: metadata.modified().ok(),
+        })
+    }
 }
 
 impl Weights {
@@ -23,17 +44,17 @@ impl Weights {
     /// If the file cannot be opened or mapped, or its size is another one.
     pub fn map(path: &Path, bytes: u64) -> Result<Weights, PackError> {
         let file = File::open(path).map_err(|error| PackError::io(path, error))?;
-        let found = file.metadata().map_err(|error| PackError::io(path, error))?.len();
-        if found != bytes {
+        let state = State::of(&file).map_err(|error| PackError::io(path, error))?;
+        if state.bytes != bytes {
             return Err(PackError::Size {
                 file: path.to_path_buf(),
                 expected: bytes,
-                found,
+                found: state.bytes,
             });
         }
         // SAFETY: the mapping is private and read-only, and nothing in this process writes the file. Another
-        // process that cuts the file while it is mapped can raise SIGBUS; packs are replaced by renaming a
-        // whole folder, never by writing in place.
+        // process that cuts the file while a stage runs can raise SIGBUS; before each run `check` refuses a file
+        // that was written to. Packs are replaced by renaming a whole folder, never by writing in place.
         let map = unsafe { Mmap::map(&file) }.map_err(|error| PackError::io(path, error))?;
         // Stages read their tensors in the order of the file. Without this advice, pages that a layer has read more than
         // once outlive the next layer's when memory is short, and those are read from the disk several times.
@@ -42,8 +63,33 @@ impl Weights {
             .map_err(|error| PackError::io(path, error))?;
         Ok(Weights {
             path: path.to_path_buf(),
+            file,
+            state,
             map,
         })
+    }
+
+    /// Checks that the file is as it was when it was mapped.
+    ///
+    /// # Errors
+    /// If its size or the time of its last change is another one.
+    pub fn check(&self) -> Result<(), PackError> {
+        match State::of(&self.file) {
+            Ok(now) if now == self.state => Ok(()),
+            Ok(_) => Err(PackError::Changed { file: self.path.clone() }),
+            Err(error) => Err(PackError::io(&self.path, error)),
+        }
+    }
+
+    /// Gives the pages in memory back to the system; they are read again when they are needed.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn give_back(&self) -> Result<(), PackError> {
+        // SAFETY: the mapping is private, read-only and backed by the file: a page read again holds what it held.
+        #[cfg(unix)]
+        unsafe { self.map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) }.map_err(|error| PackError::io(&self.path, error))?;
+        Ok(())
     }
 
     /// The file's path.
@@ -106,3 +152,31 @@ impl PartialEq for WeightSlice {
 }
 
 impl Eq for WeightSlice {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_file_written_to_while_mapped_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.bin");
+        std::fs::write(&path, [0; 64]).unwrap();
+        let weights = Weights::map(&path, 64).unwrap();
+        weights.check().unwrap();
+        // Replacing it by renaming leaves the mapped one as it was.
+        std::fs::write(folder.path().join("new"), [1; 32]).unwrap();
+        std::fs::rename(folder.path().join("new"), &path).unwrap();
+        weights.check().unwrap();
+
+        let file = File::options().write(true).open(&path).unwrap();
+        let weights = Weights::map(&path, 32).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(1)).unwrap();
+        assert!(matches!(weights.check(), Err(PackError::Changed { .. })));
+        let weights = Weights::map(&path, 32).unwrap();
+        file.set_len(16).unwrap();
+        let message = weights.check().unwrap_err().to_string();
+        assert!(message.contains("weights.bin: the file was changed"), "{message}");
+    }
+}

@@ -144,7 +144,7 @@ def main() -> None:
             target = leap(teacher, x, start, end, conditioned, unconditioned, options.guidance, options.leap, device)
         with training.autocast(device):
             predicted = student.denoiser(x, start, *conditioned)
-        loss = (predicted.float() - target).square().mean()
+        loss = (training.style_weights(styles) * (predicted.float() - target).square().mean((1, 2, 3))).mean()
         if looks is not None:
             loss = loss + FEATURE_WEIGHT * apart(looks, predicted.float(), target, device)
         for optimiser in made:

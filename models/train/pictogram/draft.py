@@ -26,8 +26,6 @@ FRESH, STEPS = 256, 3
 # Share of bare words in a batch; among them, of English names, English keywords (up to so many a picture) and names
 # in other languages.
 BARE, KINDS, KEYWORDS = 0.6, [0.4, 0.3, 0.3], 4
-# Ink says in one channel what the others say in four; its error counts for so much more.
-INK_WEIGHT = 3.0
 
 
 class BareWords:
@@ -102,7 +100,7 @@ def draft_loss(draft: Draft, conditions, pictures, styles, device: str) -> torch
     with training.autocast(device):
         drawn = draft(conditions)
     error = (drawn.float() - pictures).square().mean((1, 2, 3))
-    return (error * torch.where(styles == settings.STYLES.index("ink") + 1, INK_WEIGHT, 1.0)).mean()
+    return (error * training.style_weights(styles)).mean()
 
 
 def renew(path: Path, draft: Draft) -> None:

@@ -1,7 +1,9 @@
 """The same picture drawn twice: by the int8 pack through the binary, and in f32 from the very noise that it uses."""
 
+import os
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -49,13 +51,16 @@ class Binary:
         """Straight RGBA uint8 H×W×4."""
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "picture.png"
-            options = ["--style", style, "--steps", str(steps), "--seed", str(seed), "--background", background, "--preview", "none", "--out", out]
+            options = ["--style", style, "--steps", str(steps), "--seed", str(seed), "--background", background]
+            options += ["--threads", "1", "--preview", "none", "--out", out]
             subprocess.run([self.path, "generate", prompt, "--pack", self.pack, *options], check=True, stdout=subprocess.DEVNULL)
             return np.asarray(Image.open(out).convert("RGBA"))
 
     def many(self, asked: list[tuple[str, str, int]], steps: int) -> np.ndarray:
         """Premultiplied float pictures N×H×W×4 of (prompt, style, seed)."""
-        return np.stack([premultiplied(self.draw(prompt, style, steps, seed)) for prompt, style, seed in asked])
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            drawn = pool.map(lambda one: self.draw(one[0], one[1], steps, one[2]), asked)
+        return np.stack([premultiplied(picture) for picture in drawn])
 
 
 class Networks:

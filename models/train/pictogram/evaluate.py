@@ -77,8 +77,8 @@ class Questions:
         # A fixed order that has nothing to do with the order of the data.
         self.indices = sorted(pairs, key=lambda i: zlib.crc32(f"{captions.rows[i]['key']}/{captions.rows[i]['style']}".encode()))[:count]
         self.captions = captions
-        self.names = sorted({self.name(i) for i in self.indices})
-        self.right = np.array([self.names.index(self.name(i)) for i in self.indices])
+        self.concepts = sorted({int(captions.concepts[i]) for i in self.indices})
+        self.right = np.array([self.concepts.index(captions.concepts[i]) for i in self.indices])
 
     def name(self, index: int, language: str = "en") -> str:
         return self.captions.rows[index]["words"][language][0]
@@ -95,7 +95,7 @@ class Reports:
         self.judge, self.questions, self.device = judge, questions, device
         array = np.load(work / "pictures128.npy", mmap_mode="r")
         self.captions = questions.captions
-        self.candidates = measures.name_features(judge, self.captions, questions.names, device)
+        self.candidates = measures.concept_features(judge, questions.concepts)
         self.real = measures.features(judge, array[questions.indices].astype(np.float32), device)
         sample = np.sort(np.random.default_rng(0).choice(self.captions.training, 4000, replace=False))
         self.training = measures.features(judge, array[sample].astype(np.float32), device)
@@ -146,7 +146,7 @@ def judge_everything(asked: Reports, held_out: Reports, binary: Binary, work: Pa
 
 def judge_source(reports: Reports, binary: Binary) -> dict:
     """The real pictures and the pack's."""
-    figures = {"pictures": len(reports.questions.indices), "candidates": len(reports.questions.names), "real": reports.judged(reports.real)}
+    figures = {"pictures": len(reports.questions.indices), "candidates": len(reports.questions.concepts), "real": reports.judged(reports.real)}
     return figures | {f"int8_{steps}_steps": reports.full(binary.many(reports.questions.asked(), steps)) for steps in STEPS}
 
 

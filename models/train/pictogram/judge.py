@@ -38,8 +38,8 @@ class Judge(nn.Module):
 
     def __init__(self, concepts: int = 0):
         super().__init__()
-        self.blocks = nn.Sequential(*(JudgeBlock(a, b) for a, b in zip((4, 40, 80, 160), (40, 80, 160, 320))))
-        self.out = nn.Linear(320 * 16, FEATURES)
+        self.blocks = nn.Sequential(nn.Conv2d(4, 64, 5, stride=4, padding=2), JudgeBlock(64, 128), JudgeBlock(128, 256))
+        self.out = nn.Sequential(nn.Dropout(0.2), nn.Linear(256 * 16, FEATURES))
         self.words = nn.Embedding(settings.VOCABULARY, FEATURES, padding_idx=settings.PAD)
         self.mix = nn.Sequential(nn.Linear(FEATURES, 2 * FEATURES), nn.GELU(), nn.Linear(2 * FEATURES, FEATURES))
         self.concepts = nn.Parameter(torch.randn(concepts, FEATURES) * FEATURES**-0.5)
@@ -60,19 +60,26 @@ class Judge(nn.Module):
 
 
 def shrunk(array: np.ndarray) -> np.ndarray:
-    """uint8 N×128×128×4 → N×64×64×4."""
-    count, side = len(array), array.shape[1] // 2
-    return array.reshape(count, side, 2, side, 2, 4).mean((2, 4)).round().astype(np.uint8)
+    """uint8 N×128×128×4 → N×64×64×4, means of 2×2 rounded up at halves."""
+    side = array.shape[1] // 2
+    rows = array.reshape(len(array), side, 2, 2 * side, 4)
+    pairs = (rows[:, :, 0].astype(np.uint16) + rows[:, :, 1]).reshape(len(array), side, side, 2, 4)
+    return ((pairs[..., 0, :] + pairs[..., 1, :] + 2) // 4).astype(np.uint8)
 
 
-def augment(pictures: torch.Tensor, generator: random.Random) -> torch.Tensor:
-    """Shifted, enlarged or shrunk a little, and noisy, so that the judge looks at things and not at single pixels."""
-    side = SIDE + 2 * generator.randint(-4, 4)
-    pictures = F.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
-    missing = SIDE - side
-    left, top = (generator.randint(min(0, missing), max(0, missing)) for _ in range(2))
-    pictures = F.pad(pictures, (left, missing - left, top, missing - top), value=-1.0)
-    return pictures + generator.random() * 0.15 * torch.randn_like(pictures)
+def augment(pictures: torch.Tensor) -> torch.Tensor:
+    """Each shifted, enlarged or shrunk a little, some mirrored, grey or noisy, so that the judge looks at things and not at single pixels."""
+    count = len(pictures)
+    frame = torch.zeros(count, 2, 3, device=pictures.device)
+    frame[:, 0, 0] = frame[:, 1, 1] = 1 + 0.15 * (2 * torch.rand(count) - 1)
+    frame[:, 0, 0] *= torch.where(torch.rand(count) < 0.3, -1.0, 1.0)
+    frame[:, :, 2] = 0.15 * (2 * torch.rand(count, 2) - 1)
+    grid = F.affine_grid(frame, list(pictures.shape), align_corners=False)
+    # Outside of a picture is nothing: -1 in all channels.
+    pictures = F.grid_sample(pictures + 1, grid, align_corners=False) - 1
+    grey = torch.where(torch.rand(count, 1, 1, 1) < 0.2, 1.0, 0.0).to(pictures.device)
+    pictures[:, :3] = torch.lerp(pictures[:, :3], pictures[:, :3].mean(1, keepdim=True), grey)
+    return pictures + 0.15 * torch.rand(count, 1, 1, 1, device=pictures.device) * torch.randn_like(pictures)
 
 
 def load(work: Path, device: str = "cpu") -> Judge:
@@ -92,6 +99,7 @@ def main() -> None:
     torch.manual_seed(seed)
     generator, chooser = random.Random(seed), np.random.default_rng(seed)
     captions, array = Captions(options.work), np.load(options.work / "pictures128.npy", mmap_mode="r")
+    array = np.concatenate([shrunk(array[begin : begin + 512]) for begin in range(0, len(array), 512)])
     judge = Judge(int(captions.concepts.max()) + 1).to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW([{"params": judge.parameters(), "base": 2e-3}], lr=2e-3, weight_decay=0.05, fused=True)
     if state:
@@ -108,7 +116,7 @@ def main() -> None:
         indices = np.sort(chooser.choice(captions.judge_training, options.batch, replace=False))
         concepts = torch.from_numpy(captions.concepts[indices]).to(device)
         ids = torch.cat([captions.batch(indices, generator)[0] for _ in range(2)]).to(device)
-        pictures = augment(as_pictures(shrunk(array[indices]), device), generator)
+        pictures = augment(as_pictures(array[indices], device))
         with training.autocast(device):
             seen = judge.see(pictures)
         loss_seen = F.cross_entropy(judge.choose(seen), concepts, label_smoothing=0.05)

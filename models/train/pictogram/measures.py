@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from . import attributes, settings, training
-from .captions import Captions, as_pictures
+from .captions import as_pictures
 from .judge import Judge, shrunk
 
 
@@ -20,8 +20,9 @@ def features(judge: Judge, pictures: np.ndarray, device: str, batch: int = 128) 
 
 
 @torch.no_grad()
-def name_features(judge: Judge, captions: Captions, names: list[str], device: str) -> np.ndarray:
-    return judge.read(captions.encode(names).to(device)).cpu().numpy()
+def concept_features(judge: Judge, concepts: list[int]) -> np.ndarray:
+    """The judge's own vectors of concepts, to which their pictures and their names in all languages are drawn."""
+    return torch.nn.functional.normalize(judge.concepts, dim=1)[concepts].cpu().numpy()
 
 
 def ranks(seen: np.ndarray, candidates: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -36,14 +36,14 @@ def random_times(count: int, device: str) -> torch.Tensor:
 
 
 def denoising_loss(model, pictures, ids, styles, device):
-    """Velocity loss: the error of the predicted picture weighted by 1/(1-t)²."""
+    """Velocity loss: the error of the predicted picture weighted by 1/(1-t)², and by its style."""
     noise = torch.randn_like(pictures)
     time = random_times(len(pictures), device)
     mix = time[:, None, None, None]
     with training.autocast(device):
         predicted = model((1 - mix) * noise + mix * pictures, time, ids, styles)
     error = (predicted.float() - pictures).square().mean((1, 2, 3))
-    return (error / (1 - time).clamp(min=0.1).square()).mean()
+    return (training.style_weights(styles) * error / (1 - time).clamp(min=0.1).square()).mean()
 
 
 def start(model: Model, options, path: Path, device: str) -> dict:

@@ -1,6 +1,8 @@
 //! The loops around the micro-kernels: blocks of columns are packed into panels, multiplied with every weight
 //! panel while they are in cache, and turned back into floats at once.
 
+use std::cell::RefCell;
+
 use rayon::prelude::*;
 
 use super::{Image, WeightMatrix, quantize_group, scale_of};
@@ -59,21 +61,16 @@ pub fn convolve(
     let row_sums = shifts(kernel, weights);
     let threads = shares::threads(columns * weights.rows() * weights.inputs());
     let block_panels = panels_of_block(columns.div_ceil(panel_columns), panel_bytes, kernel.panels(), threads);
-    let scratch = || {
-        (
-            vec![0u8; block_panels * panel_bytes],
-            vec![0i32; ROWS * kernel.panels() * panel_columns],
-        )
-    };
     let block_columns = block_panels * panel_columns;
     let blocks = by_blocks(output, columns, block_columns);
     let least = blocks.len().div_ceil(threads);
-    let work = |(packed, sums): &mut (Vec<u8>, Vec<i32>), (index, mut rows): (usize, Vec<&mut [f32]>)| {
+    let work = |index: usize, mut rows: Vec<&mut [f32]>, scratch: &mut Scratch| {
         let first = index * block_columns;
         let end = columns.min(first + block_columns);
         let count = (end - first).div_ceil(panel_columns);
+        let (packed, sums) = scratch.of(count * panel_bytes, ROWS * kernel.panels() * panel_columns);
         let strip_panels = (STRIP / panel_columns).max(1);
-        for (index, strip) in packed[..count * panel_bytes].chunks_mut(strip_panels * panel_bytes).enumerate() {
+        for (index, strip) in packed.chunks_mut(strip_panels * panel_bytes).enumerate() {
             let start = first + index * strip_panels * panel_columns;
             let runs = runs(
                 start..end.min(start + strip_panels * panel_columns),
@@ -110,7 +107,40 @@ pub fn convolve(
             }
         }
     };
-    blocks.into_par_iter().enumerate().with_min_len(least).for_each_init(scratch, work);
+    blocks
+        .into_par_iter()
+        .enumerate()
+        .with_min_len(least)
+        .for_each(|(index, rows)| Scratch::with(|scratch| work(index, rows, scratch)));
+}
+
+/// Room for packed activations and their sums, one a thread and kept: clearing it anew for every layer takes as long as
+/// a few of its operators.
+#[derive(Default)]
+struct Scratch {
+    packed: Vec<u8>,
+    sums: Vec<i32>,
+}
+
+impl Scratch {
+    /// Runs work with this thread's scratch; the work must not come back here.
+    fn with(work: impl FnOnce(&mut Scratch)) {
+        thread_local! {
+            static SCRATCH: RefCell<Scratch> = RefCell::default();
+        }
+        SCRATCH.with_borrow_mut(work);
+    }
+
+    /// So many bytes and sums, of any content.
+    fn of(&mut self, bytes: usize, sums: usize) -> (&mut [u8], &mut [i32]) {
+        if self.packed.len() < bytes {
+            self.packed.resize(bytes, 0);
+        }
+        if self.sums.len() < sums {
+            self.sums.resize(sums, 0);
+        }
+        (&mut self.packed[..bytes], &mut self.sums[..sums])
+    }
 }
 
 /// Panels that a thread packs at once: so many that they stay in cache and that every thread gets as much.
@@ -296,28 +326,21 @@ pub fn multiply_rows(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32]
         .zip(tokens.par_chunks(together * inputs))
         .with_min_len(shares.div_ceil(threads))
         .for_each(|(output, tokens)| {
-            let count = tokens.len() / inputs;
-            let panels = count.div_ceil(kernel.columns());
-            let mut activations = vec![0u8; panels * kernel.columns() * inputs];
-            let scales = pack_tokens(&mut activations, tokens, inputs, kernel);
+            let panels = (tokens.len() / inputs).div_ceil(kernel.columns());
             let columns = panels * kernel.columns();
-            let mut sums = vec![0i32; ROWS * columns];
-            for panel in 0..weights.panels() {
-                kernel.multiply(
-                    weights.panel(panel),
-                    row_sums(panel),
-                    &activations,
-                    weights.groups(),
-                    panels,
-                    &mut sums,
-                );
-                let part = Part {
-                    sums: &sums,
-                    columns,
-                    first_row: panel * ROWS,
-                };
-                part.dequantize(&scales, outputs, output, rows);
-            }
+            Scratch::with(|scratch| {
+                let (activations, sums) = scratch.of(columns * inputs, ROWS * columns);
+                let scales = pack_tokens(activations, tokens, inputs, kernel);
+                for panel in 0..weights.panels() {
+                    kernel.multiply(weights.panel(panel), row_sums(panel), activations, weights.groups(), panels, sums);
+                    let part = Part {
+                        sums,
+                        columns,
+                        first_row: panel * ROWS,
+                    };
+                    part.dequantize(&scales, outputs, output, rows);
+                }
+            });
         });
 }
 

@@ -1,5 +1,5 @@
 //! The kernel of 32-bit ARM with NEON, as on every Raspberry Pi since the 2: products of two by widening
-//! multiplication. `.cargo/config.toml` turns NEON on for the whole build. The weight panel is read in place.
+//! multiplication. `.cargo/config.toml` turns NEON on for the whole build and sets `neon_vfp4`. The weight panel is read in place.
 
 use super::{GROUP, Kernel, ROWS};
 use std::arch::asm;

@@ -9,7 +9,7 @@
 
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod aarch64;
-#[cfg(all(target_arch = "arm", target_feature = "neon", target_endian = "little"))]
+#[cfg(all(target_arch = "arm", neon_vfp4, target_endian = "little"))]
 mod arm;
 mod portable;
 #[cfg(test)]
@@ -57,7 +57,7 @@ pub fn available() -> Vec<&'static dyn Kernel> {
     kernels.extend(x86_64::available());
     #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
     kernels.extend(aarch64::available());
-    #[cfg(all(target_arch = "arm", target_feature = "neon", target_endian = "little"))]
+    #[cfg(all(target_arch = "arm", neon_vfp4, target_endian = "little"))]
     kernels.push(&arm::Neon);
     kernels.push(&portable::Portable);
     kernels
