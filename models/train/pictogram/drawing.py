@@ -73,8 +73,8 @@ class Networks:
         self.decoder.load_state_dict(torch.load(work / "decoder.pt", map_location=device)["model"])
 
     @torch.no_grad()
-    def many(self, asked: list[tuple[str, str, int]], times: list[float], guidance: float = 1.0, batch: int = 36) -> np.ndarray:
-        """Premultiplied float pictures N×H×W×4 of (prompt, style, seed)."""
+    def many(self, asked: list[tuple[str, str, int]], times: list[float], guidance: float = 1.0, batch: int = 36, exact: bool = True) -> np.ndarray:
+        """Premultiplied float pictures N×H×W×4 of (prompt, style, seed); `exact` in f32 alone."""
         made = []
         for begin in range(0, len(asked), batch):
             part = asked[begin : begin + batch]
@@ -85,7 +85,7 @@ class Networks:
             x = torch.cat([noise(seed) for _, _, seed in part]).to(self.device)
             for start, end in zip(times, times[1:]):
                 start, end = (torch.full((len(part),), value, device=self.device) for value in (start, end))
-                picture = sampling.guided(self.model, x, start, conditioned, unconditioned, guidance, self.device, exact=True)
+                picture = sampling.guided(self.model, x, start, conditioned, unconditioned, guidance, self.device, exact)
                 x = sampling.euler_step(x, picture, start, end)
             decoded = self.decoder(x.clamp(-1, 1), styles).clamp(-1, 1)
             made.append(((decoded + 1) * 127.5).permute(0, 2, 3, 1).cpu().numpy())
