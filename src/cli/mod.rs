@@ -30,7 +30,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Draws pictures of a prompt.
-    Generate(generate::Arguments),
+    Generate(Box<generate::Arguments>),
     /// Tells what made a picture, or what a pack is.
     Info(locate::Subject),
     /// Checks a pack's files, or a picture against its record.

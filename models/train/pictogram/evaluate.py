@@ -160,7 +160,7 @@ def judge_more(reports: Reports, binary: Binary) -> dict:
 
 def judge_teacher(reports: Reports, work: Path, device: str) -> dict:
     teacher = Networks(work, "teacher", reports.captions, device)
-    return reports.full(teacher.many(reports.questions.asked(), sampling.teacher_times(TEACHER_STEPS), TEACHER_GUIDANCE))
+    return reports.full(teacher.many(reports.questions.asked(), sampling.teacher_times(TEACHER_STEPS), TEACHER_GUIDANCE, exact=False))
 
 
 def judge_f32(reports: Reports, work: Path, device: str) -> dict:
@@ -182,7 +182,9 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
     device, binary, card = training.pick_device(options.device), Binary(options.binary, options.pack), options.pack / "card"
-    captions, figures = Captions(options.work), {"seed": SEED}
+    captions, path = Captions(options.work), card / "figures.json"
+    # Figures of parts that are not run now stay.
+    figures = (json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}) | {"seed": SEED}
     if "sheets" in options.parts:
         sheets(binary, card)
     if "int8" in options.parts:
@@ -192,7 +194,7 @@ def main() -> None:
         asked, held_out = (Reports(judge, Questions(captions, indices, options.questions), options.work, device) for indices in sets)
         figures |= judge_everything(asked, held_out, binary, options.work, device)
     text = json.dumps(figures, indent=2)
-    (card / "figures.json").write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8")
     print(text)
 
 
