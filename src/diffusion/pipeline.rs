@@ -104,7 +104,8 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    /// The manifest's table of a stage that every pack of this kind has.
+    /// The manifest's table of the text encoder or the denoiser, without which no manifest of this task is accepted, or of
+    /// a stage that was found to be there.
     fn record(&self, stage: &str) -> &pack::Stage {
         &self.stages.pack().manifest().stages[stage]
     }

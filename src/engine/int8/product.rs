@@ -210,6 +210,7 @@ fn gather(strip: &mut [u8], panel: [usize; 2], image: &Image, window: Window, ru
     if runs.iter().all(|run| run.fits(panel[0])) {
         match panel[0] {
             4 => return gather_panels::<16>(strip, panel[1], image, window, runs),
+            8 => return gather_panels::<32>(strip, panel[1], image, window, runs),
             16 => return gather_panels::<64>(strip, panel[1], image, window, runs),
             _ => {}
         }

@@ -40,10 +40,6 @@ impl Kernel for NeonDotprod {
         COLUMNS
     }
 
-    fn activation_mask(&self) -> u8 {
-        0
-    }
-
     fn panels(&self) -> usize {
         2 * DOTPROD_PANELS
     }
@@ -77,10 +73,6 @@ impl Kernel for Neon {
 
     fn columns(&self) -> usize {
         COLUMNS
-    }
-
-    fn activation_mask(&self) -> u8 {
-        0
     }
 
     fn panels(&self) -> usize {

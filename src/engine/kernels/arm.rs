@@ -24,10 +24,6 @@ impl Kernel for Neon {
         COLUMNS
     }
 
-    fn activation_mask(&self) -> u8 {
-        0
-    }
-
     fn panels(&self) -> usize {
         4
     }

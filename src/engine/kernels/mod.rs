@@ -32,7 +32,9 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
 
     /// What each activation byte is XORed with in a panel: 0x80 where the processor multiplies unsigned by
     /// signed bytes, else 0. The kernel takes the shift back out of its sums by `row_sums`.
-    fn activation_mask(&self) -> u8;
+    fn activation_mask(&self) -> u8 {
+        0
+    }
 
     /// Sums of products of one weight panel with up to [`Kernel::panels`] activation panels.
     ///

@@ -17,10 +17,6 @@ impl Kernel for Portable {
         COLUMNS
     }
 
-    fn activation_mask(&self) -> u8 {
-        0
-    }
-
     fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
         super::assert_shapes(self, weights, activations, groups, count, sums);
         let tile = multiply_panel(weights, activations, groups);

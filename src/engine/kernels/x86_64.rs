@@ -110,10 +110,6 @@ impl Kernel for Avx2 {
         COLUMNS
     }
 
-    fn activation_mask(&self) -> u8 {
-        0
-    }
-
     fn panels(&self) -> usize {
         2
     }
