@@ -42,7 +42,11 @@
 
 pub mod bench;
 pub mod cli;
+#[cfg(feature = "kiosk")]
+pub mod device;
 pub mod diffusion;
 pub mod engine;
+#[cfg(feature = "kiosk")]
+pub mod kiosk;
 pub mod pack;
 pub mod picture;

@@ -1,0 +1,182 @@
+//! The picture in memory that everything is drawn into.
+
+use std::convert::Infallible;
+
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::pixelcolor::raw::ToBytes;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+
+/// Bytes of a pixel.
+const PIXEL: usize = 3;
+
+/// Red, green and blue bytes, rows from the top. The one [`DrawTarget`] of the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    size: Size,
+    bytes: Vec<u8>,
+}
+
+impl Frame {
+    /// A black frame.
+    pub fn new(size: Size) -> Frame {
+        Frame {
+            size,
+            bytes: vec![0; size.width as usize * size.height as usize * PIXEL],
+        }
+    }
+
+    /// Width × height × 3 bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// One row of an area, three bytes a pixel; nothing outside the frame.
+    pub fn row(&self, y: i32, area: &Rectangle) -> &[u8] {
+        let area = area.intersection(&self.bounding_box());
+        if !area.rows().contains(&y) {
+            return &[];
+        }
+        &self.bytes[self.span(y, &area)]
+    }
+
+    /// The colour at a point; nothing outside the frame.
+    pub fn colour(&self, point: Point) -> Option<Rgb888> {
+        let pixel = self.row(point.y, &Rectangle::new(point, Size::new_equal(1)));
+        let &[red, green, blue] = pixel else { return None };
+        Some(Rgb888::new(red, green, blue))
+    }
+
+    /// Mixes an RGBA picture, straight alpha, rows of `width` pixels, into the frame with its top left corner at a point.
+    /// What lies outside the frame is cut off.
+    pub fn blend(&mut self, rgba: &[u8], width: u32, at: Point) {
+        let pixels = rgba.as_chunks::<4>().0;
+        if width == 0 {
+            return;
+        }
+        for (y, row) in pixels.chunks_exact(width as usize).enumerate() {
+            let (Ok(y), line) = (i32::try_from(y), Rectangle::new(at, Size::new(width, pixels.len() as u32 / width))) else {
+                return;
+            };
+            let visible = line.intersection(&self.bounding_box());
+            if !visible.rows().contains(&(at.y + y)) {
+                continue;
+            }
+            let skipped = (visible.top_left.x - at.x) as usize;
+            let span = self.span(at.y + y, &visible);
+            for (under, over) in self.bytes[span].as_chunks_mut::<PIXEL>().0.iter_mut().zip(&row[skipped..]) {
+                *under = std::array::from_fn(|channel| mix(under[channel], over[channel], over[3]));
+            }
+        }
+    }
+
+    /// The smallest rectangle that holds every pixel in which this frame differs from another of the same size; all of
+    /// it where the sizes differ.
+    pub fn difference(&self, other: &Frame) -> Rectangle {
+        if self.size != other.size {
+            return self.bounding_box();
+        }
+        let line = (self.size.width as usize * PIXEL).max(1);
+        let rows = || self.bytes.chunks_exact(line).zip(other.bytes.chunks_exact(line)).enumerate();
+        let mut found: Option<[usize; 4]> = None;
+        for (y, (a, b)) in rows().filter(|(_, (a, b))| a != b) {
+            let differs = |index: &usize| a[*index] != b[*index];
+            let (Some(first), Some(last)) = ((0..line).find(differs), (0..line).rev().find(differs)) else {
+                continue;
+            };
+            let [left, top, right, _] = found.unwrap_or([first / PIXEL, y, last / PIXEL, y]);
+            found = Some([left.min(first / PIXEL), top, right.max(last / PIXEL), y]);
+        }
+        found.map_or(Rectangle::zero(), |[left, top, right, bottom]| {
+            Rectangle::with_corners(Point::new(left as i32, top as i32), Point::new(right as i32, bottom as i32))
+        })
+    }
+
+    fn span(&self, y: i32, area: &Rectangle) -> std::ops::Range<usize> {
+        let start = (y as usize * self.size.width as usize + area.top_left.x as usize) * PIXEL;
+        start..start + area.size.width as usize * PIXEL
+    }
+}
+
+/// A byte of one colour over another, rounded to nearest.
+fn mix(under: u8, over: u8, alpha: u8) -> u8 {
+    let (under, over, alpha) = (u32::from(under), u32::from(over), u32::from(alpha));
+    ((under * (255 - alpha) + over * alpha + 127) / 255) as u8
+}
+
+impl OriginDimensions for Frame {
+    fn size(&self) -> Size {
+        self.size
+    }
+}
+
+impl DrawTarget for Frame {
+    type Color = Rgb888;
+    type Error = Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
+        let frame = self.bounding_box();
+        for Pixel(point, colour) in pixels {
+            if frame.contains(point) {
+                let span = self.span(point.y, &Rectangle::new(point, Size::new_equal(1)));
+                self.bytes[span].copy_from_slice(&colour.to_be_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_solid(&mut self, area: &Rectangle, colour: Rgb888) -> Result<(), Infallible> {
+        let area = area.intersection(&self.bounding_box());
+        for y in area.rows() {
+            let span = self.span(y, &area);
+            self.bytes[span].as_chunks_mut::<PIXEL>().0.fill(colour.to_be_bytes());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drawing_is_cut_off_at_the_edges() {
+        let mut frame = Frame::new(Size::new(4, 3));
+        frame
+            .fill_solid(&Rectangle::new(Point::new(-2, 1), Size::new(4, 9)), Rgb888::new(1, 2, 3))
+            .unwrap();
+        frame
+            .draw_iter([Pixel(Point::new(9, 9), Rgb888::WHITE), Pixel(Point::new(3, 0), Rgb888::RED)])
+            .unwrap();
+        assert_eq!(frame.colour(Point::new(1, 2)), Some(Rgb888::new(1, 2, 3)));
+        assert_eq!(frame.colour(Point::new(2, 2)), Some(Rgb888::BLACK));
+        assert_eq!(frame.colour(Point::new(3, 0)), Some(Rgb888::RED));
+        assert_eq!(frame.colour(Point::new(4, 0)), None);
+        assert_eq!(frame.colour(Point::new(0, -1)), None);
+    }
+
+    #[test]
+    fn pictures_are_mixed_by_their_alpha_and_cut_off() {
+        let mut frame = Frame::new(Size::new(3, 2));
+        frame.clear(Rgb888::new(100, 100, 100)).unwrap();
+        let picture = [[0, 0, 0, 0], [200, 0, 100, 128], [9, 9, 9, 255], [255, 255, 255, 255]].concat();
+        frame.blend(&picture, 2, Point::new(-1, 1));
+        assert_eq!(frame.colour(Point::new(0, 1)), Some(Rgb888::new(150, 50, 100)));
+        assert_eq!(frame.colour(Point::new(1, 1)), Some(Rgb888::new(100, 100, 100)));
+        frame.blend(&picture, 2, Point::new(2, -1));
+        assert_eq!(frame.colour(Point::new(2, 0)), Some(Rgb888::new(9, 9, 9)));
+        frame.blend(&picture, 2, Point::new(50, 50));
+    }
+
+    #[test]
+    fn differences_are_the_smallest_rectangle() {
+        let one = Frame::new(Size::new(10, 8));
+        let mut other = one.clone();
+        assert_eq!(one.difference(&other), Rectangle::zero());
+        other
+            .draw_iter([Pixel(Point::new(7, 2), Rgb888::RED), Pixel(Point::new(3, 5), Rgb888::BLUE)])
+            .unwrap();
+        assert_eq!(one.difference(&other), Rectangle::new(Point::new(3, 2), Size::new(5, 4)));
+        assert_eq!(one.difference(&Frame::new(Size::new(2, 2))), one.bounding_box());
+    }
+}

@@ -1,0 +1,140 @@
+//! Displays: everything is drawn into one [`Frame`], and a [`Screen`] shows it on a panel. One driver a file.
+
+mod frame;
+
+pub use frame::Frame;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use embedded_graphics::prelude::Size;
+use embedded_graphics::primitives::Rectangle;
+
+use super::buttons::Signal;
+
+/// The colours that a panel shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Colours {
+    /// 24 bits a pixel.
+    Full,
+    /// 16 bits a pixel: five of red, six of green, five of blue.
+    HighColour,
+    /// These alone, as they look on the panel, sRGB.
+    Palette(Vec<[u8; 3]>),
+    /// On and off.
+    Mono,
+}
+
+/// What a panel is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panel {
+    /// Driver and model, for people: `kms HDMI-A-1`, `e-paper inky-impression-7-3`.
+    pub name: String,
+    /// Width and height as it is looked at, in pixels: after rotation.
+    pub size: Size,
+    /// Its colours.
+    pub colours: Colours,
+    /// How long one full refresh takes; zero where a frame is seen at once.
+    pub refresh: Duration,
+    /// Shortest time from one refresh to the next that does the panel no harm.
+    pub minimum_interval: Duration,
+}
+
+impl Panel {
+    /// Whether a refresh takes so long that nothing can move.
+    pub fn is_slow(&self) -> bool {
+        self.refresh >= Duration::from_millis(500)
+    }
+}
+
+/// How a panel is turned: the way its picture is rotated clockwise to be upright.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Rotation {
+    /// Upright.
+    #[default]
+    #[serde(rename = "0")]
+    None,
+    /// A quarter turn clockwise.
+    #[serde(rename = "90")]
+    Quarter,
+    /// Upside down.
+    #[serde(rename = "180")]
+    Half,
+    /// A quarter turn anticlockwise.
+    #[serde(rename = "270")]
+    ThreeQuarters,
+}
+
+/// A panel that shows frames.
+pub trait Screen {
+    /// What the panel is. Its size may change (a window): ask before each drawing.
+    fn panel(&self) -> &Panel;
+
+    /// Shows a frame of the panel's size. Only the part within `damage` differs from the frame shown before; a driver may
+    /// show more. Wakes a sleeping panel.
+    ///
+    /// # Errors
+    /// If the panel is gone, does not answer in time or refuses. A later call may succeed.
+    fn present(&mut self, frame: &Frame, damage: Rectangle) -> Result<(), DisplayError>;
+
+    /// Switches the panel off, as far as it can be, until the next [`Screen::present`].
+    ///
+    /// # Errors
+    /// As [`Screen::present`].
+    fn sleep(&mut self) -> Result<(), DisplayError>;
+
+    /// Brightness from 0 to 1. Panels without a light do nothing.
+    ///
+    /// # Errors
+    /// As [`Screen::present`].
+    fn dim(&mut self, _brightness: f32) -> Result<(), DisplayError> {
+        Ok(())
+    }
+
+    /// What came in by way of the display itself: a window's keys and pointer, a terminal's keys. Never waits.
+    ///
+    /// # Errors
+    /// As [`Screen::present`].
+    fn signals(&mut self) -> Result<Vec<Signal>, DisplayError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A display that does not work.
+#[derive(Debug, thiserror::Error)]
+pub enum DisplayError {
+    /// There is none of that kind.
+    #[error("{display}: {problem}; {advice}")]
+    Absent {
+        /// The kind of display, or its device file.
+        display: String,
+        /// What is missing.
+        problem: String,
+        /// What to do.
+        advice: String,
+    },
+    /// The device file may not be opened.
+    #[error("{path}: permission denied; add this user to the group '{group}' (`sudo usermod -aG {group} $USER`, then log in again)")]
+    Permission {
+        /// The device file.
+        path: PathBuf,
+        /// The group that owns it.
+        group: String,
+    },
+    /// The panel did not answer in time.
+    #[error("{display}: no answer within {seconds} s; check the cable and the pins")]
+    Timeout {
+        /// The display.
+        display: String,
+        /// Seconds waited.
+        seconds: u64,
+    },
+    /// The panel was there and is gone, or an operation failed.
+    #[error("{display}: {problem}")]
+    Failed {
+        /// The display.
+        display: String,
+        /// What happened.
+        problem: String,
+    },
+}

@@ -1,0 +1,9 @@
+//! What is attached to the board: displays and buttons, each behind a small trait with real drivers and simulated ones.
+//! Knows pictures as pixels in a frame and nothing of diffusion; depends on nothing else in this crate but
+//! [`crate::picture`] for its palettes and files.
+//!
+//! * [`display`]: one frame in memory that everything is drawn into, and the panels that show it.
+//! * [`buttons`]: keys, pins, wheels, touch and motion, and what presses they make.
+
+pub mod buttons;
+pub mod display;
