@@ -28,6 +28,20 @@ pub struct ExternalTensor {
     pub data: WeightSlice,
 }
 
+#[cfg(test)]
+impl ExternalTensor {
+    /// A tensor in a mapped file of its own, which is gone once it is unmapped.
+    pub fn of_bytes(bytes: &[u8], shape: Vec<usize>) -> ExternalTensor {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let weights = Arc::new(Weights::map(file.path(), bytes.len() as u64).unwrap());
+        ExternalTensor {
+            shape,
+            data: WeightSlice::new(&weights, 0..bytes.len()).unwrap(),
+        }
+    }
+}
+
 /// A graph whose ports and tensors have been checked.
 #[derive(Debug)]
 pub struct Graph {

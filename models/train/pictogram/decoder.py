@@ -16,6 +16,7 @@ from . import settings, training
 from .captions import Captions, as_pictures
 from .networks import Decoder
 from .sampling import sheet
+from .unpack import read_stage
 
 
 def spoil(small: torch.Tensor) -> torch.Tensor:
@@ -56,6 +57,7 @@ def judge(decoder, captions: Captions, small, large, device: str, path: Path) ->
 
 def main() -> None:
     parser = training.arguments(__doc__, minutes=10, batch=32)
+    parser.add_argument("--from-pack", type=Path, help="start from a pack's decoder")
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions = Captions(options.work)
@@ -69,6 +71,8 @@ def main() -> None:
     if state:
         decoder.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
+    elif options.from_pack:
+        decoder.load_state_dict(read_stage(options.from_pack, "decoder", Decoder()))
     step, seen = state.get("step", 0), 0
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "decoder.jsonl")
     chooser = np.random.default_rng(options.seed + step)

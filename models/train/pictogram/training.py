@@ -33,7 +33,9 @@ def pick_device(name: str = "auto") -> str:
 
 
 def autocast(device: str):
-    return torch.autocast(device, torch.bfloat16)
+    """bfloat16 where the processor multiplies it; elsewhere it would only be emulated."""
+    fast = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
+    return torch.autocast(device, torch.bfloat16, enabled=fast)
 
 
 def orthogonalise(gradient: torch.Tensor, steps: int = 5) -> torch.Tensor:

@@ -3,6 +3,8 @@
 
 mod activations;
 mod product;
+mod scratch;
+mod tiles;
 mod weights;
 
 pub use activations::{Image, Padding, quantize_group, scale_of};

@@ -1,11 +1,10 @@
 //! The loops around the micro-kernels: blocks of columns are packed into panels, multiplied with every weight
 //! panel while they are in cache, and turned back into floats at once.
 
-use std::cell::RefCell;
-
 use rayon::prelude::*;
 
-use super::{Image, WeightMatrix, quantize_group, scale_of};
+use super::scratch::Scratch;
+use super::{Image, WeightMatrix, quantize_group, scale_of, tiles};
 use crate::engine::kernels::{GROUP, Kernel, ROWS};
 use crate::engine::lanes::{Fused, widest};
 use crate::engine::shares;
@@ -55,6 +54,9 @@ pub fn convolve(
     outputs: Outputs,
     output: &mut [f32],
 ) {
+    if let Some(winograd) = kernel.winograd().filter(|_| tiles::fit(weights, window, positions)) {
+        return tiles::convolve(winograd, weights, image, positions, outputs, output);
+    }
     let columns = positions[0] * positions[1];
     let panel_columns = kernel.columns();
     let panel_bytes = weights.inputs() * panel_columns;
@@ -68,7 +70,7 @@ pub fn convolve(
         let first = index * block_columns;
         let end = columns.min(first + block_columns);
         let count = (end - first).div_ceil(panel_columns);
-        let (packed, sums) = scratch.of(count * panel_bytes, ROWS * kernel.panels() * panel_columns);
+        let (packed, sums) = scratch.panels(count * panel_bytes, ROWS * kernel.panels() * panel_columns);
         let strip_panels = (STRIP / panel_columns).max(1);
         for (index, strip) in packed.chunks_mut(strip_panels * panel_bytes).enumerate() {
             let start = first + index * strip_panels * panel_columns;
@@ -114,35 +116,6 @@ pub fn convolve(
         .for_each(|(index, rows)| Scratch::with(|scratch| work(index, rows, scratch)));
 }
 
-/// Room for packed activations and their sums, one a thread and kept: clearing it anew for every layer takes as long as
-/// a few of its operators.
-#[derive(Default)]
-struct Scratch {
-    packed: Vec<u8>,
-    sums: Vec<i32>,
-}
-
-impl Scratch {
-    /// Runs work with this thread's scratch; the work must not come back here.
-    fn with(work: impl FnOnce(&mut Scratch)) {
-        thread_local! {
-            static SCRATCH: RefCell<Scratch> = RefCell::default();
-        }
-        SCRATCH.with_borrow_mut(work);
-    }
-
-    /// So many bytes and sums, of any content.
-    fn of(&mut self, bytes: usize, sums: usize) -> (&mut [u8], &mut [i32]) {
-        if self.packed.len() < bytes {
-            self.packed.resize(bytes, 0);
-        }
-        if self.sums.len() < sums {
-            self.sums.resize(sums, 0);
-        }
-        (&mut self.packed[..bytes], &mut self.sums[..sums])
-    }
-}
-
 /// Panels that a thread packs at once: so many that they stay in cache and that every thread gets as much.
 fn panels_of_block(panels: usize, panel_bytes: usize, together: usize, threads: usize) -> usize {
     let most = (BLOCK_BYTES / panel_bytes).max(together);
@@ -158,7 +131,7 @@ fn panels_of_block(panels: usize, panel_bytes: usize, together: usize, threads: 
 }
 
 /// A picture's rows `[rows][columns]` cut into blocks of columns: for each block its part of every row.
-fn by_blocks(output: &mut [f32], columns: usize, block_columns: usize) -> Vec<Vec<&mut [f32]>> {
+pub(super) fn by_blocks(output: &mut [f32], columns: usize, block_columns: usize) -> Vec<Vec<&mut [f32]>> {
     let rows = output.len() / columns;
     let mut blocks: Vec<_> = (0..columns.div_ceil(block_columns)).map(|_| Vec::with_capacity(rows)).collect();
     for row in output.chunks_exact_mut(columns) {
@@ -170,21 +143,21 @@ fn by_blocks(output: &mut [f32], columns: usize, block_columns: usize) -> Vec<Ve
 }
 
 /// Which outputs a call of the kernel made sums of.
-struct Block {
+pub(super) struct Block {
     /// Columns within the block.
-    columns: std::ops::Range<usize>,
+    pub columns: std::ops::Range<usize>,
     /// Sums of one row.
-    stride: usize,
+    pub stride: usize,
     /// Row of the weights that the first sums belong to.
-    first_row: usize,
+    pub first_row: usize,
     /// Values from one row of what is added to the next, and the first column there.
-    residual: [usize; 2],
+    pub residual: [usize; 2],
 }
 
 impl Block {
     /// Turns the sums of a panel's rows into outputs.
     #[inline(always)]
-    fn dequantize(&self, sums: &[i32], scale: f32, outputs: Outputs, rows: &mut [&mut [f32]], fused: Fused) {
+    pub(super) fn dequantize(&self, sums: &[i32], scale: f32, outputs: Outputs, rows: &mut [&mut [f32]], fused: Fused) {
         for (index, out) in rows.iter_mut().enumerate() {
             let row = self.first_row + index;
             let (scale, bias) = (outputs.scales[row] * scale, outputs.biases[row]);
@@ -313,39 +286,63 @@ fn runs(columns: std::ops::Range<usize>, width: usize, strides: [usize; 2], imag
     runs
 }
 
-/// Matrix product: output `[tokens][rows]` of tokens `[tokens][inputs]`, each token with its own scale.
+/// Bytes of quantized tokens that are multiplied with every weight panel in turn: they stay in second-level cache.
+const TOKEN_BYTES: usize = 256 << 10;
+
+/// Matrix product: output `[tokens][rows]` of tokens `[tokens][inputs]`, each token with its own scale. Threads share
+/// the rows, so each weight is read by one of them, once for as many tokens as [`TOKEN_BYTES`] hold.
 pub fn multiply_rows(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32], outputs: Outputs, output: &mut [f32]) {
     let (rows, inputs) = (weights.rows(), weights.inputs());
-    let count = tokens.len() / inputs;
-    let threads = shares::threads(count * rows * inputs);
-    let panels = count.div_ceil(kernel.columns());
-    let shares = panels.div_ceil(kernel.panels()).next_multiple_of(threads);
-    let together = panels.div_ceil(shares).max(1) * kernel.columns();
+    let together = (TOKEN_BYTES / inputs / kernel.columns()).max(1) * kernel.columns();
+    for (tokens, output) in tokens.chunks(together * inputs).zip(output.chunks_mut(together * rows)) {
+        multiply_tokens(kernel, weights, tokens, outputs, output);
+    }
+}
+
+fn multiply_tokens(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32], outputs: Outputs, output: &mut [f32]) {
+    let (rows, inputs) = (weights.rows(), weights.inputs());
+    let panels = (tokens.len() / inputs).div_ceil(kernel.columns());
+    let panel_bytes = kernel.columns() * inputs;
+    let mut packed = vec![0; panels * panel_bytes];
+    let scales = pack_tokens(&mut packed, tokens, inputs, kernel);
+    let threads = shares::threads(panels * kernel.columns() * rows * inputs);
+    let share = weights.panels().div_ceil(threads) * ROWS;
     let row_sums = shifts(kernel, weights);
-    output
-        .par_chunks_mut(together * rows)
-        .zip(tokens.par_chunks(together * inputs))
-        .with_min_len(shares.div_ceil(threads))
-        .for_each(|(output, tokens)| {
-            let panels = (tokens.len() / inputs).div_ceil(kernel.columns());
-            let columns = panels * kernel.columns();
+    let calls = packed
+        .chunks(kernel.panels() * panel_bytes)
+        .zip(scales.chunks(kernel.panels() * kernel.columns()));
+    by_blocks(output, rows, share)
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(index, mut tokens)| {
             Scratch::with(|scratch| {
-                let (activations, sums) = scratch.of(columns * inputs, ROWS * columns);
-                let scales = pack_tokens(activations, tokens, inputs, kernel);
-                for panel in 0..weights.panels() {
-                    kernel.multiply(weights.panel(panel), row_sums(panel), activations, weights.groups(), panels, sums);
-                    let part = Part {
-                        sums,
-                        columns,
-                        first_row: panel * ROWS,
-                    };
-                    part.dequantize(&scales, outputs, output, rows);
+                let (_, sums) = scratch.panels(0, ROWS * kernel.panels() * kernel.columns());
+                for panel in 0..tokens.first().map_or(0, |rows| rows.len()).div_ceil(ROWS) {
+                    let row_panel = index * share / ROWS + panel;
+                    for (call, (activations, scales)) in calls.clone().enumerate() {
+                        let count = activations.len() / panel_bytes;
+                        kernel.multiply(
+                            weights.panel(row_panel),
+                            row_sums(row_panel),
+                            activations,
+                            weights.groups(),
+                            count,
+                            sums,
+                        );
+                        let part = Part {
+                            sums,
+                            columns: count * kernel.columns(),
+                            first_row: row_panel * ROWS,
+                        };
+                        let first = call * kernel.panels() * kernel.columns();
+                        part.dequantize(scales, outputs, &mut tokens[first..], panel * ROWS);
+                    }
                 }
             });
         });
 }
 
-/// Sums of one weight panel with all tokens of a share, `[8][columns]`.
+/// Sums of one weight panel with the tokens of a call, `[8][columns]`.
 struct Part<'a> {
     sums: &'a [i32],
     columns: usize,
@@ -353,19 +350,22 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Turns the sums into eight outputs of every token, fewer at the end of the rows.
-    fn dequantize(&self, token_scales: &[f32], outputs: Outputs, output: &mut [f32], rows: usize) {
-        let width = ROWS.min(rows - self.first_row);
+    /// Turns the sums into eight outputs of every token from `place` on, fewer at the end of the rows.
+    fn dequantize(&self, token_scales: &[f32], outputs: Outputs, tokens: &mut [&mut [f32]], place: usize) {
+        let width = ROWS.min(outputs.scales.len() - self.first_row);
         let of_rows = |values: &[f32]| {
-            let mut eight = [0f32; ROWS];
-            eight[..width].copy_from_slice(&values[self.first_row..][..width]);
-            eight
+            let values = &values[self.first_row..];
+            values.first_chunk().copied().unwrap_or_else(|| {
+                let mut eight = [0f32; ROWS];
+                eight[..width].copy_from_slice(&values[..width]);
+                eight
+            })
         };
         let (scales, biases) = (of_rows(outputs.scales), of_rows(outputs.biases));
         let sums: [&[i32]; ROWS] = std::array::from_fn(|row| &self.sums[row * self.columns..][..self.columns]);
-        for (token, (out, token_scale)) in output.chunks_exact_mut(rows).zip(token_scales).enumerate() {
+        for (token, (out, token_scale)) in tokens.iter_mut().zip(token_scales).enumerate() {
             let values: [f32; ROWS] = std::array::from_fn(|row| sums[row][token] as f32 * (scales[row] * token_scale) + biases[row]);
-            let out = &mut out[self.first_row..];
+            let out = &mut out[place..];
             match out.first_chunk_mut() {
                 Some(out) => *out = values,
                 None => out[..width].copy_from_slice(&values[..width]),
@@ -374,21 +374,26 @@ impl Part<'_> {
     }
 }
 
-/// Quantizes tokens into panels and returns their scales.
+/// Quantizes tokens into panels, `[columns, bytes]` each, and returns their scales.
 fn pack_tokens(panels: &mut [u8], tokens: &[f32], inputs: usize, kernel: &dyn Kernel) -> Vec<f32> {
     let (columns, mask) = (kernel.columns(), kernel.activation_mask());
-    let place = |token: usize| (token / columns * columns * inputs, token % columns);
-    let scales = tokens.chunks_exact(inputs).enumerate().map(|(token, values)| {
-        let scale = scale_of(values);
-        let inverse = 1.0 / scale;
-        let (panel, column) = place(token);
-        let groups = panels[panel..].chunks_exact_mut(columns * GROUP);
-        for (out, values) in groups.zip(values.as_chunks::<GROUP>().0) {
-            out[column * GROUP..][..GROUP].copy_from_slice(&quantize_group(*values, inverse, mask));
-        }
-        scale
-    });
-    scales.collect()
+    let mut scales = vec![0.0; tokens.len() / inputs];
+    panels
+        .par_chunks_mut(columns * inputs)
+        .zip(tokens.par_chunks(columns * inputs))
+        .zip(scales.par_chunks_mut(columns))
+        .with_min_len(shares::items(columns * inputs))
+        .for_each(|((panel, tokens), scales)| {
+            for (column, (values, scale)) in tokens.chunks_exact(inputs).zip(scales).enumerate() {
+                *scale = scale_of(values);
+                let inverse = 1.0 / *scale;
+                let groups = panel.chunks_exact_mut(columns * GROUP);
+                for (out, values) in groups.zip(values.as_chunks::<GROUP>().0) {
+                    out[column * GROUP..][..GROUP].copy_from_slice(&quantize_group(*values, inverse, mask));
+                }
+            }
+        });
+    scales
 }
 
 /// The sums of a weight panel's rows, where the kernel needs them.

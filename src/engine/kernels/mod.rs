@@ -14,8 +14,11 @@ mod arm;
 mod portable;
 #[cfg(test)]
 mod tests;
+pub mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
+
+use winograd::Winograd;
 
 /// Rows of one weight panel.
 pub const ROWS: usize = 8;
@@ -49,6 +52,12 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
     /// Activation panels that one call takes at the most.
     fn panels(&self) -> usize {
         1
+    }
+
+    /// Minimal filtering for windows of 3×3, where the processor does it faster than [`Kernel::multiply`] does the
+    /// window. Activations are not masked.
+    fn winograd(&self) -> Option<&'static dyn Winograd> {
+        None
     }
 }
 

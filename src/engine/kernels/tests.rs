@@ -3,16 +3,20 @@
 use super::*;
 
 /// A linear congruential generator: the same numbers on every machine.
-struct Numbers(u64);
+pub(super) struct Numbers(u64);
 
 impl Numbers {
+    pub(super) fn new(seed: u64) -> Numbers {
+        Numbers(seed)
+    }
+
     fn next(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.0 >> 33) % below
     }
 
     /// Values of [-127, 127], one in eight of them an extreme.
-    fn bytes(&mut self, length: usize) -> Vec<i8> {
+    pub(super) fn bytes(&mut self, length: usize) -> Vec<i8> {
         let value = |_| match self.next(16) {
             0 => -127,
             1 => 127,
@@ -139,7 +143,7 @@ fn widths() -> impl Iterator<Item = (&'static dyn Kernel, usize)> {
 
 #[test]
 fn portable_sums_products_row_by_column() {
-    let problem = Problem::random(&mut Numbers(1), 5, 8);
+    let problem = Problem::random(&mut Numbers::new(1), 5, 8);
     let mut expected = Vec::new();
     for row in 0..ROWS {
         for column in problem.activations.chunks(problem.groups * GROUP) {
@@ -156,7 +160,7 @@ fn portable_sums_products_row_by_column() {
 
 #[test]
 fn every_kernel_equals_the_reference_on_random_operands() {
-    let mut numbers = Numbers(2);
+    let mut numbers = Numbers::new(2);
     for (kernel, columns) in widths() {
         for groups in (1..=17).chain([31, 32, 33, 47, 64, 69, 70, 143, 432, 433]) {
             Problem::random(&mut numbers, groups, columns).assert_equal(kernel);

@@ -9,7 +9,7 @@ use super::*;
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::int8::{Padding, Window};
 use crate::engine::kernels::{self, GROUP, Kernel, ROWS};
-use crate::pack::{ExternalTensor, WeightSlice, Weights};
+use crate::pack::ExternalTensor;
 
 /// A small generator of test numbers (Marsaglia's xorshift).
 struct Numbers(u64);
@@ -71,17 +71,7 @@ fn mapped(weights: &[Vec<i8>]) -> ExternalTensor {
             bytes[place] = weight as u8;
         }
     }
-    external(&bytes, vec![panels, inputs / GROUP, ROWS, GROUP])
-}
-
-fn external(bytes: &[u8], shape: Vec<usize>) -> ExternalTensor {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), bytes).unwrap();
-    let weights = Arc::new(Weights::map(file.path(), bytes.len() as u64).unwrap());
-    ExternalTensor {
-        shape,
-        data: WeightSlice::new(&weights, 0..bytes.len()).unwrap(),
-    }
+    ExternalTensor::of_bytes(&bytes, vec![panels, inputs / GROUP, ROWS, GROUP])
 }
 
 fn bound(operator: &dyn Operator, tensor: ExternalTensor) -> Arc<dyn Operator> {
@@ -481,7 +471,7 @@ fn embeddings_are_scaled_rows_and_refuse_foreign_ids() {
         width: 3,
         table: None,
     };
-    let operator = bound(&operator, external(&table, vec![5, 3]));
+    let operator = bound(&operator, ExternalTensor::of_bytes(&table, vec![5, 3]));
     let scales = value(&[5], &[0.5, 1.0, 2.0, 4.0, 8.0]);
     let ids = |ids: &[i64]| Tensor::from_shape(&[1, ids.len()], ids).unwrap().into_tvalue();
     let (shape, found) = run(&*operator, &[ids(&[4, 0]), scales.clone()]);
@@ -523,7 +513,7 @@ fn wrong_shapes_are_refused() {
     );
     assert!(convolution.output_shape(&[&[2, 4, 9, 9], &[8], &[8]]).is_err());
     assert!(convolution.output_shape(&[&[1, 4, 9, 9], &[7], &[8]]).is_err());
-    let short = external(&[0; 64], vec![1, 2, 8, 4]);
+    let short = ExternalTensor::of_bytes(&[0; 64], vec![1, 2, 8, 4]);
     assert!(convolution.bind(&BTreeMap::from([("w".to_owned(), short)])).is_err());
     assert!(convolution.bind(&BTreeMap::new()).is_err());
     let norm = GroupNorm {

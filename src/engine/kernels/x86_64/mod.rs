@@ -1,6 +1,9 @@
 //! The kernels of x86-64. In all of them a vector holds columns, and each weight group of a row is broadcast to
 //! every column.
 
+mod winograd;
+
+use super::winograd::Winograd;
 use super::{GROUP, Kernel, ROWS};
 use std::arch::x86_64::*;
 
@@ -112,6 +115,10 @@ impl Kernel for Avx2 {
 
     fn panels(&self) -> usize {
         2
+    }
+
+    fn winograd(&self) -> Option<&'static dyn Winograd> {
+        Some(&winograd::Avx2Winograd)
     }
 
     fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {

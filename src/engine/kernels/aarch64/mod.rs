@@ -1,6 +1,9 @@
 //! The kernels of 64-bit ARM. The weight panel is read in place, in both of them: a 16-byte vector holds four rows
 //! of one group.
 
+mod winograd;
+
+use super::winograd::Winograd;
 use super::{GROUP, Kernel, ROWS};
 use std::arch::aarch64::*;
 use std::arch::asm;
@@ -77,6 +80,10 @@ impl Kernel for Neon {
 
     fn panels(&self) -> usize {
         4
+    }
+
+    fn winograd(&self) -> Option<&'static dyn Winograd> {
+        Some(&winograd::NeonWinograd)
     }
 
     fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
