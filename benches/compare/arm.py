@@ -24,8 +24,10 @@ def build(root: Path) -> Path:
     return root / "target" / TARGET / "release" / "examples" / "stage"
 
 
-def count(plugin: Path, program: list, processor: str, out: Path) -> dict[str, int]:
-    command = ["qemu-aarch64", "-cpu", processor, "-plugin", f"{plugin},out={out}", "-L", "/usr/aarch64-linux-gnu", *map(str, program)]
+def count(plugin: Path, program: list, processor: str, out: Path, root: Path = Path("/usr/aarch64-linux-gnu")) -> dict[str, int]:
+    """Instructions of a program, of class by class and of symbol by symbol; `root` holds its libraries."""
+    command = ["qemu-aarch64", "-cpu", processor, "-plugin", f"{plugin},out={out}", "-L", root, *program]
+    command = list(map(str, command))
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     pairs = (line.rsplit(" ", 1) for line in out.read_text().splitlines())
     return {name: int(value) for name, value in pairs}
