@@ -1,2 +1,8 @@
 //! The kiosk: a state machine that a visitor steers with four buttons, a touch screen or a keyboard, and what it shows.
 //! Depends on everything but the command line; knows devices by their traits alone.
+
+pub mod language;
+pub mod schedule;
+pub mod screens;
+pub mod state;
+pub mod subjects;
