@@ -1,2 +1,5 @@
 //! The kiosk: a state machine that a visitor steers with four buttons, a touch screen or a keyboard, and what it shows.
 //! Depends on everything but the command line; knows devices by their traits alone.
+
+pub mod schedule;
+pub mod settings;
