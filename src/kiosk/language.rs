@@ -1,65 +1,21 @@
 //! What the kiosk says and how it calls things, in the languages of the pack. Owns the tables `phrases.toml` and
-//! `names.toml`; depends on nothing else in this crate.
+//! `names.toml`; depends on [`super::settings`] for the list of languages.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-/// A language of the interface, as BCP 47 tags.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// Chinese.
-    Zh,
-    /// Spanish.
-    Es,
-    /// French.
-    Fr,
-    /// German.
-    De,
-    /// Japanese.
-    Ja,
-    /// Korean.
-    Ko,
-    /// Portuguese.
-    Pt,
-    /// Russian.
-    Ru,
-    /// Arabic: said in English, because its letters would have to be shaped and set from right to left.
-    Ar,
-    /// Hindi: said in English, because its letters would have to be shaped.
-    Hi,
-    /// Italian.
-    It,
-}
+pub use super::settings::Language;
 
 impl Language {
-    /// All, in the order of the columns of `subjects.tsv`.
-    pub const ALL: [Language; 12] = [
-        Language::En,
-        Language::Zh,
-        Language::Es,
-        Language::Fr,
-        Language::De,
-        Language::Ja,
-        Language::Ko,
-        Language::Pt,
-        Language::Ru,
-        Language::Ar,
-        Language::Hi,
-        Language::It,
-    ];
-
     /// The languages whose letters the kiosk can set.
     pub fn shown() -> impl Iterator<Item = Language> {
         Language::ALL.into_iter().filter(|language| language.is_shown())
     }
 
-    /// Whether the kiosk can set its letters.
+    /// Whether the kiosk can set its letters. Arabic and Devanagari letters would have to be shaped and set from right to
+    /// left; these languages are said in English.
     pub fn is_shown(self) -> bool {
         !matches!(self, Language::Ar | Language::Hi)
     }
@@ -84,7 +40,7 @@ impl Language {
 }
 
 /// Everything that the kiosk says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the English table says what each one is")]
 pub enum Phrase {
