@@ -80,7 +80,6 @@ pub enum Phrase {
     Scan,
     KeptForGood,
     NotKept,
-    GalleryTrouble,
     PackTrouble,
     DisplayTrouble,
     Pause,

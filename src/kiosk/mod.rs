@@ -3,6 +3,7 @@
 
 pub mod language;
 pub mod schedule;
+pub mod screens;
 pub mod settings;
 pub mod state;
 pub mod subjects;

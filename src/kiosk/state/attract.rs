@@ -1,17 +1,15 @@
 //! Nobody is there: kept pictures change slowly into one another; the examples while nothing is kept.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::choose::Choose;
 use super::desk::Desk;
 use super::message::Message;
-use super::order::{Purpose, Report, Stage};
+use super::order::{Drawn, Purpose, Report, Stage};
 use super::view::{Scene, Shown};
 use super::{Effect, Mode, Next, go};
 use crate::device::buttons::{Button, Gesture};
 use crate::kiosk::language::Phrase;
-use crate::picture::Picture;
 
 /// Time between two pictures of a change.
 const FRAME: Duration = Duration::from_millis(100);
@@ -22,15 +20,15 @@ const RETRY: Duration = Duration::from_secs(2);
 pub(super) struct Attract {
     current: Option<Shown>,
     coming: Option<(Shown, Duration)>,
-    /// Name of the kept picture that is shown last, or the example's place.
+    /// The picture that was taken last.
     at: Option<Place>,
-    waiting: Option<String>,
+    waiting: Option<u64>,
     next: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    Kept(String),
+    Kept(u64),
     Example(usize),
 }
 
@@ -39,7 +37,7 @@ impl Attract {
     fn places(desk: &Desk) -> Vec<Place> {
         let favourites = desk.rules.only_favourites && desk.kept.iter().any(|entry| entry.favourite);
         let kept = desk.kept.iter().filter(|entry| entry.favourite || !favourites);
-        let kept: Vec<Place> = kept.map(|entry| Place::Kept(entry.name.clone())).collect();
+        let kept: Vec<Place> = kept.map(|entry| Place::Kept(entry.number)).collect();
         if kept.is_empty() {
             (0..desk.examples.len()).map(Place::Example).collect()
         } else {
@@ -54,11 +52,11 @@ impl Attract {
         let next = at.map_or(0, |at| (at + 1) % places.len().max(1));
         self.next = now + desk.rules.shown;
         let Some(place) = places.get(next).filter(|_| at != Some(next)) else { return };
-        self.at = Some(place.clone());
+        self.at = Some(*place);
         match place {
-            Place::Kept(name) => {
-                self.waiting = Some(name.clone());
-                desk.effects.push(Effect::Load(name.clone()));
+            Place::Kept(number) => {
+                self.waiting = Some(*number);
+                desk.effects.push(Effect::Load(*number));
             }
             Place::Example(index) => {
                 let drawn = &desk.examples[*index];
@@ -110,8 +108,7 @@ impl Mode for Attract {
     }
 
     fn tick(&mut self, desk: &mut Desk, now: Duration) -> Next {
-        if let Some((shown, since)) = self.coming.take_if(|(_, since)| now >= *since + desk.rules.fade) {
-            log::trace!("{} shown since {since:?}", shown.title);
+        if let Some((shown, _)) = self.coming.take_if(|(_, since)| now >= *since + desk.rules.fade) {
             self.current = Some(shown);
         }
         if self.coming.is_none() && self.waiting.is_none() && now >= self.next {
@@ -137,15 +134,14 @@ impl Mode for Attract {
         None
     }
 
-    fn loaded(&mut self, desk: &mut Desk, name: &str, picture: Option<&Arc<Picture>>, now: Duration) {
-        if self.waiting.as_deref() != Some(name) {
+    fn loaded(&mut self, desk: &mut Desk, number: u64, drawn: Option<&Drawn>, now: Duration) {
+        if self.waiting != Some(number) {
             return;
         }
         self.waiting = None;
-        let piece = desk.kept.iter().find(|entry| entry.name == name).map(|entry| entry.piece.clone());
-        match (piece, picture) {
-            (Some(piece), Some(picture)) => self.show(desk, desk.shown(&piece, picture), now),
-            _ => self.next = now + RETRY,
+        match drawn {
+            Some(drawn) => self.show(desk, desk.shown(&drawn.piece, &drawn.picture), now),
+            None => self.next = now + RETRY,
         }
     }
 

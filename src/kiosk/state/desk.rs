@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::order::{Drawn, Order, Pace, Piece, Purpose, Report, Stage};
+use super::order::{Drawn, Order, Pace, Piece, Purpose, Report};
 use super::view::Shown;
 use super::wish::{AtOnce, Skills, Wish};
 use super::{Effect, Input, Outcome, Warmth};
@@ -62,12 +62,10 @@ pub struct Rules {
 }
 
 /// A kept picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// By which it is asked for.
-    pub name: String,
-    /// What made it.
-    pub piece: Piece,
+    pub number: u64,
     /// Whether it is kept for good.
     pub favourite: bool,
 }
@@ -234,8 +232,7 @@ impl Desk {
     fn learn_outcome(&mut self, order: u64, piece: usize, outcome: Outcome) {
         self.gallery = match outcome {
             Outcome::Kept(_) => None,
-            Outcome::Full => Some(Phrase::NotKept),
-            Outcome::Failed => Some(Phrase::GalleryTrouble),
+            Outcome::NotKept => Some(Phrase::NotKept),
         };
         self.outcomes.retain(|(of, _)| *of != (order, piece) && order - of.0.min(order) < OUTCOMES);
         self.outcomes.push(((order, piece), outcome));

@@ -1,23 +1,23 @@
 //! Kept pictures, one by one.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::choose::Choose;
 use super::desk::{Desk, Entry};
 use super::drawing::Drawing;
-use super::view::{Scene, Shown};
+use super::order::Drawn;
+use super::view::Scene;
 use super::wish::around;
 use super::{Effect, Mode, Next, go};
 use crate::device::buttons::{Button, Gesture};
 use crate::kiosk::language::Phrase;
-use crate::picture::Picture;
 
 #[derive(Default)]
 pub(super) struct Gallery {
     at: usize,
-    name: Option<String>,
-    shown: Option<Shown>,
+    /// The picture that was asked for, and it once it is there.
+    number: Option<u64>,
+    drawn: Option<Drawn>,
 }
 
 impl Gallery {
@@ -32,13 +32,13 @@ impl Gallery {
 
     /// Asks for the picture where it is another than before.
     fn load(&mut self, desk: &mut Desk) {
-        let name = self.entry(desk).map(|entry| entry.name.clone());
-        if name != self.name
-            && let Some(name) = &name
+        let number = self.entry(desk).map(|entry| entry.number);
+        if number != self.number
+            && let Some(number) = number
         {
-            desk.effects.push(Effect::Load(name.clone()));
+            desk.effects.push(Effect::Load(number));
         }
-        self.name = name;
+        self.number = number;
     }
 }
 
@@ -50,12 +50,12 @@ impl Mode for Gallery {
             Button::Next => self.move_by(desk, 1),
             Button::Previous => self.move_by(desk, -1),
             Button::B if gesture != Gesture::Hold => {
-                let piece = self.entry(desk)?.piece.clone();
+                let piece = self.drawn.as_ref()?.piece.clone();
                 return Drawing::again(desk, &piece, now);
             }
             Button::C | Button::Confirm => {
                 let entry = self.entry(desk)?;
-                let mark = Effect::Favourite(entry.name.clone(), !entry.favourite);
+                let mark = Effect::Favourite(entry.number, !entry.favourite);
                 desk.effects.push(mark);
             }
             Button::D | Button::Back => return go(Choose::enter(desk, now)),
@@ -64,16 +64,15 @@ impl Mode for Gallery {
         None
     }
 
-    fn loaded(&mut self, desk: &mut Desk, name: &str, picture: Option<&Arc<Picture>>, _now: Duration) {
-        let entry = self.entry(desk).filter(|entry| entry.name == name);
-        if let (Some(entry), Some(picture)) = (entry, picture) {
-            self.shown = Some(desk.shown(&entry.piece, picture));
+    fn loaded(&mut self, _desk: &mut Desk, number: u64, drawn: Option<&Drawn>, _now: Duration) {
+        if self.number == Some(number) && drawn.is_some() {
+            self.drawn = drawn.cloned();
         }
     }
 
     fn news(&mut self, desk: &mut Desk, _now: Duration) -> Next {
-        // A mark renames a picture, and caps take some away: what is shown stays where it can be found again.
-        let same = desk.kept.iter().position(|entry| Some(&entry.name) == self.name.as_ref());
+        // Pictures come and go: what is shown stays, wherever it is now.
+        let same = desk.kept.iter().position(|entry| Some(entry.number) == self.number);
         self.at = same.unwrap_or(self.at).min(desk.kept.len().saturating_sub(1));
         self.load(desk);
         None
@@ -84,13 +83,13 @@ impl Mode for Gallery {
     }
 
     fn scene(&self, desk: &Desk, _now: Duration) -> Scene {
-        match (&self.shown, self.entry(desk)) {
+        match (&self.drawn, self.entry(desk)) {
             (_, None) => Scene::Message {
                 text: desk.language.say(Phrase::NothingKept).to_owned(),
             },
             (None, Some(_)) => Scene::Message { text: String::new() },
-            (Some(shown), Some(entry)) => Scene::Picture {
-                shown: shown.clone(),
+            (Some(drawn), Some(entry)) => Scene::Picture {
+                shown: desk.shown(&drawn.piece, &drawn.picture),
                 favourite: entry.favourite,
                 code: None,
                 place: Some((self.at + 1, desk.kept.len())),

@@ -31,7 +31,6 @@ mod tests;
 mod view;
 mod wish;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 pub use desk::{Allows, Entry, Rules};
@@ -42,7 +41,6 @@ pub use wish::{AtOnce, Skills, Wish};
 use super::language::Phrase;
 use super::schedule::Wakefulness;
 use crate::device::buttons::{Button, Event, Gesture};
-use crate::picture::Picture;
 use desk::Desk;
 
 /// How warm it is.
@@ -60,12 +58,10 @@ pub enum Warmth {
 /// What became of a picture that was to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is kept under a name.
-    Kept(String),
-    /// The disk is full.
-    Full,
-    /// The folder cannot be written.
-    Failed,
+    /// It is kept under a number.
+    Kept(u64),
+    /// It is not, because the disk is full or cannot be written.
+    NotKept,
 }
 
 /// What the machine is told.
@@ -82,7 +78,7 @@ pub enum Input {
     /// What is kept now, newest first.
     Gallery(Vec<Entry>),
     /// A kept picture that was asked for; nothing where its file is damaged or gone.
-    Loaded(String, Option<Arc<Picture>>),
+    Loaded(u64, Option<Drawn>),
     /// What the pack can do; nothing where it is broken.
     Pack(Option<Skills>),
     /// Whether one should be awake.
@@ -112,9 +108,9 @@ pub enum Effect {
         favourite: bool,
     },
     /// Mark a kept picture as one that is kept for good, or no longer; the answer is [`Input::Gallery`].
-    Favourite(String, bool),
+    Favourite(u64, bool),
     /// Read a kept picture; the answer is [`Input::Loaded`].
-    Load(String),
+    Load(u64),
     /// Switch the panel off until something is shown again.
     Sleep,
     /// Use the brightness of the night, or that of the day.
@@ -140,7 +136,7 @@ trait Mode {
     fn report(&mut self, _desk: &mut Desk, _report: &Report, _now: Duration) -> Next {
         None
     }
-    fn loaded(&mut self, _desk: &mut Desk, _name: &str, _picture: Option<&Arc<Picture>>, _now: Duration) {}
+    fn loaded(&mut self, _desk: &mut Desk, _number: u64, _drawn: Option<&Drawn>, _now: Duration) {}
     /// Something that it shows may have changed: the gallery, the pack, the warmth.
     fn news(&mut self, _desk: &mut Desk, _now: Duration) -> Next {
         None
@@ -201,8 +197,8 @@ impl Machine {
             Input::Event(event) => self.event(event, now),
             Input::Tick => self.tick(now),
             Input::Report(report) => self.report(&report, now),
-            Input::Loaded(name, picture) => {
-                self.mode.loaded(&mut self.desk, &name, picture.as_ref(), now);
+            Input::Loaded(number, drawn) => {
+                self.mode.loaded(&mut self.desk, number, drawn.as_ref(), now);
                 None
             }
             Input::Hours(hours) => self.set_hours(hours, now),

@@ -55,8 +55,8 @@ impl OnePicture {
         if self.told {
             return;
         }
-        if let Some(Outcome::Kept(name)) = desk.outcome(self.order, self.piece).cloned() {
-            desk.effects.push(Effect::Favourite(name, self.favourite));
+        if let Some(&Outcome::Kept(number)) = desk.outcome(self.order, self.piece) {
+            desk.effects.push(Effect::Favourite(number, self.favourite));
             self.told = true;
         }
     }
@@ -85,9 +85,8 @@ impl Mode for OnePicture {
 
     fn news(&mut self, desk: &mut Desk, _now: Duration) -> Next {
         self.tell(desk);
-        match desk.outcome(self.order, self.piece) {
-            Some(Outcome::Full | Outcome::Failed) => (self.asked, self.favourite, self.told) = (false, false, true),
-            Some(Outcome::Kept(_)) | None => {}
+        if desk.outcome(self.order, self.piece) == Some(&Outcome::NotKept) {
+            (self.asked, self.favourite, self.told) = (false, false, true);
         }
         if desk.once && desk.outcome(self.order, self.piece).is_some() {
             desk.effects.push(Effect::Quit);
