@@ -224,7 +224,9 @@ mod tests {
     fn small_changes_around_a_limit_change_the_pace_once() {
         let mut policy = HeatPolicy::new(&HeatSettings::default());
         let limit = HeatSettings::default().slower_above;
-        let noise: Vec<f32> = (0..1000).map(|index| limit + (index * 7919 % 97) as f32 / 97.0 * 4.0 - 2.0).collect();
+        let noise: Vec<f32> = (0..1000)
+            .map(|index| limit + (index * 7919 % 97) as f32 / 97.0 * 4.0 - 2.0)
+            .collect();
         let paces = paces(&mut policy, &noise);
         assert_eq!(paces.windows(2).filter(|pair| pair[0] != pair[1]).count(), 1);
     }

@@ -218,6 +218,11 @@ impl WeekTime {
         WeekTime(((weekday % 7) * DAY * 60 + second % (WEEK * 60)) % (WEEK * 60))
     }
 
+    /// Seconds, less than a week, until it is so many seconds past Monday, 00:00.
+    fn until(self, second: i64) -> i64 {
+        (second - i64::from(self.0)).rem_euclid(WEEK_SECONDS)
+    }
+
     fn after(self, seconds: i64) -> WeekTime {
         let second = (i64::from(self.0) + seconds).rem_euclid(WEEK_SECONDS);
         WeekTime(u32::try_from(second).unwrap_or_default())
@@ -290,13 +295,8 @@ impl Schedule {
             .chain(self.night.iter().map(|span| (span, 0)));
         spans.flat_map(move |(&(from, minutes), after)| {
             let from = i64::from(from) * 60;
-            let until = |second: i64| (second - i64::from(now.0)).rem_euclid(WEEK_SECONDS);
-            [from, from + i64::from(minutes) * 60, from + after]
-                .into_iter()
-                .flat_map(move |second| {
-                    let next = until(second);
-                    [next, next + WEEK_SECONDS]
-                })
+            let next = [from, from + i64::from(minutes) * 60, from + after].map(|second| now.until(second));
+            next.into_iter().chain(next.map(|second| second + WEEK_SECONDS))
         })
     }
 

@@ -146,7 +146,10 @@ mod tests {
             let text = String::from_utf8(bytes[..length].to_vec()).unwrap();
             heard.push(text.trim_end().to_owned());
         }
-        let reload = heard.iter().position(|text| text.starts_with("RELOADING=1\nMONOTONIC_USEC=")).unwrap();
+        let reload = heard
+            .iter()
+            .position(|text| text.starts_with("RELOADING=1\nMONOTONIC_USEC="))
+            .unwrap();
         heard[reload].truncate("RELOADING=1".len());
         assert_eq!(
             heard,

@@ -159,10 +159,12 @@ impl Gallery {
     /// # Errors
     /// If the folder is not there or may not be written to.
     pub fn check(&self) -> Result<(), GalleryError> {
-        tempfile::tempfile_in(&self.folder).map(drop).map_err(|source| GalleryError::Folder {
-            path: self.folder.clone(),
-            source,
-        })
+        tempfile::tempfile_in(&self.folder)
+            .map(drop)
+            .map_err(|source| GalleryError::Folder {
+                path: self.folder.clone(),
+                source,
+            })
     }
 
     /// All kept pictures, the oldest first.
@@ -239,8 +241,13 @@ impl Gallery {
 
     /// Removes the oldest picture that nobody marked, other than `newest`; false where there is none or it cannot be removed.
     fn remove_oldest(&mut self, newest: Option<u64>) -> bool {
-        let mut removable = self.entries.iter().filter(|entry| !entry.is_favourite() && Some(entry.number()) != newest);
-        let Some(number) = removable.next().map(Entry::number) else { return false };
+        let mut removable = self
+            .entries
+            .iter()
+            .filter(|entry| !entry.is_favourite() && Some(entry.number()) != newest);
+        let Some(number) = removable.next().map(Entry::number) else {
+            return false;
+        };
         let removed = self.remove(number);
         if let Err(fault) = &removed {
             log::warn!("{fault}");
@@ -280,20 +287,15 @@ impl Gallery {
             Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is another file of this name")),
             Err(_) => Ok(()),
         };
-        let renamed = free
-            .and_then(|()| fs::rename(&from, &to))
-            .and_then(|()| png::sync_folder(&self.folder));
-        match renamed {
-            Ok(()) => {
-                self.entries[index].name = name;
-                Ok(())
-            }
+        match free.and_then(|()| fs::rename(&from, &to)) {
+            Ok(()) => self.entries[index].name = name,
             Err(source) if source.kind() == io::ErrorKind::NotFound && from.symlink_metadata().is_err() => {
                 self.forget(index);
-                Err(GalleryError::Gone(number))
+                return Err(GalleryError::Gone(number));
             }
-            Err(source) => Err(GalleryError::File { path: to, source }),
+            Err(source) => return Err(GalleryError::File { path: to, source }),
         }
+        png::sync_folder(&self.folder).map_err(|source| GalleryError::File { path: to, source })
     }
 
     /// Reads a kept picture.

@@ -66,11 +66,19 @@ mod tests {
 
     #[test]
     fn names_read_as_they_are_written() {
-        for name in ["000012-red-fox.png", "000012-red-fox.favourite.png", "1000000-红苹果.png", "000001-a.b.c.png"] {
+        for name in [
+            "000012-red-fox.png",
+            "000012-red-fox.favourite.png",
+            "1000000-红苹果.png",
+            "000001-a.b.c.png",
+        ] {
             assert_eq!(Name::read(name).unwrap().to_string(), name);
         }
         let name = Name::new(12, "red-fox");
-        assert_eq!((name.number(), name.is_favourite(), name.to_string().as_str()), (12, false, "000012-red-fox.png"));
+        assert_eq!(
+            (name.number(), name.is_favourite(), name.to_string().as_str()),
+            (12, false, "000012-red-fox.png")
+        );
         assert_eq!(name.marked(true).to_string(), "000012-red-fox.favourite.png");
         assert_eq!(name.marked(true).marked(false), name);
     }

@@ -22,7 +22,10 @@ pub(super) fn lock(folder: &Path) -> Option<File> {
     match file.try_lock() {
         Ok(()) => Some(file),
         Err(fs::TryLockError::WouldBlock) => {
-            log::warn!("{}: another kiosk keeps its pictures here; this one leaves unfinished files alone", folder.display());
+            log::warn!(
+                "{}: another kiosk keeps its pictures here; this one leaves unfinished files alone",
+                folder.display()
+            );
             None
         }
         // Some network file systems have no locks; nobody else is likely to be there.
@@ -51,7 +54,9 @@ pub(super) fn scan(folder: &Path, tidy: bool) -> Found {
             found.entries.extend(entry(folder, &file, name, tidy));
         }
     }
-    found.entries.sort_by(|one, other| (one.number(), one.file_name()).cmp(&(other.number(), other.file_name())));
+    found
+        .entries
+        .sort_by(|one, other| (one.number(), one.file_name()).cmp(&(other.number(), other.file_name())));
     found.entries.dedup_by(|later, earlier| {
         let same = later.number() == earlier.number();
         if same {

@@ -36,7 +36,7 @@ pub(super) fn target(path: &Path, overwrite: bool) -> Result<PathBuf, PngError> 
 }
 
 /// Puts a file with these bytes in place of `target`, or leaves everything as it was.
-fn replace(target: &Path, folder: &Path, bytes: &[u8], overwrite: bool) -> io::Result<()> {
+pub(super) fn replace(target: &Path, folder: &Path, bytes: &[u8], overwrite: bool) -> io::Result<()> {
     let mut file = temporary(folder)?;
     pour(file.as_file_mut(), bytes)?;
     if overwrite {
@@ -58,7 +58,7 @@ fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// Writes everything and waits until it is on the disk.
-fn pour(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn pour(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()
 }
