@@ -1,10 +1,13 @@
 //! The kiosk: a state machine that a visitor steers with four buttons, a touch screen or a keyboard, and what it shows.
 //! Depends on everything but the command line; knows devices by their traits alone.
 
+pub mod gallery;
+pub mod heat;
 pub mod language;
 pub mod schedule;
 pub mod screens;
 pub mod settings;
 pub mod state;
 pub mod subjects;
+pub mod supervisor;
 pub mod text;

@@ -64,9 +64,7 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Span, TimeError> {
         let text = text.trim();
-        let (from, to) = text
-            .split_once(['-', '–'])
-            .ok_or_else(|| TimeError::Span(text.to_owned()))?;
+        let (from, to) = text.split_once(['-', '–']).ok_or_else(|| TimeError::Span(text.to_owned()))?;
         let (from, to) = (minute(from)?, minute(to)?);
         if from == to || u32::from(from) == DAY || (from, to) == (0, 0) {
             return Err(TimeError::Empty(text.to_owned()));
@@ -220,6 +218,11 @@ impl WeekTime {
         WeekTime(((weekday % 7) * DAY * 60 + second % (WEEK * 60)) % (WEEK * 60))
     }
 
+    /// Seconds, less than a week, until it is so many seconds past Monday, 00:00.
+    fn until(self, second: i64) -> i64 {
+        (second - i64::from(self.0)).rem_euclid(WEEK_SECONDS)
+    }
+
     fn after(self, seconds: i64) -> WeekTime {
         let second = (i64::from(self.0) + seconds).rem_euclid(WEEK_SECONDS);
         WeekTime(u32::try_from(second).unwrap_or_default())
@@ -285,14 +288,15 @@ impl Schedule {
     /// Seconds, up to two weeks, until hours or nights begin or end, or have gone on for so long that the display sleeps.
     fn boundaries(&self, now: WeekTime) -> impl Iterator<Item = i64> {
         let after = self.sleep_after.map_or(0, seconds);
-        let spans = self.awake.iter().map(move |span| (span, after)).chain(self.night.iter().map(|span| (span, 0)));
+        let spans = self
+            .awake
+            .iter()
+            .map(move |span| (span, after))
+            .chain(self.night.iter().map(|span| (span, 0)));
         spans.flat_map(move |(&(from, minutes), after)| {
             let from = i64::from(from) * 60;
-            let until = |second: i64| (second - i64::from(now.0)).rem_euclid(WEEK_SECONDS);
-            [from, from + i64::from(minutes) * 60, from + after].into_iter().flat_map(move |second| {
-                let next = until(second);
-                [next, next + WEEK_SECONDS]
-            })
+            let next = [from, from + i64::from(minutes) * 60, from + after].map(|second| now.until(second));
+            next.into_iter().chain(next.map(|second| second + WEEK_SECONDS))
         })
     }
 
@@ -378,7 +382,11 @@ impl Calendar {
         });
         let shifts: Vec<i64> = std::iter::once(0).chain(shifts).collect();
         let boundaries: Vec<i64> = self.schedule.boundaries(clock(0)).collect();
-        moments.extend(shifts.iter().flat_map(|shift| boundaries.iter().map(move |boundary| boundary - shift)));
+        moments.extend(
+            shifts
+                .iter()
+                .flat_map(|shift| boundaries.iter().map(move |boundary| boundary - shift)),
+        );
         self.schedule.first_change(moments, quiet, clock)
     }
 }

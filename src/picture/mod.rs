@@ -8,6 +8,7 @@
 //! | [`background`] | puts a colour or a gradient behind a picture |
 //! | [`scale`] | enlarges and shrinks, smoothly or in whole pixels |
 //! | [`png`] | writes and reads PNG files |
+//! | [`file_name`] | a file's name from a prompt |
 //! | [`provenance`] | the record of what made a picture, kept inside its file |
 //! | [`preview`] | shows a picture in a terminal |
 //! | [`sheet`] | lays several pictures out in a grid |
@@ -18,6 +19,7 @@
 
 pub mod background;
 mod colours;
+mod naming;
 mod parameters;
 pub mod png;
 pub mod preview;
@@ -27,6 +29,7 @@ pub mod sheet;
 mod xmp;
 
 pub use background::{Background, BackgroundError};
+pub use naming::file_name;
 pub use png::{PngContents, PngError};
 pub use preview::{Colours, PreviewError, Protocol};
 pub use provenance::{Provenance, verify};

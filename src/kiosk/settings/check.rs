@@ -91,10 +91,16 @@ impl Settings {
             if named.line > last {
                 problems.add(&named.field, format!("there is no GPIO {}; the header has 0 to {last}", named.line));
             } else if on_header && named.line < 2 {
-                let problem = format!("GPIO {} reads the memory of add-on boards and is not free; take another", named.line);
+                let problem = format!(
+                    "GPIO {} reads the memory of add-on boards and is not free; take another",
+                    named.line
+                );
                 problems.add(&named.field, problem);
             } else if let Some(other) = uses.iter().find(|other| other.line == named.line) {
-                problems.add(&named.field, format!("GPIO {} is already {}; take another", named.line, other.purpose));
+                problems.add(
+                    &named.field,
+                    format!("GPIO {} is already {}; take another", named.line, other.purpose),
+                );
             }
             uses.push(named);
         }
@@ -108,7 +114,11 @@ impl Settings {
         if let Err(fault) = draw.background.parse::<Background>() {
             problems.add("draw.background", fault.to_string());
         }
-        if let Some(style) = draw.style.as_ref().filter(|style| !draw.styles.is_empty() && !draw.styles.contains(style)) {
+        if let Some(style) = draw
+            .style
+            .as_ref()
+            .filter(|style| !draw.styles.is_empty() && !draw.styles.contains(style))
+        {
             problems.add("draw.style", format!("'{style}' is not among draw.styles"));
         }
         let attract = &self.attract;
@@ -171,14 +181,22 @@ pub(super) fn pack(settings: &Settings, manifest: &Manifest) -> Vec<Problem> {
     if let (Some(steps), Some(sampling)) = (draw.steps, &manifest.sampling) {
         problems.require(sampling.schedule(steps).is_some(), "draw.steps", || {
             let known: Vec<String> = sampling.steps().iter().map(usize::to_string).collect();
-            format!("the pack {} has no schedule of {steps} steps; it has {}", manifest.name, known.join(", "))
+            format!(
+                "the pack {} has no schedule of {steps} steps; it has {}",
+                manifest.name,
+                known.join(", ")
+            )
         });
     }
     if let (Some(guidance), Some(sampling)) = (draw.guidance, &manifest.sampling) {
         problems.range(guidance, 0.0, sampling.max_guidance, "draw.guidance", "");
     }
     let names: Vec<&str> = manifest.styles.iter().map(|style| style.name.as_str()).collect();
-    let named = draw.styles.iter().enumerate().map(|(index, style)| (format!("draw.styles[{index}]"), style));
+    let named = draw
+        .styles
+        .iter()
+        .enumerate()
+        .map(|(index, style)| (format!("draw.styles[{index}]"), style));
     for (field, style) in named.chain(draw.style.iter().map(|style| ("draw.style".to_owned(), style))) {
         problems.known(style, &names, &field);
     }
@@ -213,6 +231,8 @@ impl Problems {
     }
 
     fn known(&mut self, name: &str, known: &[&str], field: &str) {
-        self.require(known.contains(&name), field, || format!("there is no '{name}'{}", suggest(name, known)));
+        self.require(known.contains(&name), field, || {
+            format!("there is no '{name}'{}", suggest(name, known))
+        });
     }
 }

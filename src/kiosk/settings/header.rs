@@ -62,7 +62,10 @@ impl Settings {
             ("backlight", display.backlight),
             ("chip_select", display.chip_select),
         ];
-        let mut uses: Vec<Use> = pins.iter().filter_map(|&(name, pin)| field(&format!("display.{name}"), pin?)).collect();
+        let mut uses: Vec<Use> = pins
+            .iter()
+            .filter_map(|&(name, pin)| field(&format!("display.{name}"), pin?))
+            .collect();
         for (name, keys) in self.buttons.lists() {
             let lines = keys.iter().enumerate().filter_map(|(index, key)| Some((index, line(key)?)));
             uses.extend(lines.map(|(index, line)| named(&format!("buttons.{name}[{index}]"), line)));
@@ -100,7 +103,10 @@ impl Settings {
             let taken = |line: u32, purpose: &str| Use {
                 line,
                 field: "status.i2c".into(),
-                purpose: format!("{purpose} of {}, which status.kind = \"{}\" uses", self.status.i2c, self.status.kind),
+                purpose: format!(
+                    "{purpose} of {}, which status.kind = \"{}\" uses",
+                    self.status.i2c, self.status.kind
+                ),
             };
             uses.extend([taken(2, "the data line"), taken(3, "the clock")]);
         }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::order::{Drawn, Order, Pace, Piece, Purpose, Report};
+use super::order::{Drawn, Measured, Order, Piece, Purpose, Report};
 use super::view::Shown;
 use super::wish::{AtOnce, Skills, Wish};
-use super::{Effect, Input, Outcome, Warmth};
+use super::{Effect, Input, Outcome};
+use crate::kiosk::heat::Pace;
 use crate::kiosk::language::{Language, Phrase};
 use crate::kiosk::subjects::Subjects;
 use crate::picture::Picture;
@@ -78,11 +79,11 @@ pub(super) struct Desk {
     pub skills: Option<Skills>,
     pub kept: Vec<Entry>,
     pub examples: Vec<Drawn>,
-    pub pace: Pace,
+    pub measured: Measured,
     pub effects: Vec<Effect>,
     /// The program ends after one picture.
     pub once: bool,
-    warmth: Warmth,
+    pace: Pace,
     display_gone: bool,
     gallery: Option<Phrase>,
     hint: Option<(Phrase, Duration)>,
@@ -100,10 +101,10 @@ impl Desk {
             skills: None,
             kept: Vec::new(),
             examples: Vec::new(),
-            pace: Pace::default(),
+            measured: Measured::default(),
             effects: Vec::new(),
             once: false,
-            warmth: Warmth::Normal,
+            pace: Pace::Normal,
             display_gone: false,
             gallery: None,
             hint: None,
@@ -149,9 +150,7 @@ impl Desk {
     pub fn piece(&self) -> Option<Piece> {
         let skills = self.skills.as_ref()?;
         let mut piece = self.wish.piece(&self.rules.subjects, &self.rules.colours, skills);
-        if self.warmth != Warmth::Normal {
-            piece.steps = skills.steps.first().copied().unwrap_or(piece.steps);
-        }
+        piece.steps = self.pace.steps(piece.steps, &skills.steps);
         Some(piece)
     }
 
@@ -160,12 +159,12 @@ impl Desk {
         if self.skills.is_none() {
             return Some(Phrase::PackTrouble);
         }
-        (self.warmth == Warmth::Pause).then_some(Phrase::Pause)
+        (self.pace == Pace::Paused).then_some(Phrase::Pause)
     }
 
     /// Whether small things may be drawn that nobody asked for.
     pub fn may_sketch(&self) -> bool {
-        self.rules.sketch && self.skills.is_some() && self.warmth == Warmth::Normal
+        self.rules.sketch && self.skills.is_some() && self.pace == Pace::Normal
     }
 
     /// Whether the words of a wish are drawn.
@@ -210,7 +209,7 @@ impl Desk {
     /// Learns how long the stages take.
     pub fn measure(&mut self, report: &Report, now: Duration) {
         if let Some((_, began)) = &mut self.running {
-            self.pace.learn(&report.stage, now.saturating_sub(*began));
+            self.measured.learn(&report.stage, now.saturating_sub(*began));
             *began = now;
         }
     }
@@ -220,7 +219,7 @@ impl Desk {
             Input::Kept(order, piece, outcome) => self.learn_outcome(order, piece, outcome),
             Input::Gallery(kept) => self.kept = kept,
             Input::Pack(skills) => self.learn_skills(skills),
-            Input::Warmth(warmth) => self.warmth = warmth,
+            Input::Pace(pace) => self.pace = pace,
             Input::DisplayGone(gone) => self.display_gone = gone,
             Input::Event(_) | Input::Tick | Input::Report(_) | Input::Loaded(..) | Input::Hours(_) => {}
         }
@@ -266,10 +265,10 @@ impl Desk {
         let hint = self.hint.filter(|(_, until)| now < *until).map(|(phrase, _)| phrase);
         let display = self.display_gone.then_some(Phrase::DisplayTrouble);
         let pack = self.skills.is_none().then_some(Phrase::PackTrouble);
-        let warm = match self.warmth {
-            Warmth::Normal => None,
-            Warmth::Slower => Some(Phrase::Slower),
-            Warmth::Pause => Some(Phrase::Pause),
+        let warm = match self.pace {
+            Pace::Normal => None,
+            Pace::Slower => Some(Phrase::Slower),
+            Pace::Paused => Some(Phrase::Pause),
         };
         let phrase = hint.or(display).or(pack).or(self.gallery).or(warm)?;
         Some(self.language.say(phrase).to_owned())

@@ -104,8 +104,8 @@ impl Drawing {
     /// Time left, where steps were measured before.
     fn left(&self, desk: &Desk, now: Duration) -> Option<Duration> {
         let steps = |piece: usize| self.order.pieces.get(piece).map_or(0, |piece| piece.steps);
-        let current = desk.pace.left(!self.text, self.done, steps(self.at))?;
-        let later = (self.at + 1..self.order.pieces.len()).filter_map(|piece| desk.pace.left(true, 0, steps(piece)));
+        let current = desk.measured.left(!self.text, self.done, steps(self.at))?;
+        let later = (self.at + 1..self.order.pieces.len()).filter_map(|piece| desk.measured.left(true, 0, steps(piece)));
         let whole = current + later.sum::<Duration>();
         let spent = now.saturating_sub(desk.stage_began().unwrap_or(now));
         Some(whole.saturating_sub(spent))

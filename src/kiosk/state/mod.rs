@@ -34,26 +34,15 @@ mod wish;
 use std::time::Duration;
 
 pub use desk::{Allows, Entry, Rules};
-pub use order::{Drawn, Order, Pace, Piece, Purpose, Report, Stage};
+pub use order::{Drawn, Measured, Order, Piece, Purpose, Report, Stage};
 pub use view::{Choice, Scene, Shown, View, Wheel};
 pub use wish::{AtOnce, Skills, Wish};
 
+use super::heat::Pace;
 use super::language::Phrase;
 use super::schedule::Wakefulness;
 use crate::device::buttons::{Button, Event, Gesture};
 use desk::Desk;
-
-/// How warm it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Warmth {
-    /// All is well.
-    #[default]
-    Normal,
-    /// Fewer steps.
-    Slower,
-    /// No drawing.
-    Pause,
-}
 
 /// What became of a picture that was to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,8 +72,8 @@ pub enum Input {
     Pack(Option<Skills>),
     /// Whether one should be awake.
     Hours(Wakefulness),
-    /// How warm it is.
-    Warmth(Warmth),
+    /// How warm it is, and so how fast one may draw.
+    Pace(Pace),
     /// Whether the main display is gone.
     DisplayGone(bool),
 }

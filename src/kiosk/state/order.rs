@@ -102,13 +102,13 @@ pub struct Report {
 
 /// How long the stages took of late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
+pub struct Measured {
     text: Option<Duration>,
     step: Option<Duration>,
     decoding: Option<Duration>,
 }
 
-impl Pace {
+impl Measured {
     /// Learns from a stage that took so long.
     pub fn learn(&mut self, stage: &Stage, took: Duration) {
         let slot = match stage {
@@ -153,18 +153,18 @@ mod tests {
 
     #[test]
     fn the_time_left_is_measured() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.left(true, 0, 4), None);
+        let mut measured = Measured::default();
+        assert_eq!(measured.left(true, 0, 4), None);
         let step = Stage::Step {
             done: 1,
             of: 4,
             preview: None,
         };
-        pace.learn(&Stage::Text, Duration::from_millis(30));
-        pace.learn(&step, Duration::from_millis(100));
-        assert_eq!(pace.left(true, 0, 4), Some(Duration::from_millis(430)));
-        pace.learn(&step, Duration::from_millis(300));
-        assert_eq!(pace.left(false, 2, 4), Some(Duration::from_millis(400)));
-        assert_eq!(pace.left(false, 9, 4), Some(Duration::ZERO));
+        measured.learn(&Stage::Text, Duration::from_millis(30));
+        measured.learn(&step, Duration::from_millis(100));
+        assert_eq!(measured.left(true, 0, 4), Some(Duration::from_millis(430)));
+        measured.learn(&step, Duration::from_millis(300));
+        assert_eq!(measured.left(false, 2, 4), Some(Duration::from_millis(400)));
+        assert_eq!(measured.left(false, 9, 4), Some(Duration::ZERO));
     }
 }
