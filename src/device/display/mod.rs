@@ -1,6 +1,10 @@
 //! Displays: everything is drawn into one [`Frame`], and a [`Screen`] shows it on a panel. One driver a file.
 
+#[cfg(all(feature = "e-paper", target_os = "linux"))]
+pub mod epaper;
 mod frame;
+#[cfg(all(feature = "status-display", target_os = "linux"))]
+pub mod status;
 
 pub use frame::Frame;
 
