@@ -14,6 +14,8 @@ mod pixels;
 mod rotation;
 #[cfg(unix)]
 pub mod terminal;
+#[cfg(all(target_os = "linux", feature = "window"))]
+pub mod window;
 
 pub use frame::{Frame, union};
 pub use pixels::{Channel, PixelLayout, PixelWriter};
