@@ -4,6 +4,8 @@
 pub mod backlight;
 #[cfg(unix)]
 pub mod device_file;
+#[cfg(all(feature = "e-paper", target_os = "linux"))]
+pub mod epaper;
 pub mod folder;
 mod frame;
 #[cfg(all(target_os = "linux", feature = "framebuffer"))]
@@ -12,6 +14,8 @@ pub mod framebuffer;
 pub mod kms;
 mod pixels;
 mod rotation;
+#[cfg(all(feature = "status-display", target_os = "linux"))]
+pub mod status;
 #[cfg(unix)]
 pub mod terminal;
 #[cfg(all(target_os = "linux", feature = "window"))]
