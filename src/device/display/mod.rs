@@ -14,6 +14,8 @@ pub mod framebuffer;
 pub mod kms;
 mod pixels;
 mod rotation;
+#[cfg(all(target_os = "linux", feature = "spi-tft"))]
+pub mod spi_tft;
 #[cfg(all(feature = "status-display", target_os = "linux"))]
 pub mod status;
 #[cfg(unix)]
