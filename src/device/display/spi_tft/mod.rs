@@ -26,7 +26,7 @@ use mipidsi::options::{ColorInversion, ColorOrder, Orientation};
 use mipidsi::{Builder, Display, models};
 
 pub use self::link::{DEFAULT_TRANSFER, Link};
-pub use self::wiring::{Gpio, Wiring, WiringError};
+pub use self::wiring::{Wiring, WiringError};
 use super::{Colours, DisplayError, Frame, Panel, PixelLayout, PixelWriter, Rotation, Screen};
 
 /// The controllers.
@@ -42,9 +42,6 @@ pub enum Model {
 }
 
 impl Model {
-    /// All of them.
-    pub const ALL: [Model; 3] = [Model::St7789, Model::Ili9341, Model::Gc9a01];
-
     /// The name in settings: `st7789`.
     pub fn name(self) -> &'static str {
         match self {

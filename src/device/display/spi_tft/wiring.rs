@@ -10,21 +10,10 @@ use linux_embedded_hal::spidev::{SpiModeFlags, SpidevOptions};
 use linux_embedded_hal::{Delay, SpidevDevice};
 
 use super::{Attachment, Glass, link, start};
-use crate::device::display::{DisplayError, Screen, device_file};
+use crate::device::display::{DisplayError, Gpio, Screen, device_file};
 use crate::device::lines::{self, LineError};
 
 const ADVICE: &str = "switch SPI on: dtparam=spi=on in /boot/firmware/config.txt, then restart";
-
-/// Which library sets the pins and writes to the bus.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Gpio {
-    /// The kernel's devices: every board.
-    #[default]
-    Kernel,
-    /// `rppal`: Raspberry Pis up to the 5.
-    Rppal,
-}
 
 /// The devices and pins of a panel. Pins are line numbers of the GPIO chip: on a Raspberry Pi the BCM numbers.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
