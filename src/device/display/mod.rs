@@ -12,8 +12,13 @@ mod frame;
 pub mod framebuffer;
 #[cfg(all(target_os = "linux", feature = "kms"))]
 pub mod kms;
+mod mode_wish;
 mod pixels;
+pub mod probe;
 mod rotation;
+mod settings;
+#[cfg(all(target_os = "linux", feature = "spi-tft"))]
+pub mod spi_tft;
 #[cfg(all(feature = "status-display", target_os = "linux"))]
 pub mod status;
 #[cfg(unix)]
@@ -22,8 +27,10 @@ pub mod terminal;
 pub mod window;
 
 pub use frame::{Frame, union};
+pub use mode_wish::{ModeWish, ModeWishError};
 pub use pixels::{Channel, PixelLayout, PixelWriter};
 pub use rotation::{Rotation, RotationError};
+pub use settings::{DisplayKind, DisplayKindError, DisplaySettings, Gpio};
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use embedded_graphics::primitives::Rectangle;
 
-pub use self::card::{Connector, ModeWish, ModeWishError, connectors};
+pub use self::card::{Connector, connectors};
 use self::output::Output;
 use super::backlight::{self, Backlight};
-use super::{Colours, DisplayError, Frame, Panel, Rotation, Screen};
+use super::{Colours, DisplayError, Frame, ModeWish, Panel, Rotation, Screen};
 use crate::device::buttons::Signal;
 
 /// How often it is checked whether the display is still there, or there again.

@@ -285,7 +285,7 @@ mod tests {
             b"\x1b[<64;1;1M",
             b"\x1b[<32;1;1M",
             b"\x1b[<0;;M",
-            b"\x1b[<x;1;1M",
+            b"\x1b[<0;1M",
         ] {
             assert_eq!(fed(&[other]), [], "{other:?}");
         }

@@ -24,8 +24,10 @@ pub struct Kitty {
     cell: Size,
     /// Number of the picture sent last; numbers count up.
     number: u32,
-    /// Number of the last whole frame; 0 where there is none of this size.
-    whole: u32,
+    /// Number of the oldest picture that is still shown.
+    oldest: u32,
+    /// Whether the oldest is a whole frame of this size.
+    is_complete: bool,
 }
 
 impl Kitty {
@@ -35,7 +37,8 @@ impl Kitty {
             grid: Size::zero(),
             cell: Size::new_equal(1),
             number: 0,
-            whole: 0,
+            oldest: 1,
+            is_complete: false,
         }
     }
 
@@ -50,7 +53,7 @@ impl Kitty {
         let cell = |pixels: u32, cells: u32| (pixels / cells.max(1) / shrunk).max(1);
         self.cell = Size::new(cell(pixels.width, grid.width), cell(pixels.height, grid.height));
         self.grid = grid;
-        self.whole = 0;
+        self.is_complete = false;
     }
 
     /// The bytes that change what is shown into a frame.
@@ -59,7 +62,7 @@ impl Kitty {
     /// If the rectangle cannot be put into PNG form.
     pub fn draw(&mut self, frame: &Frame, damage: Rectangle, out: &mut Vec<u8>) -> Result<(), PreviewError> {
         let whole = Rectangle::new(Point::zero(), self.grid);
-        let is_whole = self.whole == 0 || self.number - self.whole >= PATCHES;
+        let is_whole = !self.is_complete || self.number - self.oldest >= PATCHES;
         let cells = if is_whole { whole } else { self.cells(damage).intersection(&whole) };
         if cells.is_zero_sized() {
             return Ok(());
@@ -68,16 +71,11 @@ impl Kitty {
         self.number += 1;
         show(out, &png, self.number, cells);
         if cells == whole {
-            let first = if self.whole == 0 {
-                self.number.saturating_sub(PATCHES + 1)
-            } else {
-                self.whole
-            };
-            for old in first.max(1)..self.number {
+            for old in self.oldest..self.number {
                 // Writing to a vector cannot fail, here and below.
                 let _ = write!(out, "\x1b_Ga=d,d=I,i={old},q=2\x1b\\");
             }
-            self.whole = self.number;
+            (self.oldest, self.is_complete) = (self.number, true);
         }
         Ok(())
     }

@@ -370,7 +370,7 @@ fn kitty_gets_what_changed_out_to_whole_characters() {
         assert_eq!(paste(&mut canvas, cell, &bytes), 1);
         assert!(canvas == frame, "round {round}");
         let deleted = bytes.windows(9).filter(|bytes| *bytes == b"Ga=d,d=I,").count();
-        assert_eq!(deleted, if round == 31 { 32 } else { 0 }, "round {round}");
+        assert_eq!(deleted, if round == 32 { 33 } else { 0 }, "round {round}");
     }
     assert_eq!(show(&person, &mut terminal, &frame, Rectangle::zero()), b"");
     person.press(b"\x1b[<0;2;3M");

@@ -196,7 +196,8 @@ impl State {
             self.signals.push(Signal::Key { name, pressed });
         }
         let text = event.text.iter().filter(|_| pressed).flat_map(|text| text.chars());
-        self.signals.extend(text.filter(|letter| !letter.is_control()).map(Signal::Character));
+        self.signals
+            .extend(text.filter(|letter| !letter.is_control()).map(Signal::Character));
     }
 
     fn toggle_fullscreen(&mut self) {
@@ -210,10 +211,7 @@ impl State {
     fn point(&mut self, at: PhysicalPosition<f64>, pressed: bool) {
         self.pointer = Point::new(at.x.floor() as i32, at.y.floor() as i32);
         if pressed || self.is_pressed {
-            self.signals.push(Signal::Touch {
-                at: self.pointer,
-                pressed,
-            });
+            self.signals.push(Signal::Touch { at: self.pointer, pressed });
         }
         self.is_pressed = pressed;
     }
