@@ -214,7 +214,7 @@ impl Desk {
         }
     }
 
-    pub fn learn(&mut self, input: Input, now: Duration) {
+    pub fn learn(&mut self, input: Input) {
         match input {
             Input::Kept(order, piece, outcome) => self.learn_outcome(order, piece, outcome),
             Input::Gallery(kept) => self.kept = kept,
@@ -223,9 +223,11 @@ impl Desk {
             Input::DisplayGone(gone) => self.display_gone = gone,
             Input::Event(_) | Input::Tick | Input::Report(_) | Input::Loaded(..) | Input::Hours(_) => {}
         }
-        if self.hint.is_some_and(|(_, until)| now >= until) {
-            self.hint = None;
-        }
+    }
+
+    /// Takes a hint away that has been there long enough.
+    pub fn forget_hint(&mut self, now: Duration) {
+        self.hint = self.hint.filter(|(_, until)| now < *until);
     }
 
     fn learn_outcome(&mut self, order: u64, piece: usize, outcome: Outcome) {
@@ -323,6 +325,7 @@ impl Desk {
 
     /// Keeps a picture.
     pub fn keep(&mut self, order: u64, piece: usize, drawn: Drawn, favourite: bool) {
+        self.outcomes.retain(|(of, _)| *of != (order, piece));
         self.effects.push(Effect::Keep {
             order,
             piece,

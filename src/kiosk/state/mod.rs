@@ -192,7 +192,7 @@ impl Machine {
             }
             Input::Hours(hours) => self.set_hours(hours, now),
             other => {
-                self.desk.learn(other, now);
+                self.desk.learn(other);
                 self.mode.news(&mut self.desk, now)
             }
         };
@@ -238,6 +238,7 @@ impl Machine {
     }
 
     fn tick(&mut self, now: Duration) -> Next {
+        self.desk.forget_hint(now);
         if self.mode.is_patient() && now >= self.touched + self.desk.rules.idle {
             self.desk.cancel();
             return self.rest(now);
