@@ -6,6 +6,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`background`] | puts a colour or a gradient behind a picture |
+//! | [`dither`] | turns a picture into the few inks of an e-paper panel |
 //! | [`scale`] | enlarges and shrinks, smoothly or in whole pixels |
 //! | [`png`] | writes and reads PNG files |
 //! | [`file_name`] | a file's name from a prompt |
@@ -19,6 +20,7 @@
 
 pub mod background;
 mod colours;
+pub mod dither;
 mod naming;
 mod parameters;
 pub mod png;
