@@ -142,6 +142,7 @@ impl Gallery {
         if let Err(fault) = fs::create_dir_all(&self.folder) {
             log::warn!("{}: {fault}", self.folder.display());
         }
+        self.lock = None;
         self.lock = scan::lock(&self.folder);
         let found = scan::scan(&self.folder, self.lock.is_some());
         self.next = found.next;
@@ -192,9 +193,6 @@ impl Gallery {
     }
 
     fn keep_encoded(&mut self, bytes: &[u8], words: &str) -> Result<u64, String> {
-        if self.lock.is_none() {
-            self.read();
-        }
         let size = bytes.len() as u64;
         let favourites = || self.entries.iter().filter(|entry| entry.is_favourite());
         if favourites().map(Entry::bytes).sum::<u64>() + size > self.caps.bytes || favourites().count() >= self.caps.pictures {
@@ -203,6 +201,11 @@ impl Gallery {
         let name = match self.write(bytes, words) {
             Err(PngError::DiskFull(_)) => {
                 self.make_room(2 * size + SLACK);
+                self.write(bytes, words)
+            }
+            // The folder is gone, as when a memory stick was pulled out, or another kiosk took the numbers.
+            Err(PngError::CannotWrite { .. } | PngError::Exists(_)) => {
+                self.read();
                 self.write(bytes, words)
             }
             other => other,
