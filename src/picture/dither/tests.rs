@@ -44,17 +44,21 @@ fn shares(dithered: &Dithered, inks: usize) -> Vec<f64> {
 fn the_mean_of_every_colour_is_kept() {
     let mut random = Random(7);
     for palette in palettes() {
-        for saturation in [0.0, 0.6, 1.0] {
+        for saturation in [0.0, 0.5, 1.0] {
             for serpentine in [true, false] {
                 let dithering = Dithering { saturation, serpentine, solid_inks: false, ..Dithering::default() };
                 let ditherer = Ditherer::new(palette.clone(), dithering);
                 for _ in 0..60 {
                     let colour = random.colour();
-                    let wanted = ditherer.gamut.nearest(light::of(colour));
+                    let wanted = ditherer.gamut.nearest(ditherer.vivid(light::of(colour)));
                     let found = mean(&ditherer, &ditherer.picture(&flat(192, 192, colour)));
+                    let off = |one: f64, other: f64| (one - other).abs() / f64::from(light::FULL);
+                    let luminance = |light: [f64; 3]| 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2];
+                    let wanted = wanted.map(f64::from);
+                    assert!(off(luminance(found), luminance(wanted)) < 0.01, "{colour:?} at {saturation}: {found:?} {wanted:?}");
+                    // A debt of one channel waits for an ink far away, and a little of it is given up meanwhile.
                     for (found, wanted) in found.iter().zip(wanted) {
-                        let off = (found - f64::from(wanted)).abs() / f64::from(light::FULL);
-                        assert!(off < 0.02, "{colour:?} at {saturation}: {off}");
+                        assert!(off(*found, wanted) < 0.06, "{colour:?} at {saturation}: {found} {wanted}");
                     }
                 }
             }
@@ -106,15 +110,44 @@ fn nearly_white_and_nearly_black_have_no_dots() {
     }
 }
 
+/// How much two colours have the same hue: the cosine between their differences from the greys of their luminance.
+fn same_hue(one: [f64; 3], other: [f64; 3]) -> f64 {
+    let [a, b] = [one, other].map(|light| {
+        let grey = f64::from(light::luminance(light.map(|value| value as i32)));
+        light.map(|value| value - grey)
+    });
+    let dot = |a: [f64; 3], b: [f64; 3]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
 #[test]
 fn light_blue_does_not_turn_green() {
     for palette in [Palette::spectra_6(), Palette::acep_7()] {
-        let green = palette.inks().iter().position(|ink| ink.name == "green").unwrap();
-        let blue = palette.inks().iter().position(|ink| ink.name == "blue").unwrap();
         let ditherer = Ditherer::new(palette.clone(), Dithering::default());
-        for colour in [[120, 170, 240], [150, 190, 255], [100, 149, 237], [176, 200, 250]] {
-            let shares = shares(&ditherer.picture(&flat(120, 120, colour)), palette.inks().len());
-            assert!(shares[green] < shares[blue] / 2.0, "{colour:?}: {shares:?}");
+        for colour in [[120, 170, 240], [150, 190, 255], [100, 149, 237], [176, 200, 250], [135, 206, 235]] {
+            let found = mean(&ditherer, &ditherer.picture(&flat(192, 192, colour)));
+            let hue = same_hue(light::of(colour).map(f64::from), found);
+            assert!(hue > 0.97 && found[2] > found[1] && found[1] > found[0], "{colour:?}: {hue} {found:?}");
+        }
+    }
+}
+
+#[test]
+fn vivid_pictures_use_more_ink() {
+    let white = |vividness| {
+        let ditherer = Ditherer::new(Palette::spectra_6(), Dithering { vividness, ..Dithering::default() });
+        let shares = shares(&ditherer.picture(&flat(120, 120, [200, 150, 150])), 6);
+        shares[0] + shares[1]
+    };
+    assert!(white(0.5) > white(1.0) && white(1.0) > white(2.0));
+}
+
+#[test]
+fn luminance_is_kept_at_every_saturation() {
+    for palette in [Palette::spectra_6(), Palette::acep_7()] {
+        let [pale, full] = [0.0, 1.0].map(|saturation| palette.light(saturation));
+        for (pale, full) in pale.iter().zip(full) {
+            assert!((light::luminance(*pale) - light::luminance(full)).abs() < 40, "{pale:?} {full:?}");
         }
     }
 }
@@ -123,7 +156,7 @@ fn light_blue_does_not_turn_green() {
 fn mapped_colours_are_in_the_gamut_and_keep_their_hue() {
     let mut random = Random(3);
     for palette in [Palette::spectra_6(), Palette::acep_7()] {
-        let gamut = Gamut::new(&palette.light(0.6));
+        let gamut = Gamut::new(&palette.light(1.0));
         for _ in 0..2000 {
             let colour = light::of(random.colour());
             let mapped = gamut.nearest(colour);
@@ -202,6 +235,8 @@ fn odd_saturations_are_tamed() {
         let ditherer = Ditherer::new(Palette::spectra_6(), Dithering { saturation: given, ..Dithering::default() });
         assert_eq!(ditherer.dithering.saturation, used);
     }
+    let ditherer = Ditherer::new(Palette::spectra_6(), Dithering { vividness: 3.0, ..Dithering::default() });
+    assert_eq!(ditherer.dithering.vividness, 2.0);
 }
 
 #[test]
@@ -252,4 +287,4 @@ fn the_dots_never_change() {
     assert_eq!(sums, GOLDEN);
 }
 
-const GOLDEN: [&str; 6] = ["", "", "", "", "", ""];
+const GOLDEN: [&str; 6] = ["83a55af99f873dce", "0f7d44f467e93cb2", "59788fc0510bb904", "c0419ee56fca273b", "9b5949ff73dac9b2", "8dfb2ea221801c15"];
