@@ -11,5 +11,5 @@ pub mod buttons;
 pub mod display;
 #[cfg(all(any(feature = "e-paper", feature = "status-display"), target_os = "linux"))]
 pub mod i2c;
-#[cfg(all(any(feature = "gpio", feature = "e-paper"), target_os = "linux"))]
+#[cfg(all(any(feature = "gpio", feature = "e-paper", feature = "spi-tft"), target_os = "linux"))]
 pub mod lines;
