@@ -155,7 +155,11 @@ impl Ditherer {
         Ditherer {
             adapted: palette.adapted(),
             gamut: Gamut::new(&inks),
-            dithering: Dithering { saturation, vividness, ..dithering },
+            dithering: Dithering {
+                saturation,
+                vividness,
+                ..dithering
+            },
             palette,
             inks,
         }
@@ -279,7 +283,10 @@ struct Debts {
 
 impl Debts {
     fn new(width: usize) -> Debts {
-        Debts { rows: 0, lines: std::array::from_fn(|_| vec![[0; 3]; width]) }
+        Debts {
+            rows: 0,
+            lines: std::array::from_fn(|_| vec![[0; 3]; width]),
+        }
     }
 
     fn owed(&self, x: usize) -> [i32; 3] {
@@ -297,8 +304,15 @@ impl Debts {
         let last = self.lines[0].len() as isize - 1;
         let mut add = |across: isize, down: usize, share: [i32; 3]| {
             let at = x as isize + if backwards { -across } else { across };
-            let (at, down) = if (0..=last).contains(&at) { (at as usize, down) } else { (x, down.max(1)) };
-            self.lines[down][at].iter_mut().zip(share).for_each(|(value, share)| *value += share);
+            let (at, down) = if (0..=last).contains(&at) {
+                (at as usize, down)
+            } else {
+                (x, down.max(1))
+            };
+            self.lines[down][at]
+                .iter_mut()
+                .zip(share)
+                .for_each(|(value, share)| *value += share);
         };
         match diffusion {
             Diffusion::None => {}
@@ -327,7 +341,11 @@ impl Debts {
 pub fn lit(width: u32, bytes: &[u8], ordered: bool) -> Vec<bool> {
     let wide = (width as usize).max(1);
     let pixel = |(index, &colour): (usize, &[u8; 3])| {
-        let threshold = if ordered { bayer(index % wide, index / wide) } else { light::of([128; 3])[0] };
+        let threshold = if ordered {
+            bayer(index % wide, index / wide)
+        } else {
+            light::of([128; 3])[0]
+        };
         light::luminance(light::of(colour)) >= threshold
     };
     bytes.as_chunks::<3>().0.iter().enumerate().map(pixel).collect()

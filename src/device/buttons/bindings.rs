@@ -29,10 +29,46 @@ const BUTTONS: [(&str, Button); 8] = [
 
 /// What keys are called beside letters, digits and `f1` to `f24`.
 const NAMES: [&str; 40] = [
-    "enter", "escape", "left", "right", "up", "down", "space", "tab", "backspace", "delete", "insert", "home", "end", "page-up",
-    "page-down", "menu", "ok", "select", "back", "home-page", "play-pause", "next-song", "previous-song", "volume-up", "volume-down",
-    "mute", "power", "sleep", "kp-enter", "btn-0", "btn-1", "btn-2", "btn-3", "btn-4", "btn-south", "btn-east", "btn-north",
-    "btn-west", "btn-start", "btn-select",
+    "enter",
+    "escape",
+    "left",
+    "right",
+    "up",
+    "down",
+    "space",
+    "tab",
+    "backspace",
+    "delete",
+    "insert",
+    "home",
+    "end",
+    "page-up",
+    "page-down",
+    "menu",
+    "ok",
+    "select",
+    "back",
+    "home-page",
+    "play-pause",
+    "next-song",
+    "previous-song",
+    "volume-up",
+    "volume-down",
+    "mute",
+    "power",
+    "sleep",
+    "kp-enter",
+    "btn-0",
+    "btn-1",
+    "btn-2",
+    "btn-3",
+    "btn-4",
+    "btn-south",
+    "btn-east",
+    "btn-north",
+    "btn-west",
+    "btn-start",
+    "btn-select",
 ];
 
 /// The kernel's words that differ from ours.
@@ -80,7 +116,9 @@ pub enum BindingError {
         second: &'static str,
     },
     /// A pin that boards do not have.
-    #[error("button {button}: pin {pin} is not on the header: gpio2 to gpio27 are, by their BCM numbers (gpio0 and gpio1 belong to the EEPROM)")]
+    #[error(
+        "button {button}: pin {pin} is not on the header: gpio2 to gpio27 are, by their BCM numbers (gpio0 and gpio1 belong to the EEPROM)"
+    )]
     Pin {
         /// The button.
         button: &'static str,
@@ -112,7 +150,9 @@ impl Default for Bindings {
             (Button::Back, &["escape", "back"]),
         ];
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        Bindings { keys: keys.map(|(button, names)| (button, owned(names))).into() }
+        Bindings {
+            keys: keys.map(|(button, names)| (button, owned(names))).into(),
+        }
     }
 }
 
@@ -129,7 +169,10 @@ impl TryFrom<BTreeMap<String, Vec<String>>> for Bindings {
             };
             let keys = keys.iter().map(|key| checked(known, key)).collect::<Result<Vec<_>, _>>()?;
             // What is given to this button is taken from those that only have it by default.
-            bindings.keys.values_mut().for_each(|others| others.retain(|other| !keys.contains(other)));
+            bindings
+                .keys
+                .values_mut()
+                .for_each(|others| others.retain(|other| !keys.contains(other)));
             bindings.keys.insert(button, keys);
         }
         Ok(bindings)
@@ -138,7 +181,11 @@ impl TryFrom<BTreeMap<String, Vec<String>>> for Bindings {
 
 impl From<Bindings> for BTreeMap<String, Vec<String>> {
     fn from(bindings: Bindings) -> Self {
-        bindings.keys.into_iter().map(|(button, keys)| (name(button).to_owned(), keys)).collect()
+        bindings
+            .keys
+            .into_iter()
+            .map(|(button, keys)| (name(button).to_owned(), keys))
+            .collect()
     }
 }
 
@@ -167,7 +214,11 @@ pub fn name(button: Button) -> &'static str {
 pub fn canonical(key: &str) -> String {
     let lower = key.trim().to_lowercase().replace('_', "-");
     let bare = lower.strip_prefix("key-").unwrap_or(&lower);
-    KERNEL.iter().find(|(kernel, _)| *kernel == bare).map_or(bare, |(_, ours)| ours).to_owned()
+    KERNEL
+        .iter()
+        .find(|(kernel, _)| *kernel == bare)
+        .map_or(bare, |(_, ours)| ours)
+        .to_owned()
 }
 
 /// The line of a name such as `gpio5`.
@@ -181,7 +232,11 @@ fn check_twice(table: &BTreeMap<String, Vec<String>>) -> Result<(), BindingError
     for (name, keys) in table {
         for key in keys.iter().map(|key| canonical(key)) {
             if let Some((key, first)) = seen.iter().find(|(other, _)| *other == key) {
-                return Err(BindingError::Twice { key: key.clone(), first, second: known(name) });
+                return Err(BindingError::Twice {
+                    key: key.clone(),
+                    first,
+                    second: known(name),
+                });
             }
             seen.push((key, known(name)));
         }
@@ -192,13 +247,22 @@ fn check_twice(table: &BTreeMap<String, Vec<String>>) -> Result<(), BindingError
 fn checked(button: &'static str, key: &str) -> Result<String, BindingError> {
     let key = canonical(key);
     if let Some(pin) = pin(&key) {
-        return if HEADER.contains(&pin) { Ok(key) } else { Err(BindingError::Pin { button, pin }) };
+        return if HEADER.contains(&pin) {
+            Ok(key)
+        } else {
+            Err(BindingError::Pin { button, pin })
+        };
     }
-    let function = key.strip_prefix('f').and_then(|number| number.parse::<u8>().ok()).is_some_and(|number| (1..=24).contains(&number));
+    let function = key
+        .strip_prefix('f')
+        .and_then(|number| number.parse::<u8>().ok())
+        .is_some_and(|number| (1..=24).contains(&number));
     if key.chars().count() == 1 || function || NAMES.contains(&key.as_str()) {
         return Ok(key);
     }
-    let nearest = nearest(&key, NAMES.into_iter().chain(["gpio5", "f1"])).unwrap_or("enter").to_owned();
+    let nearest = nearest(&key, NAMES.into_iter().chain(["gpio5", "f1"]))
+        .unwrap_or("enter")
+        .to_owned();
     Err(BindingError::Key { button, key, nearest })
 }
 
@@ -233,12 +297,20 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Bindings, String> {
-        toml::from_str::<Settings>(&format!("[buttons]\n{text}")).map(|settings| settings.buttons).map_err(|error| error.to_string())
+        toml::from_str::<Settings>(&format!("[buttons]\n{text}"))
+            .map(|settings| settings.buttons)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn keys_have_one_name_wherever_they_come_from() {
-        for (given, name) in [("KEY_ENTER", "enter"), ("KEY_ESC", "escape"), ("Page-Up", "page-up"), ("KEY_PAGEUP", "page-up"), ("KEY_1", "1")] {
+        for (given, name) in [
+            ("KEY_ENTER", "enter"),
+            ("KEY_ESC", "escape"),
+            ("Page-Up", "page-up"),
+            ("KEY_PAGEUP", "page-up"),
+            ("KEY_1", "1"),
+        ] {
             assert_eq!(canonical(given), name);
         }
         let bindings = Bindings::default();
@@ -269,7 +341,10 @@ mod tests {
         let error = read("previuos = ['left']").unwrap_err();
         assert!(error.contains("there is no button 'previuos'; did you mean 'previous'?"), "{error}");
         let error = read("a = ['entre']").unwrap_err();
-        assert!(error.contains("button a: there is no key 'entre'; did you mean 'enter'?"), "{error}");
+        assert!(
+            error.contains("button a: there is no key 'entre'; did you mean 'enter'?"),
+            "{error}"
+        );
         let error = read("c = ['gpio40']").unwrap_err();
         assert!(error.contains("button c: pin 40 is not on the header"), "{error}");
         assert!(read("c = ['gpio0']").is_err());

@@ -40,10 +40,21 @@ impl CharacterDevice {
         let all: Vec<u32> = pins.uses().into_iter().map(|(pin, _)| pin).collect();
         let request = lines::request(&chip, &all, |builder| configure(builder, &pins))?;
         let stop = Arc::new(AtomicBool::new(false));
-        let mut listener = Listener { request, edges: Edges::new(pins), sender, stop: stop.clone() };
+        let mut listener = Listener {
+            request,
+            edges: Edges::new(pins),
+            sender,
+            stop: stop.clone(),
+        };
         let thread = thread::Builder::new().name("gpio".into()).spawn(move || listener.run());
-        let thread = thread.map_err(|error| LineError::Failed { chip, problem: format!("no thread could be started: {error}") })?;
-        Ok(CharacterDevice { stop, thread: Some(thread) })
+        let thread = thread.map_err(|error| LineError::Failed {
+            chip,
+            problem: format!("no thread could be started: {error}"),
+        })?;
+        Ok(CharacterDevice {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -62,10 +73,19 @@ fn configure(builder: &mut gpiocdev::request::Builder, pins: &Pins) {
         .buttons
         .iter()
         .map(|&line| (line, Bias::PullUp, DEBOUNCE))
-        .chain(pins.encoders.iter().flat_map(|pair| [pair.a, pair.b]).map(|line| (line, Bias::PullUp, Duration::ZERO)))
+        .chain(
+            pins.encoders
+                .iter()
+                .flat_map(|pair| [pair.a, pair.b])
+                .map(|line| (line, Bias::PullUp, Duration::ZERO)),
+        )
         .chain(pins.motion.iter().map(|&line| (line, Bias::PullDown, DEBOUNCE)))
     {
-        builder.with_line(line).as_input().with_bias(bias).with_edge_detection(EdgeDetection::BothEdges);
+        builder
+            .with_line(line)
+            .as_input()
+            .with_bias(bias)
+            .with_edge_detection(EdgeDetection::BothEdges);
         if !debounce.is_zero() {
             builder.with_debounce_period(debounce);
         }
@@ -110,7 +130,12 @@ mod tests {
     #[test]
     fn a_chip_that_is_absent_is_named() {
         let (sender, _receiver) = std::sync::mpsc::channel();
-        let error = CharacterDevice::open(Some("/dev/gpiochip77".into()), Pins::default(), sender).err().unwrap();
-        assert!(matches!(&error, LineError::NoChip { chip, .. } if chip.ends_with("gpiochip77")), "{error}");
+        let error = CharacterDevice::open(Some("/dev/gpiochip77".into()), Pins::default(), sender)
+            .err()
+            .unwrap();
+        assert!(
+            matches!(&error, LineError::NoChip { chip, .. } if chip.ends_with("gpiochip77")),
+            "{error}"
+        );
     }
 }

@@ -98,14 +98,25 @@ mod tests {
             }
             assert_eq!(total, 1);
         }
-        assert_eq!(turn(&mut encoder, [CLOCKWISE[0], CLOCKWISE[1], CLOCKWISE[0], CLOCKWISE[3]]), 0, "there and back");
+        assert_eq!(
+            turn(&mut encoder, [CLOCKWISE[0], CLOCKWISE[1], CLOCKWISE[0], CLOCKWISE[3]]),
+            0,
+            "there and back"
+        );
     }
 
     #[test]
     fn a_missed_state_is_forgiven() {
         let mut encoder = Quadrature::default();
-        assert_eq!(turn(&mut encoder, [CLOCKWISE[0], CLOCKWISE[1], CLOCKWISE[3]]), 0, "a jump over two tells no direction");
+        assert_eq!(
+            turn(&mut encoder, [CLOCKWISE[0], CLOCKWISE[1], CLOCKWISE[3]]),
+            0,
+            "a jump over two tells no direction"
+        );
         assert_eq!(turn(&mut encoder, CLOCKWISE), 1);
-        assert_eq!([(true, true), (false, true), (false, true)].map(|state| quarter((true, false), state)), [1, 0, 0]);
+        assert_eq!(
+            [(true, true), (false, true), (false, true)].map(|state| quarter((true, false), state)),
+            [1, 0, 0]
+        );
     }
 }

@@ -29,7 +29,13 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         let milliseconds = Duration::from_millis;
-        Timing { debounce: milliseconds(15), double: milliseconds(300), long: milliseconds(600), hold: milliseconds(150), tolerance: 24 }
+        Timing {
+            debounce: milliseconds(15),
+            double: milliseconds(300),
+            long: milliseconds(600),
+            hold: milliseconds(150),
+            tolerance: 24,
+        }
     }
 }
 
@@ -105,7 +111,11 @@ impl Gestures {
         while let Some(due) = self.deadline().filter(|due| *due <= now) {
             self.settle(due, &mut events);
             self.buttons_due(due, &mut events);
-            if let Some(finger) = self.finger.as_mut().filter(|finger| !finger.is_long && due >= finger.since + self.timing.long) {
+            if let Some(finger) = self
+                .finger
+                .as_mut()
+                .filter(|finger| !finger.is_long && due >= finger.since + self.timing.long)
+            {
                 finger.is_long = true;
                 if near(finger.began, finger.at, self.timing.tolerance) {
                     events.push(Event::Touch(finger.began, Gesture::Long));
@@ -122,12 +132,20 @@ impl Gestures {
             State::Down { next, .. } => next,
             State::Once { until } => until,
         });
-        let finger = self.finger.iter().filter(|finger| !finger.is_long).map(|finger| finger.since + self.timing.long);
+        let finger = self
+            .finger
+            .iter()
+            .filter(|finger| !finger.is_long)
+            .map(|finger| finger.since + self.timing.long);
         keys.chain(buttons).chain(finger).min()
     }
 
     fn key(&mut self, name: String, pressed: bool, at: Instant, events: &mut Vec<Event>) {
-        let key = self.keys.entry(name.clone()).or_insert(Key { believed: false, seen: false, quiet_from: at });
+        let key = self.keys.entry(name.clone()).or_insert(Key {
+            believed: false,
+            seen: false,
+            quiet_from: at,
+        });
         key.seen = pressed;
         if key.believed != pressed && at >= key.quiet_from {
             (key.believed, key.quiet_from) = (pressed, at + self.timing.debounce);
@@ -150,20 +168,39 @@ impl Gestures {
 
     fn change(&mut self, name: &str, pressed: bool, at: Instant, events: &mut Vec<Event>) {
         let Some(button) = self.bindings.button(name) else { return };
-        let others_down = self.keys.iter().any(|(other, key)| other != name && key.believed && self.bindings.button(other) == Some(button));
+        let others_down = self
+            .keys
+            .iter()
+            .any(|(other, key)| other != name && key.believed && self.bindings.button(other) == Some(button));
         if others_down {
             return;
         }
         let state = self.buttons.remove(&button);
         if pressed {
             let is_second = matches!(state, Some(State::Once { .. }));
-            self.buttons.insert(button, State::Down { next: at + self.timing.long, is_long: false, is_second });
+            self.buttons.insert(
+                button,
+                State::Down {
+                    next: at + self.timing.long,
+                    is_long: false,
+                    is_second,
+                },
+            );
             return;
         }
         match state {
-            Some(State::Down { is_long: false, is_second: true, .. }) => events.push(Event::Press(button, Gesture::Double)),
+            Some(State::Down {
+                is_long: false,
+                is_second: true,
+                ..
+            }) => events.push(Event::Press(button, Gesture::Double)),
             Some(State::Down { is_long: false, .. }) if self.doubles.contains(&button) => {
-                self.buttons.insert(button, State::Once { until: at + self.timing.double });
+                self.buttons.insert(
+                    button,
+                    State::Once {
+                        until: at + self.timing.double,
+                    },
+                );
             }
             Some(State::Down { is_long: false, .. }) => events.push(Event::Press(button, Gesture::Short)),
             _ => {}
@@ -191,7 +228,11 @@ impl Gestures {
 
     /// A letter is typed, unless its key is a button: windows then report the key as well, terminals the letter alone.
     fn character(&self, letter: char) -> Option<Event> {
-        let name = if letter == ' ' { "space".to_owned() } else { letter.to_lowercase().to_string() };
+        let name = if letter == ' ' {
+            "space".to_owned()
+        } else {
+            letter.to_lowercase().to_string()
+        };
         match self.bindings.button(&name) {
             Some(_) if self.keys.get(&name).is_some_and(|key| key.seen) => None,
             Some(button) => Some(Event::Press(button, Gesture::Short)),
@@ -201,7 +242,12 @@ impl Gestures {
 
     fn touch(&mut self, place: Point, pressed: bool, at: Instant) -> Option<Event> {
         let Some(finger) = &mut self.finger else {
-            self.finger = pressed.then_some(Finger { began: place, at: place, since: at, is_long: false });
+            self.finger = pressed.then_some(Finger {
+                began: place,
+                at: place,
+                since: at,
+                is_long: false,
+            });
             return None;
         };
         finger.at = place;
@@ -229,7 +275,10 @@ mod tests {
 
     impl Hand {
         fn new(doubles: &[Button]) -> Hand {
-            Hand { start: Instant::now(), gestures: Gestures::new(Bindings::default(), Timing::default(), doubles.iter().copied()) }
+            Hand {
+                start: Instant::now(),
+                gestures: Gestures::new(Bindings::default(), Timing::default(), doubles.iter().copied()),
+            }
         }
 
         fn at(&self, milliseconds: u64) -> Instant {
@@ -238,7 +287,13 @@ mod tests {
 
         fn key(&mut self, milliseconds: u64, name: &str, pressed: bool) -> Vec<Event> {
             let at = self.at(milliseconds);
-            self.gestures.signal(&Signal::Key { name: name.into(), pressed }, at)
+            self.gestures.signal(
+                &Signal::Key {
+                    name: name.into(),
+                    pressed,
+                },
+                at,
+            )
         }
 
         fn tick(&mut self, milliseconds: u64) -> Vec<Event> {
@@ -248,7 +303,13 @@ mod tests {
 
         fn touch(&mut self, milliseconds: u64, x: i32, pressed: bool) -> Vec<Event> {
             let at = self.at(milliseconds);
-            self.gestures.signal(&Signal::Touch { at: Point::new(x, 50), pressed }, at)
+            self.gestures.signal(
+                &Signal::Touch {
+                    at: Point::new(x, 50),
+                    pressed,
+                },
+                at,
+            )
         }
     }
 
@@ -294,7 +355,11 @@ mod tests {
         hand.key(2200, "1", true);
         assert_eq!(hand.tick(2800), [SHORT, LONG], "the second is held");
         hand.key(5000, "2", true);
-        assert_eq!(hand.key(5080, "2", false).last(), Some(&Event::Press(Button::B, Gesture::Short)), "no wait elsewhere");
+        assert_eq!(
+            hand.key(5080, "2", false).last(),
+            Some(&Event::Press(Button::B, Gesture::Short)),
+            "no wait elsewhere"
+        );
     }
 
     #[test]
@@ -367,13 +432,24 @@ mod tests {
         let mut hand = Hand::new(&[]);
         let now = hand.at(0);
         assert_eq!(hand.gestures.signal(&Signal::Character('狐'), now), [Event::Character('狐')]);
-        assert_eq!(hand.gestures.signal(&Signal::Character('1'), now), [SHORT], "a terminal tells the letter alone");
+        assert_eq!(
+            hand.gestures.signal(&Signal::Character('1'), now),
+            [SHORT],
+            "a terminal tells the letter alone"
+        );
         hand.key(100, "1", true);
         let now = hand.at(100);
-        assert_eq!(hand.gestures.signal(&Signal::Character('1'), now), [], "a window tells the key as well");
+        assert_eq!(
+            hand.gestures.signal(&Signal::Character('1'), now),
+            [],
+            "a window tells the key as well"
+        );
         assert_eq!(hand.key(180, "1", false), [SHORT]);
         let now = hand.at(200);
-        assert_eq!(hand.gestures.signal(&Signal::Tap("escape".into()), now), [Event::Press(Button::Back, Gesture::Short)]);
+        assert_eq!(
+            hand.gestures.signal(&Signal::Tap("escape".into()), now),
+            [Event::Press(Button::Back, Gesture::Short)]
+        );
         assert_eq!(hand.gestures.signal(&Signal::Turn(-2), now), [Event::Turn(-2)]);
         assert_eq!(hand.gestures.signal(&Signal::Motion, now), [Event::Motion]);
         assert_eq!(hand.gestures.signal(&Signal::Closed, now), [Event::Closed]);

@@ -42,14 +42,21 @@ impl Pins {
     /// Each line and what uses it.
     pub fn uses(&self) -> Vec<(u32, String)> {
         let buttons = self.buttons.iter().map(|&pin| (pin, "a button".to_owned()));
-        let encoders = self.encoders.iter().flat_map(|pins| [(pins.a, "an encoder".to_owned()), (pins.b, "an encoder".to_owned())]);
+        let encoders = self
+            .encoders
+            .iter()
+            .flat_map(|pins| [(pins.a, "an encoder".to_owned()), (pins.b, "an encoder".to_owned())]);
         let motion = self.motion.iter().map(|&pin| (pin, "a motion sensor".to_owned()));
         buttons.chain(encoders).chain(motion).collect()
     }
 
     /// Lines that are pulled up: buttons and encoders.
     pub fn pulled_up(&self) -> Vec<u32> {
-        self.buttons.iter().copied().chain(self.encoders.iter().flat_map(|pins| [pins.a, pins.b])).collect()
+        self.buttons
+            .iter()
+            .copied()
+            .chain(self.encoders.iter().flat_map(|pins| [pins.a, pins.b]))
+            .collect()
     }
 }
 
@@ -88,13 +95,18 @@ impl Edges {
     /// What it means that a line went high or low.
     pub fn edge(&mut self, line: u32, high: bool, at: Instant) -> Option<Signal> {
         if self.pins.buttons.contains(&line) {
-            return Some(Signal::Key { name: format!("gpio{line}"), pressed: !high });
+            return Some(Signal::Key {
+                name: format!("gpio{line}"),
+                pressed: !high,
+            });
         }
         if let Some(index) = self.pins.motion.iter().position(|&pin| pin == line) {
             return self.motion[index].line(high, at).then_some(Signal::Motion);
         }
         let index = self.pins.encoders.iter().position(|pins| pins.a == line || pins.b == line)?;
-        self.encoders[index].line(self.pins.encoders[index].a == line, !high).map(Signal::Turn)
+        self.encoders[index]
+            .line(self.pins.encoders[index].a == line, !high)
+            .map(Signal::Turn)
     }
 }
 
@@ -109,7 +121,12 @@ mod tests {
     #[test]
     fn edges_become_signals() {
         let (mut edges, now) = (Edges::new(pins()), Instant::now());
-        let key = |pressed| Some(Signal::Key { name: "gpio5".into(), pressed });
+        let key = |pressed| {
+            Some(Signal::Key {
+                name: "gpio5".into(),
+                pressed,
+            })
+        };
         assert_eq!(edges.edge(5, false, now), key(true), "a button pulls its line low");
         assert_eq!(edges.edge(5, true, now), key(false));
         let turned = [(17, false), (27, false), (17, true), (27, true)].map(|(line, high)| edges.edge(line, high, now));

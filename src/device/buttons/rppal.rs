@@ -65,7 +65,11 @@ impl Rppal {
         let edges = Arc::new(Mutex::new(Edges::new(pins)));
         let open = |line: u32| -> Result<InputPin, RppalError> {
             let pin = gpio.get(u8::try_from(line).map_err(|_| RppalError::NoPin(line))?)?;
-            let mut pin = if pulled_up.contains(&line) { pin.into_input_pullup() } else { pin.into_input_pulldown() };
+            let mut pin = if pulled_up.contains(&line) {
+                pin.into_input_pullup()
+            } else {
+                pin.into_input_pulldown()
+            };
             let debounce = (!encoders.iter().any(|pair| pair.a == line || pair.b == line)).then_some(DEBOUNCE);
             let (edges, sender) = (edges.clone(), sender.clone());
             pin.set_async_interrupt(Trigger::Both, debounce, move |event| {
@@ -78,7 +82,9 @@ impl Rppal {
             })?;
             Ok(pin)
         };
-        Ok(Rppal { _pins: lines.into_iter().map(open).collect::<Result<_, _>>()? })
+        Ok(Rppal {
+            _pins: lines.into_iter().map(open).collect::<Result<_, _>>()?,
+        })
     }
 }
 

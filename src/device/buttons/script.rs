@@ -85,7 +85,11 @@ impl Script {
     pub fn parse(text: &str, file: &str) -> Result<Script, ScriptError> {
         let mut steps = Vec::new();
         for (index, line) in text.lines().enumerate() {
-            let line_error = |problem| ScriptError::Line { file: file.to_owned(), line: index + 1, problem };
+            let line_error = |problem| ScriptError::Line {
+                file: file.to_owned(),
+                line: index + 1,
+                problem,
+            };
             steps.extend(parse_line(&without_comment(line)).map_err(line_error)?);
         }
         steps.sort_by_key(|(at, _)| *at);
@@ -147,18 +151,33 @@ fn signals(word: &str, argument: &str) -> Result<Vec<(Duration, Signal)>, String
         }
         "type" => {
             let text = argument.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-            let text = text.ok_or(format!("'type {argument}': expected a text in quotation marks, such as type \"red fox\""))?;
-            Ok(text.chars().enumerate().map(|(index, letter)| (TYPING * index as u32, Signal::Character(letter))).collect())
+            let text = text.ok_or(format!(
+                "'type {argument}': expected a text in quotation marks, such as type \"red fox\""
+            ))?;
+            Ok(text
+                .chars()
+                .enumerate()
+                .map(|(index, letter)| (TYPING * index as u32, Signal::Character(letter)))
+                .collect())
         }
         "turn" => {
-            let notches = argument.parse().map_err(|_| format!("'turn {argument}': expected notches, such as turn -2"))?;
+            let notches = argument
+                .parse()
+                .map_err(|_| format!("'turn {argument}': expected notches, such as turn -2"))?;
             now(Signal::Turn(notches))
         }
         "touch" => {
             let expected = || format!("'touch {argument}': expected two numbers of pixels, such as touch 100 200");
-            let numbers = argument.split_whitespace().map(str::parse).collect::<Result<Vec<i32>, _>>().map_err(|_| expected())?;
+            let numbers = argument
+                .split_whitespace()
+                .map(str::parse)
+                .collect::<Result<Vec<i32>, _>>()
+                .map_err(|_| expected())?;
             let [x, y] = numbers[..] else { return Err(expected()) };
-            let finger = |pressed| Signal::Touch { at: Point::new(x, y), pressed };
+            let finger = |pressed| Signal::Touch {
+                at: Point::new(x, y),
+                pressed,
+            };
             Ok(vec![(Duration::ZERO, finger(true)), (SHORT, finger(false))])
         }
         "motion" | "close" if !argument.is_empty() => Err(format!("'{word} {argument}': nothing was expected after {word}")),
@@ -166,22 +185,42 @@ fn signals(word: &str, argument: &str) -> Result<Vec<(Duration, Signal)>, String
         "close" => now(Signal::Closed),
         _ => {
             let near = nearest(word, WORDS.into_iter()).unwrap_or("press");
-            Err(format!("'{word}' is nothing that a script can do; did you mean '{near}'? There are {}", WORDS.join(", ")))
+            Err(format!(
+                "'{word}' is nothing that a script can do; did you mean '{near}'? There are {}",
+                WORDS.join(", ")
+            ))
         }
     }
 }
 
-const ALL: [Button; 8] =
-    [Button::A, Button::B, Button::C, Button::D, Button::Previous, Button::Next, Button::Confirm, Button::Back];
+const ALL: [Button; 8] = [
+    Button::A,
+    Button::B,
+    Button::C,
+    Button::D,
+    Button::Previous,
+    Button::Next,
+    Button::Confirm,
+    Button::Back,
+];
 
 fn button(text: &str) -> Result<Button, String> {
     let near = || nearest(text, ALL.into_iter().map(name)).unwrap_or("a");
     let found = ALL.into_iter().find(|&button| name(button) == text);
-    found.ok_or_else(|| format!("there is no button '{text}'; did you mean '{}'? There are {}", near(), ALL.map(name).join(", ")))
+    found.ok_or_else(|| {
+        format!(
+            "there is no button '{text}'; did you mean '{}'? There are {}",
+            near(),
+            ALL.map(name).join(", ")
+        )
+    })
 }
 
 fn press(button: Button, after: Duration, time: Duration) -> Vec<(Duration, Signal)> {
-    let key = |pressed| Signal::Key { name: format!("button-{}", name(button)), pressed };
+    let key = |pressed| Signal::Key {
+        name: format!("button-{}", name(button)),
+        pressed,
+    };
     vec![(after, key(true)), (after + time, key(false))]
 }
 
@@ -197,7 +236,11 @@ mod tests {
     fn played(text: &str) -> Vec<Event> {
         let script = Script::parse(text, "demo.txt").unwrap();
         let (start, mut gestures) = (Instant::now(), Gestures::new(Bindings::default(), Timing::default(), [Button::D]));
-        let mut events: Vec<Event> = script.steps().iter().flat_map(|(at, signal)| gestures.signal(signal, start + *at)).collect();
+        let mut events: Vec<Event> = script
+            .steps()
+            .iter()
+            .flat_map(|(at, signal)| gestures.signal(signal, start + *at))
+            .collect();
         events.extend(gestures.tick(start + script.length() + Duration::from_secs(1)));
         events
     }
@@ -226,7 +269,11 @@ mod tests {
             ]
         );
         assert_eq!(played("0 hold next 0.7").len(), 1, "long");
-        assert_eq!(played("3 press b\n1 press a")[0], press(Button::A, Gesture::Short), "in the order of time");
+        assert_eq!(
+            played("3 press b\n1 press a")[0],
+            press(Button::A, Gesture::Short),
+            "in the order of time"
+        );
     }
 
     #[test]
@@ -247,7 +294,10 @@ mod tests {
             ("1", "'' is nothing that a script can do"),
         ] {
             let error = Script::parse(&format!("0 press a\n{line}"), "demo.txt").unwrap_err().to_string();
-            assert!(error.starts_with("demo.txt: line 2: ") && error.contains(expected), "{line}: {error}");
+            assert!(
+                error.starts_with("demo.txt: line 2: ") && error.contains(expected),
+                "{line}: {error}"
+            );
         }
     }
 

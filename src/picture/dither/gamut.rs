@@ -67,7 +67,11 @@ impl Gamut {
     fn share(&self, point: [f64; 3], grey: f64) -> f64 {
         let excess = |facet: &Facet| {
             let (here, there) = (dot(facet.normal, point), dot(facet.normal, [grey; 3]));
-            if here > facet.distance && here > there { (here - facet.distance) / (here - there) } else { 0.0 }
+            if here > facet.distance && here > there {
+                (here - facet.distance) / (here - there)
+            } else {
+                0.0
+            }
         };
         self.facets.iter().map(excess).fold(0.0, f64::max).min(1.0)
     }
@@ -112,7 +116,10 @@ fn facet([a, b, c]: [[f64; 3]; 3], points: &[[f64; 3]]) -> Option<Facet> {
         (false, true) => normal.map(|value| -value),
         _ => return None,
     };
-    Some(Facet { normal: outward, distance: dot(outward, a) + 0.5 })
+    Some(Facet {
+        normal: outward,
+        distance: dot(outward, a) + 0.5,
+    })
 }
 
 fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {

@@ -109,12 +109,19 @@ impl Palette {
             });
         }
         let [black, white, ..] = *measured else {
-            return Err(PaletteError::Number { expected: 2, given: measured.len(), inks: "black, white".into() });
+            return Err(PaletteError::Number {
+                expected: 2,
+                given: measured.len(),
+                inks: "black, white".into(),
+            });
         };
         if black.iter().zip(&white).any(|(black, white)| white <= black) {
             return Err(PaletteError::WhiteNotLighter { white, black });
         }
-        self.inks.iter_mut().zip(measured).for_each(|(ink, &measured)| ink.measured = measured);
+        self.inks
+            .iter_mut()
+            .zip(measured)
+            .for_each(|(ink, &measured)| ink.measured = measured);
         Ok(self)
     }
 

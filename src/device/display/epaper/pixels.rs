@@ -28,7 +28,12 @@ pub(super) fn encode(inks: &[u8], specification: &Specification) -> Vec<u8> {
 /// The smallest part, in whole bytes across, in which two memories of one bit a pixel differ.
 pub(super) fn changed_bits(old: &[u8], new: &[u8], memory: Size) -> Rectangle {
     let line = memory.width as usize / 8;
-    let places = old.iter().zip(new).enumerate().filter(|(_, (old, new))| old != new).map(|(at, _)| (at % line, at / line));
+    let places = old
+        .iter()
+        .zip(new)
+        .enumerate()
+        .filter(|(_, (old, new))| old != new)
+        .map(|(at, _)| (at % line, at / line));
     let bounds = places.fold(None, |bounds: Option<[usize; 4]>, (x, y)| {
         let [left, top, right, bottom] = bounds.unwrap_or([x, y, x, y]);
         Some([left.min(x), top.min(y), right.max(x), bottom.max(y)])
@@ -43,7 +48,10 @@ pub(super) fn changed_bits(old: &[u8], new: &[u8], memory: Size) -> Rectangle {
 pub(super) fn cut_bits(pixels: &[u8], memory: Size, part: Rectangle) -> Vec<u8> {
     let line = memory.width as usize / 8;
     let (left, width) = (part.top_left.x as usize / 8, part.size.width as usize / 8);
-    let rows = pixels.chunks_exact(line).skip(part.top_left.y as usize).take(part.size.height as usize);
+    let rows = pixels
+        .chunks_exact(line)
+        .skip(part.top_left.y as usize)
+        .take(part.size.height as usize);
     rows.flat_map(|row| &row[left..left + width]).copied().collect()
 }
 
