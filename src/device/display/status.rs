@@ -61,17 +61,17 @@ impl StatusDisplay<linux_embedded_hal::I2cdev> {
 impl<Bus: I2c> StatusDisplay<Bus> {
     /// The display on a bus. Sends nothing yet.
     pub fn new(bus: Bus, address: u8, rotation: Rotation, shades: Shades) -> Self {
-        let (turned, size) = match rotation {
-            Rotation::None => (DisplayRotation::Rotate0, SIZE),
-            Rotation::Quarter => (DisplayRotation::Rotate90, Size::new(SIZE.height, SIZE.width)),
-            Rotation::Half => (DisplayRotation::Rotate180, SIZE),
-            Rotation::ThreeQuarters => (DisplayRotation::Rotate270, Size::new(SIZE.height, SIZE.width)),
+        let turned = match rotation {
+            Rotation::None => DisplayRotation::Rotate0,
+            Rotation::Quarter => DisplayRotation::Rotate90,
+            Rotation::Half => DisplayRotation::Rotate180,
+            Rotation::ThreeQuarters => DisplayRotation::Rotate270,
         };
         let interface = I2CDisplayInterface::new_custom_address(bus, address);
         StatusDisplay {
             panel: Panel {
                 name: format!("ssd1306 at {address:#04x}"),
-                size,
+                size: rotation.size(SIZE),
                 colours: Colours::Mono,
                 refresh: std::time::Duration::ZERO,
                 minimum_interval: std::time::Duration::ZERO,

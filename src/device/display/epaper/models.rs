@@ -160,10 +160,7 @@ impl Model {
     /// Width and height as it is looked at, unrotated, in pixels.
     pub fn size(self) -> Size {
         let specification = self.specification();
-        match specification.turned {
-            Rotation::None | Rotation::Half => specification.memory,
-            Rotation::Quarter | Rotation::ThreeQuarters => Size::new(specification.memory.height, specification.memory.width),
-        }
+        specification.turned.size(specification.memory)
     }
 
     /// Its inks.

@@ -65,15 +65,12 @@ pub(super) fn window(part: Rectangle) -> Vec<u8> {
 
 /// Rows of `width` pixels, rotated clockwise, and their new width.
 pub(super) fn turn(inks: &[u8], width: usize, rotation: Rotation) -> (Vec<u8>, usize) {
-    let height = inks.len() / width.max(1);
-    let columns = |top_to_bottom: bool| {
-        let column = move |x: usize| (0..height).map(move |y| inks[if top_to_bottom { y } else { height - 1 - y } * width + x]);
-        column
-    };
-    match rotation {
-        Rotation::None => (inks.to_vec(), width),
-        Rotation::Half => (inks.iter().rev().copied().collect(), width),
-        Rotation::Quarter => ((0..width).flat_map(columns(false)).collect(), height),
-        Rotation::ThreeQuarters => ((0..width).rev().flat_map(columns(true)).collect(), height),
+    let size = Size::new(width as u32, (inks.len() / width.max(1)) as u32);
+    let memory = rotation.size(size);
+    let mut turned = vec![WHITE; inks.len()];
+    for (&ink, point) in inks.iter().zip(Rectangle::new(Point::zero(), size).points()) {
+        let place = rotation.point(point, memory);
+        turned[place.y as usize * memory.width as usize + place.x as usize] = ink;
     }
+    (turned, memory.width as usize)
 }

@@ -59,10 +59,7 @@ impl Options {
         let (size, is_mono) = (self.model.size(), self.palette.inks().len() == 2);
         Panel {
             name: format!("e-paper {}", self.model.name()),
-            size: match self.rotation {
-                Rotation::None | Rotation::Half => size,
-                Rotation::Quarter | Rotation::ThreeQuarters => Size::new(size.height, size.width),
-            },
+            size: self.rotation.size(size),
             colours: if is_mono {
                 Colours::Mono
             } else {
