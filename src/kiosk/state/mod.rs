@@ -207,6 +207,11 @@ impl Machine {
         [self.mode.deadline(&self.desk, now), idle, notice].into_iter().flatten().min()
     }
 
+    /// Whether something is being drawn, asked for or not.
+    pub fn is_drawing(&self) -> bool {
+        self.desk.stage_began().is_some()
+    }
+
     /// What is to be seen.
     pub fn view(&self, now: Duration) -> View {
         let language = self.desk.wish_language();
