@@ -139,7 +139,7 @@ fn folder_of_pictures(settings: &DisplaySettings, folder: Option<&Path>, most: u
 
 #[cfg(all(target_os = "linux", feature = "spi-tft"))]
 fn spi(settings: &DisplaySettings, panel: &str) -> Opened {
-    use super::spi_tft::{self, Glass, Model, Wiring};
+    use super::spi_tft::{self, Glass, Model};
     use embedded_graphics::prelude::Point;
     let models = [Model::St7789, Model::Ili9341, Model::Gc9a01];
     let model = models.into_iter().find(|model| model.name() == panel);
@@ -154,17 +154,21 @@ fn spi(settings: &DisplaySettings, panel: &str) -> Opened {
         rotation: settings.rotation,
         ..usual
     };
-    let usual = Wiring::default();
-    let wiring = Wiring {
-        spi: settings.spi.clone().unwrap_or(usual.spi),
+    spi_tft::open(glass, &spi_wiring(settings))
+}
+
+#[cfg(all(target_os = "linux", feature = "spi-tft"))]
+fn spi_wiring(settings: &DisplaySettings) -> super::spi_tft::Wiring {
+    let usual = super::spi_tft::Wiring::default();
+    super::spi_tft::Wiring {
+        spi: settings.spi_or_usual(),
         gpio: settings.gpio,
         chip: settings.chip.clone(),
         data_command: settings.data_command.unwrap_or(usual.data_command),
         reset: settings.reset.or(usual.reset),
         backlight: settings.backlight.or(usual.backlight),
         speed: settings.speed.unwrap_or(usual.speed),
-    };
-    spi_tft::open(glass, &wiring)
+    }
 }
 
 #[cfg(not(all(target_os = "linux", feature = "spi-tft")))]
@@ -174,11 +178,21 @@ fn spi(_: &DisplaySettings, panel: &str) -> Opened {
 
 #[cfg(all(target_os = "linux", feature = "e-paper"))]
 fn epaper(settings: &DisplaySettings, name: &str) -> Opened {
-    use super::epaper::{EPaper, Options, Wiring};
+    use super::epaper::{EPaper, Options};
     let model = epaper_model(settings, name)?;
-    let usual = Wiring::of(model);
-    let wiring = Wiring {
-        spi: settings.spi.clone().unwrap_or(usual.spi),
+    let mut options = Options::new(model);
+    options.rotation = settings.rotation;
+    if let Some(saturation) = settings.saturation {
+        options.dithering.saturation = saturation;
+    }
+    Ok(Box::new(EPaper::start(options, epaper_wiring(settings, model).open()?)?))
+}
+
+#[cfg(all(target_os = "linux", feature = "e-paper"))]
+fn epaper_wiring(settings: &DisplaySettings, model: super::epaper::Model) -> super::epaper::Wiring {
+    let usual = super::epaper::Wiring::of(model);
+    super::epaper::Wiring {
+        spi: settings.spi_or_usual(),
         chip: settings.chip.clone(),
         data_command: settings.data_command.unwrap_or(usual.data_command),
         reset: settings.reset.unwrap_or(usual.reset),
@@ -186,13 +200,7 @@ fn epaper(settings: &DisplaySettings, name: &str) -> Opened {
         chip_select: settings.chip_select.or(usual.chip_select),
         speed: settings.speed.unwrap_or(usual.speed),
         ..usual
-    };
-    let mut options = Options::new(model);
-    options.rotation = settings.rotation;
-    if let Some(saturation) = settings.saturation {
-        options.dithering.saturation = saturation;
     }
-    Ok(Box::new(EPaper::start(options, wiring.open()?)?))
 }
 
 /// The model of a name; `inky` asks the panel's own memory.
@@ -201,8 +209,8 @@ fn epaper_model(settings: &DisplaySettings, name: &str) -> Result<super::epaper:
     use super::epaper::{Model, identify};
     let display = format!("epaper:{name}");
     if name == "inky" {
-        let bus = settings.i2c.as_deref().unwrap_or(Path::new("/dev/i2c-1"));
-        return identify(&mut crate::device::i2c::open(bus)?).ok_or_else(|| {
+        let bus = settings.i2c_or_usual();
+        return identify(&mut crate::device::i2c::open(&bus)?).ok_or_else(|| {
             let problem = format!("no Inky that is known answers on {}", bus.display());
             DisplayError::absent(display, problem, "name its model")
         });
@@ -222,15 +230,32 @@ fn epaper(_: &DisplaySettings, name: &str) -> Opened {
 #[cfg(all(target_os = "linux", feature = "status-display"))]
 fn ssd1306(settings: &DisplaySettings) -> Opened {
     use super::status::{ADDRESS, Shades, StatusDisplay};
-    let bus = settings.i2c.as_deref().unwrap_or(Path::new("/dev/i2c-1"));
+    let bus = settings.i2c_or_usual();
     let address = settings.address.unwrap_or(ADDRESS);
-    let display = StatusDisplay::open(bus, address, settings.rotation, Shades::default())?;
+    let display = StatusDisplay::open(&bus, address, settings.rotation, Shades::default())?;
     Ok(Box::new(display))
 }
 
 #[cfg(not(all(target_os = "linux", feature = "status-display")))]
 fn ssd1306(_: &DisplaySettings) -> Opened {
     not_built("ssd1306", "status-display")
+}
+
+/// The GPIO lines that a display takes and what for, those included that the settings leave out. None for displays that
+/// need none, and for kinds that this program was built without.
+pub fn pins(settings: &DisplaySettings) -> Vec<(u32, &'static str)> {
+    match &settings.kind {
+        #[cfg(all(target_os = "linux", feature = "spi-tft"))]
+        DisplayKind::Spi(_) => spi_wiring(settings).pins(),
+        #[cfg(all(target_os = "linux", feature = "e-paper"))]
+        DisplayKind::EPaper(name) => {
+            // Which Inky it is makes no difference: all are wired alike.
+            let named = |model: &super::epaper::Model| model.name() == name || name == "inky" && model.is_inky();
+            let model = super::epaper::Model::ALL.into_iter().find(named);
+            model.map(|model| epaper_wiring(settings, model).pins()).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A display, or a bus for one, that this machine has.

@@ -180,7 +180,7 @@ pub enum Gpio {
 
 /// A display and how it is attached. What is left out is as usual for its kind.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub struct DisplaySettings {
     /// Which display.
     pub kind: DisplayKind,
@@ -230,6 +230,16 @@ impl DisplaySettings {
             kind,
             ..DisplaySettings::default()
         }
+    }
+
+    /// The bus of a panel on SPI, and its chip select.
+    pub fn spi_or_usual(&self) -> PathBuf {
+        self.spi.clone().unwrap_or_else(|| "/dev/spidev0.0".into())
+    }
+
+    /// The bus of a display on I²C.
+    pub fn i2c_or_usual(&self) -> PathBuf {
+        self.i2c.clone().unwrap_or_else(|| "/dev/i2c-1".into())
     }
 
     /// The size that is asked for, or another.
@@ -298,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_settings_file_holds_them() {
-        let text = "kind = \"spi:gc9a01\"\nrotation = 90\nsize = \"240x240\"\ndata-command = 9\ngpio = \"rppal\"\noffset = [0, 0]\n";
+        let text = "kind = \"spi:gc9a01\"\nrotation = 90\nsize = \"240x240\"\ndata_command = 9\ngpio = \"rppal\"\noffset = [0, 0]\n";
         let settings: DisplaySettings = toml::from_str(text).unwrap();
         assert_eq!(settings.kind, DisplayKind::Spi("gc9a01".into()));
         assert_eq!(settings.size_or(Size::zero()), Size::new(240, 240));

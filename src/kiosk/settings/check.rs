@@ -5,16 +5,13 @@ use std::collections::BTreeMap;
 use super::faults::suggest;
 use super::header::LAST_LINE;
 use super::{ButtonDriver, Settings};
+use crate::device::display::DisplayKind;
 use crate::pack::Manifest;
 use crate::picture::Background;
 
 /// A field's path and what is wrong with it.
 pub(super) type Problem = (String, String);
 
-/// Kinds of displays before their colon.
-const DISPLAYS: [&str; 8] = ["auto", "kms", "framebuffer", "window", "terminal", "png", "spi", "epaper"];
-const STATUS_DISPLAYS: [&str; 2] = ["none", "ssd1306"];
-const ROTATIONS: [u16; 4] = [0, 90, 180, 270];
 /// The most lines of a GPIO chip that is named.
 const CHIP_LINES: u32 = 512;
 
@@ -34,30 +31,22 @@ impl Settings {
     }
 
     fn check_displays(&self, problems: &mut Problems) {
-        let display = &self.display;
-        let kind = display.kind.split(':').next().unwrap_or_default();
-        problems.known(kind, &DISPLAYS, "display.kind");
-        problems.known(&self.status.kind, &STATUS_DISPLAYS, "status.kind");
-        for (field, rotation) in [("display.rotation", display.rotation), ("status.rotation", self.status.rotation)] {
-            problems.require(ROTATIONS.contains(&rotation), field, || {
-                format!("{rotation} is none of 0, 90, 180 and 270 degrees")
-            });
+        let displays = [("display", Some(&self.display)), ("status", self.status.as_ref())];
+        for (table, display) in displays.into_iter().filter_map(|(table, display)| Some((table, display?))) {
+            if let Some(saturation) = display.saturation {
+                problems.range(saturation, 0.0, 1.0, &format!("{table}.saturation"), "");
+            }
+            if let Some(speed) = display.speed {
+                problems.range(speed, 100_000, 125_000_000, &format!("{table}.speed"), " Hz");
+            }
+            if let Some(address) = display.address {
+                problems.range(address, 3, 0x77, &format!("{table}.address"), "");
+            }
         }
-        if let Some(size) = &display.size {
-            problems.require(sides(size).is_some(), "display.size", || {
-                format!("'{size}' is no size; write it as 800x480, each side from 16 to 8192 pixels")
-            });
-        }
-        problems.require(display.brightness > 0.0 && display.brightness <= 1.0, "display.brightness", || {
-            format!("{} is not above 0 and up to 1", display.brightness)
+        let chosen = self.status.as_ref().is_none_or(|status| status.kind != DisplayKind::Auto);
+        problems.require(chosen, "status.kind", || {
+            "which display? A second one is not looked for; write ssd1306".into()
         });
-        if let Some(saturation) = display.saturation {
-            problems.range(saturation, 0.0, 1.0, "display.saturation", "");
-        }
-        if let Some(speed) = display.speed {
-            problems.range(speed, 0.1, 125.0, "display.speed", " MHz");
-        }
-        problems.range(u32::from(self.status.address), 3, 0x77, "status.address", "");
     }
 
     fn check_buttons(&self, problems: &mut Problems) {
@@ -82,7 +71,7 @@ impl Settings {
         let chip = self.buttons.chip.as_str();
         let on_header = chip == "auto" || chip.ends_with("gpiochip0") || self.buttons.driver == ButtonDriver::Rppal;
         let mut uses = self.bus_lines();
-        for named in self.named_lines() {
+        for named in self.lines() {
             let last = if on_header || named.field.starts_with("display") {
                 u32::from(LAST_LINE)
             } else {
@@ -135,10 +124,14 @@ impl Settings {
         let schedule = &self.schedule;
         problems.range(schedule.sleep_after, 0, 10_080, "schedule.sleep_after", " minutes");
         problems.range(schedule.wake_for, 0, 1440, "schedule.wake_for", " minutes");
-        let brightness = schedule.night_brightness;
-        problems.require(brightness > 0.0 && brightness <= 1.0, "schedule.night_brightness", || {
-            format!("{brightness} is not above 0 and up to 1; hours without a display are written under [schedule]")
-        });
+        for (field, brightness) in [
+            ("schedule.day_brightness", schedule.day_brightness),
+            ("schedule.night_brightness", schedule.night_brightness),
+        ] {
+            problems.require(brightness > 0.0 && brightness <= 1.0, field, || {
+                format!("{brightness} is not above 0 and up to 1; hours without a display are written under [schedule]")
+            });
+        }
         if let Some(name) = schedule.time_zone.as_deref().filter(|name| jiff::tz::TimeZone::get(name).is_err()) {
             let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.as_str().to_owned()).collect();
             let zones: Vec<&str> = zones.iter().map(String::as_str).collect();
@@ -201,13 +194,6 @@ pub(super) fn pack(settings: &Settings, manifest: &Manifest) -> Vec<Problem> {
         problems.known(style, &names, &field);
     }
     problems.0
-}
-
-/// `800x480` as numbers.
-pub(super) fn sides(text: &str) -> Option<(u32, u32)> {
-    let (width, height) = text.split_once(['x', '×'])?;
-    let side = |text: &str| text.trim().parse().ok().filter(|side| (16..=8192).contains(side));
-    Some((side(width)?, side(height)?))
 }
 
 #[derive(Default)]

@@ -73,82 +73,6 @@ impl Language {
     }
 }
 
-/// `[display]`
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DisplaySettings {
-    /// `auto`, `kms`, `framebuffer`, `window`, `terminal`, `png`, `spi:MODEL` or `epaper:MODEL`; some take a place after
-    /// a colon, such as `kms:HDMI-A-1`.
-    pub kind: String,
-    /// Width and height in pixels before rotation, as `800x480`: for windows, pictures in a folder and SPI panels of
-    /// other than their usual size.
-    pub size: Option<String>,
-    /// How the picture is turned clockwise to be upright, in degrees: 0, 90, 180 or 270.
-    pub rotation: u16,
-    /// Brightness by day, above 0 and up to 1.
-    pub brightness: f32,
-    /// Device file of the SPI bus and its chip select.
-    pub spi: String,
-    /// Speed of the SPI bus in MHz; the panel's usual one where nothing is said.
-    pub speed: Option<f32>,
-    /// GPIO line that tells data from commands.
-    pub dc: Option<u8>,
-    /// GPIO line that resets the panel.
-    pub reset: Option<u8>,
-    /// GPIO line by which an e-paper panel says that it is busy.
-    pub busy: Option<u8>,
-    /// GPIO line of the backlight.
-    pub backlight: Option<u8>,
-    /// GPIO line used as chip select where the bus does not drive its own (`dtoverlay=spi0-0cs`).
-    pub chip_select: Option<u8>,
-    /// Colour saturation on e-paper, 0 to 1: 0 takes the inks as they look, 1 as they are called.
-    pub saturation: Option<f32>,
-}
-
-impl Default for DisplaySettings {
-    fn default() -> Self {
-        Self {
-            kind: "auto".into(),
-            size: None,
-            rotation: 0,
-            brightness: 1.0,
-            spi: "/dev/spidev0.0".into(),
-            speed: None,
-            dc: None,
-            reset: None,
-            busy: None,
-            backlight: None,
-            chip_select: None,
-            saturation: None,
-        }
-    }
-}
-
-/// `[status]`
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StatusSettings {
-    /// `none` or `ssd1306`.
-    pub kind: String,
-    /// Device file of the I²C bus.
-    pub i2c: String,
-    /// Address on the bus, 0x03 to 0x77.
-    pub address: u8,
-    /// As [`DisplaySettings::rotation`].
-    pub rotation: u16,
-}
-
-impl Default for StatusSettings {
-    fn default() -> Self {
-        Self {
-            kind: "none".into(),
-            i2c: "/dev/i2c-1".into(),
-            address: 0x3c,
-            rotation: 0,
-        }
-    }
-}
-
 /// Which driver reads buttons on GPIO lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -336,6 +260,8 @@ pub struct ScheduleSettings {
     pub sleep_after: u32,
     /// Minutes that a press wakes the kiosk for outside its hours, 0 to sleep on.
     pub wake_for: u32,
+    /// Brightness by day, above 0 and up to 1.
+    pub day_brightness: f32,
     /// When the display is dimmed, such as `21:00-07:00`.
     pub night: Option<Span>,
     /// Brightness at night, above 0 and up to 1.
@@ -358,6 +284,7 @@ impl Default for ScheduleSettings {
             time_zone: None,
             sleep_after: 0,
             wake_for: 5,
+            day_brightness: 1.0,
             night: None,
             night_brightness: 0.3,
         }

@@ -1,6 +1,9 @@
 //! Lines of the 40-pin header: who uses which, so that no two parts of the settings take the same.
 
+use std::path::Path;
+
 use super::{ButtonSettings, Settings};
+use crate::device::display::{DisplayKind, DisplaySettings, probe};
 
 /// Lines that the header of a Raspberry Pi has: 0 to this.
 pub(super) const LAST_LINE: u8 = 27;
@@ -52,65 +55,27 @@ impl ButtonSettings {
 }
 
 impl Settings {
-    /// Lines that fields name.
-    pub(super) fn named_lines(&self) -> Vec<Use> {
-        let display = &self.display;
-        let pins = [
-            ("dc", display.dc),
-            ("reset", display.reset),
-            ("busy", display.busy),
-            ("backlight", display.backlight),
-            ("chip_select", display.chip_select),
-        ];
-        let mut uses: Vec<Use> = pins
-            .iter()
-            .filter_map(|&(name, pin)| field(&format!("display.{name}"), pin?))
-            .collect();
+    /// Lines that displays, buttons, encoder and sensor take.
+    pub(super) fn lines(&self) -> Vec<Use> {
+        let mut uses = display_lines("display", &self.display);
+        uses.extend(self.status.iter().flat_map(|status| display_lines("status", status)));
         for (name, keys) in self.buttons.lists() {
             let lines = keys.iter().enumerate().filter_map(|(index, key)| Some((index, line(key)?)));
-            uses.extend(lines.map(|(index, line)| named(&format!("buttons.{name}[{index}]"), line)));
+            uses.extend(lines.map(|(index, line)| named(format!("buttons.{name}[{index}]"), line)));
         }
         let encoder = self.buttons.encoder.iter().flatten().enumerate();
-        uses.extend(encoder.filter_map(|(index, &pin)| field(&format!("buttons.encoder[{index}]"), pin)));
-        uses.extend(self.buttons.motion.and_then(|pin| field("buttons.motion", pin)));
+        uses.extend(encoder.map(|(index, &pin)| named(format!("buttons.encoder[{index}]"), pin.into())));
+        uses.extend(self.buttons.motion.map(|pin| named("buttons.motion".into(), pin.into())));
         uses
     }
 
     /// Lines of buses that the displays take, as the header of a Raspberry Pi has them.
     pub(super) fn bus_lines(&self) -> Vec<Use> {
-        let mut uses = Vec::new();
-        let kind = self.display.kind.as_str();
-        if kind.starts_with("spi") || kind.starts_with("epaper") {
-            let taken = |line: u32, purpose: &str| Use {
-                line,
-                field: "display.spi".into(),
-                purpose: format!("{purpose} of {}, which display.kind = \"{kind}\" uses", self.display.spi),
-            };
-            let (clock, data, selects) = if self.display.spi.contains("spidev1.") {
-                (21, 20, [18, 17, 16])
-            } else {
-                (11, 10, [8, 7, 0])
-            };
-            uses.extend([taken(clock, "the clock"), taken(data, "the data line")]);
-            let number = self.display.spi.rsplit('.').next().and_then(|number| number.parse::<usize>().ok());
-            if self.display.chip_select.is_none()
-                && let Some(&select) = number.and_then(|number| selects.get(number)).filter(|&&select| select > 0)
-            {
-                uses.push(taken(select, "the chip select"));
-            }
-        }
-        if self.status.kind != "none" && self.status.i2c == "/dev/i2c-1" {
-            let taken = |line: u32, purpose: &str| Use {
-                line,
-                field: "status.i2c".into(),
-                purpose: format!(
-                    "{purpose} of {}, which status.kind = \"{}\" uses",
-                    self.status.i2c, self.status.kind
-                ),
-            };
-            uses.extend([taken(2, "the data line"), taken(3, "the clock")]);
-        }
-        uses
+        let displays = [("display", Some(&self.display)), ("status", self.status.as_ref())];
+        displays
+            .into_iter()
+            .flat_map(|(table, display)| display.map(|display| bus_lines(table, display)).unwrap_or_default())
+            .collect()
     }
 
     /// Takes lines away from lists of keys that nobody wrote where something else uses them.
@@ -123,7 +88,7 @@ impl Settings {
                 list.clear();
             }
         }
-        taken.extend(own.named_lines().into_iter().map(|named| named.line));
+        taken.extend(own.lines().into_iter().map(|named| named.line));
         for (list, (_, usual)) in self.buttons.lists_mut().into_iter().zip(usual.lists()) {
             if list == usual {
                 list.retain(|key| line(key).is_none_or(|line| !taken.contains(&line)));
@@ -132,14 +97,64 @@ impl Settings {
     }
 }
 
-fn field(path: &str, line: u8) -> Option<Use> {
-    Some(named(path, line.into()))
-}
-
-fn named(path: &str, line: u32) -> Use {
+fn named(field: String, line: u32) -> Use {
     Use {
         line,
-        field: path.to_owned(),
-        purpose: format!("the line of {path}"),
+        purpose: format!("the line of {field}"),
+        field,
+    }
+}
+
+/// Lines that a display takes by itself; those that nobody set belong to the field `kind`.
+fn display_lines(table: &str, display: &DisplaySettings) -> Vec<Use> {
+    let set = [
+        ("data/command", "data_command", display.data_command),
+        ("reset", "reset", display.reset),
+        ("busy", "busy", display.busy),
+        ("backlight", "backlight", display.backlight),
+        ("chip select", "chip_select", display.chip_select),
+    ];
+    let pins = probe::pins(display).into_iter();
+    let described = pins.map(|(line, purpose)| {
+        let field = set.iter().find(|(name, _, pin)| *name == purpose && pin.is_some());
+        match field {
+            Some((_, field, _)) => named(format!("{table}.{field}"), line),
+            None => Use {
+                line,
+                field: format!("{table}.kind"),
+                purpose: format!("the {purpose} line of {}", display.kind),
+            },
+        }
+    });
+    described.collect()
+}
+
+fn bus_lines(table: &str, display: &DisplaySettings) -> Vec<Use> {
+    let (spi, i2c) = (display.spi_or_usual(), display.i2c_or_usual());
+    let taken = |bus: &Path, field: &str, line: u32, part: &str| Use {
+        line,
+        field: format!("{table}.{field}"),
+        purpose: format!("the {part} of {}, which {} uses", bus.display(), display.kind),
+    };
+    match &display.kind {
+        DisplayKind::Spi(_) | DisplayKind::EPaper(_) => {
+            let (clock, data, selects) = if spi.to_string_lossy().contains("spidev1.") {
+                (21, 20, &[18, 17, 16][..])
+            } else {
+                (11, 10, &[8, 7][..])
+            };
+            let number = spi.extension().and_then(|number| number.to_str()?.parse::<usize>().ok());
+            let select = number
+                .and_then(|number| selects.get(number))
+                .filter(|_| display.chip_select.is_none());
+            let wires = [(clock, "clock"), (data, "data line")]
+                .into_iter()
+                .chain(select.map(|&line| (line, "chip select")));
+            wires.map(|(line, part)| taken(&spi, "spi", line, part)).collect()
+        }
+        DisplayKind::Ssd1306 if i2c == Path::new("/dev/i2c-1") => {
+            vec![taken(&i2c, "i2c", 2, "data line"), taken(&i2c, "i2c", 3, "clock")]
+        }
+        _ => Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! The settings: one TOML file, everything in it optional. Owns their form, their defaults, the checks that need no
 //! device, and errors that point into the file. Depends on [`super::schedule`] for the form of times; knows displays
-//! and buttons by the names of their kinds and keys only.
+//! by their own settings and buttons by the names of their keys.
 //!
 //! `kiosk.toml` beside this module documents every field and equals the defaults ([`EXAMPLE`]).
 
@@ -11,14 +11,15 @@ mod header;
 
 pub use faults::{Fault, SettingsError};
 pub use fields::{
-    AttractSettings, BatterySettings, ButtonDriver, ButtonSettings, DisplaySettings, DrawSettings, FilterSettings, GallerySettings,
-    HeatSettings, Language, Pull, ScheduleSettings, StatusSettings,
+    AttractSettings, BatterySettings, ButtonDriver, ButtonSettings, DrawSettings, FilterSettings, GallerySettings, HeatSettings, Language,
+    Pull, ScheduleSettings,
 };
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::display::DisplaySettings;
 use crate::pack::Manifest;
 
 /// A settings file in which every field is explained and has its default value.
@@ -38,8 +39,9 @@ pub struct Settings {
     pub font: Option<PathBuf>,
     /// The display.
     pub display: DisplaySettings,
-    /// A second, small display that tells what goes on.
-    pub status: StatusSettings,
+    /// A second, small display that tells what goes on, such as an SSD1306.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<DisplaySettings>,
     /// Buttons, wheel and motion sensor.
     pub buttons: ButtonSettings,
     /// What is drawn and how.
