@@ -14,10 +14,8 @@ use crate::bench::PeakMemory;
 use crate::diffusion::{Generation, Observer, Pipeline, Progress, Prompt, PromptReader, Request, choose_style};
 use crate::engine::{Engine, Residency};
 use crate::pack::Pack;
-use crate::picture::{Background, Picture, PngError, Provenance, Resampling, png, scale};
+use crate::picture::{Background, Picture, PngError, Provenance, Resampling, file_name, png, scale};
 
-/// Longest name that is made from a prompt, in characters.
-const NAME_LENGTH: usize = 48;
 /// Styles whose pictures are enlarged by whole pixels.
 const SPRITES: &str = "pixel";
 
@@ -236,22 +234,6 @@ fn files(arguments: &Arguments, plan: &Plan) -> Result<Vec<PathBuf>, CliError> {
     }
 }
 
-/// A file name of a prompt: its letters and digits in any script, joined by hyphens.
-fn file_name(prompt: &str) -> String {
-    let words = prompt
-        .split(|character: char| !character.is_alphanumeric())
-        .filter(|word| !word.is_empty());
-    let name: String = words
-        .collect::<Vec<_>>()
-        .join("-")
-        .to_lowercase()
-        .chars()
-        .take(NAME_LENGTH)
-        .collect();
-    let name = name.trim_end_matches('-');
-    if name.is_empty() { "picture".into() } else { name.to_owned() }
-}
-
 /// The folder for each step's picture, made where it is missing.
 fn previews(arguments: &Arguments) -> Result<Option<PathBuf>, CliError> {
     if matches!(arguments.preview.as_str(), "auto" | "none") {
@@ -354,19 +336,5 @@ impl Observer for Watch {
         if let Err(error) = png::write(&picture, &file, None, true) {
             log::warn!("{error}");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_come_from_prompts() {
-        assert_eq!(file_name("a smiling cat, 3d style"), "a-smiling-cat-3d-style");
-        assert_eq!(file_name("../..//etc/passwd"), "etc-passwd");
-        assert_eq!(file_name("红苹果!"), "红苹果");
-        assert_eq!(file_name("!!!"), "picture");
-        assert!(file_name(&"long ".repeat(100)).chars().count() <= NAME_LENGTH);
     }
 }

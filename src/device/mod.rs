@@ -3,7 +3,13 @@
 //! [`crate::picture`] for its palettes and files.
 //!
 //! * [`display`]: one frame in memory that everything is drawn into, and the panels that show it.
+//! * [`board`]: which board this is.
 //! * [`buttons`]: keys, pins, wheels, touch and motion, and what presses they make.
 
+pub mod board;
 pub mod buttons;
 pub mod display;
+#[cfg(all(any(feature = "e-paper", feature = "status-display"), target_os = "linux"))]
+pub mod i2c;
+#[cfg(all(any(feature = "gpio", feature = "e-paper", feature = "spi-tft"), target_os = "linux"))]
+pub mod lines;

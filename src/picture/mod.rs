@@ -6,8 +6,10 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`background`] | puts a colour or a gradient behind a picture |
+//! | [`dither`] | turns a picture into the few inks of an e-paper panel |
 //! | [`scale`] | enlarges and shrinks, smoothly or in whole pixels |
 //! | [`png`] | writes and reads PNG files |
+//! | [`file_name`] | a file's name from a prompt |
 //! | [`provenance`] | the record of what made a picture, kept inside its file |
 //! | [`preview`] | shows a picture in a terminal |
 //! | [`sheet`] | lays several pictures out in a grid |
@@ -18,6 +20,8 @@
 
 pub mod background;
 mod colours;
+pub mod dither;
+mod naming;
 mod parameters;
 pub mod png;
 pub mod preview;
@@ -27,6 +31,7 @@ pub mod sheet;
 mod xmp;
 
 pub use background::{Background, BackgroundError};
+pub use naming::file_name;
 pub use png::{PngContents, PngError};
 pub use preview::{Colours, PreviewError, Protocol};
 pub use provenance::{Provenance, verify};

@@ -4,12 +4,17 @@
 //! of a record. A written picture carries three text chunks: `inkstone` (the record as JSON), `parameters` (the same
 //! for other programs) and `XML:com.adobe.xmp` (with the IPTC mark of a picture that a trained model made).
 
+mod glance;
+mod place;
+
+pub use glance::glance;
+pub use place::{is_unfinished, sync_folder};
+
 use super::{MAX_PIXELS, Picture, PictureError, Provenance, parameters, xmp};
 use ::png as codec;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Seek, Write};
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 use thiserror::Error;
 
 /// Text chunk with the record as JSON.
@@ -20,7 +25,6 @@ const PARAMETERS: &str = "parameters";
 const XMP: &str = "XML:com.adobe.xmp";
 /// The most memory, in bytes, for one text chunk that is compressed in the file.
 const MAX_TEXT: usize = 4 << 20;
-
 /// Why a picture could not be written or read. [`PngError::is_input_fault`] tells the user's part from the machine's.
 #[derive(Debug, Error)]
 pub enum PngError {
@@ -162,13 +166,16 @@ pub fn encode(picture: &Picture, provenance: Option<&Provenance>) -> Result<Vec<
 /// When the file exists and `overwrite` is false, when it cannot be written, and when the disk is full. Nothing new is
 /// left behind then.
 pub fn write(picture: &Picture, path: &Path, provenance: Option<&Provenance>, overwrite: bool) -> Result<(), PngError> {
-    let target = target(path, overwrite)?;
-    let bytes = encode(picture, provenance)?;
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    replace(&target, folder, &bytes, overwrite).map_err(|source| PngError::writing(path, source))
+    let target = place::target(path, overwrite)?;
+    place::place(&target, &encode(picture, provenance)?, overwrite)
+}
+
+/// Writes what [`encode`] gave, as [`write`] does.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_encoded(bytes: &[u8], path: &Path, overwrite: bool) -> Result<(), PngError> {
+    place::place(&place::target(path, overwrite)?, bytes, overwrite)
 }
 
 /// Reads a picture file and the record in it.
@@ -176,6 +183,10 @@ pub fn write(picture: &Picture, path: &Path, provenance: Option<&Provenance>, ov
 /// # Errors
 /// When the file cannot be read, is no PNG picture, is damaged or cut short, or has more than 64 million pixels.
 pub fn read(path: &Path) -> Result<PngContents, PngError> {
+    decode_from(BufReader::new(open(path)?)).map_err(|failure| failure.of(path))
+}
+
+fn open(path: &Path) -> Result<File, PngError> {
     let cannot = |source| PngError::CannotRead {
         path: path.to_owned(),
         source,
@@ -184,17 +195,7 @@ pub fn read(path: &Path) -> Result<PngContents, PngError> {
     if !fs::metadata(path).map_err(cannot)?.is_file() {
         return Err(cannot(io::Error::new(ErrorKind::InvalidInput, "it is not a file")));
     }
-    let file = File::open(path).map_err(cannot)?;
-    decode_from(BufReader::new(file)).map_err(|error| match error {
-        Failure::Storage(source) => PngError::Read {
-            path: path.to_owned(),
-            source,
-        },
-        Failure::Fault(fault) => PngError::Bad {
-            path: path.to_owned(),
-            fault,
-        },
-    })
+    File::open(path).map_err(cannot)
 }
 
 /// Reads a picture and its record from the bytes of a PNG file.
@@ -237,63 +238,27 @@ fn encode_with(picture: &Picture, texts: &[(&str, String)]) -> Result<Vec<u8>, c
     Ok(bytes)
 }
 
-/// The file to write to: `path`, or what a symbolic link there leads to.
-fn target(path: &Path, overwrite: bool) -> Result<PathBuf, PngError> {
-    match fs::metadata(path) {
-        Ok(there) if !there.is_file() => Err(PngError::NotAFile(path.to_owned())),
-        Ok(_) if !overwrite => Err(PngError::Exists(path.to_owned())),
-        Ok(_) => fs::canonicalize(path).map_err(|source| PngError::writing(path, source)),
-        Err(_) => Ok(path.to_owned()),
-    }
-}
-
-/// Puts a file with these bytes in place of `target`, or leaves everything as it was.
-fn replace(target: &Path, folder: &Path, bytes: &[u8], overwrite: bool) -> io::Result<()> {
-    let mut file = temporary(folder)?;
-    pour(file.as_file_mut(), bytes)?;
-    if overwrite {
-        file.persist(target)?;
-        sync_folder(folder)
-    } else {
-        file.persist_noclobber(target)?;
-        sync_folder(folder).inspect_err(|_| drop(fs::remove_file(target)))
-    }
-}
-
-/// An empty file with a name of its own, readable by whom the user's mask allows.
-fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".inkstone-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
-}
-
-/// Writes everything and waits until it is on the disk.
-fn pour(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// Waits until a folder's names are on the disk, where folders can be opened and synced at all.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    let synced = match File::open(folder) {
-        Ok(folder) if cfg!(unix) => folder.sync_all(),
-        _ => return Ok(()),
-    };
-    match synced {
-        Err(fault) if matches!(fault.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
-            log::debug!("the folder {} cannot be synced: {fault}", folder.display());
-            Ok(())
-        }
-        other => other,
-    }
-}
-
 /// Why reading stopped.
 enum Failure {
     Storage(io::Error),
     Fault(Fault),
+}
+
+impl Failure {
+    fn reading(source: io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::UnexpectedEof => Fault::Truncated.into(),
+            _ => Self::Storage(source),
+        }
+    }
+
+    fn of(self, path: &Path) -> PngError {
+        let path = path.to_owned();
+        match self {
+            Self::Storage(source) => PngError::Read { path, source },
+            Self::Fault(fault) => PngError::Bad { path, fault },
+        }
+    }
 }
 
 impl From<Fault> for Failure {
@@ -305,8 +270,7 @@ impl From<Fault> for Failure {
 impl From<codec::DecodingError> for Failure {
     fn from(error: codec::DecodingError) -> Self {
         match error {
-            codec::DecodingError::IoError(source) if source.kind() == ErrorKind::UnexpectedEof => Fault::Truncated.into(),
-            codec::DecodingError::IoError(source) => Self::Storage(source),
+            codec::DecodingError::IoError(source) => Self::reading(source),
             codec::DecodingError::LimitsExceeded => Fault::TooLarge.into(),
             other => Fault::Corrupt(other.to_string()).into(),
         }

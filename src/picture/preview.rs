@@ -214,7 +214,7 @@ impl Pen {
 }
 
 /// The nearest of xterm's colours 16 to 255: a cube of 6×6×6 and 24 greys.
-fn nearest(colour: [u8; 3]) -> u8 {
+pub(crate) fn nearest(colour: [u8; 3]) -> u8 {
     const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let step = |value: u8| (0..6u8).min_by_key(|&level| value.abs_diff(LEVELS[level as usize])).unwrap_or(0);
     let cube = colour.map(step);

@@ -98,6 +98,18 @@ impl Frame {
     }
 }
 
+/// The smallest rectangle that holds two, either of which may be empty: damage and more damage.
+pub fn union(one: Rectangle, other: Rectangle) -> Rectangle {
+    match (one.bottom_right(), other.bottom_right()) {
+        (Some(end), Some(other_end)) => {
+            let begin = one.top_left.component_min(other.top_left);
+            Rectangle::with_corners(begin, end.component_max(other_end))
+        }
+        (Some(_), None) => one,
+        (None, _) => other,
+    }
+}
+
 /// A byte of one colour over another, rounded to nearest.
 fn mix(under: u8, over: u8, alpha: u8) -> u8 {
     let (under, over, alpha) = (u32::from(under), u32::from(over), u32::from(alpha));
@@ -178,5 +190,14 @@ mod tests {
             .unwrap();
         assert_eq!(one.difference(&other), Rectangle::new(Point::new(3, 2), Size::new(5, 4)));
         assert_eq!(one.difference(&Frame::new(Size::new(2, 2))), one.bounding_box());
+    }
+
+    #[test]
+    fn empty_areas_add_nothing_to_others() {
+        let area = Rectangle::new(Point::new(5, 6), Size::new(2, 3));
+        assert_eq!(union(area, Rectangle::zero()), area);
+        assert_eq!(union(Rectangle::new(Point::new(90, 90), Size::zero()), area), area);
+        let other = Rectangle::new(Point::new(1, 8), Size::new(1, 4));
+        assert_eq!(union(area, other), Rectangle::new(Point::new(1, 6), Size::new(6, 6)));
     }
 }

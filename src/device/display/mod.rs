@@ -1,8 +1,36 @@
 //! Displays: everything is drawn into one [`Frame`], and a [`Screen`] shows it on a panel. One driver a file.
 
+#[cfg(target_os = "linux")]
+pub mod backlight;
+#[cfg(unix)]
+pub mod device_file;
+#[cfg(all(feature = "e-paper", target_os = "linux"))]
+pub mod epaper;
+pub mod folder;
 mod frame;
+#[cfg(all(target_os = "linux", feature = "framebuffer"))]
+pub mod framebuffer;
+#[cfg(all(target_os = "linux", feature = "kms"))]
+pub mod kms;
+mod mode_wish;
+mod pixels;
+pub mod probe;
+mod rotation;
+mod settings;
+#[cfg(all(target_os = "linux", feature = "spi-tft"))]
+pub mod spi_tft;
+#[cfg(all(feature = "status-display", target_os = "linux"))]
+pub mod status;
+#[cfg(unix)]
+pub mod terminal;
+#[cfg(all(target_os = "linux", feature = "window"))]
+pub mod window;
 
-pub use frame::Frame;
+pub use frame::{Frame, union};
+pub use mode_wish::{ModeWish, ModeWishError};
+pub use pixels::{Channel, PixelLayout, PixelWriter};
+pub use rotation::{Rotation, RotationError};
+pub use settings::{DisplayKind, DisplayKindError, DisplaySettings, Gpio};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,34 +75,17 @@ impl Panel {
     }
 }
 
-/// How a panel is turned: the way its picture is rotated clockwise to be upright.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Rotation {
-    /// Upright.
-    #[default]
-    #[serde(rename = "0")]
-    None,
-    /// A quarter turn clockwise.
-    #[serde(rename = "90")]
-    Quarter,
-    /// Upside down.
-    #[serde(rename = "180")]
-    Half,
-    /// A quarter turn anticlockwise.
-    #[serde(rename = "270")]
-    ThreeQuarters,
-}
-
 /// A panel that shows frames.
 pub trait Screen {
     /// What the panel is. Its size may change (a window): ask before each drawing.
     fn panel(&self) -> &Panel;
 
     /// Shows a frame of the panel's size. Only the part within `damage` differs from the frame shown before; a driver may
-    /// show more. Wakes a sleeping panel.
+    /// show more. Wakes a sleeping panel. A frame of another size, as when a window has just been enlarged, is cut off.
     ///
     /// # Errors
-    /// If the panel is gone, does not answer in time or refuses. A later call may succeed.
+    /// If the panel is gone, does not answer in time or refuses. A later call may succeed; it must present the whole frame
+    /// anew, since what was shown is lost.
     fn present(&mut self, frame: &Frame, damage: Rectangle) -> Result<(), DisplayError>;
 
     /// Switches the panel off, as far as it can be, until the next [`Screen::present`].
@@ -83,7 +94,8 @@ pub trait Screen {
     /// As [`Screen::present`].
     fn sleep(&mut self) -> Result<(), DisplayError>;
 
-    /// Brightness from 0 to 1. Panels without a light do nothing.
+    /// Brightness from 0 to 1. Panels whose light cannot be dimmed show darker colours instead, and e-paper does nothing.
+    /// It may show only in what is presented from then on: present the whole frame again.
     ///
     /// # Errors
     /// As [`Screen::present`].
@@ -101,7 +113,7 @@ pub trait Screen {
 }
 
 /// A display that does not work.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DisplayError {
     /// There is none of that kind.
     #[error("{display}: {problem}; {advice}")]
@@ -137,4 +149,34 @@ pub enum DisplayError {
         /// What happened.
         problem: String,
     },
+}
+
+impl DisplayError {
+    /// [`DisplayError::Failed`] of whatever an operation said.
+    pub fn failed(display: impl Into<String>, problem: impl std::fmt::Display) -> DisplayError {
+        DisplayError::Failed {
+            display: display.into(),
+            problem: problem.to_string(),
+        }
+    }
+
+    /// [`DisplayError::Absent`], with what to do.
+    pub fn absent(display: impl Into<String>, problem: impl std::fmt::Display, advice: impl Into<String>) -> DisplayError {
+        DisplayError::Absent {
+            display: display.into(),
+            problem: problem.to_string(),
+            advice: advice.into(),
+        }
+    }
+}
+
+/// A frame in which neighbours differ and all edges can be told apart.
+#[cfg(test)]
+pub(crate) fn test_pattern(size: Size) -> Frame {
+    let mut frame = Frame::new(size);
+    let rgba: Vec<u8> = (0..size.height)
+        .flat_map(|y| (0..size.width).flat_map(move |x| [(x * 7 + y) as u8, (y * 5) as u8 ^ x as u8, (x + 3 * y) as u8, 255]))
+        .collect();
+    frame.blend(&rgba, size.width, embedded_graphics::prelude::Point::zero());
+    frame
 }

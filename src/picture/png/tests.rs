@@ -99,11 +99,13 @@ fn of_two_writers_one_wins_and_the_other_is_told() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("a.png");
     let won = std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..8).map(|_| scope.spawn(|| replace(&path, folder.path(), b"x", false))).collect();
+        let writers: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| place::replace(&path, folder.path(), b"x", false)))
+            .collect();
         writers.into_iter().filter_map(|writer| writer.join().unwrap().ok()).count()
     });
     assert_eq!((won, names(&folder).len()), (1, 1));
-    let late = PngError::writing(&path, replace(&path, folder.path(), b"y", false).unwrap_err());
+    let late = PngError::writing(&path, place::replace(&path, folder.path(), b"y", false).unwrap_err());
     assert!(matches!(late, PngError::Exists(_)), "{late}");
     assert_eq!((fs::read(&path).unwrap(), names(&folder).len()), (b"x".to_vec(), 1));
 }
@@ -144,7 +146,7 @@ fn impossible_places_are_input_faults_and_leave_nothing_behind() {
 #[test]
 fn a_full_disk_is_the_machine_s_fault() {
     let mut full = File::options().write(true).open("/dev/full").unwrap();
-    let error = PngError::writing(Path::new("a.png"), pour(&mut full, b"x").unwrap_err());
+    let error = PngError::writing(Path::new("a.png"), place::pour(&mut full, b"x").unwrap_err());
     assert!(matches!(error, PngError::DiskFull(_)) && !error.is_input_fault(), "{error:?}");
     assert_eq!(error.to_string(), "a.png cannot be written: the disk is full");
 }
@@ -291,4 +293,45 @@ fn a_text_that_unpacks_to_more_than_allowed_is_passed_over() {
     );
     assert!(bytes.len() < MAX_TEXT / 50, "well packed: {}", bytes.len());
     assert_eq!(decode(&bytes).unwrap().provenance, None);
+}
+
+#[test]
+fn a_glance_tells_whole_files_from_cut_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let whole = encode(&drawing(), None).unwrap();
+    fs::write(&path, &whole).unwrap();
+    glance(&path).unwrap();
+    let fault = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        match glance(&path) {
+            Err(PngError::Bad { fault, .. }) => fault,
+            other => panic!("{other:?}"),
+        }
+    };
+    for length in [0, 1, 7] {
+        assert!(matches!(fault(&whole[..length]), Fault::NotPng | Fault::Truncated), "{length}");
+    }
+    for length in [8, 20, 31, 33, 60, whole.len() - 1] {
+        assert_eq!(fault(&whole[..length]), Fault::Truncated, "{length}");
+    }
+    assert_eq!(fault(&[&whole[..], b"more"].concat()), Fault::Truncated);
+    assert_eq!(fault(b"GIF89a and so on and on and on and on"), Fault::NotPng);
+    let mut huge = whole.clone();
+    huge[16..24].fill(0x7f);
+    assert_eq!(fault(&huge), Fault::TooLarge);
+    huge[12..16].copy_from_slice(b"tEXt");
+    assert!(matches!(fault(&huge), Fault::Corrupt(_)));
+    assert!(matches!(glance(folder.path()), Err(PngError::CannotRead { .. })));
+}
+
+#[test]
+fn unfinished_files_are_known_by_their_names() {
+    for (name, expected) in [
+        (".inkstone-Ab12.tmp", true),
+        ("inkstone-Ab12.tmp", false),
+        (".inkstone-Ab12.png", false),
+    ] {
+        assert_eq!(is_unfinished(name.as_ref()), expected, "{name}");
+    }
 }

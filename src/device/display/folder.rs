@@ -1,0 +1,167 @@
+//! A folder of PNG files instead of a panel: each frame that changes something becomes `frame-0001.png` and so on. For
+//! scripts, for documentation, and for machines with no display.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+
+use super::{Colours, DisplayError, Frame, Panel, Screen};
+use crate::picture::{Picture, png};
+
+/// The size of frames where none is asked for.
+pub const SIZE: Size = Size::new(800, 480);
+
+/// A folder that frames are written to.
+pub struct Folder {
+    path: PathBuf,
+    panel: Panel,
+    shown: Option<Frame>,
+    number: u32,
+    /// The most files that are kept of those written.
+    most: usize,
+    written: VecDeque<PathBuf>,
+}
+
+impl Folder {
+    /// Makes the folder if it is not there. Numbers go on after the highest that it holds. Of the files that this run
+    /// writes, the last `most` are kept.
+    ///
+    /// # Errors
+    /// If the folder can neither be made nor read.
+    pub fn open(path: &Path, size: Size, most: usize) -> Result<Folder, DisplayError> {
+        let failed = |error| DisplayError::failed(path.display().to_string(), error);
+        fs::create_dir_all(path).map_err(failed)?;
+        let names = fs::read_dir(path).map_err(failed)?.flatten().map(|entry| entry.file_name());
+        let highest = names.filter_map(|name| number(name.to_str()?)).max();
+        let panel = Panel {
+            name: format!("pictures in {}", path.display()),
+            size,
+            colours: Colours::Full,
+            refresh: Duration::ZERO,
+            minimum_interval: Duration::ZERO,
+        };
+        Ok(Folder {
+            path: path.to_owned(),
+            panel,
+            shown: None,
+            number: highest.unwrap_or(0),
+            most: most.max(1),
+            written: VecDeque::new(),
+        })
+    }
+
+    fn write(&mut self, frame: &Frame) -> Result<(), DisplayError> {
+        let path = self.path.join(format!("frame-{:04}.png", self.number + 1));
+        let failed = |error: &dyn std::fmt::Display| DisplayError::failed(path.display().to_string(), error);
+        let pixels = frame.bytes().as_chunks::<3>().0.iter();
+        let pixels = pixels.flat_map(|&[red, green, blue]| [red, green, blue, 255]).collect();
+        let size = frame.size();
+        let picture = Picture::new(size.width, size.height, pixels).map_err(|error| failed(&error))?;
+        png::write(&picture, &path, None, true).map_err(|error| failed(&error))?;
+        self.number += 1;
+        self.written.push_back(path);
+        while self.written.len() > self.most {
+            if let Some(Err(error)) = self.written.pop_front().map(fs::remove_file) {
+                log::debug!("an old frame stays in {}: {error}", self.path.display());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number in `frame-0001.png`.
+fn number(name: &str) -> Option<u32> {
+    name.strip_prefix("frame-")?.strip_suffix(".png")?.parse().ok()
+}
+
+impl Screen for Folder {
+    fn panel(&self) -> &Panel {
+        &self.panel
+    }
+
+    fn present(&mut self, frame: &Frame, _: Rectangle) -> Result<(), DisplayError> {
+        if self.shown.as_ref() == Some(frame) {
+            return Ok(());
+        }
+        self.write(frame)?;
+        match &mut self.shown {
+            Some(shown) => shown.clone_from(frame),
+            None => self.shown = Some(frame.clone()),
+        }
+        Ok(())
+    }
+
+    /// Writes a black frame.
+    fn sleep(&mut self) -> Result<(), DisplayError> {
+        let black = Frame::new(self.panel.size);
+        self.present(&black, black.bounding_box())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::display::test_pattern;
+    use embedded_graphics::pixelcolor::Rgb888;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn frames_that_differ_become_files() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b");
+        let mut folder = Folder::open(&path, Size::new(40, 30), 100).unwrap();
+        let mut frame = test_pattern(folder.panel().size);
+        folder.present(&frame, frame.bounding_box()).unwrap();
+        folder.present(&frame, frame.bounding_box()).unwrap();
+        let picture = png::read(&path.join("frame-0001.png")).unwrap().picture;
+        assert_eq!((picture.width(), picture.height()), (40, 30));
+        for point in frame.bounding_box().points() {
+            let colour = frame.colour(point).unwrap();
+            assert_eq!(
+                picture.pixel(point.x as u32, point.y as u32),
+                Some([colour.r(), colour.g(), colour.b(), 255])
+            );
+        }
+        frame.draw_iter([Pixel(Point::new(5, 5), Rgb888::RED)]).unwrap();
+        folder.present(&frame, Rectangle::zero()).unwrap();
+        folder.sleep().unwrap();
+        folder.sleep().unwrap();
+        assert_eq!(names(&path), ["frame-0001.png", "frame-0002.png", "frame-0003.png"]);
+    }
+
+    #[test]
+    fn the_oldest_files_go_and_others_stay() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["frame-0007.png", "frame-x.png", "notes.txt"] {
+            fs::write(root.path().join(name), "mine").unwrap();
+        }
+        let mut folder = Folder::open(root.path(), Size::new(4, 4), 2).unwrap();
+        for shade in 0..5 {
+            let mut frame = Frame::new(Size::new(4, 4));
+            frame.clear(Rgb888::new(shade, 0, 0)).unwrap();
+            folder.present(&frame, frame.bounding_box()).unwrap();
+        }
+        assert_eq!(
+            names(root.path()),
+            ["frame-0007.png", "frame-0011.png", "frame-0012.png", "frame-x.png", "notes.txt"]
+        );
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("file"), "").unwrap();
+        let error = Folder::open(&root.path().join("file/below"), SIZE, 1).err().unwrap().to_string();
+        assert!(error.contains("file/below"), "{error}");
+    }
+}

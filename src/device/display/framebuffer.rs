@@ -1,0 +1,483 @@
+//! The kernel's framebuffer, `/dev/fb0`: a memory that is shown as it is. Any mappable file of the right length with a
+//! [`Mode`] is one, so that a plain file stands in for the device.
+//!
+//! Numbers and structures are those of `linux/fb.h` and `linux/kd.h`.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use memmap2::{MmapMut, MmapOptions};
+use rustix::ioctl::{Getter, IntegerSetter, Opcode, ioctl};
+
+use super::backlight::{self, Backlight};
+use super::{Channel, Colours, DisplayError, Frame, Panel, PixelLayout, PixelWriter, Rotation, Screen, device_file};
+
+/// The framebuffer that is used where none is named.
+pub const DEVICE: &str = "/dev/fb0";
+
+const ADVICE: &str = "enable a display driver (on a Raspberry Pi `dtoverlay=vc4-kms-v3d` in config.txt)";
+const FBIOGET_VSCREENINFO: Opcode = 0x4600;
+const FBIOGET_FSCREENINFO: Opcode = 0x4602;
+const FBIOBLANK: Opcode = 0x4611;
+const FB_BLANK_UNBLANK: usize = 0;
+const FB_BLANK_POWERDOWN: usize = 4;
+const FB_TYPE_PACKED_PIXELS: u32 = 0;
+const FB_VISUAL_TRUECOLOR: u32 = 2;
+const FB_VISUAL_DIRECTCOLOR: u32 = 4;
+const KDSETMODE: Opcode = 0x4B3A;
+const KD_TEXT: usize = 0;
+const KD_GRAPHICS: usize = 1;
+
+/// How the memory is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// Visible width and height.
+    pub size: Size,
+    /// Bytes from one row to the next.
+    pub stride: usize,
+    /// Bytes before the first visible pixel.
+    pub start: usize,
+    /// A pixel.
+    pub layout: PixelLayout,
+}
+
+impl Mode {
+    /// Bytes up to the end of the last visible row; `None` where the mode is impossible.
+    fn length(&self) -> Option<usize> {
+        let row = (self.size.width as usize).checked_mul(self.layout.bytes)?;
+        let rows = self.stride.checked_mul(self.size.height as usize)?;
+        let possible = self.layout.is_possible() && row > 0 && rows > 0 && row <= self.stride;
+        rows.checked_add(self.start).filter(|_| possible)
+    }
+}
+
+/// A framebuffer. The text console is kept from drawing over it for as long as this lives.
+pub struct Framebuffer {
+    file: File,
+    map: MmapMut,
+    start: usize,
+    writer: PixelWriter,
+    panel: Panel,
+    backlight: Option<Backlight>,
+    _console: Option<Console>,
+    asleep: bool,
+}
+
+impl Framebuffer {
+    /// Opens a device in the mode that it is in.
+    ///
+    /// # Errors
+    /// If it is absent, belongs to a group that this user is not in, or has a mode without 16, 24 or 32 bits of colour.
+    pub fn open(path: &Path, rotation: Rotation) -> Result<Framebuffer, DisplayError> {
+        let file = device_file::open(path, "video", ADVICE)?;
+        let mode = query(&file, path)?;
+        let mut framebuffer = Framebuffer::on(file, path, mode, rotation)?;
+        framebuffer.backlight = Backlight::find(Path::new(backlight::FOLDER));
+        framebuffer._console = Console::take(Path::new("/dev/tty0"));
+        Ok(framebuffer)
+    }
+
+    /// A framebuffer in any file that can be mapped.
+    ///
+    /// # Errors
+    /// If the mode is impossible or the file is too short for it.
+    pub fn on(file: File, path: &Path, mode: Mode, rotation: Rotation) -> Result<Framebuffer, DisplayError> {
+        let display = path.display().to_string();
+        let length = mode
+            .length()
+            .ok_or_else(|| DisplayError::failed(&display, format!("the mode {mode:?} is impossible")))?;
+        check_length(&file, length).map_err(|error| DisplayError::failed(&display, error))?;
+        // SAFETY: the map is shared with a device or a file that no Rust reference points into; whatever else writes there
+        // changes pixels, which are bytes of any value.
+        let map = unsafe { MmapOptions::new().len(length).map_mut(&file) }.map_err(|error| DisplayError::failed(&display, error))?;
+        let writer = PixelWriter::new(mode.layout, mode.size, mode.stride, rotation);
+        let panel = Panel {
+            name: format!("framebuffer {display}"),
+            size: writer.size(),
+            colours: if mode.layout.bytes == 2 {
+                Colours::HighColour
+            } else {
+                Colours::Full
+            },
+            refresh: Duration::ZERO,
+            minimum_interval: Duration::ZERO,
+        };
+        Ok(Framebuffer {
+            file,
+            map,
+            start: mode.start,
+            writer,
+            panel,
+            backlight: None,
+            _console: None,
+            asleep: false,
+        })
+    }
+
+    /// Switches the panel and its light. Neither has to be there, and plain files have neither.
+    fn power(&self, on: bool) {
+        let blank = if on { FB_BLANK_UNBLANK } else { FB_BLANK_POWERDOWN };
+        if let Err(error) = set::<FBIOBLANK>(&self.file, blank) {
+            log::debug!("{} cannot be blanked: {error}", self.panel.name);
+        }
+        if let Some(Err(error)) = self.backlight.as_ref().map(|light| light.power(on)) {
+            log::warn!("{}: the backlight cannot be switched: {error}", self.panel.name);
+        }
+    }
+}
+
+impl Screen for Framebuffer {
+    fn panel(&self) -> &Panel {
+        &self.panel
+    }
+
+    fn present(&mut self, frame: &Frame, damage: Rectangle) -> Result<(), DisplayError> {
+        let damage = if self.asleep { frame.bounding_box() } else { damage };
+        self.writer.write(frame, damage, &mut self.map[self.start..]);
+        if std::mem::take(&mut self.asleep) {
+            self.power(true);
+        }
+        Ok(())
+    }
+
+    fn sleep(&mut self) -> Result<(), DisplayError> {
+        let black = Frame::new(self.panel.size);
+        self.writer.write(&black, black.bounding_box(), &mut self.map[self.start..]);
+        self.power(false);
+        self.asleep = true;
+        Ok(())
+    }
+
+    fn dim(&mut self, brightness: f32) -> Result<(), DisplayError> {
+        match &self.backlight {
+            Some(light) => light.set(brightness).map_err(|error| DisplayError::failed(&self.panel.name, error)),
+            None => {
+                self.writer.dim(brightness);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Refuses a plain file that ends before the last row: touching its map there would end the program.
+fn check_length(file: &File, length: usize) -> io::Result<()> {
+    let about = file.metadata()?;
+    if about.is_file() && about.len() < length as u64 {
+        let problem = format!("the file has {} bytes, the mode needs {length}", about.len());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    Ok(())
+}
+
+/// `struct fb_bitfield`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Bitfield {
+    offset: u32,
+    length: u32,
+    most_significant_right: u32,
+}
+
+/// `struct fb_var_screeninfo`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct VariableInfo {
+    size: [u32; 2],
+    virtual_size: [u32; 2],
+    offset: [u32; 2],
+    bits_per_pixel: u32,
+    grey: u32,
+    colours: [Bitfield; 3],
+    transparency: Bitfield,
+    rest: [u32; 20],
+}
+
+/// `struct fb_fix_screeninfo`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct FixedInfo {
+    name: [u8; 16],
+    memory_start: libc::c_ulong,
+    memory_length: u32,
+    kind: u32,
+    kind_auxiliary: u32,
+    visual: u32,
+    steps: [u16; 3],
+    line_length: u32,
+    registers_start: libc::c_ulong,
+    registers_length: u32,
+    accelerator: u32,
+    capabilities: u16,
+    reserved: [u16; 2],
+}
+
+/// The mode that a device is in.
+fn query(file: &File, path: &Path) -> Result<Mode, DisplayError> {
+    let no_framebuffer = |error: rustix::io::Errno| {
+        let problem = format!("this is no framebuffer ({error})");
+        DisplayError::absent(path.display().to_string(), problem, format!("name a device such as {DEVICE}"))
+    };
+    // SAFETY: the operations fill a `fb_var_screeninfo` and a `fb_fix_screeninfo`, which the types are laid out as.
+    let variable: VariableInfo = unsafe { ioctl(file, Getter::<FBIOGET_VSCREENINFO, _>::new()) }.map_err(no_framebuffer)?;
+    // SAFETY: as above.
+    let fixed: FixedInfo = unsafe { ioctl(file, Getter::<FBIOGET_FSCREENINFO, _>::new()) }.map_err(no_framebuffer)?;
+    mode(&variable, &fixed).map_err(|problem| {
+        let advice = "set 16 or 32 bits a pixel (`framebuffer_depth=32` in config.txt, or `fbset -depth 32`)";
+        DisplayError::absent(path.display().to_string(), problem, advice)
+    })
+}
+
+fn mode(variable: &VariableInfo, fixed: &FixedInfo) -> Result<Mode, String> {
+    let bits = variable.bits_per_pixel;
+    let packed = fixed.kind == FB_TYPE_PACKED_PIXELS && [FB_VISUAL_TRUECOLOR, FB_VISUAL_DIRECTCOLOR].contains(&fixed.visual);
+    let mirrored = variable.colours.iter().any(|colour| colour.most_significant_right != 0);
+    if !packed || mirrored || ![16, 24, 32].contains(&bits) {
+        return Err(format!(
+            "its mode ({bits} bits a pixel, visual {}) is not one of plain colours",
+            fixed.visual
+        ));
+    }
+    let channels = variable.colours.map(|Bitfield { offset, length, .. }| Channel { offset, length });
+    let layout = PixelLayout {
+        bytes: bits as usize / 8,
+        channels,
+        filler: filler(variable.transparency),
+    };
+    let (stride, bytes) = (fixed.line_length as usize, layout.bytes);
+    let mode = Mode {
+        size: Size::new(variable.size[0], variable.size[1]),
+        stride,
+        start: (variable.offset[1] as usize)
+            .saturating_mul(stride)
+            .saturating_add(variable.offset[0] as usize * bytes),
+        layout,
+    };
+    match mode.length() {
+        Some(length) if length <= fixed.memory_length as usize => Ok(mode),
+        _ => Err(format!("its mode {mode:?} does not fit into its memory")),
+    }
+}
+
+/// All bits of the alpha channel, which some controllers heed.
+fn filler(transparency: Bitfield) -> u32 {
+    let bits = u64::from(u32::MAX) >> (32 - transparency.length.min(32));
+    bits.checked_shl(transparency.offset).unwrap_or(0) as u32
+}
+
+fn set<const OPERATION: Opcode>(file: &File, value: usize) -> rustix::io::Result<()> {
+    // SAFETY: FBIOBLANK and KDSETMODE, the only ones used here, take a number and no pointer.
+    unsafe { ioctl(file, IntegerSetter::<OPERATION>::new_usize(value)) }
+}
+
+/// The text console, switched to graphics so that neither its cursor nor its messages are drawn.
+struct Console {
+    file: File,
+    path: PathBuf,
+}
+
+impl Console {
+    fn take(path: &Path) -> Option<Console> {
+        let file = File::options().read(true).write(true).open(path).ok()?;
+        let taken = set::<KDSETMODE>(&file, KD_GRAPHICS);
+        if let Err(error) = taken {
+            log::info!("{} may draw over the pictures: {error}", path.display());
+            return None;
+        }
+        Some(Console {
+            file,
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        if let Err(error) = set::<KDSETMODE>(&self.file, KD_TEXT) {
+            log::warn!("{} does not show text again: {error}", self.path.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::display::test_pattern;
+    use std::fs;
+
+    fn plain(length: usize) -> (tempfile::TempDir, PathBuf, File) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fb0");
+        fs::write(&path, vec![0; length]).unwrap();
+        let file = File::options().read(true).write(true).open(&path).unwrap();
+        (folder, path, file)
+    }
+
+    fn mode_of(layout: PixelLayout) -> Mode {
+        Mode {
+            size: Size::new(60, 40),
+            stride: 60 * layout.bytes + 12,
+            start: 24,
+            layout,
+        }
+    }
+
+    #[test]
+    fn a_plain_file_holds_the_frame_in_every_mode() {
+        let layouts = [
+            (PixelLayout::XRGB8888, [16, 8, 0], [8, 8, 8]),
+            (PixelLayout::new(4, [(0, 8), (8, 8), (16, 8)]), [0, 8, 16], [8, 8, 8]),
+            (PixelLayout::new(3, [(16, 8), (8, 8), (0, 8)]), [16, 8, 0], [8, 8, 8]),
+            (PixelLayout::RGB565, [11, 5, 0], [5, 6, 5]),
+            (PixelLayout::new(2, [(10, 5), (5, 5), (0, 5)]), [10, 5, 0], [5, 5, 5]),
+        ];
+        for (layout, offsets, lengths) in layouts {
+            let mode = mode_of(layout);
+            let (_folder, path, file) = plain(24 + mode.stride * 40);
+            let mut framebuffer = Framebuffer::on(file, &path, mode, Rotation::None).unwrap();
+            let frame = test_pattern(framebuffer.panel().size);
+            framebuffer.present(&frame, frame.bounding_box()).unwrap();
+            let bytes = fs::read(&path).unwrap();
+            for point in frame.bounding_box().points() {
+                let at = 24 + point.y as usize * mode.stride + point.x as usize * layout.bytes;
+                let mut word = [0; 8];
+                word[..layout.bytes].copy_from_slice(&bytes[at..at + layout.bytes]);
+                let word = u64::from_le_bytes(word);
+                let colour = frame.colour(point).unwrap();
+                for (channel, value) in [colour.r(), colour.g(), colour.b()].into_iter().enumerate() {
+                    let most = (1u64 << lengths[channel]) - 1;
+                    let shown = (word >> offsets[channel] & most) as f64 / most as f64 * 255.0;
+                    let step = 255.0 / most as f64;
+                    assert!(
+                        (shown - f64::from(value)).abs() <= step / 2.0 + 1e-9,
+                        "{layout:?} {point} {shown} {value}"
+                    );
+                }
+            }
+            assert!(bytes[..24].iter().all(|&byte| byte == 0));
+        }
+    }
+
+    #[test]
+    fn sleeping_is_black_and_the_next_frame_is_shown_whole() {
+        let mode = mode_of(PixelLayout::XRGB8888);
+        let (_folder, path, file) = plain(24 + mode.stride * 40);
+        let mut framebuffer = Framebuffer::on(file, &path, mode, Rotation::Quarter).unwrap();
+        assert_eq!(framebuffer.panel().size, Size::new(40, 60));
+        let frame = test_pattern(Size::new(40, 60));
+        framebuffer.present(&frame, frame.bounding_box()).unwrap();
+        let shown = fs::read(&path).unwrap();
+        framebuffer.sleep().unwrap();
+        assert!(fs::read(&path).unwrap().iter().all(|&byte| byte == 0));
+        framebuffer
+            .present(&frame, Rectangle::new(Point::new(3, 3), Size::new(2, 2)))
+            .unwrap();
+        assert_eq!(fs::read(&path).unwrap(), shown);
+    }
+
+    #[test]
+    fn impossible_modes_and_short_files_are_refused() {
+        let mode = mode_of(PixelLayout::XRGB8888);
+        let (_folder, path, file) = plain(24 + mode.stride * 40 - 1);
+        let error = Framebuffer::on(file.try_clone().unwrap(), &path, mode, Rotation::None)
+            .err()
+            .unwrap();
+        assert!(
+            error.to_string().contains("the file has 10103 bytes, the mode needs 10104"),
+            "{error}"
+        );
+        for impossible in [
+            Mode { stride: 239, ..mode },
+            Mode {
+                size: Size::new(0, 40),
+                ..mode
+            },
+            Mode {
+                stride: usize::MAX / 2,
+                ..mode
+            },
+            Mode {
+                layout: PixelLayout::new(1, [(5, 3), (2, 3), (0, 2)]),
+                ..mode
+            },
+        ] {
+            assert!(Framebuffer::on(file.try_clone().unwrap(), &path, impossible, Rotation::None).is_err());
+        }
+        let error = Framebuffer::open(&path, Rotation::None).err().unwrap().to_string();
+        assert!(error.contains("no framebuffer") && error.contains("/dev/fb0"), "{error}");
+        assert!(Framebuffer::open(Path::new("/dev/fb99"), Rotation::None).is_err());
+    }
+
+    /// What a Raspberry Pi with a 16-bit console answers.
+    fn answers() -> (VariableInfo, FixedInfo) {
+        let field = |offset, length| Bitfield {
+            offset,
+            length,
+            most_significant_right: 0,
+        };
+        let variable = VariableInfo {
+            size: [800, 480],
+            virtual_size: [800, 960],
+            offset: [0, 480],
+            bits_per_pixel: 16,
+            colours: [field(11, 5), field(5, 6), field(0, 5)],
+            ..VariableInfo::default()
+        };
+        let fixed = FixedInfo {
+            memory_length: 800 * 960 * 2,
+            visual: FB_VISUAL_TRUECOLOR,
+            line_length: 1600,
+            ..FixedInfo::default()
+        };
+        (variable, fixed)
+    }
+
+    #[test]
+    fn the_kernel_s_answers_become_a_mode() {
+        assert_eq!(
+            (size_of::<VariableInfo>(), size_of::<FixedInfo>()),
+            (160, if cfg!(target_pointer_width = "64") { 80 } else { 68 })
+        );
+        let (variable, fixed) = answers();
+        let expected = Mode {
+            size: Size::new(800, 480),
+            stride: 1600,
+            start: 1600 * 480,
+            layout: PixelLayout::RGB565,
+        };
+        assert_eq!(mode(&variable, &fixed), Ok(expected));
+        let mut alpha = variable;
+        alpha.transparency = Bitfield {
+            offset: 24,
+            length: 8,
+            most_significant_right: 0,
+        };
+        assert_eq!(mode(&alpha, &fixed).map(|mode| mode.layout.filler), Ok(0xFF00_0000));
+        let refused = |variable: VariableInfo, fixed: FixedInfo| mode(&variable, &fixed).unwrap_err();
+        assert!(
+            refused(
+                VariableInfo {
+                    bits_per_pixel: 8,
+                    ..variable
+                },
+                fixed
+            )
+            .contains("8 bits a pixel")
+        );
+        assert!(refused(variable, FixedInfo { visual: 3, ..fixed }).contains("visual 3"));
+        assert!(
+            refused(
+                variable,
+                FixedInfo {
+                    memory_length: 1000,
+                    ..fixed
+                }
+            )
+            .contains("does not fit")
+        );
+        assert!(refused(variable, FixedInfo { line_length: 0, ..fixed }).contains("does not fit"));
+    }
+}

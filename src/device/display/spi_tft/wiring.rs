@@ -1,0 +1,265 @@
+//! Which devices and pins a panel on SPI is attached to, and opening them: by the kernel's spidev and GPIO character
+//! device, or by `rppal`, which reaches the pins of Raspberry Pis by their registers.
+
+use std::path::{Path, PathBuf};
+
+use embedded_hal::digital::{self, OutputPin};
+use gpiocdev::Request;
+use gpiocdev::line::Value;
+use linux_embedded_hal::spidev::{SpiModeFlags, SpidevOptions};
+use linux_embedded_hal::{Delay, SpidevDevice};
+
+use super::{Attachment, Glass, link, start};
+use crate::device::display::{DisplayError, Gpio, Screen, device_file};
+use crate::device::lines::{self, LineError};
+
+const ADVICE: &str = "switch SPI on: dtparam=spi=on in /boot/firmware/config.txt, then restart";
+
+/// The devices and pins of a panel. Pins are line numbers of the GPIO chip: on a Raspberry Pi the BCM numbers.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Wiring {
+    /// The SPI device.
+    pub spi: PathBuf,
+    /// Who sets the pins.
+    pub gpio: Gpio,
+    /// The GPIO chip; without one that of the pin header.
+    pub chip: Option<PathBuf>,
+    /// Low for commands, high for data.
+    pub data_command: u32,
+    /// Resets while low.
+    pub reset: Option<u32>,
+    /// Lights the panel while high.
+    pub backlight: Option<u32>,
+    /// SPI clock in Hz.
+    pub speed: u32,
+}
+
+impl Default for Wiring {
+    /// Waveshare's SPI panels on the pin header of a Raspberry Pi (data/command 25, reset 27, backlight 18), at a clock
+    /// that all of them take.
+    fn default() -> Wiring {
+        Wiring {
+            spi: "/dev/spidev0.0".into(),
+            gpio: Gpio::Kernel,
+            chip: None,
+            data_command: 25,
+            reset: Some(27),
+            backlight: Some(18),
+            speed: 40_000_000,
+        }
+    }
+}
+
+/// Pins or a clock that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WiringError {
+    /// Two purposes for one pin.
+    #[error("pin {pin} of the SPI panel is used twice, for {first} and {second}")]
+    Twice {
+        /// The pin.
+        pin: u32,
+        /// One purpose.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// A clock that no panel takes.
+    #[error("an SPI clock of {0} Hz is not possible: from 100000 to 125000000 Hz are accepted")]
+    Speed(u32),
+}
+
+impl Wiring {
+    /// Its pins and what they are for.
+    pub fn pins(&self) -> Vec<(u32, &'static str)> {
+        let sometimes = [self.reset.map(|pin| (pin, "reset")), self.backlight.map(|pin| (pin, "backlight"))];
+        std::iter::once((self.data_command, "data/command"))
+            .chain(sometimes.into_iter().flatten())
+            .collect()
+    }
+
+    /// Whether the pins and the clock can be.
+    ///
+    /// # Errors
+    /// If a pin is used twice or the clock is impossible.
+    pub fn check(&self) -> Result<(), WiringError> {
+        let pins = self.pins();
+        for (index, &(pin, second)) in pins.iter().enumerate() {
+            if let Some(&(_, first)) = pins[..index].iter().find(|(other, _)| *other == pin) {
+                return Err(WiringError::Twice { pin, first, second });
+            }
+        }
+        if !(100_000..=125_000_000).contains(&self.speed) {
+            return Err(WiringError::Speed(self.speed));
+        }
+        Ok(())
+    }
+
+    /// Opens the devices and starts the panel.
+    pub(super) fn open(&self, glass: Glass) -> Result<Box<dyn Screen>, DisplayError> {
+        self.check()
+            .map_err(|error| DisplayError::failed(format!("spi:{}", glass.model.name()), error))?;
+        // Said here, with the group and the setting, since the libraries below do not.
+        drop(device_file::open(&self.spi, "spi", ADVICE)?);
+        match self.gpio {
+            Gpio::Kernel => start(glass, self.by_kernel()?, Delay),
+            #[cfg(feature = "rppal")]
+            Gpio::Rppal => start(glass, self.by_rppal()?, Delay),
+            #[cfg(not(feature = "rppal"))]
+            Gpio::Rppal => Err(DisplayError::absent(
+                "rppal",
+                "this program was built without it",
+                "build it with `--features rppal`, or set gpio = \"kernel\"",
+            )),
+        }
+    }
+
+    fn by_kernel(&self) -> Result<Attachment<SpidevDevice, Line>, DisplayError> {
+        let failed = |error: &dyn std::fmt::Display| DisplayError::failed(self.spi.display().to_string(), error);
+        let mut spi = SpidevDevice::open(&self.spi).map_err(|error| failed(&error))?;
+        let options = SpidevOptions::new()
+            .bits_per_word(8)
+            .max_speed_hz(self.speed)
+            .mode(SpiModeFlags::SPI_MODE_0)
+            .build();
+        spi.configure(&options).map_err(|error| failed(&error))?;
+        let chip = self.chip.clone().map_or_else(lines::header_chip, Ok).map_err(line_error)?;
+        let line = |number, value| Line::output(&chip, number, value).map_err(line_error);
+        Ok(Attachment {
+            spi,
+            data_command: line(self.data_command, Value::Inactive)?,
+            reset: self.reset.map(|number| line(number, Value::Active)).transpose()?,
+            backlight: self.backlight.map(|number| line(number, Value::Inactive)).transpose()?,
+            transfer: link::longest_transfer(),
+        })
+    }
+
+    #[cfg(feature = "rppal")]
+    fn by_rppal(&self) -> Result<Attachment<rppal::spi::SimpleHalSpiDevice, rppal::gpio::OutputPin>, DisplayError> {
+        use rppal::spi::{Mode, SimpleHalSpiDevice, Spi};
+        let failed = |error: &dyn std::fmt::Display| DisplayError::failed("rppal", error);
+        let (bus, select) = rppal_bus(&self.spi).ok_or_else(|| {
+            let problem = "rppal knows the devices /dev/spidev0.0 to /dev/spidev6.2";
+            DisplayError::absent(self.spi.display().to_string(), problem, "use one of them, or set gpio = \"kernel\"")
+        })?;
+        let spi = Spi::new(bus, select, self.speed, Mode::Mode0).map_err(|error| failed(&error))?;
+        let gpio = rppal::gpio::Gpio::new().map_err(|error| failed(&error))?;
+        let pin = |number: u32| {
+            let number = u8::try_from(number).unwrap_or(u8::MAX);
+            gpio.get(number).map_err(|error| failed(&format!("pin {number}: {error}")))
+        };
+        Ok(Attachment {
+            spi: SimpleHalSpiDevice::new(spi),
+            data_command: pin(self.data_command)?.into_output_low(),
+            reset: self.reset.map(pin).transpose()?.map(|pin| pin.into_output_high()),
+            backlight: self.backlight.map(pin).transpose()?.map(|pin| pin.into_output_low()),
+            transfer: link::longest_transfer(),
+        })
+    }
+}
+
+/// The bus and the chip select of `/dev/spidev0.1`.
+#[cfg(feature = "rppal")]
+fn rppal_bus(device: &Path) -> Option<(rppal::spi::Bus, rppal::spi::SlaveSelect)> {
+    use rppal::spi::{Bus, SlaveSelect};
+    let (bus, select) = device.to_str()?.strip_prefix("/dev/spidev")?.split_once('.')?;
+    let buses = [Bus::Spi0, Bus::Spi1, Bus::Spi2, Bus::Spi3, Bus::Spi4, Bus::Spi5, Bus::Spi6];
+    let selects = [SlaveSelect::Ss0, SlaveSelect::Ss1, SlaveSelect::Ss2];
+    let (bus, select) = (bus.parse::<usize>().ok()?, select.parse::<usize>().ok()?);
+    Some((*buses.get(bus)?, *selects.get(select)?))
+}
+
+fn line_error(error: LineError) -> DisplayError {
+    match error {
+        LineError::Permission { chip } => DisplayError::Permission {
+            path: chip,
+            group: "gpio".into(),
+        },
+        other => DisplayError::failed("spi panel", other),
+    }
+}
+
+/// An output line of the GPIO character device. It goes back to the kernel when dropped.
+pub struct Line(Request);
+
+impl Line {
+    fn output(chip: &Path, number: u32, value: Value) -> Result<Line, LineError> {
+        let request = lines::request(chip, &[number], |builder| {
+            builder.with_line(number).as_output(value);
+        });
+        request.map(Line)
+    }
+}
+
+/// An error of the kernel as one of `embedded-hal`.
+#[derive(Debug)]
+pub struct PinError(#[allow(dead_code, reason = "shown by Debug, which is all that embedded-hal asks of an error")] gpiocdev::Error);
+
+impl digital::Error for PinError {
+    fn kind(&self) -> digital::ErrorKind {
+        digital::ErrorKind::Other
+    }
+}
+
+impl digital::ErrorType for Line {
+    type Error = PinError;
+}
+
+impl OutputPin for Line {
+    fn set_low(&mut self) -> Result<(), PinError> {
+        self.0.set_lone_value(Value::Inactive).map(drop).map_err(PinError)
+    }
+
+    fn set_high(&mut self) -> Result<(), PinError> {
+        self.0.set_lone_value(Value::Active).map(drop).map_err(PinError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Model;
+    use super::*;
+
+    #[test]
+    fn pins_used_twice_and_clocks_are_checked() {
+        assert_eq!(Wiring::default().check(), Ok(()));
+        let twice = Wiring {
+            backlight: Some(25),
+            ..Wiring::default()
+        };
+        let error = twice.check().unwrap_err().to_string();
+        assert_eq!(error, "pin 25 of the SPI panel is used twice, for data/command and backlight");
+        let slow = Wiring {
+            speed: 9600,
+            ..Wiring::default()
+        };
+        assert_eq!(slow.check(), Err(WiringError::Speed(9600)));
+    }
+
+    #[test]
+    fn absent_and_wrong_devices_are_errors() {
+        let glass = Glass::of(Model::St7789);
+        let folder = tempfile::tempdir().unwrap();
+        for gpio in [Gpio::Kernel, Gpio::Rppal] {
+            let wiring = Wiring {
+                spi: folder.path().join("spidev0.0"),
+                gpio,
+                ..Wiring::default()
+            };
+            let error = wiring.open(glass).err().unwrap().to_string();
+            assert!(error.contains("no such device") && error.contains("dtparam=spi=on"), "{error}");
+            std::fs::write(&wiring.spi, "").unwrap();
+            assert!(wiring.open(glass).is_err());
+            std::fs::remove_file(&wiring.spi).unwrap();
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "rppal")]
+    fn rppal_knows_buses_by_number() {
+        assert!(rppal_bus(Path::new("/dev/spidev0.1")).is_some());
+        for other in ["/dev/spidev9.0", "/dev/spidev0.7", "/dev/spi0", "/dev/spidevx.y"] {
+            assert!(rppal_bus(Path::new(other)).is_none());
+        }
+    }
+}

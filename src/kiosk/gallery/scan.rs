@@ -1,0 +1,120 @@
+//! Reading a gallery's folder: names, sizes, and the first and last bytes of each file.
+
+use std::fs::{self, DirEntry, File};
+use std::io;
+use std::path::Path;
+
+use super::names::Name;
+use super::{DAMAGED, Entry};
+use crate::picture::{PngError, png};
+
+/// What a folder holds.
+pub(super) struct Found {
+    /// Whole pictures in the order of their numbers.
+    pub entries: Vec<Entry>,
+    /// A number above all that were seen.
+    pub next: u64,
+}
+
+/// Locks the folder for this process; nothing where that cannot be or another process has it.
+pub(super) fn lock(folder: &Path) -> Option<File> {
+    let file = File::open(folder).ok()?;
+    match file.try_lock() {
+        Ok(()) => Some(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            log::warn!(
+                "{}: another kiosk keeps its pictures here; this one leaves unfinished files alone",
+                folder.display()
+            );
+            None
+        }
+        // Some network file systems have no locks; nobody else is likely to be there.
+        Err(fs::TryLockError::Error(_)) => Some(file),
+    }
+}
+
+/// Reads the folder. Where it is this process's own (`tidy`), unfinished files are removed and damaged pictures set aside.
+pub(super) fn scan(folder: &Path, tidy: bool) -> Found {
+    let mut found = Found {
+        entries: Vec::new(),
+        next: 1,
+    };
+    let files = match fs::read_dir(folder) {
+        Ok(files) => files,
+        Err(fault) => {
+            log::warn!("{}: {fault}", folder.display());
+            return found;
+        }
+    };
+    for file in files.flatten() {
+        if tidy && png::is_unfinished(&file.file_name()) {
+            remove_unfinished(&file);
+        } else if let Some(name) = file.file_name().to_str().and_then(Name::read) {
+            found.next = found.next.max(name.number() + 1);
+            found.entries.extend(entry(folder, &file, name, tidy));
+        }
+    }
+    found
+        .entries
+        .sort_by(|one, other| (one.number(), one.file_name()).cmp(&(other.number(), other.file_name())));
+    found.entries.dedup_by(|later, earlier| {
+        let same = later.number() == earlier.number();
+        if same {
+            log::warn!(
+                "{}: {} has the same number as {} and is left alone",
+                folder.display(),
+                later.file_name(),
+                earlier.file_name()
+            );
+        }
+        same
+    });
+    found
+}
+
+fn entry(folder: &Path, file: &DirEntry, name: Name, tidy: bool) -> Option<Entry> {
+    let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
+    match png::glance(&file.path()) {
+        Ok(()) => Some(Entry {
+            name,
+            bytes: metadata.len(),
+        }),
+        Err(PngError::Bad { fault, .. }) if tidy => {
+            log::warn!("{}: {fault}", file.path().display());
+            set_aside(folder, &name.to_string());
+            None
+        }
+        Err(fault) => {
+            log::warn!("{fault}");
+            None
+        }
+    }
+}
+
+fn remove_unfinished(file: &DirEntry) {
+    let is_file = file.file_type().is_ok_and(|kind| kind.is_file());
+    if is_file && let Err(fault) = fs::remove_file(file.path()) {
+        log::warn!("{}: {fault}", file.path().display());
+    }
+}
+
+/// Moves a file into [`DAMAGED`], under another name where there is one of its name already.
+pub(super) fn set_aside(folder: &Path, name: &str) {
+    let damaged = folder.join(DAMAGED);
+    let free = |index: u32| {
+        let target = if index == 0 {
+            damaged.join(name)
+        } else {
+            damaged.join(format!("{index}-{name}"))
+        };
+        target.symlink_metadata().is_err().then_some(target)
+    };
+    let moved = fs::create_dir_all(&damaged).and_then(|()| match (0..1000).find_map(free) {
+        Some(target) => fs::rename(folder.join(name), target),
+        None => Err(io::Error::new(io::ErrorKind::AlreadyExists, "there are too many damaged pictures")),
+    });
+    match moved {
+        Ok(()) => log::warn!("{}: {name} is damaged and was moved to {DAMAGED}/", folder.display()),
+        Err(fault) => log::warn!("{}: {name} is damaged and cannot be moved to {DAMAGED}/: {fault}", folder.display()),
+    }
+}

@@ -1,0 +1,224 @@
+//! Checks of values that the file's form alone does not make: ranges, lines used twice, names that do not exist.
+
+use std::collections::BTreeMap;
+
+use super::faults::suggest;
+use super::header::LAST_LINE;
+use super::{ButtonDriver, Settings};
+use crate::device::display::DisplayKind;
+use crate::pack::Manifest;
+use crate::picture::Background;
+
+/// A field's path and what is wrong with it.
+pub(super) type Problem = (String, String);
+
+/// The most lines of a GPIO chip that is named.
+const CHIP_LINES: u32 = 512;
+
+impl Settings {
+    /// Everything that is wrong as far as the settings alone can tell.
+    pub(super) fn check(&self) -> Vec<Problem> {
+        let mut problems = Problems::default();
+        problems.require(self.threads <= 1024, "threads", || "must be at most 1024".into());
+        self.check_displays(&mut problems);
+        self.check_buttons(&mut problems);
+        self.check_lines(&mut problems);
+        self.check_drawing(&mut problems);
+        self.check_times(&mut problems);
+        self.check_gallery(&mut problems);
+        self.check_heat(&mut problems);
+        problems.0
+    }
+
+    fn check_displays(&self, problems: &mut Problems) {
+        let displays = [("display", Some(&self.display)), ("status", self.status.as_ref())];
+        for (table, display) in displays.into_iter().filter_map(|(table, display)| Some((table, display?))) {
+            if let Some(saturation) = display.saturation {
+                problems.range(saturation, 0.0, 1.0, &format!("{table}.saturation"), "");
+            }
+            if let Some(speed) = display.speed {
+                problems.range(speed, 100_000, 125_000_000, &format!("{table}.speed"), " Hz");
+            }
+            if let Some(address) = display.address {
+                problems.range(address, 3, 0x77, &format!("{table}.address"), "");
+            }
+        }
+        let chosen = self.status.as_ref().is_none_or(|status| status.kind != DisplayKind::Auto);
+        problems.require(chosen, "status.kind", || {
+            "which display? A second one is not looked for; write ssd1306".into()
+        });
+    }
+
+    fn check_buttons(&self, problems: &mut Problems) {
+        let buttons = &self.buttons;
+        problems.range(buttons.debounce, 0, 200, "buttons.debounce", " ms");
+        problems.range(buttons.long, 200, 5000, "buttons.long", " ms");
+        problems.range(buttons.double, 100, 1000, "buttons.double", " ms");
+        let mut owners: BTreeMap<&str, String> = BTreeMap::new();
+        for (name, keys) in buttons.lists() {
+            for (index, key) in keys.iter().enumerate() {
+                let field = format!("buttons.{name}[{index}]");
+                problems.require(!key.trim().is_empty(), &field, || "the name of a key must not be empty".into());
+                let is_line = super::header::line(key).is_some();
+                if let Some(owner) = owners.insert(key, field.clone()).filter(|_| !is_line) {
+                    problems.add(&field, format!("the key '{key}' is that of {owner} too"));
+                }
+            }
+        }
+    }
+
+    fn check_lines(&self, problems: &mut Problems) {
+        let chip = self.buttons.chip.as_str();
+        let on_header = chip == "auto" || chip.ends_with("gpiochip0") || self.buttons.driver == ButtonDriver::Rppal;
+        let mut uses = self.bus_lines();
+        for named in self.lines() {
+            let last = if on_header || named.field.starts_with("display") {
+                u32::from(LAST_LINE)
+            } else {
+                CHIP_LINES - 1
+            };
+            if named.line > last {
+                problems.add(&named.field, format!("there is no GPIO {}; the header has 0 to {last}", named.line));
+            } else if on_header && named.line < 2 {
+                let problem = format!(
+                    "GPIO {} reads the memory of add-on boards and is not free; take another",
+                    named.line
+                );
+                problems.add(&named.field, problem);
+            } else if let Some(other) = uses.iter().find(|other| other.line == named.line) {
+                problems.add(
+                    &named.field,
+                    format!("GPIO {} is already {}; take another", named.line, other.purpose),
+                );
+            }
+            uses.push(named);
+        }
+    }
+
+    fn check_drawing(&self, problems: &mut Problems) {
+        let draw = &self.draw;
+        problems.require(matches!(draw.at_once, 1 | 4), "draw.at_once", || {
+            format!("{} is neither 1 nor 4", draw.at_once)
+        });
+        if let Err(fault) = draw.background.parse::<Background>() {
+            problems.add("draw.background", fault.to_string());
+        }
+        if let Some(style) = draw
+            .style
+            .as_ref()
+            .filter(|style| !draw.styles.is_empty() && !draw.styles.contains(style))
+        {
+            problems.add("draw.style", format!("'{style}' is not among draw.styles"));
+        }
+        let attract = &self.attract;
+        problems.range(attract.idle, 5, 86_400, "attract.idle", " s");
+        problems.range(attract.seconds, 1, 86_400, "attract.seconds", " s");
+        let half = attract.seconds as f32 / 2.0;
+        problems.require((0.0..=half).contains(&attract.fade), "attract.fade", || {
+            format!("{} is not between 0 and {half}, half of attract.seconds", attract.fade)
+        });
+        problems.range(self.battery.show, 0, 86_400, "battery.show", " s");
+    }
+
+    fn check_times(&self, problems: &mut Problems) {
+        let schedule = &self.schedule;
+        problems.range(schedule.sleep_after, 0, 10_080, "schedule.sleep_after", " minutes");
+        problems.range(schedule.wake_for, 0, 1440, "schedule.wake_for", " minutes");
+        for (field, brightness) in [
+            ("schedule.day_brightness", schedule.day_brightness),
+            ("schedule.night_brightness", schedule.night_brightness),
+        ] {
+            problems.require(brightness > 0.0 && brightness <= 1.0, field, || {
+                format!("{brightness} is not above 0 and up to 1; hours without a display are written under [schedule]")
+            });
+        }
+        if let Some(name) = schedule.time_zone.as_deref().filter(|name| jiff::tz::TimeZone::get(name).is_err()) {
+            let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.as_str().to_owned()).collect();
+            let zones: Vec<&str> = zones.iter().map(String::as_str).collect();
+            let advice = if zones.is_empty() {
+                "; this system knows none: install tzdata".into()
+            } else {
+                super::faults::nearest(name, &zones).map_or_else(
+                    || "; zones are named as Europe/Berlin or Asia/Shanghai".into(),
+                    |near| format!("; did you mean '{near}'?"),
+                )
+            };
+            problems.add("schedule.time_zone", format!("there is no time zone '{name}'{advice}"));
+        }
+    }
+
+    fn check_gallery(&self, problems: &mut Problems) {
+        problems.range(self.gallery.max_megabytes, 1, 1_000_000, "gallery.max_megabytes", " MB");
+        problems.range(self.gallery.max_pictures, 1, 1_000_000, "gallery.max_pictures", "");
+        for (index, word) in self.filter.allowed.iter().enumerate() {
+            let field = format!("filter.allowed[{index}]");
+            problems.require(!word.trim().is_empty(), &field, || "a word must not be empty".into());
+        }
+    }
+
+    fn check_heat(&self, problems: &mut Problems) {
+        let heat = &self.heat;
+        problems.range(heat.slower_above, 30.0, 110.0, "heat.slower_above", " °C");
+        problems.range(heat.pause_above, 30.0, 110.0, "heat.pause_above", " °C");
+        problems.range(heat.margin, 1.0, 30.0, "heat.margin", " °C");
+        problems.require(heat.slower_above <= heat.pause_above, "heat.pause_above", || {
+            format!("{} is below heat.slower_above, {}", heat.pause_above, heat.slower_above)
+        });
+    }
+}
+
+/// What a pack lacks that the settings ask for.
+pub(super) fn pack(settings: &Settings, manifest: &Manifest) -> Vec<Problem> {
+    let mut problems = Problems::default();
+    let draw = &settings.draw;
+    if let (Some(steps), Some(sampling)) = (draw.steps, &manifest.sampling) {
+        problems.require(sampling.schedule(steps).is_some(), "draw.steps", || {
+            let known: Vec<String> = sampling.steps().iter().map(usize::to_string).collect();
+            format!(
+                "the pack {} has no schedule of {steps} steps; it has {}",
+                manifest.name,
+                known.join(", ")
+            )
+        });
+    }
+    if let (Some(guidance), Some(sampling)) = (draw.guidance, &manifest.sampling) {
+        problems.range(guidance, 0.0, sampling.max_guidance, "draw.guidance", "");
+    }
+    let names: Vec<&str> = manifest.styles.iter().map(|style| style.name.as_str()).collect();
+    let named = draw
+        .styles
+        .iter()
+        .enumerate()
+        .map(|(index, style)| (format!("draw.styles[{index}]"), style));
+    for (field, style) in named.chain(draw.style.iter().map(|style| ("draw.style".to_owned(), style))) {
+        problems.known(style, &names, &field);
+    }
+    problems.0
+}
+
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn add(&mut self, field: &str, problem: String) {
+        self.0.push((field.to_owned(), problem));
+    }
+
+    fn require(&mut self, holds: bool, field: &str, problem: impl FnOnce() -> String) {
+        if !holds {
+            self.add(field, problem());
+        }
+    }
+
+    fn range<T: PartialOrd + std::fmt::Display>(&mut self, value: T, least: T, most: T, field: &str, unit: &str) {
+        self.require((&least..=&most).contains(&&value), field, || {
+            format!("{value}{unit} is not between {least} and {most}{unit}")
+        });
+    }
+
+    fn known(&mut self, name: &str, known: &[&str], field: &str) {
+        self.require(known.contains(&name), field, || {
+            format!("there is no '{name}'{}", suggest(name, known))
+        });
+    }
+}

@@ -1,0 +1,177 @@
+//! Errors of a settings file: each fault with its line, its column, the line itself and, where something is misspelt, the
+//! nearest name that exists.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The field as a path, such as `display.dc` or `buttons.a[1]`; empty for faults of the file's form.
+    pub field: String,
+    /// What is wrong and what to do.
+    pub problem: String,
+    /// Where in the file, if it is there.
+    pub place: Option<Place>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The whole line.
+    pub text: String,
+}
+
+/// Why settings could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file is missing or may not be read.
+    #[error("{}: the settings cannot be read: {source}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file was read and something in it is wrong.
+    #[error("{}", list(file, faults))]
+    Invalid {
+        /// The file.
+        file: PathBuf,
+        /// Everything that was found; one at least.
+        faults: Vec<Fault>,
+    },
+}
+
+impl SettingsError {
+    /// What the TOML reader found.
+    pub(super) fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> SettingsError {
+        let place = error.span().map(|span| Place::at(text, span.start));
+        let fault = Fault {
+            field: String::new(),
+            problem: plain(error.message()),
+            place,
+        };
+        SettingsError::Invalid {
+            file: file.to_owned(),
+            faults: vec![fault],
+        }
+    }
+
+    /// Nothing where there are no problems; else all of them, with their places. A problem is a field's path and text.
+    pub(super) fn gather(file: &Path, text: &str, problems: Vec<(String, String)>) -> Result<(), SettingsError> {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let fault = |(field, problem): (String, String)| Fault {
+            place: locate(text, &field).map(|span| Place::at(text, span.start)),
+            field,
+            problem,
+        };
+        Err(SettingsError::Invalid {
+            file: file.to_owned(),
+            faults: problems.into_iter().map(fault).collect(),
+        })
+    }
+}
+
+impl Place {
+    fn at(text: &str, offset: usize) -> Place {
+        let offset = text.floor_char_boundary(offset);
+        let begin = text[..offset].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = text[offset..].find('\n').map_or(text.len(), |length| offset + length);
+        Place {
+            line: text[..begin].matches('\n').count() + 1,
+            column: text[begin..offset].chars().count() + 1,
+            text: text[begin..end].trim_end().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.field.is_empty() {
+            write!(formatter, "{}: ", self.field)?;
+        }
+        formatter.write_str(&self.problem)?;
+        let Some(place) = &self.place else { return Ok(()) };
+        let number = place.line.to_string();
+        write!(
+            formatter,
+            "\n  {number} | {}\n  {:width$} | {:indent$}^",
+            place.text,
+            "",
+            "",
+            width = number.len(),
+            indent = place.column - 1
+        )
+    }
+}
+
+fn list(file: &Path, faults: &[Fault]) -> String {
+    let line = |fault: &Fault| match &fault.place {
+        Some(place) => format!("{}:{}:{}: {fault}", file.display(), place.line, place.column),
+        None => format!("{}: {fault}", file.display()),
+    };
+    faults.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The reader's message in the words of the other errors. Serde's form for names that do not exist, "unknown field `x`,
+/// expected one of `a`, `b`", is turned into the nearest name, or all of them where none is near.
+fn plain(message: &str) -> String {
+    let Some(rest) = message.strip_prefix("unknown ") else {
+        return message.replace('`', "'");
+    };
+    let mut quoted = rest.split('`').skip(1).step_by(2);
+    let Some(wrong) = quoted.next() else { return message.to_owned() };
+    let known: Vec<&str> = quoted.collect();
+    let kind = if rest.starts_with("field") { "field" } else { "value" };
+    format!("unknown {kind} '{wrong}'{}", suggest(wrong, &known))
+}
+
+/// `; did you mean 'x'?`, or what there is. Empty where there is nothing.
+pub(crate) fn suggest(wrong: &str, known: &[&str]) -> String {
+    if known.is_empty() {
+        return String::new();
+    }
+    nearest(wrong, known).map_or_else(
+        || format!("; there is {}", known.join(", ")),
+        |near| format!("; did you mean '{near}'?"),
+    )
+}
+
+/// The name nearest by Damerau–Levenshtein distance, if at most a third of its letters differ.
+pub(super) fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+    let wrong = wrong.to_lowercase().replace('-', "_");
+    let distance = |name: &str| strsim::damerau_levenshtein(&wrong, &name.to_lowercase().replace('-', "_"));
+    let near = known.iter().map(|&name| (distance(name), name)).min()?;
+    let letters = near.1.chars().count().max(wrong.chars().count());
+    (near.0 * 3 <= letters.max(3)).then_some(near.1)
+}
+
+/// Where a field's value is in a text.
+fn locate(text: &str, field: &str) -> Option<Range<usize>> {
+    let document = DeTable::parse(text).ok()?;
+    let mut table = document.get_ref();
+    let mut names = field.split('.').peekable();
+    while let Some(name) = names.next() {
+        let (name, index) = match name.split_once('[') {
+            Some((name, index)) => (name, index.trim_end_matches(']').parse::<usize>().ok()),
+            None => (name, None),
+        };
+        let value = table.get(name)?;
+        match (value.get_ref(), index) {
+            (DeValue::Table(inner), None) if names.peek().is_some() => table = inner,
+            (DeValue::Array(values), Some(index)) => return Some(values.get(index).map_or_else(|| value.span(), |value| value.span())),
+            _ => return Some(value.span()),
+        }
+    }
+    None
+}

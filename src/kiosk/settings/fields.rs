@@ -1,0 +1,371 @@
+//! The tables of the settings file: one struct a table, a doc comment a field, defaults beside them.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kiosk::schedule::{Hours, Span};
+
+/// Languages of the shipped pack's captions, as BCP 47 tags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// Chinese, simplified.
+    Zh,
+    /// Spanish.
+    Es,
+    /// French.
+    Fr,
+    /// German.
+    De,
+    /// Japanese.
+    Ja,
+    /// Korean.
+    Ko,
+    /// Portuguese.
+    Pt,
+    /// Russian.
+    Ru,
+    /// Arabic.
+    Ar,
+    /// Hindi.
+    Hi,
+    /// Italian.
+    It,
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Language; 12] = [
+        Language::En,
+        Language::Zh,
+        Language::Es,
+        Language::Fr,
+        Language::De,
+        Language::Ja,
+        Language::Ko,
+        Language::Pt,
+        Language::Ru,
+        Language::Ar,
+        Language::Hi,
+        Language::It,
+    ];
+
+    /// The tag, such as `en`.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Language::En => "en",
+            Language::Zh => "zh",
+            Language::Es => "es",
+            Language::Fr => "fr",
+            Language::De => "de",
+            Language::Ja => "ja",
+            Language::Ko => "ko",
+            Language::Pt => "pt",
+            Language::Ru => "ru",
+            Language::Ar => "ar",
+            Language::Hi => "hi",
+            Language::It => "it",
+        }
+    }
+}
+
+/// Which driver reads buttons on GPIO lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ButtonDriver {
+    /// The character device, and `rppal` where there is none.
+    #[default]
+    Auto,
+    /// The kernel's GPIO character device: every board.
+    CharacterDevice,
+    /// The `rppal` library: Raspberry Pi alone.
+    Rppal,
+}
+
+/// What holds a line while its button is not pressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pull {
+    /// The board, up: buttons connect the line to ground.
+    #[default]
+    Up,
+    /// The board, down: buttons connect the line to 3.3 V.
+    Down,
+    /// A resistor outside, up.
+    None,
+}
+
+/// `[buttons]`: keys by name. `gpio5` is a line of the header, `KEY_ENTER` a key of a keyboard or remote control as the
+/// kernel names it, `enter` a key in a window or terminal.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ButtonSettings {
+    /// Keys of the first button.
+    pub a: Vec<String>,
+    /// Keys of the second button.
+    pub b: Vec<String>,
+    /// Keys of the third button.
+    pub c: Vec<String>,
+    /// Keys of the fourth button.
+    pub d: Vec<String>,
+    /// Keys that go back in a list.
+    pub previous: Vec<String>,
+    /// Keys that go forward in a list.
+    pub next: Vec<String>,
+    /// Keys that take what is chosen.
+    pub confirm: Vec<String>,
+    /// Keys that lead away.
+    pub back: Vec<String>,
+    /// What reads GPIO lines.
+    pub driver: ButtonDriver,
+    /// `auto`, or the device file of the GPIO chip that has the header's lines.
+    pub chip: String,
+    /// What holds the lines.
+    pub pull: Pull,
+    /// A line has to be still for so long, in milliseconds, 0 to 200.
+    pub debounce: u32,
+    /// A press of so many milliseconds is a long one, 200 to 5000.
+    pub long: u32,
+    /// Two presses within so many milliseconds are a double one, 100 to 1000.
+    pub double: u32,
+    /// The two GPIO lines of a rotary encoder.
+    pub encoder: Option<[u8; 2]>,
+    /// GPIO line of a motion sensor (PIR), high while someone moves.
+    pub motion: Option<u8>,
+}
+
+impl Default for ButtonSettings {
+    fn default() -> Self {
+        let keys = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Self {
+            a: keys(&["gpio5", "KEY_F1", "f1"]),
+            b: keys(&["gpio6", "KEY_F2", "f2"]),
+            c: keys(&["gpio16", "KEY_F3", "f3"]),
+            d: keys(&["gpio24", "KEY_F4", "f4"]),
+            previous: keys(&["KEY_LEFT", "KEY_UP", "left", "up"]),
+            next: keys(&["KEY_RIGHT", "KEY_DOWN", "right", "down"]),
+            confirm: keys(&["KEY_ENTER", "enter"]),
+            back: keys(&["KEY_ESC", "escape"]),
+            driver: ButtonDriver::Auto,
+            chip: "auto".into(),
+            pull: Pull::Up,
+            debounce: 20,
+            long: 600,
+            double: 300,
+            encoder: None,
+            motion: None,
+        }
+    }
+}
+
+/// `[draw]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DrawSettings {
+    /// Denoising steps, one of the pack's; its usual number where nothing is said.
+    pub steps: Option<usize>,
+    /// Guidance; the pack's usual one where nothing is said.
+    pub guidance: Option<f32>,
+    /// Styles that visitors choose from, by name; all of the pack where the list is empty.
+    pub styles: Vec<String>,
+    /// The style that is chosen at first; the pack's where nothing is said.
+    pub style: Option<String>,
+    /// Pictures drawn at once: 1, or 4 to pick one of.
+    pub at_once: u8,
+    /// Words for colours that visitors choose from; the usual ones of the language where nothing is said, none where the
+    /// list is empty.
+    pub colours: Option<Vec<String>>,
+    /// What lies behind a picture: `transparent`, a colour, or two with a colon between for a gradient. Kept pictures are
+    /// written with it.
+    pub background: String,
+    /// Own subjects, a line each.
+    pub subjects: Option<PathBuf>,
+    /// Seed of the first picture, for exhibitions that repeat; random where nothing is said.
+    pub seed: Option<u64>,
+}
+
+impl Default for DrawSettings {
+    fn default() -> Self {
+        Self {
+            steps: None,
+            guidance: None,
+            styles: Vec::new(),
+            style: None,
+            at_once: 1,
+            colours: None,
+            background: "transparent".into(),
+            subjects: None,
+            seed: None,
+        }
+    }
+}
+
+/// `[attract]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AttractSettings {
+    /// Nobody has pressed anything for so many seconds, at least 5.
+    pub idle: u32,
+    /// Seconds that each picture is shown, at least 1.
+    pub seconds: u32,
+    /// Seconds of the change from one to the next; at most half of `seconds`.
+    pub fade: f32,
+    /// Favourites alone, once there is one.
+    pub only_favourites: bool,
+}
+
+impl Default for AttractSettings {
+    fn default() -> Self {
+        Self {
+            idle: 90,
+            seconds: 20,
+            fade: 2.0,
+            only_favourites: false,
+        }
+    }
+}
+
+/// `[schedule]`: hours as `07:00-22:30`, several with commas between, over midnight as `20:00-02:00` (they belong to the
+/// day on which they begin), `always` or `never`. A day alone goes before `weekdays` and `weekend`, these before `every_day`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScheduleSettings {
+    /// Hours of days that nothing else is said about.
+    pub every_day: Hours,
+    /// Monday to Friday.
+    pub weekdays: Option<Hours>,
+    /// Saturday and Sunday.
+    pub weekend: Option<Hours>,
+    /// Monday.
+    pub mon: Option<Hours>,
+    /// Tuesday.
+    pub tue: Option<Hours>,
+    /// Wednesday.
+    pub wed: Option<Hours>,
+    /// Thursday.
+    pub thu: Option<Hours>,
+    /// Friday.
+    pub fri: Option<Hours>,
+    /// Saturday.
+    pub sat: Option<Hours>,
+    /// Sunday.
+    pub sun: Option<Hours>,
+    /// Time zone by its IANA name, such as `Asia/Shanghai`; the system's where nothing is said.
+    pub time_zone: Option<String>,
+    /// Minutes without motion or a press until the display sleeps, 0 for never.
+    pub sleep_after: u32,
+    /// Minutes that a press wakes the kiosk for outside its hours, 0 to sleep on.
+    pub wake_for: u32,
+    /// Brightness by day, above 0 and up to 1.
+    pub day_brightness: f32,
+    /// When the display is dimmed, such as `21:00-07:00`.
+    pub night: Option<Span>,
+    /// Brightness at night, above 0 and up to 1.
+    pub night_brightness: f32,
+}
+
+impl Default for ScheduleSettings {
+    fn default() -> Self {
+        Self {
+            every_day: Hours::always(),
+            weekdays: None,
+            weekend: None,
+            mon: None,
+            tue: None,
+            wed: None,
+            thu: None,
+            fri: None,
+            sat: None,
+            sun: None,
+            time_zone: None,
+            sleep_after: 0,
+            wake_for: 5,
+            day_brightness: 1.0,
+            night: None,
+            night_brightness: 0.3,
+        }
+    }
+}
+
+/// `[gallery]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GallerySettings {
+    /// Folder of the pictures; where nothing is said see [`super::Settings::gallery_folder`].
+    pub folder: Option<PathBuf>,
+    /// The most megabytes (millions of bytes) of pictures, at least 1.
+    pub max_megabytes: u32,
+    /// The most pictures, at least 1.
+    pub max_pictures: u32,
+    /// Whether every finished picture is kept, not only those that someone asks to keep.
+    pub keep_all: bool,
+}
+
+impl Default for GallerySettings {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            max_megabytes: 200,
+            max_pictures: 1000,
+            keep_all: true,
+        }
+    }
+}
+
+/// `[filter]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FilterSettings {
+    /// Whether prompts are looked through.
+    pub enabled: bool,
+    /// A file of more words, a line each.
+    pub words: Option<PathBuf>,
+    /// Words that are drawn all the same.
+    pub allowed: Vec<String>,
+}
+
+impl Default for FilterSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            words: None,
+            allowed: Vec::new(),
+        }
+    }
+}
+
+/// `[heat]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeatSettings {
+    /// Above so many °C pictures are drawn with fewer steps and with a rest between, 30 to 110.
+    pub slower_above: f32,
+    /// Above so many °C nothing is drawn, 30 to 110.
+    pub pause_above: f32,
+    /// It has to be so many °C cooler before that ends, 1 to 30.
+    pub margin: f32,
+}
+
+impl Default for HeatSettings {
+    fn default() -> Self {
+        Self {
+            slower_above: 72.0,
+            pause_above: 82.0,
+            margin: 5.0,
+        }
+    }
+}
+
+/// `[battery]`: what `inkstone kiosk --once` does.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BatterySettings {
+    /// What is drawn; one of the subjects by chance where nothing is said.
+    pub prompt: Option<String>,
+    /// Seconds that the picture is shown before the end, on displays that need power to show one.
+    pub show: u32,
+}

@@ -1,0 +1,138 @@
+//! The settings: one TOML file, everything in it optional. Owns their form, their defaults, the checks that need no
+//! device, and errors that point into the file. Depends on [`super::schedule`] for the form of times; knows displays
+//! by their own settings and buttons by the names of their keys.
+//!
+//! `kiosk.toml` beside this module documents every field and equals the defaults ([`EXAMPLE`]).
+
+mod check;
+mod faults;
+mod fields;
+mod header;
+
+pub use faults::{Fault, SettingsError};
+pub use fields::{
+    AttractSettings, BatterySettings, ButtonDriver, ButtonSettings, DrawSettings, FilterSettings, GallerySettings, HeatSettings, Language,
+    Pull, ScheduleSettings,
+};
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::device::display::DisplaySettings;
+use crate::pack::Manifest;
+
+/// A settings file in which every field is explained and has its default value.
+pub const EXAMPLE: &str = include_str!("../kiosk.toml");
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Language of what the kiosk says and of its subjects.
+    pub language: Language,
+    /// Folder of the pack that draws; the shipped one where nothing is said.
+    pub pack: Option<PathBuf>,
+    /// Threads that draw; 0 for one a core.
+    pub threads: usize,
+    /// TrueType or OpenType file for all text; one is looked for where nothing is said.
+    pub font: Option<PathBuf>,
+    /// The display.
+    pub display: DisplaySettings,
+    /// A second, small display that tells what goes on, such as an SSD1306.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<DisplaySettings>,
+    /// Buttons, wheel and motion sensor.
+    pub buttons: ButtonSettings,
+    /// What is drawn and how.
+    pub draw: DrawSettings,
+    /// What is shown while nobody is there.
+    pub attract: AttractSettings,
+    /// When the kiosk is awake.
+    pub schedule: ScheduleSettings,
+    /// Where pictures are kept.
+    pub gallery: GallerySettings,
+    /// Words that are not drawn.
+    pub filter: FilterSettings,
+    /// What happens when the board gets hot.
+    pub heat: HeatSettings,
+    /// Running from a battery: `inkstone kiosk --once`.
+    pub battery: BatterySettings,
+}
+
+impl Settings {
+    /// Reads and checks a file. Paths in it that are not absolute are relative to its folder.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not TOML, or a field is unknown, mistyped, out of range or at odds with another.
+    pub fn load(file: &Path) -> Result<Settings, SettingsError> {
+        let text = std::fs::read_to_string(file).map_err(|source| SettingsError::Read {
+            file: file.to_owned(),
+            source,
+        })?;
+        let mut settings = Settings::parse(&text, file)?;
+        settings.resolve(file.parent().unwrap_or(Path::new("")));
+        Ok(settings)
+    }
+
+    /// Reads and checks the text of a file; `file` is named in errors.
+    ///
+    /// # Errors
+    /// As [`Settings::load`], without the file.
+    pub fn parse(text: &str, file: &Path) -> Result<Settings, SettingsError> {
+        let mut settings: Settings = toml::from_str(text).map_err(|error| SettingsError::syntax(file, text, &error))?;
+        settings.give_way();
+        SettingsError::gather(file, text, settings.check())?;
+        Ok(settings)
+    }
+
+    /// Reads the file again. Whatever is wrong with it, these settings stay as they were then; true if they changed.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn reload(&mut self, file: &Path) -> Result<bool, SettingsError> {
+        let read = Settings::load(file)?;
+        let changed = read != *self;
+        *self = read;
+        Ok(changed)
+    }
+
+    /// Checks against the pack that draws: whether it has a schedule of so many steps and styles of these names. `file`
+    /// is what was loaded, if anything was.
+    ///
+    /// # Errors
+    /// If the pack has not what is asked for.
+    pub fn check_pack(&self, manifest: &Manifest, file: Option<&Path>) -> Result<(), SettingsError> {
+        let text = file.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+        SettingsError::gather(file.unwrap_or(Path::new("the settings")), &text, check::pack(self, manifest))
+    }
+
+    /// Where pictures are kept: the folder that is set, or else systemd's state folder of the service, or
+    /// `inkstone/gallery` below the user's data folder (XDG base directories).
+    pub fn gallery_folder(&self) -> PathBuf {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        self.gallery.folder.clone().unwrap_or_else(|| match variable("STATE_DIRECTORY") {
+            Some(state) => state.join("gallery"),
+            None => variable("XDG_DATA_HOME")
+                .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
+                .unwrap_or_default()
+                .join("inkstone/gallery"),
+        })
+    }
+
+    fn resolve(&mut self, folder: &Path) {
+        let paths = [
+            &mut self.pack,
+            &mut self.font,
+            &mut self.draw.subjects,
+            &mut self.gallery.folder,
+            &mut self.filter.words,
+        ];
+        for path in paths.into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,361 @@
+//! Pictures in the few inks of an e-paper panel.
+//!
+//! Owns error diffusion and what goes with it; its neighbours own [`Palette`]s, the gamut and amounts of light. Depends
+//! on [`Picture`] alone. Whole numbers throughout, so that a picture has the same dots on every processor.
+//!
+//! * Dots are mixed **in linear light**, because the eye adds up light, and relative to the panel's own black and white,
+//!   because the eye takes the paper for white: white stays paper, not a grey of dots.
+//! * Inks are taken for what they **look like**, not for what they are named, as far as [`Dithering::saturation`] says.
+//! * Colours that no mixture of the inks gives are first brought to the nearest that one does, hue kept: without that
+//!   the missing rest wanders through the picture and light blue turns green.
+//! * A colour that is one of the inks stays **solid**: no dots in white, none in black text.
+//!
+//! Error diffusion: R. Floyd and L. Steinberg, *An adaptive algorithm for spatial grey scale*, 1976; B. Atkinson's
+//! variant, Apple 1984, hands on six eighths of the error alone, which makes lights and shadows clean and the whole
+//! more contrasty.
+
+mod gamut;
+mod light;
+mod palette;
+#[cfg(test)]
+mod tests;
+
+pub use palette::{Ink, Palette, PaletteError};
+
+use super::{Picture, PictureError};
+use gamut::Gamut;
+use serde::{Deserialize, Serialize};
+
+/// Which neighbours get the error of a dot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Diffusion {
+    /// All of it, to four neighbours: tones are kept exactly.
+    #[default]
+    FloydSteinberg,
+    /// Three quarters of it, to six neighbours: fewer stray dots, more contrast.
+    Atkinson,
+    /// Nothing: each pixel by itself becomes the nearest ink, for drawings in the inks' colours.
+    None,
+}
+
+/// How a picture is dithered.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dithering {
+    /// How errors spread.
+    pub diffusion: Diffusion,
+    /// Whether every second row runs from right to left, which breaks up the slanting lines of dots that error diffusion
+    /// makes.
+    pub serpentine: bool,
+    /// From 0 to 1: whether inks count as what they look like on the panel (1) or as having the hue of the pure colours that
+    /// they are named by (0). Taken for purer than they are, too little of them is used: towards 0 pictures get paler.
+    pub saturation: f32,
+    /// How colourful the picture is made before, from 0 (grey) over 1 (as it is) to 2. Above 1 more of each ink is used
+    /// than the colours ask for, against the dullness of the panel.
+    pub vividness: f32,
+    /// Whether pixels that are an ink's colour (its pure one, its measured one; near white and black, within four steps
+    /// of 255) become that ink whatever their neighbours owe.
+    pub solid_inks: bool,
+}
+
+impl Default for Dithering {
+    fn default() -> Self {
+        Dithering {
+            diffusion: Diffusion::FloydSteinberg,
+            serpentine: true,
+            saturation: 1.0,
+            vividness: 1.2,
+            solid_inks: true,
+        }
+    }
+}
+
+/// A picture in inks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dithered {
+    width: u32,
+    inks: Vec<u8>,
+}
+
+/// How a preview shows the inks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Appearance {
+    /// As measured: white is the grey of the paper.
+    #[default]
+    Measured,
+    /// As an eye sees it that has got used to the paper: white is white.
+    Adapted,
+}
+
+impl Dithered {
+    /// Width in pixels.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> u32 {
+        (self.inks.len() / (self.width as usize).max(1)) as u32
+    }
+
+    /// For each pixel, rows from the top, the number of its ink in the palette.
+    pub fn inks(&self) -> &[u8] {
+        &self.inks
+    }
+
+    /// What the panel will show, pixel by pixel.
+    ///
+    /// # Errors
+    /// When there are no pixels.
+    pub fn preview(&self, palette: &Palette, appearance: Appearance) -> Result<Picture, PictureError> {
+        let colours = match appearance {
+            Appearance::Measured => palette.measured(),
+            Appearance::Adapted => palette.adapted(),
+        };
+        let colour = |&ink: &u8| {
+            let [red, green, blue] = colours.get(ink as usize).copied().unwrap_or_default();
+            [red, green, blue, 255]
+        };
+        Picture::new(self.width, self.height(), self.inks.iter().flat_map(colour).collect())
+    }
+}
+
+/// Dithers pictures to one palette.
+#[derive(Clone, Debug)]
+pub struct Ditherer {
+    dithering: Dithering,
+    palette: Palette,
+    adapted: Vec<[u8; 3]>,
+    inks: Vec<[i32; 3]>,
+    gamut: Gamut,
+}
+
+/// What becomes of a pixel before dithering.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// This ink, whatever its neighbours owe.
+    Solid(u8),
+    /// This light.
+    Light([i32; 3]),
+}
+
+/// The most noise, in either direction.
+const NOISE: i32 = light::FULL / 16;
+
+/// How far from 255 or 0 a byte may be to count as white or black.
+const NEAR: u8 = 4;
+
+impl Ditherer {
+    /// Prepares for a palette. A saturation or vividness outside its range is brought there; NaN counts as 1.
+    pub fn new(palette: Palette, dithering: Dithering) -> Ditherer {
+        let tame = |value: f32, most: f32| if value.is_nan() { 1.0 } else { value.clamp(0.0, most) };
+        let (saturation, vividness) = (tame(dithering.saturation, 1.0), tame(dithering.vividness, 2.0));
+        let inks = palette.light(saturation);
+        Ditherer {
+            adapted: palette.adapted(),
+            gamut: Gamut::new(&inks),
+            dithering: Dithering {
+                saturation,
+                vividness,
+                ..dithering
+            },
+            palette,
+            inks,
+        }
+    }
+
+    /// The palette.
+    pub fn palette(&self) -> &Palette {
+        &self.palette
+    }
+
+    /// Dithers a picture; what is transparent becomes paper white.
+    pub fn picture(&self, picture: &Picture) -> Dithered {
+        let over_white = |pixel: &[u8; 4]| {
+            let alpha = u32::from(pixel[3]);
+            std::array::from_fn(|channel| ((u32::from(pixel[channel]) * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
+        };
+        self.colours(picture.width(), picture.pixels().as_chunks::<4>().0.iter().map(over_white))
+    }
+
+    /// Dithers red, green and blue bytes, rows of `width` pixels from the top. What does not fill a row is left out.
+    pub fn rgb(&self, width: u32, bytes: &[u8]) -> Dithered {
+        self.colours(width, bytes.as_chunks::<3>().0.iter().copied())
+    }
+
+    fn colours(&self, width: u32, colours: impl Iterator<Item = [u8; 3]>) -> Dithered {
+        let wide = width as usize;
+        let mut debts = Debts::new(wide);
+        let (mut inks, mut row, mut known) = (Vec::new(), Vec::with_capacity(wide), None);
+        for colour in colours {
+            let wanted = match known {
+                Some((same, wanted)) if same == colour => wanted,
+                _ => self.wanted(colour),
+            };
+            known = Some((colour, wanted));
+            row.push(wanted);
+            if row.len() == wide {
+                let backwards = self.dithering.serpentine && debts.rows % 2 == 1;
+                inks.extend(self.row(&row, &mut debts, backwards));
+                debts.next_row();
+                row.clear();
+            }
+        }
+        Dithered { width, inks }
+    }
+
+    /// What a colour asks for.
+    fn wanted(&self, colour: [u8; 3]) -> Wanted {
+        if self.dithering.solid_inks {
+            if colour.iter().all(|&value| value <= NEAR) {
+                return Wanted::Solid(0);
+            }
+            if colour.iter().all(|&value| value >= 255 - NEAR) {
+                return Wanted::Solid(1);
+            }
+            if let Some(ink) = self.palette.named(colour, &self.adapted) {
+                return Wanted::Solid(ink as u8);
+            }
+        }
+        Wanted::Light(self.gamut.nearest(self.vivid(light::of(colour))))
+    }
+
+    /// A light farther from or nearer to the grey of its luminance.
+    fn vivid(&self, light: [i32; 3]) -> [i32; 3] {
+        let grey = light::luminance(light);
+        light.map(|value| grey + ((value - grey) as f32 * self.dithering.vividness + 0.5).floor() as i32)
+    }
+
+    /// The inks of one row.
+    fn row(&self, row: &[Wanted], debts: &mut Debts, backwards: bool) -> Vec<u8> {
+        let mut inks = vec![0; row.len()];
+        for step in 0..row.len() {
+            let x = if backwards { row.len() - 1 - step } else { step };
+            inks[x] = match row[x] {
+                Wanted::Solid(ink) => ink,
+                Wanted::Light(light) => {
+                    let owed = debts.owed(x);
+                    let sum = std::array::from_fn(|channel| light[channel] + owed[channel]);
+                    let ink = self.nearest(stir(sum, x, debts.rows));
+                    let rest = std::array::from_fn(|channel| sum[channel] - self.inks[ink][channel]);
+                    debts.spread(self.dithering.diffusion, x, backwards, rest);
+                    ink as u8
+                }
+            };
+        }
+        inks
+    }
+
+    /// The ink nearest to a light. Differences of luminance count more than those of colour, because dots of different
+    /// luminance are what the eye sees as grain. One fixed quadratic form, so that the error stays bounded for every
+    /// colour within the gamut.
+    fn nearest(&self, light: [i32; 3]) -> usize {
+        let distance = |ink: &[i32; 3]| {
+            let difference: [i32; 3] = std::array::from_fn(|channel| light[channel] - ink[channel]);
+            let square = |value: i32| i64::from(value) * i64::from(value);
+            difference.iter().map(|&value| square(value)).sum::<i64>() + 3 * square(light::luminance(difference))
+        };
+        (0..self.inks.len()).min_by_key(|&index| distance(&self.inks[index])).unwrap_or(0)
+    }
+}
+
+/// A light with a little noise, to choose by: it breaks up the outlines of one ink that error diffusion draws where it
+/// begins, and its worms (R. Ulichney, *Dithering with blue noise*, 1988). The debt is reckoned without it, so that means
+/// are kept. The noise is a hash of the place (the finalizer of MurmurHash3, A. Appleby).
+fn stir(light: [i32; 3], x: usize, y: usize) -> [i32; 3] {
+    let mut hash = (x as u32) << 16 ^ y as u32;
+    for (shift, factor) in [(16, 0x85EB_CA6B), (13, 0xC2B2_AE35)] {
+        hash = (hash ^ hash >> shift).wrapping_mul(factor);
+    }
+    hash ^= hash >> 16;
+    std::array::from_fn(|channel| light[channel] + ((hash >> (10 * channel) & 1023) as i32 - 512) * NOISE / 512)
+}
+
+/// The most that is owed to a pixel: twice full light. Only colours outside the gamut could ever owe more.
+const MOST: i32 = 2 * light::FULL;
+
+/// What pixels still owe to their neighbours, for the row being drawn and the two below.
+struct Debts {
+    rows: usize,
+    lines: [Vec<[i32; 3]>; 3],
+}
+
+impl Debts {
+    fn new(width: usize) -> Debts {
+        Debts {
+            rows: 0,
+            lines: std::array::from_fn(|_| vec![[0; 3]; width]),
+        }
+    }
+
+    fn owed(&self, x: usize) -> [i32; 3] {
+        self.lines[0][x].map(|value| value.clamp(-MOST, MOST))
+    }
+
+    fn next_row(&mut self) {
+        self.rows += 1;
+        self.lines.rotate_left(1);
+        self.lines[2].fill([0; 3]);
+    }
+
+    /// Hands an error on. What would go beyond the edge of the picture goes to the pixel below, so that none is lost.
+    fn spread(&mut self, diffusion: Diffusion, x: usize, backwards: bool, error: [i32; 3]) {
+        let last = self.lines[0].len() as isize - 1;
+        let mut add = |across: isize, down: usize, share: [i32; 3]| {
+            let at = x as isize + if backwards { -across } else { across };
+            let (at, down) = if (0..=last).contains(&at) {
+                (at as usize, down)
+            } else {
+                (x, down.max(1))
+            };
+            self.lines[down][at]
+                .iter_mut()
+                .zip(share)
+                .for_each(|(value, share)| *value += share);
+        };
+        match diffusion {
+            Diffusion::None => {}
+            Diffusion::FloydSteinberg => {
+                let part = |sixteenths: i32| error.map(|value| value * sixteenths / 16);
+                let (ahead, behind, below) = (part(7), part(3), part(5));
+                let rest = std::array::from_fn(|channel| error[channel] - ahead[channel] - behind[channel] - below[channel]);
+                add(1, 0, ahead);
+                add(-1, 1, behind);
+                add(0, 1, below);
+                add(1, 1, rest);
+            }
+            Diffusion::Atkinson => {
+                let eighth = error.map(|value| value / 8);
+                for (across, down) in [(1, 0), (2, 0), (-1, 1), (0, 1), (1, 1), (0, 2)] {
+                    add(across, down, eighth);
+                }
+            }
+        }
+    }
+}
+
+/// Which pixels of red, green and blue bytes are lit on a display of one colour, rows of `width` pixels from the top.
+/// With `ordered` a fixed 8×8 pattern (B. E. Bayer, 1973) gives shades that do not crawl from one frame to the next;
+/// without it every pixel from half the light on is lit, which suits text.
+pub fn lit(width: u32, bytes: &[u8], ordered: bool) -> Vec<bool> {
+    let wide = (width as usize).max(1);
+    let pixel = |(index, &colour): (usize, &[u8; 3])| {
+        let threshold = if ordered {
+            bayer(index % wide, index / wide)
+        } else {
+            light::of([128; 3])[0]
+        };
+        light::luminance(light::of(colour)) >= threshold
+    };
+    bytes.as_chunks::<3>().0.iter().enumerate().map(pixel).collect()
+}
+
+/// The threshold of Bayer's pattern at a place: odd multiples of 1/128 of full light, each once in 8×8 pixels.
+fn bayer(x: usize, y: usize) -> i32 {
+    let rank = (0..3).fold(0, |rank, bit| {
+        let (x, y) = (x >> bit & 1, y >> bit & 1);
+        rank << 2 | (x ^ y) << 1 | y
+    });
+    (2 * rank as i32 + 1) * light::FULL / 128
+}
