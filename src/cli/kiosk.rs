@@ -101,7 +101,11 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     let scripted = parts.script.is_some();
     let mut runner = Runner::new(parts)?;
     let inbox = runner.inbox();
-    let sources = if scripted { Vec::new() } else { sources(&buttons, size, inbox.signals()?) };
+    let sources = if scripted {
+        Vec::new()
+    } else {
+        sources(&buttons, size, inbox.signals()?)
+    };
     let signals = if scripted { None } else { listen(inbox)? };
     runner.run();
     if let Some(signals) = signals {
@@ -180,7 +184,10 @@ fn bindings(settings: &ButtonSettings) -> Result<Bindings, CliError> {
         ("confirm", &settings.confirm),
         ("back", &settings.back),
     ];
-    let table = keys.into_iter().map(|(name, keys)| (name.to_owned(), keys.clone())).collect::<std::collections::BTreeMap<_, _>>();
+    let table = keys
+        .into_iter()
+        .map(|(name, keys)| (name.to_owned(), keys.clone()))
+        .collect::<std::collections::BTreeMap<_, _>>();
     Bindings::try_from(table).map_err(usage)
 }
 

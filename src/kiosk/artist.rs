@@ -3,9 +3,9 @@
 //! engine and diffusion.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -231,7 +231,10 @@ fn draw(desk: &Desk, studio: &Studio, piece: &Piece, watch: &mut Watch) -> Resul
     let (prompt, negative) = (reader.read(&piece.prompt)?, reader.nothing()?);
     drop(reader);
     let styles = &desk.pack.manifest().styles;
-    let style = piece.style.as_ref().and_then(|name| styles.iter().find(|style| style.name == *name));
+    let style = piece
+        .style
+        .as_ref()
+        .and_then(|name| styles.iter().find(|style| style.name == *name));
     let request = Request {
         prompt: &prompt,
         negative: &negative,

@@ -102,7 +102,11 @@ fn table<Key: Ord + for<'a> Deserialize<'a>>(text: &str) -> Tables<Key> {
 
 fn find<'a, Key: Ord>(tables: &'a Tables<Key>, language: Language, key: &Key) -> Option<&'a str> {
     let english = || tables.get(&Language::En)?.get(key);
-    tables.get(&language).and_then(|table| table.get(key)).or_else(english).map(String::as_str)
+    tables
+        .get(&language)
+        .and_then(|table| table.get(key))
+        .or_else(english)
+        .map(String::as_str)
 }
 
 impl Language {

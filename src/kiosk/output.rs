@@ -68,7 +68,11 @@ impl Output {
         let mut frame = Frame::new(size);
         painter.paint(&view, &self.look, &mut frame);
         let whole = self.shown.is_none() || self.frame.size() != size;
-        let damage = if whole { frame.bounding_box() } else { frame.difference(&self.frame) };
+        let damage = if whole {
+            frame.bounding_box()
+        } else {
+            frame.difference(&self.frame)
+        };
         if damage.is_zero_sized() {
             self.shown = Some(view);
             return;

@@ -265,7 +265,9 @@ impl Runner {
             let signal = steps.peek().map(|(at, _)| *at);
             let report = self.drawing.map(|(_, last)| last + STAGE);
             let due = [signal, report, self.machine_due()].into_iter().flatten().min();
-            let Some(due) = due.filter(|due| *due <= end || report.is_some()) else { return };
+            let Some(due) = due.filter(|due| *due <= end || report.is_some()) else {
+                return;
+            };
             self.set_clock(due);
             if report == Some(due) {
                 self.await_report();
@@ -401,7 +403,11 @@ impl Runner {
             Effect::Load(number) => self.load(number),
             Effect::Sleep => self.parts.outputs.iter_mut().for_each(|output| output.sleep(now)),
             Effect::Dim(night) => {
-                let brightness = if night { self.parts.settings.schedule.night_brightness } else { 1.0 };
+                let brightness = if night {
+                    self.parts.settings.schedule.night_brightness
+                } else {
+                    1.0
+                };
                 self.parts.outputs.iter_mut().for_each(|output| output.dim(brightness, now));
             }
             Effect::Quit => self.ending = true,
@@ -509,7 +515,14 @@ impl Runner {
             let before = self.heat.pace();
             let pace = self.heat.take(self.thermometer.read());
             if pace != before {
-                log::warn!("{}", if pace == Pace::Normal { "cool again" } else { "warm: drawing slower or not at all" });
+                log::warn!(
+                    "{}",
+                    if pace == Pace::Normal {
+                        "cool again"
+                    } else {
+                        "warm: drawing slower or not at all"
+                    }
+                );
                 self.tell(Input::Pace(pace));
             }
         }

@@ -46,7 +46,10 @@ pub enum SubjectsError {
         source: std::io::Error,
     },
     /// A line is not what it should be.
-    #[error("{path}:{line}: {problem}; a line is a category and a name in English, then names in {languages}, with tabs between", languages = "zh es fr de ja ko pt ru ar hi it")]
+    #[error(
+        "{path}:{line}: {problem}; a line is a category and a name in English, then names in {languages}, with tabs between",
+        languages = "zh es fr de ja ko pt ru ar hi it"
+    )]
     Line {
         /// The file.
         path: PathBuf,
@@ -187,11 +190,23 @@ mod tests {
     fn files_of_the_owners_are_checked_by_line() {
         let parse = |text: &str| Subjects::parse(text, Path::new("mine.tsv")).map_err(|error| error.to_string());
         let own = parse("# ours\nsea\twhale\t鲸\n\nsea\tsquid\n").unwrap();
-        assert_eq!((own.count(), own.get(1).prompt(), own.get(0).name(Language::Zh)), (2, "squid", "鲸"));
+        assert_eq!(
+            (own.count(), own.get(1).prompt(), own.get(0).name(Language::Zh)),
+            (2, "squid", "鲸")
+        );
         assert_eq!(own.get(1).name(Language::Zh), "squid");
-        assert!(parse("sea\twhale\nwhale\n").unwrap_err().starts_with("mine.tsv:2: the English name is missing"));
+        assert!(
+            parse("sea\twhale\nwhale\n")
+                .unwrap_err()
+                .starts_with("mine.tsv:2: the English name is missing")
+        );
         assert!(parse("\twhale\n").unwrap_err().starts_with("mine.tsv:1: the category is missing"));
         assert_eq!(parse("# nothing\n").unwrap_err(), "mine.tsv: there is no subject in it");
-        assert!(Subjects::read(Path::new("/nowhere/x.tsv")).unwrap_err().to_string().starts_with("/nowhere/x.tsv: "));
+        assert!(
+            Subjects::read(Path::new("/nowhere/x.tsv"))
+                .unwrap_err()
+                .to_string()
+                .starts_with("/nowhere/x.tsv: ")
+        );
     }
 }

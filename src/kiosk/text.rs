@@ -284,7 +284,10 @@ fn is_wide(letter: char) -> bool {
 
 /// Signs that do not begin a line.
 fn hangs(letter: char) -> bool {
-    matches!(letter, '。' | '，' | '、' | '！' | '？' | '：' | '；' | '）' | '」' | 'ー' | '.' | ',' | '!' | '?' | ':' | ';' | ')')
+    matches!(
+        letter,
+        '。' | '，' | '、' | '！' | '？' | '：' | '；' | '）' | '」' | 'ー' | '.' | ',' | '!' | '?' | ':' | ';' | ')'
+    )
 }
 
 /// Mixes a colour into the frame by coverage.
@@ -294,7 +297,10 @@ pub(super) fn blend_coverage(frame: &mut Frame, coverage: &[u8], width: usize, a
         (true, _) => 255,
         (false, value) => value,
     };
-    let rgba: Vec<u8> = coverage.iter().flat_map(|value| [colour.r(), colour.g(), colour.b(), alpha(*value)]).collect();
+    let rgba: Vec<u8> = coverage
+        .iter()
+        .flat_map(|value| [colour.r(), colour.g(), colour.b(), alpha(*value)])
+        .collect();
     frame.blend(&rgba, width as u32, at);
 }
 
@@ -323,7 +329,15 @@ mod tests {
         let mut fonts = Fonts::own();
         let mut frame = Frame::new(Size::new(300, 40));
         let blank = frame.clone();
-        fonts.draw(&mut frame, "red fox 红狐狸", 24, Point::new(5, 5), Align::Left, Rgb888::WHITE, false);
+        fonts.draw(
+            &mut frame,
+            "red fox 红狐狸",
+            24,
+            Point::new(5, 5),
+            Align::Left,
+            Rgb888::WHITE,
+            false,
+        );
         let drawn = frame.difference(&blank);
         let width = fonts.width("red fox 红狐狸", 24);
         assert!((drawn.size.width as i32 - width).abs() <= 4, "{drawn:?} {width}");

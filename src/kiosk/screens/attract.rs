@@ -35,7 +35,14 @@ fn nothing(canvas: &mut Canvas, layout: &Layout) {
     match layout.class {
         Class::Wide => {
             let top = area.center().y - Fonts::line_height(size) / 2;
-            canvas.line(NAME, size, Point::new(area.top_left.x, top), area.size.width as i32, Align::Left, ink);
+            canvas.line(
+                NAME,
+                size,
+                Point::new(area.top_left.x, top),
+                area.size.width as i32,
+                Align::Left,
+                ink,
+            );
         }
         _ => {
             let at = Point::new(area.center().x, area.top_left.y);
@@ -52,10 +59,20 @@ pub fn label(canvas: &mut Canvas, layout: &Layout, shown: &Shown, heart: bool) -
     if layout.class == Class::Small && area.size.height < 60 {
         let size = layout.sized(110);
         let words = canvas.fonts.fit(&shown.title, size, width - size as i32 * 3);
-        canvas.line(&words, size, Point::new(area.center().x, area.top_left.y), width, Align::Centre, ink);
+        canvas.line(
+            &words,
+            size,
+            Point::new(area.center().x, area.top_left.y),
+            width,
+            Align::Centre,
+            ink,
+        );
         if heart {
             let left = area.center().x + canvas.fonts.width(&words, size) / 2 + size as i32 / 3;
-            canvas.heart(&Rectangle::new(Point::new(left, area.top_left.y + 2), Size::new_equal(size)), accent);
+            canvas.heart(
+                &Rectangle::new(Point::new(left, area.top_left.y + 2), Size::new_equal(size)),
+                accent,
+            );
         }
         return area;
     }

@@ -97,7 +97,9 @@ impl Canvas<'_> {
         let inside = |x: f64, y: f64| (x * x + y * y - 1.0).powi(3) - x * x * y * y * y <= 0.0;
         let covered = |index: i32| {
             let place = |at: i32, sample: i32| (f64::from(at) + (f64::from(sample) + 0.5) / 4.0) / f64::from(side) * 2.6 - 1.3;
-            let hits = (0..16).filter(|sample| inside(place(index % side, sample % 4), -place(index / side, sample / 4))).count();
+            let hits = (0..16)
+                .filter(|sample| inside(place(index % side, sample % 4), -place(index / side, sample / 4)))
+                .count();
             (hits * 255 / 16) as u8
         };
         let coverage: Vec<u8> = (0..side * side).map(covered).collect();
@@ -135,7 +137,10 @@ impl Canvas<'_> {
     }
 
     /// Lines broken at so many pixels; answers their height.
-    #[expect(clippy::too_many_arguments, reason = "text, size, place, width, number, side and colour are all different things")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "text, size, place, width, number, side and colour are all different things"
+    )]
     pub fn lines(&mut self, text: &str, size: u32, at: Point, width: i32, most: usize, align: Align, colour: Rgb888) -> i32 {
         let mut height = 0;
         for line in self.fonts.wrap(text, size, width, most) {
@@ -164,7 +169,11 @@ impl Canvas<'_> {
 
     /// How round a card's corners are.
     pub fn radius(&self, area: &Rectangle) -> i32 {
-        if self.theme.crisp { 3 } else { (area.size.width as i32 / 28).max(3) }
+        if self.theme.crisp {
+            3
+        } else {
+            (area.size.width as i32 / 28).max(3)
+        }
     }
 
     /// A picture in the middle of a card, of which `strength` of 255 is there.
@@ -182,7 +191,9 @@ impl Canvas<'_> {
     /// One picture on its way to another, of which `there` of 255 is there: what is in both stays.
     pub fn change(&mut self, area: &Rectangle, one: &Shown, other: &Shown, there: u8) {
         let pictures = self.placed(area, one).zip(self.placed(area, other));
-        let Some(((one_scaled, at), (other_scaled, other_at))) = pictures else { return };
+        let Some(((one_scaled, at), (other_scaled, other_at))) = pictures else {
+            return;
+        };
         let same = at == other_at && one_scaled.pixels().len() == other_scaled.pixels().len();
         if !same {
             self.picture(area, one, 255 - there);

@@ -30,7 +30,11 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, chosen: &Chosen, sketch: Optio
         Some((shown, true)) => canvas.picture(&layout.card, shown, 255),
         Some((shown, false)) => canvas.picture(&layout.card, shown, STALE),
         None => {
-            let line = if canvas.theme.crisp { canvas.theme.line } else { blend(canvas.theme.card, canvas.theme.faint) };
+            let line = if canvas.theme.crisp {
+                canvas.theme.line
+            } else {
+                blend(canvas.theme.card, canvas.theme.faint)
+            };
             canvas.ring(&inset(&layout.card, layout.card.size.width as i32 / 4), line);
         }
     }
@@ -70,16 +74,37 @@ fn wheel(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, chosen: &Chosen
     let far = if canvas.theme.crisp { faint } else { blend(line, faint) };
     for (index, word) in chosen.wheel.before.iter().rev().enumerate().take(room.max(0) as usize) {
         let top = word_top - gap - step * (index as i32 + 1);
-        canvas.line(word, small, Point::new(left, top), width, Align::Left, if index == 0 { faint } else { far });
+        canvas.line(
+            word,
+            small,
+            Point::new(left, top),
+            width,
+            Align::Left,
+            if index == 0 { faint } else { far },
+        );
     }
     let below = word_top + Fonts::line_height(large) + gap;
     let room = (end(area).y - below) / step.max(1);
     for (index, word) in chosen.wheel.after.iter().enumerate().take(room.max(0) as usize) {
         let top = below + step * index as i32 + (step - Fonts::line_height(small));
-        canvas.line(word, small, Point::new(left, top), width, Align::Left, if index == 0 { faint } else { far });
+        canvas.line(
+            word,
+            small,
+            Point::new(left, top),
+            width,
+            Align::Left,
+            if index == 0 { faint } else { far },
+        );
     }
     if !chosen.kind.is_empty() && layout.class == Class::Wide {
-        canvas.line(chosen.kind, layout.sized(80), area.top_left - Point::new(0, layout.margin), width, Align::Left, accent);
+        canvas.line(
+            chosen.kind,
+            layout.sized(80),
+            area.top_left - Point::new(0, layout.margin),
+            width,
+            Align::Left,
+            accent,
+        );
     }
 }
 
@@ -116,7 +141,11 @@ fn choice(canvas: &mut Canvas, layout: &Layout, at: Point, choice: &Choice) {
     let mut left = at.x;
     let right = end(&layout.label).x;
     let colour = choice.colour.as_deref().map(|name| (name, choice.patch.as_deref()));
-    let plates = [Some((choice.style.as_str(), None)), colour, choice.several.as_deref().map(|text| (text, None))];
+    let plates = [
+        Some((choice.style.as_str(), None)),
+        colour,
+        choice.several.as_deref().map(|text| (text, None)),
+    ];
     for (text, patch) in plates.into_iter().flatten().filter(|(text, _)| !text.is_empty()) {
         left += plate(canvas, Point::new(left, at.y), right - left, size, text, patch) + size as i32 / 2;
     }

@@ -37,7 +37,11 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
         let at = Point::new(end(&area).x, area.top_left.y + 1);
         canvas.line(left, layout.sized(92), at, width * 2 / 5, Align::Right, faint);
         let bottom = end(&layout.card).y;
-        bar(canvas, &sides(layout.card.top_left.x + 8, bottom - thick - 6, end(&layout.card).x - 8, bottom - 6), *done);
+        bar(
+            canvas,
+            &sides(layout.card.top_left.x + 8, bottom - thick - 6, end(&layout.card).x - 8, bottom - 6),
+            *done,
+        );
         return;
     }
     let (large, small) = (title_size(layout), layout.sized(95));

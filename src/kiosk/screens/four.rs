@@ -22,7 +22,17 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, title: &str, pictures: &[Shown
             canvas.rounded(&inset(area, -width), canvas.radius(area) + width, accent);
         }
         canvas.card(area, Some(shown), if picked && !here { ASIDE } else { 255 });
-        badge(canvas, layout, area, LETTERS[index], if here { (accent, on_accent) } else { (canvas.theme.ground, canvas.theme.ink) });
+        badge(
+            canvas,
+            layout,
+            area,
+            LETTERS[index],
+            if here {
+                (accent, on_accent)
+            } else {
+                (canvas.theme.ground, canvas.theme.ink)
+            },
+        );
     }
     let chosen = at.and_then(|at| pictures.get(at)).filter(|_| picked);
     let small = layout.class == Class::Small && layout.label.size.height < 60;
@@ -46,7 +56,11 @@ fn invite(canvas: &mut Canvas, layout: &Layout, title: &str, pictures: &[Shown])
     let (ink, faint) = (canvas.theme.ink, canvas.theme.faint);
     let differ = pictures.iter().any(|shown| shown.style != pictures[0].style);
     let styles: Vec<String> = if differ {
-        pictures.iter().zip(LETTERS).map(|(shown, letter)| format!("{letter}  {}", shown.style)).collect()
+        pictures
+            .iter()
+            .zip(LETTERS)
+            .map(|(shown, letter)| format!("{letter}  {}", shown.style))
+            .collect()
     } else {
         pictures.first().map(|shown| shown.style.clone()).into_iter().collect()
     };
@@ -72,5 +86,12 @@ fn badge(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, letter: &str, c
     let round = Rectangle::new(area.top_left + Point::new_equal(layout.margin / 4), Size::new_equal(side));
     canvas.rounded(&round, side as i32 / 2, colours.0);
     let top = round.center().y - Fonts::line_height(size) / 2 + 1;
-    canvas.line(letter, size, Point::new(round.center().x, top), side as i32, Align::Centre, colours.1);
+    canvas.line(
+        letter,
+        size,
+        Point::new(round.center().x, top),
+        side as i32,
+        Align::Centre,
+        colours.1,
+    );
 }

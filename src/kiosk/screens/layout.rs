@@ -191,7 +191,17 @@ mod tests {
 
     #[test]
     fn everything_is_on_the_panel_and_nothing_overlaps() {
-        for (width, height) in [(128, 64), (128, 128), (240, 240), (320, 240), (240, 320), (800, 480), (480, 800), (1920, 1080), (600, 448)] {
+        for (width, height) in [
+            (128, 64),
+            (128, 128),
+            (240, 240),
+            (320, 240),
+            (240, 320),
+            (800, 480),
+            (480, 800),
+            (1920, 1080),
+            (600, 448),
+        ] {
             for edge in [Edge::Bottom, Edge::Left, Edge::Right] {
                 let layout = Layout::new(Size::new(width, height), edge, true);
                 let areas = [layout.card, layout.label].into_iter().chain(layout.legends);
@@ -204,7 +214,11 @@ mod tests {
                 }
                 if layout.class != Class::Tiny {
                     assert!(layout.card.intersection(&layout.label).is_zero_sized(), "{width}×{height} {edge:?}");
-                    assert!(layout.card.size.width * 3 >= width.min(height), "{width}×{height} {edge:?} {:?}", layout.card);
+                    assert!(
+                        layout.card.size.width * 3 >= width.min(height),
+                        "{width}×{height} {edge:?} {:?}",
+                        layout.card
+                    );
                 }
             }
         }

@@ -40,5 +40,9 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, lines: &[(String, String)], at
 
 /// The upper half of the list goes back, the lower half on.
 pub fn touched(layout: &Layout, at: Point) -> Button {
-    if at.y < layout.body.center().y { Button::Previous } else { Button::Next }
+    if at.y < layout.body.center().y {
+        Button::Previous
+    } else {
+        Button::Next
+    }
 }

@@ -93,7 +93,17 @@ fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
             kind,
             choice,
             sketch,
-        } => choose::draw(canvas, layout, &choose::Chosen { wheel, typed: *typed, kind, choice }, sketch.as_ref()),
+        } => choose::draw(
+            canvas,
+            layout,
+            &choose::Chosen {
+                wheel,
+                typed: *typed,
+                kind,
+                choice,
+            },
+            sketch.as_ref(),
+        ),
         Scene::Menu { lines, at } => menu::draw(canvas, layout, lines, *at),
         Scene::Drawing { .. } => drawing::draw(canvas, layout, scene),
         Scene::Four {
@@ -173,7 +183,11 @@ pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Button>
         Scene::Choose { .. } => Some(choose::touched(&layout, at)),
         Scene::Four { picked: false, .. } => within(&layout.quarters()),
         Scene::Menu { .. } => Some(menu::touched(&layout, at)),
-        Scene::Picture { place: Some(_), .. } => Some(if at.x < layout.panel.center().x { Button::Previous } else { Button::Next }),
+        Scene::Picture { place: Some(_), .. } => Some(if at.x < layout.panel.center().x {
+            Button::Previous
+        } else {
+            Button::Next
+        }),
         Scene::Picture { .. } | Scene::Four { .. } | Scene::Drawing { .. } => None,
     }
 }

@@ -30,7 +30,14 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: &Shown, favourite: bool
         } else {
             Point::new(end(&layout.label).x, layout.label.top_left.y + layout.margin / 2)
         };
-        canvas.line(&format!("{place} / {of}"), size, at, layout.label.size.width as i32, Align::Right, faint);
+        canvas.line(
+            &format!("{place} / {of}"),
+            size,
+            at,
+            layout.label.size.width as i32,
+            Align::Right,
+            faint,
+        );
     }
 }
 

@@ -76,7 +76,11 @@ fn choose(language: &str) -> View {
             ["词语", "画风", "作画", "菜单"],
         ),
         "de" => (
-            wheel(["Panda", "Frosch"], "brillenförmig lächelnde Schneeeule", ["Pinguin", "Hasengesicht"]),
+            wheel(
+                ["Panda", "Frosch"],
+                "brillenförmig lächelnde Schneeeule",
+                ["Pinguin", "Hasengesicht"],
+            ),
             "Tiere",
             choice("Kleckse", Some(("lila", "purple")), Some("vier Stile")),
             Some((shown("rocket-flat.png", "Rakete", "Flächen"), false)),
@@ -187,19 +191,29 @@ fn views() -> Vec<(&'static str, View)> {
     };
     let robot = || shown("robot-one.png", "robot", "classic");
     let rocket = || shown("rocket-flat.png", "rocket", "flat colour");
-    let first: Vec<Option<Shown>> = four().into_iter().enumerate().map(|(index, shown)| (index < 2).then_some(shown)).collect();
+    let first: Vec<Option<Shown>> = four()
+        .into_iter()
+        .enumerate()
+        .map(|(index, shown)| (index < 2).then_some(shown))
+        .collect();
     let command = "inkstone generate \"red apple\" --style 3d --seed 7 --steps 4";
     vec![
         ("dark", view(Scene::Dark, [""; 4], None)),
         ("nothing", attract(None, None, None)),
         ("attract", attract(Some(robot()), None, None)),
-        ("change", attract(Some(robot()), Some((rocket(), 110)), Some("The display is gone. Waiting for it."))),
+        (
+            "change",
+            attract(Some(robot()), Some((rocket(), 110)), Some("The display is gone. Waiting for it.")),
+        ),
         ("choose", choose("en")),
         ("choose-zh", choose("zh")),
         ("choose-de", choose("de")),
         ("typed", typed("a purple whale in the garden")),
         ("menu", menu()),
-        ("drawing", drawing(vec![Some(shown("sunflower-3d.png", "sunflower", "soft 3D"))], 0, 580, "3 s left")),
+        (
+            "drawing",
+            drawing(vec![Some(shown("sunflower-3d.png", "sunflower", "soft 3D"))], 0, 580, "3 s left"),
+        ),
         ("drawing-four", drawing(first, 2, 430, "9 s left")),
         ("begun", drawing(vec![None], 0, 0, "")),
         ("four", four_at(Some(1), false, [""; 4])),
@@ -229,7 +243,11 @@ fn paint(painter: &mut Painter, view: &View, theme: &Theme, edge: Edge, (width, 
         edge,
     };
     painter.paint(view, &look, &mut frame);
-    let rgba = frame.bytes().chunks_exact(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect();
+    let rgba = frame
+        .bytes()
+        .chunks_exact(3)
+        .flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255])
+        .collect();
     Picture::new(width, height, rgba).unwrap()
 }
 
@@ -278,7 +296,10 @@ fn frames_are_the_stored_ones() {
 #[test]
 fn mono_themes_have_two_colours_beside_pictures() {
     let mut painter = Painter::new(Fonts::own());
-    for (name, view) in views().iter().filter(|(_, view)| matches!(view.scene, Scene::Menu { .. } | Scene::Message { .. })) {
+    for (name, view) in views()
+        .iter()
+        .filter(|(_, view)| matches!(view.scene, Scene::Menu { .. } | Scene::Message { .. }))
+    {
         for (theme, size) in [(Theme::white_on_black(), (128, 64)), (Theme::black_on_white(), (800, 480))] {
             let picture = paint(&mut painter, view, &theme, Edge::Bottom, size);
             let mut pixels = picture.pixels().chunks_exact(4);
@@ -292,7 +313,13 @@ fn codes_read_as_the_command() {
     let command = "inkstone generate \"red apple\" --style 3d --seed 7 --steps 4";
     let mut painter = Painter::new(Fonts::own());
     for size in [(240, 240), (480, 800), (800, 480), (1920, 1080)] {
-        let picture = paint(&mut painter, &views().iter().find(|(name, _)| *name == "code").unwrap().1, &Theme::ink(), Edge::Bottom, size);
+        let picture = paint(
+            &mut painter,
+            &views().iter().find(|(name, _)| *name == "code").unwrap().1,
+            &Theme::ink(),
+            Edge::Bottom,
+            size,
+        );
         let card = Layout::new(Size::new(size.0, size.1), Edge::Bottom, true).card;
         // Every module of the code that the library makes is found again in the middle of its square.
         let code = qrcode::QrCode::with_error_correction_level(command, qrcode::EcLevel::M).unwrap();

@@ -27,7 +27,11 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, view: &View) {
         top = LINE + 2;
     }
     let bottom = end(&layout.body).y;
-    let notice = view.notice.iter().flat_map(|notice| canvas.fonts.wrap(notice, 12, width - 4, 2)).collect::<Vec<_>>();
+    let notice = view
+        .notice
+        .iter()
+        .flat_map(|notice| canvas.fonts.wrap(notice, 12, width - 4, 2))
+        .collect::<Vec<_>>();
     for line in lines.iter().chain(&notice).filter(|line| !line.is_empty()) {
         if top + LINE > bottom - if done.is_some() { 8 } else { 0 } {
             break;
@@ -47,7 +51,11 @@ fn words(view: &View) -> (String, Vec<String>, Option<u32>) {
     match &view.scene {
         Scene::Dark => (String::new(), Vec::new(), None),
         Scene::Attract { shown, coming } => {
-            let shown = coming.as_ref().filter(|(_, there)| *there > 127).map(|(shown, _)| shown).or(shown.as_ref());
+            let shown = coming
+                .as_ref()
+                .filter(|(_, there)| *there > 127)
+                .map(|(shown, _)| shown)
+                .or(shown.as_ref());
             let lines = shown.map_or(Vec::new(), |shown| vec![shown.title.clone(), shown.style.clone()]);
             ("inkstone".into(), lines, None)
         }
@@ -58,16 +66,26 @@ fn words(view: &View) -> (String, Vec<String>, Option<u32>) {
             (wheel.word.clone(), vec![rest.join(" · "), after], None)
         }
         Scene::Menu { lines, at } => {
-            let line = |by: usize| lines.get((at + by) % lines.len().max(1)).map(|(name, value)| format!("{name}: {value}"));
+            let line = |by: usize| {
+                lines
+                    .get((at + by) % lines.len().max(1))
+                    .map(|(name, value)| format!("{name}: {value}"))
+            };
             (line(0).unwrap_or_default(), (1..3).filter_map(line).collect(), None)
         }
         Scene::Drawing {
             title, style, left, done, ..
         } => (title.clone(), vec![format!("{style}  {left}")], Some(*done)),
         Scene::Four {
-            title, pictures, at, picked, ..
+            title,
+            pictures,
+            at,
+            picked,
+            ..
         } => {
-            let chosen = at.filter(|_| *picked).and_then(|at| Some((pictures.get(at)?, super::LETTERS.get(at)?)));
+            let chosen = at
+                .filter(|_| *picked)
+                .and_then(|at| Some((pictures.get(at)?, super::LETTERS.get(at)?)));
             let line = chosen.map_or_else(|| "A  B  C  D".to_owned(), |(shown, letter)| format!("{letter}: {}", shown.style));
             (title.clone(), vec![line], None)
         }
@@ -109,7 +127,8 @@ fn write(canvas: &mut Canvas, text: &str, at: Point, width: i32, colour: super::
 fn fits(text: &str, font: &MonoFont) -> bool {
     // Letters that a font of dots lacks are drawn as its question mark.
     let fallback = font.glyph_mapping.index('?');
-    text.chars().all(|letter| letter == '?' || font.glyph_mapping.index(letter) != fallback)
+    text.chars()
+        .all(|letter| letter == '?' || font.glyph_mapping.index(letter) != fallback)
 }
 
 fn dots(canvas: &mut Canvas, text: &str, at: Point, font: &MonoFont, colour: super::Rgb) {

@@ -51,7 +51,9 @@ impl Attract {
         let at = self.at.as_ref().and_then(|at| places.iter().position(|place| place == at));
         let next = at.map_or(0, |at| (at + 1) % places.len().max(1));
         self.next = now + desk.rules.shown;
-        let Some(place) = places.get(next).filter(|_| at != Some(next)) else { return };
+        let Some(place) = places.get(next).filter(|_| at != Some(next)) else {
+            return;
+        };
         self.at = Some(*place);
         match place {
             Place::Kept(number) => {
@@ -76,7 +78,9 @@ impl Attract {
 
     /// Draws the examples that are missing, as long as there is nothing else to show.
     fn draw_examples(desk: &mut Desk, now: Duration) {
-        let missing = desk.examples_to_draw().split_off(desk.examples.len().min(desk.examples_to_draw().len()));
+        let missing = desk
+            .examples_to_draw()
+            .split_off(desk.examples.len().min(desk.examples_to_draw().len()));
         if desk.kept.is_empty() && !missing.is_empty() && desk.stage_began().is_none() && desk.hindrance().is_none() {
             desk.order(Purpose::Example, missing, now);
         }

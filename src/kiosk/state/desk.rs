@@ -142,7 +142,10 @@ impl Desk {
     /// A seed that was not there before: short enough to be typed.
     pub fn next_seed(&mut self) -> u64 {
         // The multiplier and increment of Knuth's MMIX generator.
-        self.seeds = self.seeds.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.seeds = self
+            .seeds
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.seeds >> 33) % 100_000
     }
 
@@ -235,7 +238,8 @@ impl Desk {
             Outcome::Kept(_) => None,
             Outcome::NotKept => Some(Phrase::NotKept),
         };
-        self.outcomes.retain(|(of, _)| *of != (order, piece) && order - of.0.min(order) < OUTCOMES);
+        self.outcomes
+            .retain(|(of, _)| *of != (order, piece) && order - of.0.min(order) < OUTCOMES);
         self.outcomes.push(((order, piece), outcome));
     }
 

@@ -33,7 +33,9 @@ pub(super) struct Drawing {
 impl Drawing {
     /// Draws what is wished for.
     pub fn start(desk: &mut Desk, now: Duration) -> Next {
-        let Some(piece) = desk.piece() else { return Drawing::hindered(desk, now) };
+        let Some(piece) = desk.piece() else {
+            return Drawing::hindered(desk, now);
+        };
         match desk.wish.at_once {
             AtOnce::One => Drawing::order(desk, Purpose::Picture, vec![piece], now),
             _ if desk.once => Drawing::order(desk, Purpose::Picture, vec![piece], now),

@@ -43,7 +43,10 @@ impl Line {
         let named = |name: Option<&str>| name.map_or(language.say(Phrase::Any), |name| language.name(name)).to_owned();
         match self {
             Line::Colour => named(wish.colour.and_then(|colour| desk.rules.colours.get(colour)).map(String::as_str)),
-            Line::Kind => named(wish.category.and_then(|category| desk.rules.subjects.categories().get(category).copied())),
+            Line::Kind => named(
+                wish.category
+                    .and_then(|category| desk.rules.subjects.categories().get(category).copied()),
+            ),
             Line::Pictures => language.say(wish.at_once.phrase()).to_owned(),
             Line::Care => steps(desk).get(wish.step).map_or_else(String::new, usize::to_string),
             Line::Language => language.own_name().to_owned(),
@@ -122,7 +125,11 @@ impl Mode for Menu {
     }
 
     fn legends(&self, desk: &Desk) -> [Option<Phrase>; 4] {
-        let second = if self.line(desk) == Line::Gallery { Phrase::Open } else { Phrase::Change };
+        let second = if self.line(desk) == Line::Gallery {
+            Phrase::Open
+        } else {
+            Phrase::Change
+        };
         [Phrase::Next, second, Phrase::Done, Phrase::Back].map(Some)
     }
 }

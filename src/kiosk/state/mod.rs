@@ -217,7 +217,10 @@ impl Machine {
         let language = self.desk.wish_language();
         View {
             scene: self.mode.scene(&self.desk, now),
-            legends: self.mode.legends(&self.desk).map(|legend| legend.map_or_else(String::new, |phrase| language.say(phrase).into())),
+            legends: self
+                .mode
+                .legends(&self.desk)
+                .map(|legend| legend.map_or_else(String::new, |phrase| language.say(phrase).into())),
             notice: self.desk.notice(now),
         }
     }

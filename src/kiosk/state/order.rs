@@ -145,10 +145,7 @@ mod tests {
         assert_eq!(piece.command(), "inkstone generate \"red fox\" --style flat --seed 7 --steps 4");
         piece.prompt = "a \"$HOME\" `x` \\".into();
         piece.style = None;
-        assert_eq!(
-            piece.command(),
-            r#"inkstone generate "a \"\$HOME\" \`x\` \\" --seed 7 --steps 4"#
-        );
+        assert_eq!(piece.command(), r#"inkstone generate "a \"\$HOME\" \`x\` \\" --seed 7 --steps 4"#);
     }
 
     #[test]

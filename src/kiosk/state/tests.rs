@@ -67,13 +67,7 @@ impl Evening {
     }
 
     fn keep_some(&mut self, count: u64) {
-        self.kept = (1..=count)
-            .rev()
-            .map(|number| Entry {
-                number,
-                favourite: false,
-            })
-            .collect();
+        self.kept = (1..=count).rev().map(|number| Entry { number, favourite: false }).collect();
         self.tell(Input::Gallery(self.kept.clone()));
     }
 
@@ -90,10 +84,7 @@ impl Evening {
                 Effect::Draw(order) => self.order = Some(order),
                 Effect::Cancel => self.order = None,
                 Effect::Keep {
-                    order,
-                    piece,
-                    favourite,
-                    ..
+                    order, piece, favourite, ..
                 } if self.keeps => {
                     let number = self.kept.first().map_or(1, |entry| entry.number + 1);
                     self.kept.insert(0, Entry { number, favourite });
@@ -190,7 +181,9 @@ impl Evening {
     }
 
     fn word(&self) -> String {
-        let Scene::Choose { wheel, .. } = self.view().scene else { panic!("nothing is being chosen") };
+        let Scene::Choose { wheel, .. } = self.view().scene else {
+            panic!("nothing is being chosen")
+        };
         wheel.word
     }
 
@@ -229,12 +222,20 @@ fn a_visitor_chooses_and_gets_a_picture_that_is_kept() {
     assert_eq!(evening.scene(), "drawing");
     let order = evening.order.clone().unwrap();
     let piece = &order.pieces[0];
-    assert_eq!((piece.prompt.as_str(), piece.style.as_deref(), piece.steps), ("cat face", Some("flat"), 4));
+    assert_eq!(
+        (piece.prompt.as_str(), piece.style.as_deref(), piece.steps),
+        ("cat face", Some("flat"), 4)
+    );
     evening.draw();
     assert_eq!(evening.scene(), "picture");
     assert!(evening.did(|effect| matches!(effect, Effect::Keep { favourite: false, .. })));
-    let Scene::Picture { shown, .. } = evening.view().scene else { panic!() };
-    assert_eq!((shown.title.as_str(), shown.style.as_str(), shown.sprite), ("cat face", "flat colour", false));
+    let Scene::Picture { shown, .. } = evening.view().scene else {
+        panic!()
+    };
+    assert_eq!(
+        (shown.title.as_str(), shown.style.as_str(), shown.sprite),
+        ("cat face", "flat colour", false)
+    );
 }
 
 #[test]
@@ -243,7 +244,9 @@ fn every_step_is_shown_with_the_time_that_is_left() {
     evening.press(A).press(C).draw().press(D).press(D).press(C);
     let order = evening.order.take().unwrap();
     let seen = |evening: &Evening| {
-        let Scene::Drawing { done, left, pictures, .. } = evening.view().scene else { panic!() };
+        let Scene::Drawing { done, left, pictures, .. } = evening.view().scene else {
+            panic!()
+        };
         (done, left, pictures[0].clone().map(|shown| shown.picture.pixels()[0]))
     };
     assert_eq!(seen(&evening), (0, "6 s left".into(), None));
@@ -299,7 +302,10 @@ fn a_drawing_that_fails_leads_back() {
     evening.press(A).press(C);
     let order = evening.order.take().unwrap();
     evening.report(&order, 0, Stage::Failed("no memory".into()));
-    assert_eq!((evening.scene(), evening.notice().as_str()), ("choose", "That did not work. Please try again."));
+    assert_eq!(
+        (evening.scene(), evening.notice().as_str()),
+        ("choose", "That did not work. Please try again.")
+    );
     evening.wait(5 * SECOND);
     assert_eq!(evening.notice(), "");
     evening.press(C).draw();
@@ -318,9 +324,14 @@ fn four_at_once_are_picked_varied_enlarged_and_kept() {
     assert_eq!((first.purpose, first.pieces.len()), (Purpose::Several, 4));
     evening.draw();
     assert_eq!(evening.scene(), "four");
-    assert!(!evening.did(|effect| matches!(effect, Effect::Keep { .. })), "only what is picked is kept");
+    assert!(
+        !evening.did(|effect| matches!(effect, Effect::Keep { .. })),
+        "only what is picked is kept"
+    );
     let at = |evening: &Evening| {
-        let Scene::Four { at, picked, .. } = evening.view().scene else { panic!() };
+        let Scene::Four { at, picked, .. } = evening.view().scene else {
+            panic!()
+        };
         (at, picked)
     };
     evening.press(Forward).press(Forward).press(Previous);
@@ -329,7 +340,14 @@ fn four_at_once_are_picked_varied_enlarged_and_kept() {
     assert_eq!(at(&evening), (Some(2), true));
     assert_eq!(evening.view().legends, ["Vary", "Large", "Keep", "Back"]);
     evening.press(C);
-    assert!(evening.did(|effect| matches!(effect, Effect::Keep { favourite: true, piece: 2, .. })));
+    assert!(evening.did(|effect| matches!(
+        effect,
+        Effect::Keep {
+            favourite: true,
+            piece: 2,
+            ..
+        }
+    )));
     assert_eq!(evening.view().legends[2], "Kept");
     evening.press(C);
     assert!(!evening.did(|effect| matches!(effect, Effect::Keep { .. })));
@@ -342,7 +360,14 @@ fn four_at_once_are_picked_varied_enlarged_and_kept() {
     assert_eq!(seeds, [chosen + 1, chosen + 2, chosen + 3, chosen + 4]);
     evening.draw().press(B).press(B);
     assert_eq!(evening.scene(), "picture");
-    assert!(evening.did(|effect| matches!(effect, Effect::Keep { favourite: false, piece: 1, .. })));
+    assert!(evening.did(|effect| matches!(
+        effect,
+        Effect::Keep {
+            favourite: false,
+            piece: 1,
+            ..
+        }
+    )));
     evening.press(Back).press(C).draw().press(Back);
     assert_eq!(evening.scene(), "choose");
 }
@@ -361,18 +386,27 @@ fn four_styles_have_one_seed() {
 fn the_picture_can_be_drawn_again_varied_kept_and_taken_home() {
     let mut evening = Evening::begin();
     evening.press(A).press(C).draw();
-    let Scene::Picture { shown: first, .. } = evening.view().scene else { panic!() };
+    let Scene::Picture { shown: first, .. } = evening.view().scene else {
+        panic!()
+    };
     evening.press(A).draw();
-    let Scene::Picture { shown: second, .. } = evening.view().scene else { panic!() };
+    let Scene::Picture { shown: second, .. } = evening.view().scene else {
+        panic!()
+    };
     assert_eq!(first.title, second.title);
     assert_ne!(first.picture, second.picture);
     evening.press(C);
     assert!(evening.did(|effect| matches!(effect, Effect::Favourite(4, true))));
-    assert_eq!((evening.view().legends[2].as_str(), evening.notice().as_str()), ("Kept", "Kept for good"));
+    assert_eq!(
+        (evening.view().legends[2].as_str(), evening.notice().as_str()),
+        ("Kept", "Kept for good")
+    );
     evening.press(C);
     assert!(evening.did(|effect| matches!(effect, Effect::Favourite(4, false))));
     evening.press(D);
-    let Scene::Picture { code, .. } = evening.view().scene else { panic!() };
+    let Scene::Picture { code, .. } = evening.view().scene else {
+        panic!()
+    };
     let code = code.unwrap();
     assert!(code.starts_with("inkstone generate \"fox\" --style 3d --seed "), "{code}");
     assert!(code.ends_with(" --steps 4"), "{code}");
@@ -392,11 +426,15 @@ fn a_picture_that_cannot_be_kept_is_shown_all_the_same() {
     assert_eq!(evening.scene(), "picture");
     assert!(evening.notice().starts_with("Not kept"), "{}", evening.notice());
     evening.press(C);
-    let Scene::Picture { favourite, .. } = evening.view().scene else { panic!() };
+    let Scene::Picture { favourite, .. } = evening.view().scene else {
+        panic!()
+    };
     assert!(!favourite);
     evening.keeps = true;
     evening.wait(5 * SECOND).press(C);
-    let Scene::Picture { favourite, .. } = evening.view().scene else { panic!() };
+    let Scene::Picture { favourite, .. } = evening.view().scene else {
+        panic!()
+    };
     assert!(favourite && evening.kept[0].favourite);
     evening.wait(5 * SECOND);
     assert_eq!(evening.notice(), "");
@@ -404,7 +442,10 @@ fn a_picture_that_cannot_be_kept_is_shown_all_the_same() {
 
 #[test]
 fn nothing_is_kept_unasked_where_the_owner_wants_that() {
-    let mut evening = Evening::new(Rules { keep_all: false, ..rules() });
+    let mut evening = Evening::new(Rules {
+        keep_all: false,
+        ..rules()
+    });
     evening.tell(Input::Pack(Some(skills())));
     evening.press(A).press(C).draw();
     assert!(!evening.did(|effect| matches!(effect, Effect::Keep { .. })));
@@ -418,7 +459,9 @@ fn letters_make_a_prompt_of_ones_own() {
     for letter in "  红狐狸x\u{8}".chars() {
         evening.tell(Input::Event(Event::Character(letter)));
     }
-    let Scene::Choose { wheel, typed, .. } = evening.view().scene else { panic!() };
+    let Scene::Choose { wheel, typed, .. } = evening.view().scene else {
+        panic!()
+    };
     assert_eq!((wheel.word.as_str(), typed), ("红狐狸", true));
     evening.press(Confirm);
     assert_eq!(evening.order.clone().unwrap().pieces[0].prompt, "红狐狸");
@@ -428,7 +471,10 @@ fn letters_make_a_prompt_of_ones_own() {
         evening.tell(Input::Event(Event::Character(letter)));
     }
     evening.press(C);
-    assert_eq!((evening.scene(), evening.notice().as_str()), ("choose", "Let us draw something else."));
+    assert_eq!(
+        (evening.scene(), evening.notice().as_str()),
+        ("choose", "Let us draw something else.")
+    );
     for _ in 0..8 {
         evening.tell(Input::Event(Event::Character('\u{7f}')));
     }
@@ -449,7 +495,9 @@ fn who_hesitates_sees_a_sketch() {
     assert_eq!((order.purpose, order.pieces[0].steps), (Purpose::Sketch, 1));
     evening.draw();
     let sketch = |evening: &Evening| {
-        let Scene::Choose { sketch, .. } = evening.view().scene else { panic!() };
+        let Scene::Choose { sketch, .. } = evening.view().scene else {
+            panic!()
+        };
         sketch.map(|(shown, current)| (shown.title, current))
     };
     assert_eq!(sketch(&evening), Some(("fox".into(), true)));
@@ -462,7 +510,11 @@ fn who_hesitates_sees_a_sketch() {
     assert_eq!(sketch(&evening), Some(("dog face".into(), true)));
     evening.press(C);
     let seed = order.pieces[0].seed;
-    assert_eq!(evening.order.clone().unwrap().pieces[0].seed, seed, "the picture is what the sketch promised");
+    assert_eq!(
+        evening.order.clone().unwrap().pieces[0].seed,
+        seed,
+        "the picture is what the sketch promised"
+    );
 }
 
 #[test]
@@ -470,17 +522,39 @@ fn the_menu_changes_colour_kind_number_steps_and_language() {
     let mut evening = Evening::begin();
     evening.press(A).press(D);
     let lines = |evening: &Evening| {
-        let Scene::Menu { lines, at } = evening.view().scene else { panic!() };
+        let Scene::Menu { lines, at } = evening.view().scene else {
+            panic!()
+        };
         (lines.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), at)
     };
-    assert_eq!(lines(&evening), (["any", "any", "one", "4", "English", "2"].map(String::from).to_vec(), 0));
-    evening.press(B).press(B).press(A).press(B).press(A).press(A).press(B).press(Forward).press(B);
-    assert_eq!(lines(&evening), (["蓝色", "动物", "一张", "1", "中文", "2"].map(String::from).to_vec(), 4));
+    assert_eq!(
+        lines(&evening),
+        (["any", "any", "one", "4", "English", "2"].map(String::from).to_vec(), 0)
+    );
+    evening
+        .press(B)
+        .press(B)
+        .press(A)
+        .press(B)
+        .press(A)
+        .press(A)
+        .press(B)
+        .press(Forward)
+        .press(B);
+    assert_eq!(
+        lines(&evening),
+        (["蓝色", "动物", "一张", "1", "中文", "2"].map(String::from).to_vec(), 4)
+    );
     evening.gesture(B, Long).press(Previous).gesture(B, Long);
     assert_eq!(lines(&evening).0[3], "4");
     evening.press(C);
-    let Scene::Choose { choice, kind, .. } = evening.view().scene else { panic!() };
-    assert_eq!((choice.colour.as_deref(), choice.patch.as_deref(), kind.as_str()), (Some("blue"), Some("blue"), "animals"));
+    let Scene::Choose { choice, kind, .. } = evening.view().scene else {
+        panic!()
+    };
+    assert_eq!(
+        (choice.colour.as_deref(), choice.patch.as_deref(), kind.as_str()),
+        (Some("blue"), Some("blue"), "animals")
+    );
     evening.press(C);
     assert_eq!(evening.order.clone().unwrap().pieces[0].prompt, "blue fox");
 }
@@ -540,7 +614,9 @@ fn wheels_turn_words_lines_and_pictures() {
 fn kept_pictures_change_slowly_into_one_another() {
     let mut evening = Evening::begin();
     let seen = |evening: &Evening| {
-        let Scene::Attract { shown, coming } = evening.view().scene else { panic!() };
+        let Scene::Attract { shown, coming } = evening.view().scene else {
+            panic!()
+        };
         (shown.map(|shown| shown.title), coming.map(|(shown, there)| (shown.title, there)))
     };
     assert_eq!(seen(&evening), (Some("kept 2".into()), None));
@@ -717,7 +793,9 @@ fn closing_the_window_ends_and_new_rules_take_effect() {
 fn anything_may_happen_at_any_time() {
     let mut random = 1_u64;
     let mut next = |below: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % below
     };
     let buttons = [A, B, C, D, Previous, Forward, Confirm, Back];

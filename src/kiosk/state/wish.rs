@@ -111,7 +111,11 @@ impl Wish {
 
 /// Four pictures that differ from one in seed or style.
 pub fn four(piece: &Piece, at_once: AtOnce, styles: &[String]) -> Vec<Piece> {
-    let start = piece.style.as_ref().and_then(|style| styles.iter().position(|other| other == style)).unwrap_or(0);
+    let start = piece
+        .style
+        .as_ref()
+        .and_then(|style| styles.iter().position(|other| other == style))
+        .unwrap_or(0);
     let other = |index: usize| match at_once {
         AtOnce::FourStyles if styles.len() > 1 => Piece {
             style: Some(styles[(start + index) % styles.len()].clone()),
