@@ -34,6 +34,15 @@ const KEPT_BYTES: usize = 512 * 1024;
 /// The sign for what was cut off.
 const ELLIPSIS: char = '…';
 
+/// What letters are drawn with.
+#[derive(Clone, Copy, Debug)]
+pub struct Ink {
+    /// Their colour.
+    pub colour: Rgb888,
+    /// Without shades, for panels that have none.
+    pub crisp: bool,
+}
+
 /// A font that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FontError {
@@ -178,9 +187,8 @@ impl Fonts {
         text.len()
     }
 
-    /// Draws one line with its top at a point that is at the left, in the middle or at the right of it. `crisp` letters
-    /// have no shades, for panels without any.
-    pub fn draw(&mut self, frame: &mut Frame, text: &str, size: u32, at: Point, align: Align, colour: Rgb888, crisp: bool) {
+    /// Draws one line with its top at a point that is at the left, in the middle or at the right of it.
+    pub fn draw(&mut self, frame: &mut Frame, text: &str, size: u32, at: Point, align: Align, ink: Ink) {
         let width = self.width(text, size);
         let left = match align {
             Align::Left => at.x,
@@ -193,7 +201,7 @@ impl Fonts {
             let place = Point::new(pen.round() as i32 + glyph.left, at.y + glyph.top);
             pen += glyph.advance;
             if glyph.width > 0 {
-                blend_coverage(frame, &glyph.coverage, glyph.width, place, colour, crisp);
+                blend_coverage(frame, &glyph.coverage, glyph.width, place, ink);
             }
         }
     }
@@ -291,8 +299,9 @@ fn hangs(letter: char) -> bool {
 }
 
 /// Mixes a colour into the frame by coverage.
-pub(super) fn blend_coverage(frame: &mut Frame, coverage: &[u8], width: usize, at: Point, colour: Rgb888, crisp: bool) {
-    let alpha = |value: u8| match (crisp, value) {
+pub(super) fn blend_coverage(frame: &mut Frame, coverage: &[u8], width: usize, at: Point, ink: Ink) {
+    let colour = ink.colour;
+    let alpha = |value: u8| match (ink.crisp, value) {
         (true, 0..128) => 0,
         (true, _) => 255,
         (false, value) => value,
@@ -309,6 +318,11 @@ mod tests {
     use super::*;
     use crate::kiosk::language::Language;
     use crate::kiosk::subjects::Subjects;
+
+    const WHITE: Ink = Ink {
+        colour: Rgb888::WHITE,
+        crisp: false,
+    };
 
     #[test]
     fn the_own_font_has_every_word_of_the_kiosk() {
@@ -329,15 +343,7 @@ mod tests {
         let mut fonts = Fonts::own();
         let mut frame = Frame::new(Size::new(300, 40));
         let blank = frame.clone();
-        fonts.draw(
-            &mut frame,
-            "red fox 红狐狸",
-            24,
-            Point::new(5, 5),
-            Align::Left,
-            Rgb888::WHITE,
-            false,
-        );
+        fonts.draw(&mut frame, "red fox 红狐狸", 24, Point::new(5, 5), Align::Left, WHITE);
         let drawn = frame.difference(&blank);
         let width = fonts.width("red fox 红狐狸", 24);
         assert!((drawn.size.width as i32 - width).abs() <= 4, "{drawn:?} {width}");
@@ -365,7 +371,7 @@ mod tests {
     fn crisp_letters_have_no_shades() {
         let mut fonts = Fonts::own();
         let mut frame = Frame::new(Size::new(60, 20));
-        fonts.draw(&mut frame, "狐 fox", 12, Point::zero(), Align::Left, Rgb888::WHITE, true);
+        fonts.draw(&mut frame, "狐 fox", 12, Point::zero(), Align::Left, Ink { crisp: true, ..WHITE });
         let shades: std::collections::BTreeSet<u8> = frame.bytes().iter().copied().collect();
         assert_eq!(shades.into_iter().collect::<Vec<_>>(), [0, 255]);
     }

@@ -10,7 +10,7 @@ use super::layout::{end, inset, square};
 use super::theme::Theme;
 use crate::device::display::Frame;
 use crate::kiosk::state::Shown;
-use crate::kiosk::text::{Align, Fonts, blend_coverage};
+use crate::kiosk::text::{Align, Fonts, Ink, blend_coverage};
 use crate::picture::{Picture, Resampling, scale};
 
 /// Scaled pictures that are kept: four of a grid and two of a change.
@@ -123,16 +123,25 @@ impl Canvas<'_> {
         self.cover(&coverage, area.size.width as usize, area.top_left, colour);
     }
 
+    fn ink(&self, colour: Rgb888) -> Ink {
+        Ink {
+            colour,
+            crisp: self.theme.crisp,
+        }
+    }
+
     fn cover(&mut self, coverage: &[u8], width: usize, at: Point, colour: Rgb888) {
         if width > 0 {
-            blend_coverage(self.frame, coverage, width, at, colour, self.theme.crisp);
+            let ink = self.ink(colour);
+            blend_coverage(self.frame, coverage, width, at, ink);
         }
     }
 
     /// One line, cut off at so many pixels; answers its height.
     pub fn line(&mut self, text: &str, size: u32, at: Point, width: i32, align: Align, colour: Rgb888) -> i32 {
         let fitting = self.fonts.fit(text, size, width);
-        self.fonts.draw(self.frame, &fitting, size, at, align, colour, self.theme.crisp);
+        let ink = self.ink(colour);
+        self.fonts.draw(self.frame, &fitting, size, at, align, ink);
         Fonts::line_height(size)
     }
 
