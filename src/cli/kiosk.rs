@@ -1,5 +1,6 @@
 //! `inkstone kiosk`: settings and options become a running kiosk.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
@@ -7,6 +8,7 @@ use clap::Args;
 
 use super::CliError;
 use super::locate::PackArgument;
+use crate::device::buttons::bindings::canonical;
 use crate::device::buttons::{Bindings, Button, Gestures, Pins, Script, Timed, Timing};
 use crate::device::display::{DisplayKind, DisplaySettings, ModeWish, Rotation, Screen, probe};
 use crate::kiosk::output::Output;
@@ -184,10 +186,15 @@ fn bindings(settings: &ButtonSettings) -> Result<Bindings, CliError> {
         ("confirm", &settings.confirm),
         ("back", &settings.back),
     ];
-    let table = keys
-        .into_iter()
-        .map(|(name, keys)| (name.to_owned(), keys.clone()))
-        .collect::<std::collections::BTreeMap<_, _>>();
+    // The kernel's name of a key and that of a window are the same key.
+    let once = |keys: &Vec<String>| {
+        keys.iter()
+            .map(|key| canonical(key))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+    };
+    let table: BTreeMap<String, Vec<String>> = keys.into_iter().map(|(name, keys)| (name.to_owned(), once(keys))).collect();
     Bindings::try_from(table).map_err(usage)
 }
 
