@@ -56,7 +56,7 @@ pub(super) fn scan(folder: &Path, tidy: bool) -> Found {
     }
     found
         .entries
-        .sort_by(|one, other| (one.number(), one.file_name()).cmp(&(other.number(), other.file_name())));
+        .sort_by_key(|entry| (entry.number(), entry.file_name()));
     found.entries.dedup_by(|later, earlier| {
         let same = later.number() == earlier.number();
         if same {

@@ -27,7 +27,10 @@ fn the_example_is_the_defaults() {
 fn the_example_tells_of_every_field() {
     let is_field = |line: &str| {
         let name = line.split(" = ").next().unwrap_or_default();
-        line.contains(" = ") && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        line.contains(" = ")
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
     };
     let mut all = String::new();
     for line in EXAMPLE.lines() {
