@@ -32,6 +32,9 @@ pub enum CliError {
     /// Arguments that are well-formed but cannot be.
     #[error("{0}")]
     Usage(String),
+    /// A display that cannot be opened.
+    #[error("{0}")]
+    Display(String),
     /// A file that does not hold what its record says.
     #[error("{0}")]
     Mismatch(String),
@@ -53,7 +56,7 @@ impl CliError {
             CliError::Diffusion(error) => error.is_input_fault(),
             CliError::Png(error) => error.is_input_fault(),
             CliError::Scale(_) | CliError::Usage(_) | CliError::Mismatch(_) => true,
-            CliError::Sheet(_) | CliError::Preview(_) | CliError::Output(_) => false,
+            CliError::Display(_) | CliError::Sheet(_) | CliError::Preview(_) | CliError::Output(_) => false,
         };
         if input { 2 } else { 1 }
     }

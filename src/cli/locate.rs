@@ -20,7 +20,12 @@ pub struct PackArgument {
 impl PackArgument {
     /// Opens the pack.
     pub fn open(&self) -> Result<Pack, PackError> {
-        Pack::open(&self.pack.clone().unwrap_or_else(shipped))
+        Pack::open(&self.folder())
+    }
+
+    /// The pack's folder.
+    pub fn folder(&self) -> PathBuf {
+        self.pack.clone().unwrap_or_else(shipped)
     }
 }
 

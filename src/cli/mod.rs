@@ -5,6 +5,8 @@ mod error;
 mod generate;
 mod info;
 mod interrupt;
+#[cfg(feature = "kiosk")]
+mod kiosk;
 mod locate;
 mod output;
 mod verify;
@@ -31,6 +33,9 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 
 enum Command {
     /// Draws pictures of a prompt.
     Generate(Box<generate::Arguments>),
+    /// Shows pictures on a display and draws what visitors ask for with four buttons, a touch screen or a keyboard.
+    #[cfg(feature = "kiosk")]
+    Kiosk(Box<kiosk::Arguments>),
     /// Tells what made a picture, or what a pack is.
     Info(locate::Subject),
     /// Checks a pack's files, or a picture against its record.
@@ -45,6 +50,8 @@ pub fn run() -> ExitCode {
         .init();
     let result = match Arguments::parse().command {
         Command::Generate(arguments) => generate::run(&arguments, started),
+        #[cfg(feature = "kiosk")]
+        Command::Kiosk(arguments) => kiosk::run(&arguments),
         Command::Info(subject) => info::run(&subject),
         Command::Verify(subject) => verify::run(&subject),
     };

@@ -20,8 +20,14 @@ pub fn open(path: &Path) -> Result<I2cdev, DisplayError> {
                 problem: "there is no such I2C bus".into(),
                 advice: "switch I2C on: dtparam=i2c_arm=on in /boot/firmware/config.txt, then restart".into(),
             },
-            ErrorKind::PermissionDenied => DisplayError::Permission { path: path.into(), group: "i2c".into() },
-            _ => DisplayError::Failed { display: path.display().to_string(), problem: error.to_string() },
+            ErrorKind::PermissionDenied => DisplayError::Permission {
+                path: path.into(),
+                group: "i2c".into(),
+            },
+            _ => DisplayError::Failed {
+                display: path.display().to_string(),
+                problem: error.to_string(),
+            },
         }
     })
 }
@@ -33,6 +39,9 @@ mod tests {
     #[test]
     fn an_absent_bus_says_how_to_switch_it_on() {
         let error = open("/nonexistent/i2c-1".as_ref()).err().unwrap().to_string();
-        assert!(error.contains("/nonexistent/i2c-1: there is no such I2C bus; switch I2C on: dtparam=i2c_arm=on"), "{error}");
+        assert!(
+            error.contains("/nonexistent/i2c-1: there is no such I2C bus; switch I2C on: dtparam=i2c_arm=on"),
+            "{error}"
+        );
     }
 }

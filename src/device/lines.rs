@@ -80,12 +80,19 @@ impl LineError {
     /// What an error of the library means.
     pub(crate) fn new(chip: &Path, error: &gpiocdev::Error) -> LineError {
         let chip = chip.to_owned();
-        let number = if let gpiocdev::Error::Os(number) = error { Some(number.0) } else { None };
+        let number = if let gpiocdev::Error::Os(number) = error {
+            Some(number.0)
+        } else {
+            None
+        };
         match number {
             Some(libc::ENOENT | libc::ENXIO | libc::ENODEV) => LineError::NoChip { chip, found: found() },
             Some(libc::EACCES | libc::EPERM) => LineError::Permission { chip },
             _ if matches!(error, gpiocdev::Error::GpioChip(..)) => LineError::OtherFile(chip),
-            _ => LineError::Failed { chip, problem: error.to_string() },
+            _ => LineError::Failed {
+                chip,
+                problem: error.to_string(),
+            },
         }
     }
 }
@@ -127,7 +134,11 @@ pub fn header_chip() -> Result<PathBuf, LineError> {
 fn choose(chips: &BTreeMap<PathBuf, (String, u32)>) -> Option<PathBuf> {
     let labelled = |wanted: &&str| chips.iter().find(|(_, (label, _))| label == wanted);
     let largest = || chips.iter().rev().max_by_key(|(_, (_, lines))| *lines);
-    HEADER_LABELS.iter().find_map(labelled).or_else(largest).map(|(path, _)| path.clone())
+    HEADER_LABELS
+        .iter()
+        .find_map(labelled)
+        .or_else(largest)
+        .map(|(path, _)| path.clone())
 }
 
 /// Requests lines of a chip, configured by a function of the library's builder.
@@ -138,19 +149,35 @@ pub fn request(chip: &Path, lines: &[u32], configure: impl FnOnce(&mut Builder))
     let opened = Chip::from_path(chip).map_err(|error| LineError::new(chip, &error))?;
     let info = opened.info().map_err(|error| LineError::new(chip, &error))?;
     if let Some(&line) = lines.iter().find(|&&line| line >= info.num_lines) {
-        return Err(LineError::NoLine { chip: chip.into(), line, last: info.num_lines.saturating_sub(1) });
+        return Err(LineError::NoLine {
+            chip: chip.into(),
+            line,
+            last: info.num_lines.saturating_sub(1),
+        });
     }
     let mut builder = Request::builder();
     builder.on_chip(chip).with_consumer(CONSUMER);
     configure(&mut builder);
-    builder.request().map_err(|error| in_use(&opened, chip, lines).unwrap_or_else(|| LineError::new(chip, &error)))
+    builder
+        .request()
+        .map_err(|error| in_use(&opened, chip, lines).unwrap_or_else(|| LineError::new(chip, &error)))
 }
 
 /// Which of the lines is in use, if one is, and by whom.
 fn in_use(opened: &Chip, chip: &Path, lines: &[u32]) -> Option<LineError> {
-    let info = lines.iter().find_map(|&line| opened.line_info(line).ok().filter(|info| info.used))?;
-    let by = if info.consumer.is_empty() { "the kernel or another program".into() } else { format!("'{}'", info.consumer) };
-    Some(LineError::InUse { chip: chip.into(), line: info.offset, by })
+    let info = lines
+        .iter()
+        .find_map(|&line| opened.line_info(line).ok().filter(|info| info.used))?;
+    let by = if info.consumer.is_empty() {
+        "the kernel or another program".into()
+    } else {
+        format!("'{}'", info.consumer)
+    };
+    Some(LineError::InUse {
+        chip: chip.into(),
+        line: info.offset,
+        by,
+    })
 }
 
 #[cfg(test)]
@@ -158,7 +185,10 @@ mod tests {
     use super::*;
 
     fn described(chips: &[(&str, &str, u32)]) -> BTreeMap<PathBuf, (String, u32)> {
-        chips.iter().map(|&(path, label, lines)| (path.into(), (label.to_owned(), lines))).collect()
+        chips
+            .iter()
+            .map(|&(path, label, lines)| (path.into(), (label.to_owned(), lines)))
+            .collect()
     }
 
     #[test]
@@ -169,11 +199,21 @@ mod tests {
             ("/dev/gpiochip11", "gpio-brcmstb@107d517c00", 15),
         ]);
         assert_eq!(choose(&newer), Some("/dev/gpiochip0".into()));
-        let older = described(&[("/dev/gpiochip0", "gpio-brcmstb@107d508500", 32), ("/dev/gpiochip4", "pinctrl-rp1", 54)]);
+        let older = described(&[
+            ("/dev/gpiochip0", "gpio-brcmstb@107d508500", 32),
+            ("/dev/gpiochip4", "pinctrl-rp1", 54),
+        ]);
         assert_eq!(choose(&older), Some("/dev/gpiochip4".into()));
-        let pi_4 = described(&[("/dev/gpiochip0", "pinctrl-bcm2711", 58), ("/dev/gpiochip1", "raspberrypi-exp-gpio", 8)]);
+        let pi_4 = described(&[
+            ("/dev/gpiochip0", "pinctrl-bcm2711", 58),
+            ("/dev/gpiochip1", "raspberrypi-exp-gpio", 8),
+        ]);
         assert_eq!(choose(&pi_4), Some("/dev/gpiochip0".into()));
-        let other = described(&[("/dev/gpiochip0", "small", 8), ("/dev/gpiochip1", "large", 96), ("/dev/gpiochip2", "as large", 96)]);
+        let other = described(&[
+            ("/dev/gpiochip0", "small", 8),
+            ("/dev/gpiochip1", "large", 96),
+            ("/dev/gpiochip2", "as large", 96),
+        ]);
         assert_eq!(choose(&other), Some("/dev/gpiochip1".into()));
         assert_eq!(choose(&described(&[])), None);
     }
@@ -191,7 +231,13 @@ mod tests {
 
     #[test]
     fn permission_names_the_group_and_the_rule() {
-        let error = LineError::Permission { chip: "/dev/gpiochip0".into() }.to_string();
-        assert!(error.contains("group 'gpio'") && error.contains("SUBSYSTEM==\"gpio\", GROUP=\"gpio\", MODE=\"0660\""), "{error}");
+        let error = LineError::Permission {
+            chip: "/dev/gpiochip0".into(),
+        }
+        .to_string();
+        assert!(
+            error.contains("group 'gpio'") && error.contains("SUBSYSTEM==\"gpio\", GROUP=\"gpio\", MODE=\"0660\""),
+            "{error}"
+        );
     }
 }

@@ -3,7 +3,7 @@
 //! [`crate::picture`] for its palettes and files.
 //!
 //! * [`display`]: one frame in memory that everything is drawn into, and the panels that show it.
-//! * [`board`]: which board this is, and which of its pins are free.
+//! * [`board`]: which board this is.
 //! * [`buttons`]: keys, pins, wheels, touch and motion, and what presses they make.
 
 pub mod board;

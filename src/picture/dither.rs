@@ -48,10 +48,12 @@ pub struct Dithering {
     /// Whether every second row runs from right to left, which breaks up the slanting lines of dots that error diffusion
     /// makes.
     pub serpentine: bool,
-    /// From 0 to 1: whether inks count as the pure colours that they are named by (0: bright and poster-like, hues drift
-    /// and shades merge) or as what they look like on the panel (1: true, but as dull as the panel). In between the
-    /// picture is exaggerated to that degree.
+    /// From 0 to 1: whether inks count as what they look like on the panel (1) or as having the hue of the pure colours that
+    /// they are named by (0). Taken for purer than they are, too little of them is used: towards 0 pictures get paler.
     pub saturation: f32,
+    /// How colourful the picture is made before, from 0 (grey) over 1 (as it is) to 2. Above 1 more of each ink is used
+    /// than the colours ask for, against the dullness of the panel.
+    pub vividness: f32,
     /// Whether pixels that are an ink's colour (its pure one, its measured one; near white and black, within four steps
     /// of 255) become that ink whatever their neighbours owe.
     pub solid_inks: bool,
@@ -62,7 +64,8 @@ impl Default for Dithering {
         Dithering {
             diffusion: Diffusion::FloydSteinberg,
             serpentine: true,
-            saturation: 0.6,
+            saturation: 1.0,
+            vividness: 1.2,
             solid_inks: true,
         }
     }
@@ -137,18 +140,26 @@ enum Wanted {
     Light([i32; 3]),
 }
 
+/// The most noise, in either direction.
+const NOISE: i32 = light::FULL / 16;
+
 /// How far from 255 or 0 a byte may be to count as white or black.
 const NEAR: u8 = 4;
 
 impl Ditherer {
-    /// Prepares for a palette. A saturation outside 0 to 1 is brought there; NaN counts as 1.
+    /// Prepares for a palette. A saturation or vividness outside its range is brought there; NaN counts as 1.
     pub fn new(palette: Palette, dithering: Dithering) -> Ditherer {
-        let saturation = if dithering.saturation.is_nan() { 1.0 } else { dithering.saturation.clamp(0.0, 1.0) };
+        let tame = |value: f32, most: f32| if value.is_nan() { 1.0 } else { value.clamp(0.0, most) };
+        let (saturation, vividness) = (tame(dithering.saturation, 1.0), tame(dithering.vividness, 2.0));
         let inks = palette.light(saturation);
         Ditherer {
             adapted: palette.adapted(),
             gamut: Gamut::new(&inks),
-            dithering: Dithering { saturation, ..dithering },
+            dithering: Dithering {
+                saturation,
+                vividness,
+                ..dithering
+            },
             palette,
             inks,
         }
@@ -207,7 +218,13 @@ impl Ditherer {
                 return Wanted::Solid(ink as u8);
             }
         }
-        Wanted::Light(self.gamut.nearest(light::of(colour)))
+        Wanted::Light(self.gamut.nearest(self.vivid(light::of(colour))))
+    }
+
+    /// A light farther from or nearer to the grey of its luminance.
+    fn vivid(&self, light: [i32; 3]) -> [i32; 3] {
+        let grey = light::luminance(light);
+        light.map(|value| grey + ((value - grey) as f32 * self.dithering.vividness + 0.5).floor() as i32)
     }
 
     /// The inks of one row.
@@ -220,7 +237,7 @@ impl Ditherer {
                 Wanted::Light(light) => {
                     let owed = debts.owed(x);
                     let sum = std::array::from_fn(|channel| light[channel] + owed[channel]);
-                    let ink = self.nearest(sum);
+                    let ink = self.nearest(stir(sum, x, debts.rows));
                     let rest = std::array::from_fn(|channel| sum[channel] - self.inks[ink][channel]);
                     debts.spread(self.dithering.diffusion, x, backwards, rest);
                     ink as u8
@@ -243,6 +260,18 @@ impl Ditherer {
     }
 }
 
+/// A light with a little noise, to choose by: it breaks up the outlines of one ink that error diffusion draws where it
+/// begins, and its worms (R. Ulichney, *Dithering with blue noise*, 1988). The debt is reckoned without it, so that means
+/// are kept. The noise is a hash of the place (the finalizer of MurmurHash3, A. Appleby).
+fn stir(light: [i32; 3], x: usize, y: usize) -> [i32; 3] {
+    let mut hash = (x as u32) << 16 ^ y as u32;
+    for (shift, factor) in [(16, 0x85EB_CA6B), (13, 0xC2B2_AE35)] {
+        hash = (hash ^ hash >> shift).wrapping_mul(factor);
+    }
+    hash ^= hash >> 16;
+    std::array::from_fn(|channel| light[channel] + ((hash >> (10 * channel) & 1023) as i32 - 512) * NOISE / 512)
+}
+
 /// The most that is owed to a pixel: twice full light. Only colours outside the gamut could ever owe more.
 const MOST: i32 = 2 * light::FULL;
 
@@ -254,7 +283,10 @@ struct Debts {
 
 impl Debts {
     fn new(width: usize) -> Debts {
-        Debts { rows: 0, lines: std::array::from_fn(|_| vec![[0; 3]; width]) }
+        Debts {
+            rows: 0,
+            lines: std::array::from_fn(|_| vec![[0; 3]; width]),
+        }
     }
 
     fn owed(&self, x: usize) -> [i32; 3] {
@@ -272,8 +304,15 @@ impl Debts {
         let last = self.lines[0].len() as isize - 1;
         let mut add = |across: isize, down: usize, share: [i32; 3]| {
             let at = x as isize + if backwards { -across } else { across };
-            let (at, down) = if (0..=last).contains(&at) { (at as usize, down) } else { (x, down.max(1)) };
-            self.lines[down][at].iter_mut().zip(share).for_each(|(value, share)| *value += share);
+            let (at, down) = if (0..=last).contains(&at) {
+                (at as usize, down)
+            } else {
+                (x, down.max(1))
+            };
+            self.lines[down][at]
+                .iter_mut()
+                .zip(share)
+                .for_each(|(value, share)| *value += share);
         };
         match diffusion {
             Diffusion::None => {}
@@ -302,7 +341,11 @@ impl Debts {
 pub fn lit(width: u32, bytes: &[u8], ordered: bool) -> Vec<bool> {
     let wide = (width as usize).max(1);
     let pixel = |(index, &colour): (usize, &[u8; 3])| {
-        let threshold = if ordered { bayer(index % wide, index / wide) } else { light::of([128; 3])[0] };
+        let threshold = if ordered {
+            bayer(index % wide, index / wide)
+        } else {
+            light::of([128; 3])[0]
+        };
         light::luminance(light::of(colour)) >= threshold
     };
     bytes.as_chunks::<3>().0.iter().enumerate().map(pixel).collect()

@@ -1,5 +1,26 @@
 //! Buttons, wheels, touch and motion. A source reports [`Signal`]s, raw and by the names of its lines and keys; what they
 //! mean is decided in one place, from settings and the clock, and comes out as [`Event`]s.
+//!
+//! Drivers for pins, in the order in which they are tried: the kernel's character device, which is maintained and works on
+//! every board, then `rppal`, which its author retired in July 2025.
+
+pub mod bindings;
+#[cfg(all(feature = "gpio", target_os = "linux"))]
+pub mod character_device;
+pub mod encoder;
+#[cfg(all(feature = "evdev", target_os = "linux"))]
+pub mod evdev;
+pub mod gestures;
+pub mod motion;
+pub mod pins;
+#[cfg(all(feature = "rppal", target_os = "linux"))]
+pub mod rppal;
+pub mod script;
+
+pub use bindings::{BindingError, Bindings};
+pub use gestures::{Gestures, Timing};
+pub use pins::{PinUsedTwice, Pins, check_uses};
+pub use script::{Script, ScriptError};
 
 use std::time::Instant;
 

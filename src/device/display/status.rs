@@ -61,17 +61,17 @@ impl StatusDisplay<linux_embedded_hal::I2cdev> {
 impl<Bus: I2c> StatusDisplay<Bus> {
     /// The display on a bus. Sends nothing yet.
     pub fn new(bus: Bus, address: u8, rotation: Rotation, shades: Shades) -> Self {
-        let (turned, size) = match rotation {
-            Rotation::None => (DisplayRotation::Rotate0, SIZE),
-            Rotation::Quarter => (DisplayRotation::Rotate90, Size::new(SIZE.height, SIZE.width)),
-            Rotation::Half => (DisplayRotation::Rotate180, SIZE),
-            Rotation::ThreeQuarters => (DisplayRotation::Rotate270, Size::new(SIZE.height, SIZE.width)),
+        let turned = match rotation {
+            Rotation::None => DisplayRotation::Rotate0,
+            Rotation::Quarter => DisplayRotation::Rotate90,
+            Rotation::Half => DisplayRotation::Rotate180,
+            Rotation::ThreeQuarters => DisplayRotation::Rotate270,
         };
         let interface = I2CDisplayInterface::new_custom_address(bus, address);
         StatusDisplay {
             panel: Panel {
                 name: format!("ssd1306 at {address:#04x}"),
-                size,
+                size: rotation.size(SIZE),
                 colours: Colours::Mono,
                 refresh: std::time::Duration::ZERO,
                 minimum_interval: std::time::Duration::ZERO,
@@ -102,7 +102,10 @@ impl<Bus: I2c> StatusDisplay<Bus> {
         let width = self.panel.size.width as usize;
         let before = self.shown.as_deref();
         // The driver sends the smallest part that holds every pixel it is told of.
-        let changed = lit.iter().enumerate().filter(|&(at, lit)| before.is_none_or(|before| before.get(at) != Some(lit)));
+        let changed = lit
+            .iter()
+            .enumerate()
+            .filter(|&(at, lit)| before.is_none_or(|before| before.get(at) != Some(lit)));
         for (at, &lit) in changed {
             self.driver.set_pixel((at % width) as u32, (at / width) as u32, lit);
         }
@@ -148,7 +151,11 @@ impl<Bus: I2c> Screen for StatusDisplay<Bus> {
         if self.shown.is_none() {
             return Ok(());
         }
-        self.attempt(|display| display.driver.set_brightness(Brightness::custom(if contrast < 0x20 { 1 } else { 2 }, contrast)))
+        self.attempt(|display| {
+            display
+                .driver
+                .set_brightness(Brightness::custom(if contrast < 0x20 { 1 } else { 2 }, contrast))
+        })
     }
 }
 
@@ -179,7 +186,10 @@ mod tests {
 
     impl Controller {
         fn new() -> Rc<RefCell<Controller>> {
-            Rc::new(RefCell::new(Controller { memory: vec![0xA5; 1024], ..Controller::default() }))
+            Rc::new(RefCell::new(Controller {
+                memory: vec![0xA5; 1024],
+                ..Controller::default()
+            }))
         }
 
         fn write(&mut self, bytes: &[u8]) {
@@ -247,7 +257,9 @@ mod tests {
                 return Err(ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address));
             }
             for operation in operations {
-                let Operation::Write(bytes) = operation else { panic!("the display is only written to") };
+                let Operation::Write(bytes) = operation else {
+                    panic!("the display is only written to")
+                };
                 controller.write(bytes);
             }
             Ok(())
@@ -291,7 +303,11 @@ mod tests {
                 let controller = controller.borrow();
                 for point in frame.bounding_box().points() {
                     let (x, y) = glass(point, rotation);
-                    assert_eq!(controller.is_lit(x, y), frame.colour(point) == Some(Rgb888::WHITE), "{rotation:?} {words} {point}");
+                    assert_eq!(
+                        controller.is_lit(x, y),
+                        frame.colour(point) == Some(Rgb888::WHITE),
+                        "{rotation:?} {words} {point}"
+                    );
                 }
             }
         }
@@ -307,7 +323,10 @@ mod tests {
         assert_eq!(sent(), 0);
         present(&mut display, &text(SIZE, "drawing 43 %"));
         let changed = sent();
-        assert!((1..=12).contains(&changed), "one digit of at most 6 columns in 2 pages: {changed} bytes");
+        assert!(
+            (1..=12).contains(&changed),
+            "one digit of at most 6 columns in 2 pages: {changed} bytes"
+        );
     }
 
     #[test]
@@ -345,12 +364,18 @@ mod tests {
         let frame = text(SIZE, "two");
         let error = display.present(&frame, frame.bounding_box()).unwrap_err().to_string();
         assert!(error.contains("ssd1306 at 0x3c") && error.contains("i2cdetect"), "{error}");
-        *controller.borrow_mut() = Controller { memory: vec![0xFF; 1024], ..Controller::default() };
+        *controller.borrow_mut() = Controller {
+            memory: vec![0xFF; 1024],
+            ..Controller::default()
+        };
         present(&mut display, &frame);
         let controller = controller.borrow();
         assert!(controller.on);
         for point in frame.bounding_box().points() {
-            assert_eq!(controller.is_lit(point.x as usize, point.y as usize), frame.colour(point) == Some(Rgb888::WHITE));
+            assert_eq!(
+                controller.is_lit(point.x as usize, point.y as usize),
+                frame.colour(point) == Some(Rgb888::WHITE)
+            );
         }
     }
 

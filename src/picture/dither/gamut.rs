@@ -3,8 +3,8 @@
 //! Mixing dots of inks gives every colour within the convex hull of the inks, and no other. A colour outside leaves a
 //! debt that error diffusion can never pay: it carries it on and on, until it shows as dots of a wrong ink (light blue
 //! turns green). So each colour is first brought into the hull, straight towards a grey, which keeps its hue. That grey
-//! lies half-way between the colour's own luminance and the one at which its hue is most colourful on this panel (the
-//! cusp; J. Morovič, *Color Gamut Mapping*, 2008, CUSP): a pure green becomes a darker green, not a pale one.
+//! lies two thirds of the way from the colour's own luminance to the one at which its hue is most colourful on this panel
+//! (the cusp; J. Morovič, *Color Gamut Mapping*, 2008, CUSP): a pure green becomes a darker green, not a pale one.
 //!
 //! Depends on [`light`](super::light). Only single additions, multiplications and divisions: the same on every
 //! processor.
@@ -20,6 +20,9 @@ struct Facet {
 
 /// Heights at which the cusp is looked for.
 const HEIGHTS: i32 = 16;
+
+/// How far towards the cusp colours outside are brought: where drawings in plain colours look best in previews.
+const TOWARDS_CUSP: f64 = 0.65;
 
 /// The colours that a panel can mix.
 #[derive(Clone, Debug)]
@@ -55,7 +58,7 @@ impl Gamut {
         }
         let own = f64::from(own).clamp(0.0, f64::from(light::FULL));
         let direction = point.map(|value| value - own);
-        let grey = (own + self.cusp(direction, own)) / 2.0;
+        let grey = own + TOWARDS_CUSP * (self.cusp(direction, own) - own);
         let share = self.share(point, grey);
         point.map(|value| (value + share * (grey - value) + 0.5).floor() as i32)
     }
@@ -64,7 +67,11 @@ impl Gamut {
     fn share(&self, point: [f64; 3], grey: f64) -> f64 {
         let excess = |facet: &Facet| {
             let (here, there) = (dot(facet.normal, point), dot(facet.normal, [grey; 3]));
-            if here > facet.distance && here > there { (here - facet.distance) / (here - there) } else { 0.0 }
+            if here > facet.distance && here > there {
+                (here - facet.distance) / (here - there)
+            } else {
+                0.0
+            }
         };
         self.facets.iter().map(excess).fold(0.0, f64::max).min(1.0)
     }
@@ -109,7 +116,10 @@ fn facet([a, b, c]: [[f64; 3]; 3], points: &[[f64; 3]]) -> Option<Facet> {
         (false, true) => normal.map(|value| -value),
         _ => return None,
     };
-    Some(Facet { normal: outward, distance: dot(outward, a) + 0.5 })
+    Some(Facet {
+        normal: outward,
+        distance: dot(outward, a) + 0.5,
+    })
 }
 
 fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {

@@ -54,7 +54,11 @@ mod tests {
     fn the_table_is_the_transfer_function() {
         for (value, &light) in LIGHT.iter().enumerate() {
             let srgb = value as f64 / 255.0;
-            let linear = if srgb <= 0.04045 { srgb / 12.92 } else { ((srgb + 0.055) / 1.055).powf(2.4) };
+            let linear = if srgb <= 0.04045 {
+                srgb / 12.92
+            } else {
+                ((srgb + 0.055) / 1.055).powf(2.4)
+            };
             assert!((linear * f64::from(FULL) - f64::from(light)).abs() <= 0.501, "{value}");
         }
     }

@@ -109,12 +109,19 @@ impl Palette {
             });
         }
         let [black, white, ..] = *measured else {
-            return Err(PaletteError::Number { expected: 2, given: measured.len(), inks: "black, white".into() });
+            return Err(PaletteError::Number {
+                expected: 2,
+                given: measured.len(),
+                inks: "black, white".into(),
+            });
         };
         if black.iter().zip(&white).any(|(black, white)| white <= black) {
             return Err(PaletteError::WhiteNotLighter { white, black });
         }
-        self.inks.iter_mut().zip(measured).for_each(|(ink, &measured)| ink.measured = measured);
+        self.inks
+            .iter_mut()
+            .zip(measured)
+            .for_each(|(ink, &measured)| ink.measured = measured);
         Ok(self)
     }
 
@@ -134,20 +141,24 @@ impl Palette {
         self.light(1.0).iter().map(|light| light.map(light::byte)).collect()
     }
 
-    /// Light of each ink, relative to the panel's black and white, between its pure colour (`saturation` 0) and its
-    /// measured one (1).
+    /// Light of each ink, relative to the panel's black and white. `saturation` 1 is what was measured; towards 0 each ink
+    /// has more and more the hue of its pure colour, at the luminance that was measured.
     pub(super) fn light(&self, saturation: f32) -> Vec<[i32; 3]> {
         let (black, white) = match self.inks[..] {
             [black, white, ..] => (light::of(black.measured), light::of(white.measured)),
             _ => ([0; 3], [light::FULL; 3]),
         };
         let blend = |ink: &Ink| {
-            let (nominal, measured) = (light::of(ink.nominal), light::of(ink.measured));
-            std::array::from_fn(|channel| {
+            let measured = light::of(ink.measured);
+            let relative: [i32; 3] = std::array::from_fn(|channel| {
                 let range = (white[channel] - black[channel]).max(1);
-                let relative = (measured[channel] - black[channel]) * light::FULL / range;
-                let step = (relative - nominal[channel]) as f32 * saturation;
-                nominal[channel] + (step + 0.5).floor() as i32
+                (measured[channel] - black[channel]) * light::FULL / range
+            });
+            let pure = light::of(ink.nominal);
+            let (wanted, own) = (light::luminance(relative).max(0), light::luminance(pure).max(1));
+            std::array::from_fn(|channel| {
+                let pure = i64::from(pure[channel]) * i64::from(wanted) / i64::from(own);
+                pure as i32 + ((relative[channel] - pure as i32) as f32 * saturation + 0.5).floor() as i32
             })
         };
         self.inks.iter().map(blend).collect()

@@ -122,12 +122,18 @@ impl Driver {
         if shown == pixels {
             return Refresh::None;
         }
-        let Coding::Bits { .. } = self.specification.coding else { return Refresh::Full };
+        let Coding::Bits { .. } = self.specification.coding else {
+            return Refresh::Full;
+        };
         let memory = self.specification.memory;
         let part = pixels::changed_bits(shown, pixels, memory);
         let area = |size: Size| u64::from(size.width) * u64::from(size.height);
         let small = area(part.size) * 100 <= area(memory) * u64::from(self.partial.largest);
-        if small && self.in_a_row < self.partial.in_a_row { Refresh::Partial(part) } else { Refresh::Full }
+        if small && self.in_a_row < self.partial.in_a_row {
+            Refresh::Partial(part)
+        } else {
+            Refresh::Full
+        }
     }
 
     /// Does something with the panel; if that fails, switches it off as well as it can be.
@@ -235,7 +241,10 @@ impl Driver {
         let mut waited = Duration::ZERO;
         while self.wire(|link| link.is_busy())? != busy {
             if waited >= at_most {
-                return Err(DisplayError::Timeout { display: self.display(), seconds: at_most.as_secs() });
+                return Err(DisplayError::Timeout {
+                    display: self.display(),
+                    seconds: at_most.as_secs(),
+                });
             }
             self.link.pause(LOOK);
             waited += LOOK;
@@ -248,7 +257,10 @@ impl Driver {
     }
 
     fn wire<T>(&mut self, work: impl FnOnce(&mut dyn Link) -> Result<T, LinkError>) -> Result<T, DisplayError> {
-        work(self.link.as_mut()).map_err(|error| DisplayError::Failed { display: self.display(), problem: error.to_string() })
+        work(self.link.as_mut()).map_err(|error| DisplayError::Failed {
+            display: self.display(),
+            problem: error.to_string(),
+        })
     }
 
     /// Its name in messages.

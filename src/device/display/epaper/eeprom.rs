@@ -66,8 +66,9 @@ mod tests {
 
     #[test]
     fn no_answer_is_no_panel() {
-        let absent = Transaction::write_read(0x50, vec![0, 0], vec![0; 29])
-            .with_error(embedded_hal::i2c::ErrorKind::NoAcknowledge(embedded_hal::i2c::NoAcknowledgeSource::Address));
+        let absent = Transaction::write_read(0x50, vec![0, 0], vec![0; 29]).with_error(embedded_hal::i2c::ErrorKind::NoAcknowledge(
+            embedded_hal::i2c::NoAcknowledgeSource::Address,
+        ));
         let mut bus = Mock::new(&[absent]);
         assert_eq!(identify(&mut bus), None);
         bus.done();

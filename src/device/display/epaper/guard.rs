@@ -34,13 +34,19 @@ pub struct Guard {
 impl Guard {
     /// For a panel that was not refreshed yet.
     pub fn new(minimum_interval: Duration) -> Guard {
-        Guard { minimum_interval, last: None }
+        Guard {
+            minimum_interval,
+            last: None,
+        }
     }
 
     /// Whether the panel may be refreshed now, at a temperature in °C where one is known.
     pub fn ask(&self, now: Instant, temperature: Option<f32>) -> Permission {
         let since = self.last.map(|last| now.saturating_duration_since(last));
-        if let Some(early) = since.and_then(|since| self.minimum_interval.checked_sub(since)).filter(|early| !early.is_zero()) {
+        if let Some(early) = since
+            .and_then(|since| self.minimum_interval.checked_sub(since))
+            .filter(|early| !early.is_zero())
+        {
             return Permission::In(early);
         }
         match temperature {
@@ -73,7 +79,10 @@ mod tests {
         assert_eq!(guard.ask(at(0), None), Permission::In(Duration::from_secs(180)));
         assert_eq!(guard.ask(at(179), Some(99.0)), Permission::In(Duration::from_secs(1)));
         assert_eq!(guard.ask(at(180), None), Permission::Now);
-        let free = Guard { minimum_interval: Duration::ZERO, last: Some(start) };
+        let free = Guard {
+            minimum_interval: Duration::ZERO,
+            last: Some(start),
+        };
         assert_eq!(free.ask(start, None), Permission::Now);
     }
 

@@ -109,7 +109,10 @@ fn level(line: &mut impl OutputPin, high: bool, wire: &'static str) -> Result<()
 }
 
 fn problem(wire: &'static str, error: &dyn std::fmt::Debug) -> LinkError {
-    LinkError { wire, problem: format!("{error:?}") }
+    LinkError {
+        wire,
+        problem: format!("{error:?}"),
+    }
 }
 
 impl<Spi, Out, In, Delay> Link for Connection<Spi, Out, In, Delay>

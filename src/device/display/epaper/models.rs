@@ -121,14 +121,22 @@ const COLOUR: Specification = Specification {
 const UC8159: Specification = Specification {
     refresh: &[],
     finish: UC8159_POWER_OFF,
-    reset: Reset { pulses: 1, low: 100, high: 100 },
+    reset: Reset {
+        pulses: 1,
+        low: 100,
+        high: 100,
+    },
     speed: 3_000_000,
     duration: Duration::from_secs(32),
     ..COLOUR
 };
 
 /// What the Spectra 6 panels share.
-const SPECTRA: Specification = Specification { palette: Palette::spectra_6, coding: SIX, ..COLOUR };
+const SPECTRA: Specification = Specification {
+    palette: Palette::spectra_6,
+    coding: SIX,
+    ..COLOUR
+};
 
 impl Model {
     /// All of them.
@@ -152,10 +160,7 @@ impl Model {
     /// Width and height as it is looked at, unrotated, in pixels.
     pub fn size(self) -> Size {
         let specification = self.specification();
-        match specification.turned {
-            Rotation::None | Rotation::Half => specification.memory,
-            Rotation::Quarter | Rotation::ThreeQuarters => Size::new(specification.memory.height, specification.memory.width),
-        }
+        specification.turned.size(specification.memory)
     }
 
     /// Its inks.
@@ -175,7 +180,11 @@ impl Model {
 
     pub(super) fn specification(self) -> Specification {
         match self {
-            Model::Waveshare73F => Specification { name: "waveshare-7.3-f", initialise: WAVESHARE_73_F, ..COLOUR },
+            Model::Waveshare73F => Specification {
+                name: "waveshare-7.3-f",
+                initialise: WAVESHARE_73_F,
+                ..COLOUR
+            },
             Model::Waveshare73E => Specification {
                 name: "waveshare-7.3-e",
                 initialise: WAVESHARE_73_E,
@@ -185,7 +194,11 @@ impl Model {
             Model::Waveshare565F => Specification {
                 name: "waveshare-5.65-f",
                 memory: Size::new(600, 448),
-                reset: Reset { pulses: 1, low: 2, high: 200 },
+                reset: Reset {
+                    pulses: 1,
+                    low: 2,
+                    high: 200,
+                },
                 initialise: WAVESHARE_565_F,
                 speed: 4_000_000,
                 ..UC8159
@@ -193,7 +206,9 @@ impl Model {
             Model::Waveshare75V2 => Specification {
                 name: "waveshare-7.5-v2",
                 palette: Palette::mono,
-                coding: Coding::Bits { partial: WAVESHARE_75_V2_PARTIAL },
+                coding: Coding::Bits {
+                    partial: WAVESHARE_75_V2_PARTIAL,
+                },
                 initialise: WAVESHARE_75_V2,
                 refresh: &[],
                 finish: &[Step::Send(0x02, &[]), Step::Ready],
@@ -205,7 +220,11 @@ impl Model {
             },
             Model::Inky73Of2022 => Specification {
                 name: "inky-impression-7.3-2022",
-                reset: Reset { pulses: 2, low: 100, high: 100 },
+                reset: Reset {
+                    pulses: 2,
+                    low: 100,
+                    high: 100,
+                },
                 initialise: INKY_73_OF_2022,
                 speed: 5_000_000,
                 duration: Duration::from_secs(41),
@@ -214,7 +233,11 @@ impl Model {
             },
             Model::Inky73 => Specification {
                 name: "inky-impression-7.3",
-                reset: Reset { pulses: 1, low: 30, high: 30 },
+                reset: Reset {
+                    pulses: 1,
+                    low: 30,
+                    high: 30,
+                },
                 initialise: INKY_73,
                 prepare: BOOST_73,
                 finish: INKY_73_FINISH,
@@ -222,7 +245,12 @@ impl Model {
                 duration: Duration::from_secs(20),
                 ..SPECTRA
             },
-            Model::Inky57 => Specification { name: "inky-impression-5.7", memory: Size::new(600, 448), initialise: INKY_57, ..UC8159 },
+            Model::Inky57 => Specification {
+                name: "inky-impression-5.7",
+                memory: Size::new(600, 448),
+                initialise: INKY_57,
+                ..UC8159
+            },
             Model::Inky4Of2021 => Specification {
                 name: "inky-impression-4-2021",
                 memory: Size::new(640, 400),
@@ -233,7 +261,11 @@ impl Model {
                 name: "inky-impression-4",
                 memory: Size::new(400, 600),
                 turned: Rotation::Quarter,
-                reset: Reset { pulses: 1, low: 30, high: 30 },
+                reset: Reset {
+                    pulses: 1,
+                    low: 30,
+                    high: 30,
+                },
                 initialise: INKY_4,
                 prepare: BOOST_4,
                 speed: 10_000_000,

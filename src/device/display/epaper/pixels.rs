@@ -28,7 +28,12 @@ pub(super) fn encode(inks: &[u8], specification: &Specification) -> Vec<u8> {
 /// The smallest part, in whole bytes across, in which two memories of one bit a pixel differ.
 pub(super) fn changed_bits(old: &[u8], new: &[u8], memory: Size) -> Rectangle {
     let line = memory.width as usize / 8;
-    let places = old.iter().zip(new).enumerate().filter(|(_, (old, new))| old != new).map(|(at, _)| (at % line, at / line));
+    let places = old
+        .iter()
+        .zip(new)
+        .enumerate()
+        .filter(|(_, (old, new))| old != new)
+        .map(|(at, _)| (at % line, at / line));
     let bounds = places.fold(None, |bounds: Option<[usize; 4]>, (x, y)| {
         let [left, top, right, bottom] = bounds.unwrap_or([x, y, x, y]);
         Some([left.min(x), top.min(y), right.max(x), bottom.max(y)])
@@ -43,7 +48,10 @@ pub(super) fn changed_bits(old: &[u8], new: &[u8], memory: Size) -> Rectangle {
 pub(super) fn cut_bits(pixels: &[u8], memory: Size, part: Rectangle) -> Vec<u8> {
     let line = memory.width as usize / 8;
     let (left, width) = (part.top_left.x as usize / 8, part.size.width as usize / 8);
-    let rows = pixels.chunks_exact(line).skip(part.top_left.y as usize).take(part.size.height as usize);
+    let rows = pixels
+        .chunks_exact(line)
+        .skip(part.top_left.y as usize)
+        .take(part.size.height as usize);
     rows.flat_map(|row| &row[left..left + width]).copied().collect()
 }
 
@@ -57,15 +65,12 @@ pub(super) fn window(part: Rectangle) -> Vec<u8> {
 
 /// Rows of `width` pixels, rotated clockwise, and their new width.
 pub(super) fn turn(inks: &[u8], width: usize, rotation: Rotation) -> (Vec<u8>, usize) {
-    let height = inks.len() / width.max(1);
-    let columns = |top_to_bottom: bool| {
-        let column = move |x: usize| (0..height).map(move |y| inks[if top_to_bottom { y } else { height - 1 - y } * width + x]);
-        column
-    };
-    match rotation {
-        Rotation::None => (inks.to_vec(), width),
-        Rotation::Half => (inks.iter().rev().copied().collect(), width),
-        Rotation::Quarter => ((0..width).flat_map(columns(false)).collect(), height),
-        Rotation::ThreeQuarters => ((0..width).rev().flat_map(columns(true)).collect(), height),
+    let size = Size::new(width as u32, (inks.len() / width.max(1)) as u32);
+    let memory = rotation.size(size);
+    let mut turned = vec![WHITE; inks.len()];
+    for (&ink, point) in inks.iter().zip(Rectangle::new(Point::zero(), size).points()) {
+        let place = rotation.point(point, memory);
+        turned[place.y as usize * memory.width as usize + place.x as usize] = ink;
     }
+    (turned, memory.width as usize)
 }

@@ -25,14 +25,22 @@ impl<Inner: Screen> Preview<Inner> {
     /// # Errors
     /// If the display has another size.
     pub fn new(inner: Inner, options: Options, appearance: Appearance) -> Result<Self, DisplayError> {
-        let panel = Panel { name: format!("preview of {} on {}", options.panel().name, inner.panel().name), ..options.panel() };
+        let panel = Panel {
+            name: format!("preview of {} on {}", options.panel().name, inner.panel().name),
+            ..options.panel()
+        };
         if inner.panel().size != panel.size {
             return Err(DisplayError::Failed {
                 display: panel.name,
                 problem: format!("it has {} pixels and the panel {}", inner.panel().size, panel.size),
             });
         }
-        Ok(Preview { inner, panel, ditherer: Ditherer::new(options.palette, options.dithering), appearance })
+        Ok(Preview {
+            inner,
+            panel,
+            ditherer: Ditherer::new(options.palette, options.dithering),
+            appearance,
+        })
     }
 }
 

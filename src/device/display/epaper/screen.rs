@@ -59,11 +59,12 @@ impl Options {
         let (size, is_mono) = (self.model.size(), self.palette.inks().len() == 2);
         Panel {
             name: format!("e-paper {}", self.model.name()),
-            size: match self.rotation {
-                Rotation::None | Rotation::Half => size,
-                Rotation::Quarter | Rotation::ThreeQuarters => Size::new(size.height, size.width),
+            size: self.rotation.size(size),
+            colours: if is_mono {
+                Colours::Mono
+            } else {
+                Colours::Palette(self.palette.measured())
             },
-            colours: if is_mono { Colours::Mono } else { Colours::Palette(self.palette.measured()) },
             refresh: self.model.specification().duration,
             minimum_interval: self.minimum_interval,
         }
@@ -113,11 +114,18 @@ impl EPaper {
     pub fn start(options: Options, link: Box<dyn Link>) -> Result<EPaper, DisplayError> {
         let (panel, shared) = (options.panel(), Arc::new(Shared::default()));
         let mut worker = Worker::new(options, link, shared.clone());
-        let handle = thread::Builder::new().name("e-paper".into()).spawn(move || worker.run()).map_err(|error| DisplayError::Failed {
-            display: panel.name.clone(),
-            problem: format!("no thread could be started: {error}"),
-        })?;
-        Ok(EPaper { panel, shared, worker: Some(handle) })
+        let handle = thread::Builder::new()
+            .name("e-paper".into())
+            .spawn(move || worker.run())
+            .map_err(|error| DisplayError::Failed {
+                display: panel.name.clone(),
+                problem: format!("no thread could be started: {error}"),
+            })?;
+        Ok(EPaper {
+            panel,
+            shared,
+            worker: Some(handle),
+        })
     }
 
     /// Why the last frame is not shown yet: too soon after the one before, too cold, too hot. Nothing while it is being
@@ -217,7 +225,9 @@ impl Worker {
                 state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            let permission = self.guard.ask(Instant::now(), self.thermometer.as_mut().and_then(|thermometer| thermometer()));
+            let permission = self
+                .guard
+                .ask(Instant::now(), self.thermometer.as_mut().and_then(|thermometer| thermometer()));
             let pause = match permission {
                 Permission::Now => {
                     (state.held, state.working) = (None, true);

@@ -25,7 +25,11 @@ pub(super) struct Reset {
 }
 
 /// Waveshare's pulse: 20 ms, 2 ms, 20 ms (`reset` in `epd7in3f.py`, `epd7in3e.py`, `epd7in5_V2.py`).
-pub(super) const WAVESHARE_RESET: Reset = Reset { pulses: 1, low: 2, high: 20 };
+pub(super) const WAVESHARE_RESET: Reset = Reset {
+    pulses: 1,
+    low: 2,
+    high: 20,
+};
 
 /// Power off with a byte of data, then wait: `epd7in3f.py`, `epd7in3e.py`, `inky_ac073tc1a.py`, `inky_e640.py`.
 pub(super) const POWER_OFF: &[Step] = &[Step::Send(0x02, &[0x00]), Step::Ready];

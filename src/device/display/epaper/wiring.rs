@@ -7,8 +7,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use embedded_hal::digital::{self, InputPin, OutputPin};
-use gpiocdev::line::{Bias, Value};
 use gpiocdev::Request;
+use gpiocdev::line::{Bias, Value};
 use linux_embedded_hal::spidev::{SpiModeFlags, SpidevOptions};
 use linux_embedded_hal::{Delay, SpidevDevice};
 
@@ -71,7 +71,11 @@ impl Wiring {
     /// waveshareteam/e-Paper (reset 17, data/command 25, busy 24, supply 18); Inky: `inky_e673.py` of pimoroni/inky
     /// (reset 27, data/command 22, busy 17).
     pub fn of(model: Model) -> Wiring {
-        let (data_command, reset, busy, supply) = if model.is_inky() { (22, 27, 17, None) } else { (25, 17, 24, Some(18)) };
+        let (data_command, reset, busy, supply) = if model.is_inky() {
+            (22, 27, 17, None)
+        } else {
+            (25, 17, 24, Some(18))
+        };
         Wiring {
             spi: "/dev/spidev0.0".into(),
             chip: None,
@@ -91,7 +95,10 @@ impl Wiring {
 
     /// Another GPIO chip than that of the pin header.
     pub fn with_chip(self, chip: impl Into<PathBuf>) -> Wiring {
-        Wiring { chip: Some(chip.into()), ..self }
+        Wiring {
+            chip: Some(chip.into()),
+            ..self
+        }
     }
 
     /// Another data/command pin.
@@ -127,7 +134,10 @@ impl Wiring {
     /// Its pins and what they are for.
     pub fn pins(&self) -> Vec<(u32, &'static str)> {
         let always = [(self.data_command, "data/command"), (self.reset, "reset"), (self.busy, "busy")];
-        let sometimes = [self.chip_select.map(|pin| (pin, "chip select")), self.supply.map(|pin| (pin, "supply"))];
+        let sometimes = [
+            self.chip_select.map(|pin| (pin, "chip select")),
+            self.supply.map(|pin| (pin, "supply")),
+        ];
         always.into_iter().chain(sometimes.into_iter().flatten()).collect()
     }
 
@@ -177,25 +187,41 @@ impl Wiring {
                 problem: "there is no such SPI device".into(),
                 advice: "switch SPI on: dtparam=spi=on in /boot/firmware/config.txt, then restart".into(),
             },
-            ErrorKind::PermissionDenied => DisplayError::Permission { path: self.spi.clone(), group: "spi".into() },
+            ErrorKind::PermissionDenied => DisplayError::Permission {
+                path: self.spi.clone(),
+                group: "spi".into(),
+            },
             _ => failed(&self.spi, &error.to_string()),
         };
         let mut spi = SpidevDevice::open(&self.spi).map_err(|error| problem(error.inner()))?;
-        let options = SpidevOptions::new().bits_per_word(8).max_speed_hz(self.speed).mode(SpiModeFlags::SPI_MODE_0).build();
+        let options = SpidevOptions::new()
+            .bits_per_word(8)
+            .max_speed_hz(self.speed)
+            .mode(SpiModeFlags::SPI_MODE_0)
+            .build();
         spi.configure(&options).map_err(|error| problem(&error))?;
         Ok(spi)
     }
 }
 
 fn failed(device: &Path, problem: &str) -> DisplayError {
-    DisplayError::Failed { display: device.display().to_string(), problem: problem.to_owned() }
+    DisplayError::Failed {
+        display: device.display().to_string(),
+        problem: problem.to_owned(),
+    }
 }
 
 /// What a line's error means for the display.
 fn line_error(error: LineError) -> DisplayError {
     match error {
-        LineError::Permission { chip } => DisplayError::Permission { path: chip, group: "gpio".into() },
-        other => DisplayError::Failed { display: "e-paper".into(), problem: other.to_string() },
+        LineError::Permission { chip } => DisplayError::Permission {
+            path: chip,
+            group: "gpio".into(),
+        },
+        other => DisplayError::Failed {
+            display: "e-paper".into(),
+            problem: other.to_string(),
+        },
     }
 }
 
@@ -268,8 +294,19 @@ mod tests {
     fn pins_used_twice_are_named() {
         let error = Wiring::of(Model::Inky73).with_busy(22).check().unwrap_err().to_string();
         assert_eq!(error, "pin 22 of the e-paper panel is used twice, for data/command and busy");
-        let error = Wiring::of(Model::Inky73).with_chip_select(Some(8)).with_supply(Some(8)).check().unwrap_err();
-        assert!(matches!(error, WiringError::Twice { pin: 8, first: "chip select", second: "supply" }));
+        let error = Wiring::of(Model::Inky73)
+            .with_chip_select(Some(8))
+            .with_supply(Some(8))
+            .check()
+            .unwrap_err();
+        assert!(matches!(
+            error,
+            WiringError::Twice {
+                pin: 8,
+                first: "chip select",
+                second: "supply"
+            }
+        ));
         assert_eq!(Wiring::of(Model::Inky73).with_speed(5).check(), Err(WiringError::Speed(5)));
     }
 
@@ -278,10 +315,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wiring = Wiring::of(Model::Waveshare73F).with_spi(folder.path().join("spidev0.0"));
         let error = wiring.open().err().unwrap().to_string();
-        assert!(error.contains("spidev0.0: there is no such SPI device") && error.contains("dtparam=spi=on"), "{error}");
+        assert!(
+            error.contains("spidev0.0: there is no such SPI device") && error.contains("dtparam=spi=on"),
+            "{error}"
+        );
         std::fs::write(folder.path().join("spidev0.0"), "").unwrap();
         let error = wiring.open().err().unwrap();
-        assert!(matches!(&error, DisplayError::Failed { display, .. } if display.ends_with("spidev0.0")), "{error}");
+        assert!(
+            matches!(&error, DisplayError::Failed { display, .. } if display.ends_with("spidev0.0")),
+            "{error}"
+        );
     }
 
     #[test]

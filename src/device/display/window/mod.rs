@@ -255,7 +255,11 @@ impl ApplicationHandler for State {
                 self.key(&event);
             }
             WindowEvent::CursorMoved { position, .. } => self.point(position, self.is_pressed),
-            WindowEvent::MouseInput { state, button, .. } if button == MouseButton::Left => self.press(state == ElementState::Pressed),
+            WindowEvent::MouseInput {
+                state,
+                button: MouseButton::Left,
+                ..
+            } => self.press(state == ElementState::Pressed),
             WindowEvent::MouseWheel { delta, .. } => self.turn(delta),
             WindowEvent::Touch(touch) => self.touch(touch),
             _ => {}

@@ -172,11 +172,18 @@ impl Controller {
         let data = std::mem::take(&mut self.data);
         let part = self.window.unwrap_or(Rectangle::new(Point::zero(), self.memory));
         let line = self.memory.width as usize * self.bits_per_pixel / 8;
-        let (left, width) = (part.top_left.x as usize * self.bits_per_pixel / 8, part.size.width as usize * self.bits_per_pixel / 8);
+        let (left, width) = (
+            part.top_left.x as usize * self.bits_per_pixel / 8,
+            part.size.width as usize * self.bits_per_pixel / 8,
+        );
         if data.len() != width * part.size.height as usize {
             return self.complain(&format!("{} bytes of pixels for {part:?}", data.len()));
         }
-        let plane = if self.command == 0x10 && self.bits_per_pixel == 1 { &mut self.old } else { &mut self.new };
+        let plane = if self.command == 0x10 && self.bits_per_pixel == 1 {
+            &mut self.old
+        } else {
+            &mut self.new
+        };
         for (row, bytes) in data.chunks(width).enumerate() {
             let start = (part.top_left.y as usize + row) * line + left;
             plane[start..start + width].copy_from_slice(bytes);
@@ -213,7 +220,11 @@ impl Controller {
             self.old = self.new.clone();
         }
         self.refreshes.push(part);
-        let time = if self.fault == Fault::Stuck { u64::MAX / 4 } else { self.refresh_milliseconds };
+        let time = if self.fault == Fault::Stuck {
+            u64::MAX / 4
+        } else {
+            self.refresh_milliseconds
+        };
         self.busy_for(if self.window.is_some() { time / 10 } else { time });
     }
 
@@ -241,7 +252,10 @@ impl Controller {
         let per_byte = 8 / self.bits_per_pixel;
         let mask = (1u16 << self.bits_per_pixel) as u8 - 1;
         let pixel = |byte: u8, at: usize| byte >> (8 - self.bits_per_pixel * (at + 1)) & mask;
-        shown.iter().flat_map(|&byte| (0..per_byte).map(move |at| pixel(byte, at))).collect()
+        shown
+            .iter()
+            .flat_map(|&byte| (0..per_byte).map(move |at| pixel(byte, at)))
+            .collect()
     }
 }
 
@@ -306,7 +320,9 @@ impl InputPin for Pin {
     }
 
     fn is_low(&mut self) -> Result<bool, Infallible> {
-        let Pin::Busy(controller) = self else { panic!("only the busy line is read") };
+        let Pin::Busy(controller) = self else {
+            panic!("only the busy line is read")
+        };
         Ok(controller.lock().unwrap().is_busy())
     }
 }

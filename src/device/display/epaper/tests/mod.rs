@@ -16,7 +16,11 @@ use crate::picture::dither::{Appearance, Ditherer, Dithering};
 
 fn controller(model: Model) -> Controller {
     let specification = model.specification();
-    let bits = if matches!(specification.coding, Coding::Bits { .. }) { 1 } else { 4 };
+    let bits = if matches!(specification.coding, Coding::Bits { .. }) {
+        1
+    } else {
+        4
+    };
     Controller::new(specification.memory, bits, specification.duration.as_millis() as u64)
 }
 
@@ -55,13 +59,21 @@ fn frame(size: Size, seed: u32) -> Frame {
 fn settle(shared: &Shared) {
     let controller = shared.lock().unwrap();
     assert_eq!(controller.complaints, Vec::<String>::new());
-    assert!(controller.asleep && !controller.powered && !controller.supplied, "left without power, in deep sleep");
+    assert!(
+        controller.asleep && !controller.powered && !controller.supplied,
+        "left without power, in deep sleep"
+    );
 }
 
 /// Where a point of an upright frame lies in memory, by the definition of a rotation: once more clockwise for each
 /// quarter.
 fn turned(point: Point, size: Size, rotation: Rotation) -> (Point, Size) {
-    let quarter = |(point, size): (Point, Size)| (Point::new(size.height as i32 - 1 - point.y, point.x), Size::new(size.height, size.width));
+    let quarter = |(point, size): (Point, Size)| {
+        (
+            Point::new(size.height as i32 - 1 - point.y, point.x),
+            Size::new(size.height, size.width),
+        )
+    };
     let quarters = match rotation {
         Rotation::None => 0,
         Rotation::Quarter => 1,
@@ -79,7 +91,10 @@ fn every_pixel_of_every_panel_is_the_dithered_frame_s() {
                 continue; // The same code on larger memories: three panels are enough.
             }
             let (link, shared) = connect(controller(model));
-            let options = Options { rotation, ..Options::new(model) };
+            let options = Options {
+                rotation,
+                ..Options::new(model)
+            };
             let (panel, ditherer) = (options.panel(), Ditherer::new(options.palette.clone(), options.dithering));
             let frame = frame(panel.size, 3);
             let dithered = ditherer.rgb(panel.size.width, frame.bytes());
@@ -122,7 +137,12 @@ fn registers_hold_what_the_makers_drivers_send() {
     assert_eq!(registers(Model::Inky73Of2022).1, 2, "two pulses");
     for model in Model::ALL {
         let size = model.specification().memory;
-        let sides = [(size.width >> 8) as u8, size.width as u8, (size.height >> 8) as u8, size.height as u8];
+        let sides = [
+            (size.width >> 8) as u8,
+            size.width as u8,
+            (size.height >> 8) as u8,
+            size.height as u8,
+        ];
         assert_eq!(registers(model).0[&0x61], sides, "{}: TRES", model.name());
     }
 }
@@ -197,7 +217,10 @@ fn black_and_white_panels_refresh_parts() {
         assert_eq!(controller.refreshes.last(), Some(&part));
     }
     assert_eq!(driver.show(&block(30), false).unwrap(), Refresh::Full, "the fourth in a row");
-    assert!(matches!(driver.show(&block(40), false).unwrap(), Refresh::Partial(_)), "and then parts again");
+    assert!(
+        matches!(driver.show(&block(40), false).unwrap(), Refresh::Partial(_)),
+        "and then parts again"
+    );
     let large = with_block(Rectangle::new(Point::zero(), Size::new(800, 300)));
     assert_eq!(driver.show(&large, false).unwrap(), Refresh::Full, "too large for a part");
     assert_eq!(shared.lock().unwrap().picture(), large);
@@ -219,7 +242,10 @@ fn parts_can_be_switched_off() {
 fn frames_that_come_too_soon_wait_and_the_last_one_is_shown() {
     let (link, shared) = connect(controller(Model::Inky57));
     let interval = Duration::from_millis(700);
-    let options = Options { minimum_interval: interval, ..Options::new(Model::Inky57) };
+    let options = Options {
+        minimum_interval: interval,
+        ..Options::new(Model::Inky57)
+    };
     let ditherer = Ditherer::new(options.palette.clone(), Dithering::default());
     let size = options.panel().size;
     let mut screen = EPaper::start(options, link).unwrap();
@@ -238,7 +264,10 @@ fn frames_that_come_too_soon_wait_and_the_last_one_is_shown() {
     }
     assert!(shown.elapsed() >= interval - Duration::from_millis(200), "{:?}", shown.elapsed());
     screen.sleep().unwrap();
-    assert_eq!(shared.lock().unwrap().picture(), ditherer.rgb(size.width, frame(size, 2).bytes()).inks());
+    assert_eq!(
+        shared.lock().unwrap().picture(),
+        ditherer.rgb(size.width, frame(size, 2).bytes()).inks()
+    );
     assert_eq!(screen.held(), None);
     settle(&shared);
 }
@@ -246,7 +275,10 @@ fn frames_that_come_too_soon_wait_and_the_last_one_is_shown() {
 #[test]
 fn hot_panels_are_left_alone() {
     let (link, shared) = connect(controller(Model::Inky57));
-    let options = Options { thermometer: Some(Box::new(|| Some(41.5))), ..Options::new(Model::Inky57) };
+    let options = Options {
+        thermometer: Some(Box::new(|| Some(41.5))),
+        ..Options::new(Model::Inky57)
+    };
     let size = options.panel().size;
     let mut screen = EPaper::start(options, link).unwrap();
     screen.present(&frame(size, 0), Rectangle::new(Point::zero(), size)).unwrap();
@@ -259,7 +291,10 @@ fn hot_panels_are_left_alone() {
 #[test]
 fn failures_come_with_the_next_call() {
     let (link, shared) = connect(faulty(Model::Inky57, Fault::Absent));
-    let options = Options { minimum_interval: Duration::ZERO, ..Options::new(Model::Inky57) };
+    let options = Options {
+        minimum_interval: Duration::ZERO,
+        ..Options::new(Model::Inky57)
+    };
     let size = options.panel().size;
     let mut screen = EPaper::start(options, link).unwrap();
     let all = Rectangle::new(Point::zero(), size);
@@ -273,7 +308,10 @@ fn failures_come_with_the_next_call() {
     screen.present(&frame(size, 0), all).unwrap();
     screen.sleep().unwrap();
     assert_eq!(shared.lock().unwrap().refreshes.len(), 1);
-    assert!(screen.present(&Frame::new(Size::new(3, 3)), all).is_err(), "a frame of another size");
+    assert!(
+        screen.present(&Frame::new(Size::new(3, 3)), all).is_err(),
+        "a frame of another size"
+    );
 }
 
 #[test]
@@ -319,7 +357,17 @@ fn the_preview_is_what_the_panel_shows() {
     screen.present(&picture, picture.bounding_box()).unwrap();
     screen.sleep().unwrap();
 
-    let window = |size| Remembering(Panel { name: "window".into(), size, colours: Colours::Full, ..screen.panel().clone() }, Vec::new());
+    let window = |size| {
+        Remembering(
+            Panel {
+                name: "window".into(),
+                size,
+                colours: Colours::Full,
+                ..screen.panel().clone()
+            },
+            Vec::new(),
+        )
+    };
     let mut preview = Preview::new(window(size), Options::new(model), Appearance::Measured).unwrap();
     assert_eq!(preview.panel().colours, Colours::Palette(model.palette().measured()));
     preview.present(&picture, picture.bounding_box()).unwrap();
@@ -337,7 +385,11 @@ fn preview_frames(preview: &Preview<Remembering>) -> &[Frame] {
 
 #[test]
 fn panels_say_what_they_are() {
-    let colour = Options { rotation: Rotation::Quarter, ..Options::new(Model::Inky4) }.panel();
+    let colour = Options {
+        rotation: Rotation::Quarter,
+        ..Options::new(Model::Inky4)
+    }
+    .panel();
     assert_eq!((colour.size, colour.is_slow()), (Size::new(400, 600), true));
     assert_eq!(colour.name, "e-paper inky-impression-4");
     assert_eq!(colour.minimum_interval, Duration::from_secs(180));

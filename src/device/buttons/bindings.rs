@@ -1,0 +1,354 @@
+//! Which keys and pins are which buttons.
+//!
+//! Owns [`Bindings`], the names of keys, and the messages about wrong ones. Depends on nothing else.
+//!
+//! A key has one name wherever it comes from: `enter`, `escape`, `left`, `f1`, `1`, `space`, as windows and terminals
+//! name it; the kernel's names (`KEY_ENTER`, `KEY_ESC`, `KEY_F1`) mean the same keys. A pin is `gpio5`: line 5 of the chip
+//! behind the pin header, on a Raspberry Pi the BCM number.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Button;
+
+/// The last line of the 40 pins of a Raspberry Pi; 0 and 1 belong to the EEPROM of boards that sit on them.
+const HEADER: std::ops::RangeInclusive<u32> = 2..=27;
+
+/// All buttons, by the names that settings give them.
+const BUTTONS: [(&str, Button); 8] = [
+    ("a", Button::A),
+    ("b", Button::B),
+    ("c", Button::C),
+    ("d", Button::D),
+    ("previous", Button::Previous),
+    ("next", Button::Next),
+    ("confirm", Button::Confirm),
+    ("back", Button::Back),
+];
+
+/// What keys are called beside letters, digits and `f1` to `f24`.
+const NAMES: [&str; 40] = [
+    "enter",
+    "escape",
+    "left",
+    "right",
+    "up",
+    "down",
+    "space",
+    "tab",
+    "backspace",
+    "delete",
+    "insert",
+    "home",
+    "end",
+    "page-up",
+    "page-down",
+    "menu",
+    "ok",
+    "select",
+    "back",
+    "home-page",
+    "play-pause",
+    "next-song",
+    "previous-song",
+    "volume-up",
+    "volume-down",
+    "mute",
+    "power",
+    "sleep",
+    "kp-enter",
+    "btn-0",
+    "btn-1",
+    "btn-2",
+    "btn-3",
+    "btn-4",
+    "btn-south",
+    "btn-east",
+    "btn-north",
+    "btn-west",
+    "btn-start",
+    "btn-select",
+];
+
+/// The kernel's words that differ from ours.
+const KERNEL: [(&str, &str); 9] = [
+    ("esc", "escape"),
+    ("pageup", "page-up"),
+    ("pagedown", "page-down"),
+    ("homepage", "home-page"),
+    ("playpause", "play-pause"),
+    ("nextsong", "next-song"),
+    ("previoussong", "previous-song"),
+    ("volumeup", "volume-up"),
+    ("volumedown", "volume-down"),
+];
+
+/// A binding that cannot be.
+#[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
+pub enum BindingError {
+    /// No button of that name.
+    #[error("there is no button '{name}'; did you mean '{nearest}'? There are a, b, c, d, previous, next, confirm, back")]
+    Button {
+        /// The name.
+        name: String,
+        /// The most similar one.
+        nearest: &'static str,
+    },
+    /// No key of that name.
+    #[error("button {button}: there is no key '{key}'; did you mean '{nearest}'? Pins are written gpio5, kernel keys KEY_ENTER")]
+    Key {
+        /// The button.
+        button: &'static str,
+        /// The name.
+        key: String,
+        /// The most similar one.
+        nearest: String,
+    },
+    /// One key for two buttons.
+    #[error("'{key}' is bound twice, to {first} and to {second}")]
+    Twice {
+        /// The key or pin.
+        key: String,
+        /// One button.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// A pin that boards do not have.
+    #[error(
+        "button {button}: pin {pin} is not on the header: gpio2 to gpio27 are, by their BCM numbers (gpio0 and gpio1 belong to the EEPROM)"
+    )]
+    Pin {
+        /// The button.
+        button: &'static str,
+        /// The line.
+        pin: u32,
+    },
+}
+
+/// Keys and pins of each button. Written as a table: `a = ["gpio5", "f1", "1"]`. A button that is not named keeps its
+/// defaults; an empty list unbinds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, Vec<String>>", into = "BTreeMap<String, Vec<String>>")]
+pub struct Bindings {
+    keys: BTreeMap<Button, Vec<String>>,
+}
+
+impl Default for Bindings {
+    /// Buttons A to D are the four of Inky boards (pins 5, 6, 16 and 24: `buttons.py` of pimoroni/inky), `f1` to `f4` and
+    /// the digits; letters are left for typing.
+    fn default() -> Self {
+        let keys = [
+            (Button::A, &["gpio5", "f1", "1"][..]),
+            (Button::B, &["gpio6", "f2", "2"]),
+            (Button::C, &["gpio16", "f3", "3"]),
+            (Button::D, &["gpio24", "f4", "4"]),
+            (Button::Previous, &["left", "up", "page-up"]),
+            (Button::Next, &["right", "down", "page-down"]),
+            (Button::Confirm, &["enter", "kp-enter", "ok"]),
+            (Button::Back, &["escape", "back"]),
+        ];
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Bindings {
+            keys: keys.map(|(button, names)| (button, owned(names))).into(),
+        }
+    }
+}
+
+impl TryFrom<BTreeMap<String, Vec<String>>> for Bindings {
+    type Error = BindingError;
+
+    fn try_from(table: BTreeMap<String, Vec<String>>) -> Result<Bindings, BindingError> {
+        let mut bindings = Bindings::default();
+        check_twice(&table)?;
+        for (name, keys) in table {
+            let Some(&(known, button)) = BUTTONS.iter().find(|(known, _)| *known == name) else {
+                let nearest = nearest(&name, BUTTONS.iter().map(|(known, _)| *known)).unwrap_or("a");
+                return Err(BindingError::Button { name, nearest });
+            };
+            let keys = keys.iter().map(|key| checked(known, key)).collect::<Result<Vec<_>, _>>()?;
+            // What is given to this button is taken from those that only have it by default.
+            bindings
+                .keys
+                .values_mut()
+                .for_each(|others| others.retain(|other| !keys.contains(other)));
+            bindings.keys.insert(button, keys);
+        }
+        Ok(bindings)
+    }
+}
+
+impl From<Bindings> for BTreeMap<String, Vec<String>> {
+    fn from(bindings: Bindings) -> Self {
+        bindings
+            .keys
+            .into_iter()
+            .map(|(button, keys)| (name(button).to_owned(), keys))
+            .collect()
+    }
+}
+
+impl Bindings {
+    /// The button that a key or pin is. Names of buttons themselves (`button-a`) are always theirs.
+    pub fn button(&self, key: &str) -> Option<Button> {
+        if let Some(direct) = key.strip_prefix("button-") {
+            return BUTTONS.iter().find(|(name, _)| *name == direct).map(|&(_, button)| button);
+        }
+        let key = canonical(key);
+        self.keys.iter().find(|(_, keys)| keys.contains(&key)).map(|(&button, _)| button)
+    }
+
+    /// The pins that are bound, as line numbers.
+    pub fn pins(&self) -> Vec<u32> {
+        self.keys.values().flatten().filter_map(|key| pin(key)).collect()
+    }
+}
+
+/// A button's name in settings.
+pub fn name(button: Button) -> &'static str {
+    BUTTONS.iter().find(|(_, other)| *other == button).map_or("a", |(name, _)| name)
+}
+
+/// The one name of a key: `KEY_PAGEUP` and `Page-Up` are `page-up`.
+pub fn canonical(key: &str) -> String {
+    let lower = key.trim().to_lowercase().replace('_', "-");
+    let bare = lower.strip_prefix("key-").unwrap_or(&lower);
+    KERNEL
+        .iter()
+        .find(|(kernel, _)| *kernel == bare)
+        .map_or(bare, |(_, ours)| ours)
+        .to_owned()
+}
+
+/// The line of a name such as `gpio5`.
+pub fn pin(key: &str) -> Option<u32> {
+    key.strip_prefix("gpio")?.parse().ok()
+}
+
+fn check_twice(table: &BTreeMap<String, Vec<String>>) -> Result<(), BindingError> {
+    let known = |name: &str| BUTTONS.iter().map(|(known, _)| *known).find(|known| *known == name).unwrap_or("?");
+    let mut seen: Vec<(String, &'static str)> = Vec::new();
+    for (name, keys) in table {
+        for key in keys.iter().map(|key| canonical(key)) {
+            if let Some((key, first)) = seen.iter().find(|(other, _)| *other == key) {
+                return Err(BindingError::Twice {
+                    key: key.clone(),
+                    first,
+                    second: known(name),
+                });
+            }
+            seen.push((key, known(name)));
+        }
+    }
+    Ok(())
+}
+
+fn checked(button: &'static str, key: &str) -> Result<String, BindingError> {
+    let key = canonical(key);
+    if let Some(pin) = pin(&key) {
+        return if HEADER.contains(&pin) {
+            Ok(key)
+        } else {
+            Err(BindingError::Pin { button, pin })
+        };
+    }
+    let function = key
+        .strip_prefix('f')
+        .and_then(|number| number.parse::<u8>().ok())
+        .is_some_and(|number| (1..=24).contains(&number));
+    if key.chars().count() == 1 || function || NAMES.contains(&key.as_str()) {
+        return Ok(key);
+    }
+    let nearest = nearest(&key, NAMES.into_iter().chain(["gpio5", "f1"]))
+        .unwrap_or("enter")
+        .to_owned();
+    Err(BindingError::Key { button, key, nearest })
+}
+
+/// The most similar of some names.
+pub(super) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names.min_by_key(|name| distance(wrong, name))
+}
+
+/// Levenshtein's distance: letters to insert, delete or replace.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (above, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (at, &wanted) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != wanted);
+            diagonal = row[at + 1];
+            row[at + 1] = replaced.min(row[at] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Settings {
+        buttons: Bindings,
+    }
+
+    fn read(text: &str) -> Result<Bindings, String> {
+        toml::from_str::<Settings>(&format!("[buttons]\n{text}"))
+            .map(|settings| settings.buttons)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn keys_have_one_name_wherever_they_come_from() {
+        for (given, name) in [
+            ("KEY_ENTER", "enter"),
+            ("KEY_ESC", "escape"),
+            ("Page-Up", "page-up"),
+            ("KEY_PAGEUP", "page-up"),
+            ("KEY_1", "1"),
+        ] {
+            assert_eq!(canonical(given), name);
+        }
+        let bindings = Bindings::default();
+        assert_eq!(bindings.button("KEY_F2"), Some(Button::B));
+        assert_eq!(bindings.button("gpio24"), Some(Button::D));
+        assert_eq!(bindings.button("button-back"), Some(Button::Back));
+        assert_eq!(bindings.button("a"), None, "letters are for typing");
+        assert_eq!(bindings.pins(), [5, 6, 16, 24]);
+    }
+
+    #[test]
+    fn settings_change_single_buttons() {
+        let bindings = read("a = ['gpio17', 'KEY_SPACE']\nback = []").unwrap();
+        assert_eq!(bindings.button("gpio17"), Some(Button::A));
+        assert_eq!(bindings.button("space"), Some(Button::A));
+        assert_eq!(bindings.button("gpio5"), None);
+        assert_eq!(bindings.button("escape"), None);
+        assert_eq!(bindings.button("f2"), Some(Button::B));
+        let moved = read("next = ['1']").unwrap();
+        assert_eq!(moved.button("1"), Some(Button::Next), "taken from the default of a");
+        assert_eq!(moved.button("f1"), Some(Button::A));
+        let text = toml::to_string(&moved).unwrap();
+        assert_eq!(toml::from_str::<Bindings>(&text).unwrap(), moved);
+    }
+
+    #[test]
+    fn wrong_names_are_named() {
+        let error = read("previuos = ['left']").unwrap_err();
+        assert!(error.contains("there is no button 'previuos'; did you mean 'previous'?"), "{error}");
+        let error = read("a = ['entre']").unwrap_err();
+        assert!(
+            error.contains("button a: there is no key 'entre'; did you mean 'enter'?"),
+            "{error}"
+        );
+        let error = read("c = ['gpio40']").unwrap_err();
+        assert!(error.contains("button c: pin 40 is not on the header"), "{error}");
+        assert!(read("c = ['gpio0']").is_err());
+        let error = read("a = ['gpio5']\nb = ['GPIO5']").unwrap_err();
+        assert!(error.contains("'gpio5' is bound twice, to a and to b"), "{error}");
+    }
+}

@@ -1,0 +1,347 @@
+//! Keyboards, touch screens, remote controls, and what the kernel makes of pins (`dtoverlay=gpio-key`,
+//! `dtoverlay=rotary-encoder`), by its input devices.
+//!
+//! Owns one thread that waits on all devices, finds new ones every two seconds and forgets those that are unplugged; the
+//! way from input events to signals is pure ([`Translator`]). Depends on the names of keys alone. Format:
+//! `Documentation/input/event-codes.rst` and `multi-touch-protocol.rst` of the kernel.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use embedded_graphics::prelude::{Point, Size};
+use evdev::{AbsoluteAxisCode, Device, EventSummary, InputEvent, KeyCode, RelativeAxisCode, SynchronizationCode};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::bindings::canonical;
+use super::{Signal, Timed};
+
+/// How long the thread waits before it looks whether it should end.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 200_000_000,
+};
+
+/// How often new devices are looked for.
+const RESCAN: Duration = Duration::from_secs(2);
+
+/// Input devices that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// The folder of devices cannot be read.
+    #[error("{folder}: {source}; without input devices use pins, a window or a script")]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// None of the devices may be opened.
+    #[error(
+        "{device}: permission denied; add this user to the group 'input' (`sudo usermod -aG input $USER`, then log in again); where the \
+         group does not own the device, put `SUBSYSTEM==\"input\", GROUP=\"input\", MODE=\"0660\"` into \
+         /etc/udev/rules.d/60-input.rules and restart"
+    )]
+    Permission {
+        /// One of them.
+        device: PathBuf,
+    },
+    /// No thread could be started.
+    #[error("input devices: no thread could be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Which devices, and what they touch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputOptions {
+    /// The folder with the files `event*`: `/dev/input`.
+    pub folder: PathBuf,
+    /// Whether keys go to nobody else meanwhile, not even to a console behind the pictures.
+    pub grab: bool,
+    /// Size of the frame that touches are told in, in pixels.
+    pub frame: Size,
+}
+
+/// Devices that are listened to. Dropping it ends the thread.
+pub struct InputDevices {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl InputDevices {
+    /// Listens to all devices, those that are plugged in later too, and sends what they do.
+    ///
+    /// # Errors
+    /// If there is no folder of devices, or there are devices of which none may be opened.
+    pub fn open(options: InputOptions, sender: Sender<Timed>) -> Result<InputDevices, InputError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut listener = Listener {
+            options,
+            sender,
+            stop: stop.clone(),
+            devices: BTreeMap::new(),
+        };
+        let denied = listener.scan()?;
+        if let (Some(device), true) = (denied, listener.devices.is_empty()) {
+            return Err(InputError::Permission { device });
+        }
+        let thread = thread::Builder::new()
+            .name("input".into())
+            .spawn(move || listener.run())
+            .map_err(InputError::Thread)?;
+        Ok(InputDevices {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for InputDevices {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            log::error!("input devices: their thread panicked");
+        }
+    }
+}
+
+struct Listener {
+    options: InputOptions,
+    sender: Sender<Timed>,
+    stop: Arc<AtomicBool>,
+    devices: BTreeMap<PathBuf, (Device, Translator)>,
+}
+
+impl Listener {
+    /// Opens devices that are new; names one that may not be opened.
+    fn scan(&mut self) -> Result<Option<PathBuf>, InputError> {
+        let folder = &self.options.folder;
+        let entries = std::fs::read_dir(folder).map_err(|source| InputError::Folder {
+            folder: folder.clone(),
+            source,
+        })?;
+        let mut denied = None;
+        for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_event_file(path)) {
+            if self.devices.contains_key(&path) {
+                continue;
+            }
+            match self.open_device(&path) {
+                Ok(device) => {
+                    log::info!(
+                        "{}: listening to '{}'",
+                        path.display(),
+                        device.0.name().unwrap_or("a device without a name")
+                    );
+                    self.devices.insert(path, device);
+                }
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => denied = Some(path),
+                Err(error) => log::debug!("{}: {error}", path.display()),
+            }
+        }
+        Ok(denied)
+    }
+
+    fn open_device(&self, path: &Path) -> std::io::Result<(Device, Translator)> {
+        let mut device = Device::open(path)?;
+        device.set_nonblocking(true)?;
+        if self.options.grab {
+            device.grab()?;
+        }
+        let translator = Translator::of(&device, self.options.frame);
+        Ok((device, translator))
+    }
+
+    fn run(&mut self) {
+        let mut scanned = Instant::now();
+        while !self.stop.load(Ordering::Relaxed) {
+            self.wait();
+            if !self.read() {
+                return;
+            }
+            if scanned.elapsed() >= RESCAN {
+                if let Err(error) = self.scan() {
+                    log::debug!("{error}");
+                }
+                scanned = Instant::now();
+            }
+        }
+    }
+
+    /// Waits until a device has something to tell, or for a while.
+    fn wait(&self) {
+        let mut waiting: Vec<PollFd<'_>> = self
+            .devices
+            .values()
+            .map(|(device, _)| PollFd::new(device, PollFlags::IN))
+            .collect();
+        if let Err(error) = poll(&mut waiting, Some(&PATIENCE)) {
+            log::debug!("input devices: {error}");
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Reads what there is; tells whether someone still listens.
+    fn read(&mut self) -> bool {
+        let (mut gone, mut signals) = (Vec::new(), Vec::new());
+        for (path, (device, translator)) in &mut self.devices {
+            match device.fetch_events() {
+                Ok(events) => signals.extend(events.flat_map(|event| translator.event(event))),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    log::info!("{}: {error}; unplugged", path.display());
+                    gone.push(path.clone());
+                }
+            }
+        }
+        self.devices.retain(|path, _| !gone.contains(path));
+        let at = Instant::now();
+        signals.into_iter().all(|signal| self.sender.send(Timed { signal, at }).is_ok())
+    }
+}
+
+fn is_event_file(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("event"))
+}
+
+/// Turns the events of one device into signals.
+#[derive(Clone, Debug)]
+pub struct Translator {
+    frame: Size,
+    /// What the device calls left to right and top to bottom, where it is touched.
+    ranges: Option<[RangeInclusive<i32>; 2]>,
+    /// Whether it turns without being a mouse: the kernel's rotary-encoder.
+    is_wheel: bool,
+    /// Whether it tells of a touch by a key; else by the number of the finger.
+    has_touch_key: bool,
+    at: [i32; 2],
+    touched: bool,
+    has_changed: bool,
+}
+
+impl Translator {
+    /// For a device, by what it says it can do.
+    pub fn of(device: &Device, frame: Size) -> Translator {
+        let ranges: BTreeMap<u16, RangeInclusive<i32>> = device
+            .get_absinfo()
+            .map(|axes| axes.map(|(axis, info)| (axis.0, info.minimum()..=info.maximum())).collect())
+            .unwrap_or_default();
+        let range = |single: AbsoluteAxisCode, multi: AbsoluteAxisCode| ranges.get(&multi.0).or(ranges.get(&single.0)).cloned();
+        let across = range(AbsoluteAxisCode::ABS_X, AbsoluteAxisCode::ABS_MT_POSITION_X);
+        let down = range(AbsoluteAxisCode::ABS_Y, AbsoluteAxisCode::ABS_MT_POSITION_Y);
+        let has = |key: KeyCode| device.supported_keys().is_some_and(|keys| keys.contains(key));
+        let turns = device
+            .supported_relative_axes()
+            .is_some_and(|axes| axes.contains(RelativeAxisCode::REL_X));
+        Translator::new(
+            frame,
+            across.zip(down).map(|(across, down)| [across, down]),
+            has(KeyCode::BTN_TOUCH),
+            turns && !has(KeyCode::BTN_LEFT),
+        )
+    }
+
+    fn new(frame: Size, ranges: Option<[RangeInclusive<i32>; 2]>, has_touch_key: bool, is_wheel: bool) -> Translator {
+        Translator {
+            frame,
+            ranges,
+            is_wheel,
+            has_touch_key,
+            at: [0; 2],
+            touched: false,
+            has_changed: false,
+        }
+    }
+
+    /// What an event means.
+    pub fn event(&mut self, event: InputEvent) -> Vec<Signal> {
+        match event.destructure() {
+            EventSummary::Key(_, KeyCode::BTN_TOUCH, value) => self.touch(value != 0),
+            EventSummary::Key(_, key, value) => keys(key, value),
+            EventSummary::RelativeAxis(_, axis, value) => self.wheel(axis, value),
+            EventSummary::AbsoluteAxis(_, axis, value) => self.finger(axis, value),
+            EventSummary::Synchronization(_, SynchronizationCode::SYN_REPORT, _) => self.report().into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn touch(&mut self, touched: bool) -> Vec<Signal> {
+        self.has_changed |= self.touched != touched;
+        self.touched = touched;
+        Vec::new()
+    }
+
+    fn wheel(&self, axis: RelativeAxisCode, value: i32) -> Vec<Signal> {
+        match axis {
+            // Downwards is clockwise.
+            RelativeAxisCode::REL_WHEEL => vec![Signal::Turn(-value)],
+            RelativeAxisCode::REL_DIAL => vec![Signal::Turn(value)],
+            RelativeAxisCode::REL_X if self.is_wheel => vec![Signal::Turn(value)],
+            _ => Vec::new(),
+        }
+    }
+
+    fn finger(&mut self, axis: AbsoluteAxisCode, value: i32) -> Vec<Signal> {
+        let place = match axis {
+            AbsoluteAxisCode::ABS_X | AbsoluteAxisCode::ABS_MT_POSITION_X => 0,
+            AbsoluteAxisCode::ABS_Y | AbsoluteAxisCode::ABS_MT_POSITION_Y => 1,
+            AbsoluteAxisCode::ABS_MT_TRACKING_ID if !self.has_touch_key => return self.touch(value >= 0),
+            _ => return Vec::new(),
+        };
+        self.at[place] = value;
+        self.has_changed |= self.touched;
+        Vec::new()
+    }
+
+    /// The end of what happened at one time.
+    fn report(&mut self) -> Option<Signal> {
+        let [across, down] = self.ranges.as_ref()?;
+        let at = Point::new(
+            scaled(self.at[0], across, self.frame.width),
+            scaled(self.at[1], down, self.frame.height),
+        );
+        std::mem::take(&mut self.has_changed).then_some(Signal::Touch { at, pressed: self.touched })
+    }
+}
+
+/// A place on an axis in pixels of a side.
+fn scaled(value: i32, range: &RangeInclusive<i32>, side: u32) -> i32 {
+    let (low, high) = (i64::from(*range.start()), i64::from(*range.end()));
+    let last = i64::from(side.max(1)) - 1;
+    let span = (high - low).max(1);
+    ((i64::from(value).clamp(low, high.max(low)) - low) * last / span) as i32
+}
+
+/// A key as the settings know it, and the letter that it types. Repeats by the kernel only type: holding a button is
+/// told apart elsewhere.
+fn keys(key: KeyCode, value: i32) -> Vec<Signal> {
+    let name = canonical(&format!("{key:?}"));
+    let letter = letter(&name).filter(|_| value != 0).map(Signal::Character);
+    let key = (value != 2).then_some(Signal::Key { name, pressed: value == 1 });
+    key.into_iter().chain(letter).collect()
+}
+
+/// The letter of a key: letters and digits as they are printed on keyboards of the English-speaking world.
+fn letter(name: &str) -> Option<char> {
+    match name {
+        "space" => Some(' '),
+        "minus" => Some('-'),
+        "comma" => Some(','),
+        "dot" => Some('.'),
+        "backspace" => Some('\u{8}'),
+        _ => {
+            let mut letters = name.chars();
+            letters
+                .next()
+                .filter(|letter| letter.is_ascii_alphanumeric() && letters.next().is_none())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

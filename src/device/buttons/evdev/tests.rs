@@ -1,0 +1,114 @@
+use super::*;
+use evdev::EventType;
+
+fn told(translator: &mut Translator, events: &[(EventType, u16, i32)]) -> Vec<Signal> {
+    events
+        .iter()
+        .flat_map(|&(kind, code, value)| translator.event(InputEvent::new(kind.0, code, value)))
+        .collect()
+}
+
+const END: (EventType, u16, i32) = (EventType::SYNCHRONIZATION, 0, 0);
+
+fn key(name: &str, pressed: bool) -> Signal {
+    Signal::Key {
+        name: name.into(),
+        pressed,
+    }
+}
+
+#[test]
+fn keyboards_press_and_type() {
+    let mut keyboard = Translator::new(Size::new(800, 480), None, false, false);
+    let mut press = |code: KeyCode, value| told(&mut keyboard, &[(EventType::KEY, code.0, value), END]);
+    assert_eq!(press(KeyCode::KEY_ESC, 1), [key("escape", true)]);
+    assert_eq!(press(KeyCode::KEY_ESC, 0), [key("escape", false)]);
+    assert_eq!(press(KeyCode::KEY_F1, 1), [key("f1", true)]);
+    assert_eq!(press(KeyCode::KEY_R, 1), [key("r", true), Signal::Character('r')]);
+    assert_eq!(
+        press(KeyCode::KEY_R, 2),
+        [Signal::Character('r')],
+        "a repeat types, it does not press"
+    );
+    assert_eq!(press(KeyCode::KEY_R, 0), [key("r", false)]);
+    assert_eq!(press(KeyCode::KEY_SPACE, 1), [key("space", true), Signal::Character(' ')]);
+    assert_eq!(press(KeyCode::KEY_BACKSPACE, 1)[1], Signal::Character('\u{8}'));
+    assert_eq!(press(KeyCode::KEY_PAGEDOWN, 1), [key("page-down", true)]);
+}
+
+#[test]
+fn touch_screens_are_scaled_to_the_frame() {
+    let touch = |x, y, pressed| Signal::Touch {
+        at: Point::new(x, y),
+        pressed,
+    };
+    let abs = |axis: AbsoluteAxisCode, value| (EventType::ABSOLUTE, axis.0, value);
+    let finger = |down| (EventType::KEY, KeyCode::BTN_TOUCH.0, down);
+    let mut single = Translator::new(Size::new(800, 480), Some([0..=4095, 0..=4095]), true, false);
+    let events = [abs(AbsoluteAxisCode::ABS_X, 4095), abs(AbsoluteAxisCode::ABS_Y, 0), finger(1), END];
+    assert_eq!(told(&mut single, &events), [touch(799, 0, true)]);
+    assert_eq!(
+        told(&mut single, &[abs(AbsoluteAxisCode::ABS_Y, 2048), END]),
+        [touch(799, 239, true)]
+    );
+    assert_eq!(told(&mut single, &[finger(0), END]), [touch(799, 239, false)]);
+    assert_eq!(told(&mut single, &[abs(AbsoluteAxisCode::ABS_Y, 9), END]), [], "hovering");
+
+    let mut multi = Translator::new(Size::new(480, 800), Some([100..=580, 0..=799]), false, false);
+    let begin = [
+        abs(AbsoluteAxisCode::ABS_MT_TRACKING_ID, 7),
+        abs(AbsoluteAxisCode::ABS_MT_POSITION_X, 340),
+        abs(AbsoluteAxisCode::ABS_MT_POSITION_Y, 500),
+        END,
+    ];
+    assert_eq!(told(&mut multi, &begin), [touch(239, 500, true)]);
+    assert_eq!(
+        told(&mut multi, &[abs(AbsoluteAxisCode::ABS_MT_TRACKING_ID, -1), END]),
+        [touch(239, 500, false)]
+    );
+    assert_eq!(
+        (scaled(-9, &(0..=10), 100), scaled(99, &(0..=10), 100), scaled(5, &(3..=3), 0)),
+        (0, 99, 0)
+    );
+}
+
+#[test]
+fn wheels_turn() {
+    let rel = |axis: RelativeAxisCode, value| (EventType::RELATIVE, axis.0, value);
+    let mut encoder = Translator::new(Size::zero(), None, false, true);
+    assert_eq!(told(&mut encoder, &[rel(RelativeAxisCode::REL_X, 2), END]), [Signal::Turn(2)]);
+    let mut mouse = Translator::new(Size::zero(), None, false, false);
+    assert_eq!(told(&mut mouse, &[rel(RelativeAxisCode::REL_X, 2), END]), []);
+    assert_eq!(told(&mut mouse, &[rel(RelativeAxisCode::REL_WHEEL, 1), END]), [Signal::Turn(-1)]);
+}
+
+#[test]
+fn folders_and_files_that_are_no_devices() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let options = |folder: PathBuf| InputOptions {
+        folder,
+        grab: false,
+        frame: Size::new(800, 480),
+    };
+    let error = InputDevices::open(options(folder.path().join("none")), sender.clone())
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("none") && error.contains("use pins, a window or a script"),
+        "{error}"
+    );
+    std::fs::write(folder.path().join("event0"), "no device").unwrap();
+    let devices = InputDevices::open(options(folder.path().into()), sender).unwrap();
+    drop(devices);
+    assert!(receiver.recv().is_err(), "the thread has ended and its sender is gone");
+    let error = InputError::Permission {
+        device: "/dev/input/event3".into(),
+    }
+    .to_string();
+    assert!(
+        error.contains("group 'input'") && error.contains("GROUP=\"input\", MODE=\"0660\""),
+        "{error}"
+    );
+}

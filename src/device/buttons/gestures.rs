@@ -1,0 +1,268 @@
+//! What presses mean: debounced, short, double, long, held; touches; letters.
+//!
+//! Owns [`Gestures`], a pure state machine: each signal comes with its time, and whoever owns it asks again at
+//! [`Gestures::deadline`]. Depends on [`Bindings`] alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use embedded_graphics::prelude::Point;
+
+use super::bindings::{Bindings, canonical};
+use super::{Button, Event, Gesture, Signal};
+
+/// How long is long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// After a change of a key further changes count as bouncing for this time.
+    pub debounce: Duration,
+    /// A second press within this time after the first makes a double press.
+    pub double: Duration,
+    /// Held as long as this, a press is long.
+    pub long: Duration,
+    /// Held on, it repeats at this interval.
+    pub hold: Duration,
+    /// How many pixels a finger may move and still touch one place.
+    pub tolerance: i32,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        let milliseconds = Duration::from_millis;
+        Timing {
+            debounce: milliseconds(15),
+            double: milliseconds(300),
+            long: milliseconds(600),
+            hold: milliseconds(150),
+            tolerance: 24,
+        }
+    }
+}
+
+/// One key or pin. A change is believed at once and what follows within the debounce time is not, so that a press is
+/// never late; what the key then settled on is believed at the end of that time.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    believed: bool,
+    seen: bool,
+    quiet_from: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Held since a moment; how much of it was reported.
+    Down { next: Instant, is_long: bool, is_second: bool },
+    /// Let go, but a second press may follow.
+    Once { until: Instant },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Finger {
+    began: Point,
+    at: Point,
+    since: Instant,
+    is_long: bool,
+}
+
+/// Turns signals into events.
+#[derive(Clone, Debug)]
+pub struct Gestures {
+    bindings: Bindings,
+    timing: Timing,
+    doubles: BTreeSet<Button>,
+    keys: BTreeMap<String, Key>,
+    buttons: BTreeMap<Button, State>,
+    finger: Option<Finger>,
+}
+
+impl Gestures {
+    /// Double presses are waited for on the `doubles` alone: all other short presses are reported as soon as the button
+    /// is let go.
+    pub fn new(bindings: Bindings, timing: Timing, doubles: impl IntoIterator<Item = Button>) -> Gestures {
+        Gestures {
+            bindings,
+            timing,
+            doubles: doubles.into_iter().collect(),
+            keys: BTreeMap::new(),
+            buttons: BTreeMap::new(),
+            finger: None,
+        }
+    }
+
+    /// What a signal means, after everything that was due before it.
+    pub fn signal(&mut self, signal: &Signal, at: Instant) -> Vec<Event> {
+        let mut events = self.tick(at);
+        match signal {
+            Signal::Key { name, pressed } => self.key(canonical(name), *pressed, at, &mut events),
+            Signal::Tap(name) => events.extend(self.bindings.button(name).map(|button| Event::Press(button, Gesture::Short))),
+            Signal::Character(letter) => events.extend(self.character(*letter)),
+            Signal::Turn(notches) => events.push(Event::Turn(*notches)),
+            Signal::Touch { at: place, pressed } => events.extend(self.touch(*place, *pressed, at)),
+            Signal::Motion => events.push(Event::Motion),
+            Signal::Closed => events.push(Event::Closed),
+        }
+        events
+    }
+
+    /// What is due by now.
+    pub fn tick(&mut self, now: Instant) -> Vec<Event> {
+        let mut events = Vec::new();
+        // In order of time: a long press may be due before a key settles, or after.
+        while let Some(due) = self.deadline().filter(|due| *due <= now) {
+            self.settle(due, &mut events);
+            self.buttons_due(due, &mut events);
+            if let Some(finger) = self
+                .finger
+                .as_mut()
+                .filter(|finger| !finger.is_long && due >= finger.since + self.timing.long)
+            {
+                finger.is_long = true;
+                if near(finger.began, finger.at, self.timing.tolerance) {
+                    events.push(Event::Touch(finger.began, Gesture::Long));
+                }
+            }
+        }
+        events
+    }
+
+    /// When to call [`Gestures::tick`] next, if no signal comes before.
+    pub fn deadline(&self) -> Option<Instant> {
+        let keys = self.keys.values().filter(|key| key.seen != key.believed).map(|key| key.quiet_from);
+        let buttons = self.buttons.values().map(|state| match *state {
+            State::Down { next, .. } => next,
+            State::Once { until } => until,
+        });
+        let finger = self
+            .finger
+            .iter()
+            .filter(|finger| !finger.is_long)
+            .map(|finger| finger.since + self.timing.long);
+        keys.chain(buttons).chain(finger).min()
+    }
+
+    fn key(&mut self, name: String, pressed: bool, at: Instant, events: &mut Vec<Event>) {
+        let key = self.keys.entry(name.clone()).or_insert(Key {
+            believed: false,
+            seen: false,
+            quiet_from: at,
+        });
+        key.seen = pressed;
+        if key.believed != pressed && at >= key.quiet_from {
+            (key.believed, key.quiet_from) = (pressed, at + self.timing.debounce);
+            self.change(&name, pressed, at, events);
+        }
+    }
+
+    /// Believes what keys settled on.
+    fn settle(&mut self, now: Instant, events: &mut Vec<Event>) {
+        let settled = |(_, key): &(&String, &mut Key)| key.seen != key.believed && key.quiet_from <= now;
+        let mut changes = Vec::new();
+        for (name, key) in self.keys.iter_mut().filter(settled) {
+            (key.believed, key.quiet_from) = (key.seen, now + self.timing.debounce);
+            changes.push((name.clone(), key.believed));
+        }
+        for (name, pressed) in changes {
+            self.change(&name, pressed, now, events);
+        }
+    }
+
+    fn change(&mut self, name: &str, pressed: bool, at: Instant, events: &mut Vec<Event>) {
+        let Some(button) = self.bindings.button(name) else { return };
+        let others_down = self
+            .keys
+            .iter()
+            .any(|(other, key)| other != name && key.believed && self.bindings.button(other) == Some(button));
+        if others_down {
+            return;
+        }
+        let state = self.buttons.remove(&button);
+        if pressed {
+            let is_second = matches!(state, Some(State::Once { .. }));
+            self.buttons.insert(
+                button,
+                State::Down {
+                    next: at + self.timing.long,
+                    is_long: false,
+                    is_second,
+                },
+            );
+            return;
+        }
+        match state {
+            Some(State::Down {
+                is_long: false,
+                is_second: true,
+                ..
+            }) => events.push(Event::Press(button, Gesture::Double)),
+            Some(State::Down { is_long: false, .. }) if self.doubles.contains(&button) => {
+                self.buttons.insert(
+                    button,
+                    State::Once {
+                        until: at + self.timing.double,
+                    },
+                );
+            }
+            Some(State::Down { is_long: false, .. }) => events.push(Event::Press(button, Gesture::Short)),
+            _ => {}
+        }
+    }
+
+    fn buttons_due(&mut self, now: Instant, events: &mut Vec<Event>) {
+        let (long, hold) = (Gesture::Long, self.timing.hold.max(Duration::from_millis(1)));
+        self.buttons.retain(|&button, state| match state {
+            State::Once { until } if *until <= now => {
+                events.push(Event::Press(button, Gesture::Short));
+                false
+            }
+            State::Down { next, is_long, is_second } if *next <= now => {
+                if *is_second && !*is_long {
+                    events.push(Event::Press(button, Gesture::Short));
+                }
+                events.push(Event::Press(button, if *is_long { Gesture::Hold } else { long }));
+                (*next, *is_long) = (*next + hold, true);
+                true
+            }
+            _ => true,
+        });
+    }
+
+    /// A letter is typed, unless its key is a button: windows then report the key as well, terminals the letter alone.
+    fn character(&self, letter: char) -> Option<Event> {
+        let name = if letter == ' ' {
+            "space".to_owned()
+        } else {
+            letter.to_lowercase().to_string()
+        };
+        match self.bindings.button(&name) {
+            Some(_) if self.keys.get(&name).is_some_and(|key| key.seen) => None,
+            Some(button) => Some(Event::Press(button, Gesture::Short)),
+            None => Some(Event::Character(letter)),
+        }
+    }
+
+    fn touch(&mut self, place: Point, pressed: bool, at: Instant) -> Option<Event> {
+        let Some(finger) = &mut self.finger else {
+            self.finger = pressed.then_some(Finger {
+                began: place,
+                at: place,
+                since: at,
+                is_long: false,
+            });
+            return None;
+        };
+        finger.at = place;
+        if pressed {
+            return None;
+        }
+        let (finger, tolerance) = (*finger, self.timing.tolerance);
+        self.finger = None;
+        (!finger.is_long && near(finger.began, place, tolerance)).then_some(Event::Touch(finger.began, Gesture::Short))
+    }
+}
+
+fn near(one: Point, other: Point, tolerance: i32) -> bool {
+    (one.x - other.x).abs() <= tolerance && (one.y - other.y).abs() <= tolerance
+}
+
+#[cfg(test)]
+mod tests;

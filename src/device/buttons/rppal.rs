@@ -1,0 +1,102 @@
+//! Pins by `rppal`, which writes the registers of a Raspberry Pi itself: the driver of second choice.
+//!
+//! Its author retired it in July 2025 (README of golemparts/rppal), so that boards newer than that are unknown to it; the
+//! kernel's character device comes first. Owns the pins, which report from a thread of the library.
+//! Never run on a real board by this project; the way from edges to signals is tested in `pins`.
+
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rppal::gpio::{Error, Gpio, InputPin, Trigger};
+
+use super::Timed;
+use super::pins::{Edges, Pins};
+
+/// What the library takes for chatter on buttons and motion sensors.
+const DEBOUNCE: Duration = Duration::from_millis(5);
+
+/// Pins that cannot be used by `rppal`.
+#[derive(Debug, thiserror::Error)]
+pub enum RppalError {
+    /// No Raspberry Pi, or one that the library does not know.
+    #[error("rppal does not know this board; use the kernel's GPIO driver instead (driver 'gpiocdev' in the settings)")]
+    UnknownBoard,
+    /// The registers may not be opened.
+    #[error("{0}: permission denied; add this user to the group 'gpio' (`sudo usermod -aG gpio $USER`, then log in again)")]
+    Permission(String),
+    /// The pin is in use by this program.
+    #[error("pin gpio{0} is used twice")]
+    Twice(u8),
+    /// There is no such pin.
+    #[error("there is no pin gpio{0} on this board")]
+    NoPin(u32),
+    /// Anything else.
+    #[error("rppal: {0}")]
+    Failed(String),
+}
+
+impl From<Error> for RppalError {
+    fn from(error: Error) -> RppalError {
+        match error {
+            Error::UnknownModel => RppalError::UnknownBoard,
+            Error::PermissionDenied(path) => RppalError::Permission(path),
+            Error::PinUsed(pin) => RppalError::Twice(pin),
+            Error::PinNotAvailable(pin) => RppalError::NoPin(pin.into()),
+            other => RppalError::Failed(other.to_string()),
+        }
+    }
+}
+
+/// Pins that are listened to. Dropping it ends that and puts the pins back as they were.
+pub struct Rppal {
+    _pins: Vec<InputPin>,
+}
+
+impl Rppal {
+    /// Listens to pins, by their BCM numbers, and sends what they do.
+    ///
+    /// # Errors
+    /// If this is no known Raspberry Pi, a pin is absent or in use, or this user may not open them.
+    pub fn open(pins: Pins, sender: Sender<Timed>) -> Result<Rppal, RppalError> {
+        let gpio = Gpio::new()?;
+        let (pulled_up, encoders) = (pins.pulled_up(), pins.encoders.clone());
+        let lines: Vec<u32> = pins.uses().into_iter().map(|(line, _)| line).collect();
+        let edges = Arc::new(Mutex::new(Edges::new(pins)));
+        let open = |line: u32| -> Result<InputPin, RppalError> {
+            let pin = gpio.get(u8::try_from(line).map_err(|_| RppalError::NoPin(line))?)?;
+            let mut pin = if pulled_up.contains(&line) {
+                pin.into_input_pullup()
+            } else {
+                pin.into_input_pulldown()
+            };
+            let debounce = (!encoders.iter().any(|pair| pair.a == line || pair.b == line)).then_some(DEBOUNCE);
+            let (edges, sender) = (edges.clone(), sender.clone());
+            pin.set_async_interrupt(Trigger::Both, debounce, move |event| {
+                let at = Instant::now();
+                let mut edges = edges.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(signal) = edges.edge(line, event.trigger == Trigger::RisingEdge, at) {
+                    // Nobody listens any more: the program is about to end.
+                    let _ = sender.send(Timed { signal, at });
+                }
+            })?;
+            Ok(pin)
+        };
+        Ok(Rppal {
+            _pins: lines.into_iter().map(open).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let error = RppalError::from(Error::PermissionDenied("/dev/gpiomem".into())).to_string();
+        assert!(error.contains("/dev/gpiomem") && error.contains("group 'gpio'"), "{error}");
+        assert!(RppalError::from(Error::UnknownModel).to_string().contains("gpiocdev"));
+        assert!(matches!(RppalError::from(Error::PinUsed(5)), RppalError::Twice(5)));
+    }
+}

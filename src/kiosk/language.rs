@@ -1,0 +1,160 @@
+//! What the kiosk says and how it calls things, in the languages of the pack. Owns the tables `phrases.toml` and
+//! `names.toml`; depends on [`super::settings`] for the list of languages.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+pub use super::settings::Language;
+
+impl Language {
+    /// The languages whose letters the kiosk can set.
+    pub fn shown() -> impl Iterator<Item = Language> {
+        Language::ALL.into_iter().filter(|language| language.is_shown())
+    }
+
+    /// Whether the kiosk can set its letters. Arabic and Devanagari letters would have to be shaped and set from right to
+    /// left; these languages are said in English.
+    pub fn is_shown(self) -> bool {
+        !matches!(self, Language::Ar | Language::Hi)
+    }
+
+    /// The language's own name.
+    pub fn own_name(self) -> &'static str {
+        match self {
+            Language::En => "English",
+            Language::Zh => "中文",
+            Language::Es => "español",
+            Language::Fr => "français",
+            Language::De => "Deutsch",
+            Language::Ja => "日本語",
+            Language::Ko => "한국어",
+            Language::Pt => "português",
+            Language::Ru => "русский",
+            Language::Ar => "Arabic",
+            Language::Hi => "Hindi",
+            Language::It => "italiano",
+        }
+    }
+}
+
+/// Everything that the kiosk says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the English table says what each one is")]
+pub enum Phrase {
+    PressAButton,
+    Word,
+    Style,
+    Draw,
+    Menu,
+    Cancel,
+    Again,
+    Vary,
+    Keep,
+    Kept,
+    TakeHome,
+    New,
+    Large,
+    Back,
+    Next,
+    Change,
+    Done,
+    Colour,
+    Kind,
+    Pictures,
+    Care,
+    Language,
+    Gallery,
+    Open,
+    Any,
+    One,
+    Four,
+    FourStyles,
+    Drawing,
+    SecondsLeft,
+    MinutesLeft,
+    ReadySoon,
+    Pick,
+    Scan,
+    KeptForGood,
+    NotKept,
+    PackTrouble,
+    DisplayTrouble,
+    Pause,
+    Slower,
+    Failed,
+    Refused,
+    NothingKept,
+    TypeOrTurn,
+}
+
+type Tables<Key> = BTreeMap<Language, BTreeMap<Key, String>>;
+
+static PHRASES: LazyLock<Tables<Phrase>> = LazyLock::new(|| table(include_str!("phrases.toml")));
+static NAMES: LazyLock<Tables<String>> = LazyLock::new(|| table(include_str!("names.toml")));
+
+/// A table of this program; a test reads both.
+fn table<Key: Ord + for<'a> Deserialize<'a>>(text: &str) -> Tables<Key> {
+    toml::from_str(text).unwrap_or_default()
+}
+
+fn find<'a, Key: Ord>(tables: &'a Tables<Key>, language: Language, key: &Key) -> Option<&'a str> {
+    let english = || tables.get(&Language::En)?.get(key);
+    tables
+        .get(&language)
+        .and_then(|table| table.get(key))
+        .or_else(english)
+        .map(String::as_str)
+}
+
+impl Language {
+    /// What to say; English where the language has no words for it.
+    pub fn say(self, phrase: Phrase) -> &'static str {
+        find(&PHRASES, self, &phrase).unwrap_or_default()
+    }
+
+    /// [`Language::say`] with a number in it.
+    pub fn say_number(self, phrase: Phrase, number: u64) -> String {
+        self.say(phrase).replace("{}", &number.to_string())
+    }
+
+    /// The name of a colour, a kind of subject or a style; as it stands where no table knows it.
+    pub fn name(self, thing: &str) -> &str {
+        find(&NAMES, self, &thing.to_owned()).unwrap_or(thing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn english_is_complete_and_others_know_nothing_more() {
+        let english = &PHRASES[&Language::En];
+        assert_eq!(english.len(), Phrase::TypeOrTurn as usize + 1);
+        assert!(PHRASES.values().flat_map(BTreeMap::keys).all(|phrase| english.contains_key(phrase)));
+        let names = &NAMES[&Language::En];
+        assert!(NAMES.values().flat_map(BTreeMap::keys).all(|name| names.contains_key(name)));
+    }
+
+    #[test]
+    fn numbers_survive_translation() {
+        for table in PHRASES.values() {
+            for (phrase, text) in table {
+                let counts = matches!(phrase, Phrase::SecondsLeft | Phrase::MinutesLeft);
+                assert_eq!(text.contains("{}"), counts, "{text}");
+            }
+        }
+        assert_eq!(Language::De.say_number(Phrase::SecondsLeft, 7), "noch 7 s");
+    }
+
+    #[test]
+    fn what_a_language_lacks_is_english() {
+        assert_eq!(Language::Zh.say(Phrase::Draw), "作画");
+        assert_eq!(Language::Ar.say(Phrase::Draw), "Draw");
+        assert_eq!(Language::It.name("pixel"), "pixels");
+        assert_eq!(Language::It.name("oil-painting"), "oil-painting");
+    }
+}

@@ -1,0 +1,70 @@
+//! From settings to the rules of the state machine and of the one who draws.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::artist::Studio;
+use super::filter::{Filter, FilterError};
+use super::settings::Settings;
+use super::state::{AtOnce, Rules};
+use super::subjects::{Subjects, SubjectsError};
+use crate::picture::Background;
+
+/// Words for colours that the shipped pack knows.
+const COLOURS: [&str; 11] = [
+    "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "gray",
+];
+
+/// Files that the settings name and that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// Own subjects.
+    #[error(transparent)]
+    Subjects(#[from] SubjectsError),
+    /// Own words of the filter.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+}
+
+/// The rules. `still` says that the panel cannot move.
+///
+/// # Errors
+/// If a file that the settings name cannot be used.
+pub fn rules(settings: &Settings, seed: u64, still: bool) -> Result<Rules, RulesError> {
+    let subjects = match &settings.draw.subjects {
+        Some(file) => Subjects::read(file)?,
+        None => Subjects::shipped()?,
+    };
+    let filter = Filter::new(&settings.filter)?;
+    let allows = move |prompt: &str| filter.check(prompt).is_none();
+    let usual = || COLOURS.map(String::from).to_vec();
+    let fade = Duration::from_secs_f32(settings.attract.fade.clamp(0.0, 60.0));
+    Ok(Rules {
+        language: settings.language,
+        subjects: Arc::new(subjects),
+        colours: settings.draw.colours.clone().unwrap_or_else(usual),
+        allows: Arc::new(allows),
+        at_once: if settings.draw.at_once > 1 { AtOnce::Four } else { AtOnce::One },
+        seed,
+        keep_all: settings.gallery.keep_all,
+        only_favourites: settings.attract.only_favourites,
+        idle: Duration::from_secs(settings.attract.idle.into()),
+        shown: Duration::from_secs(settings.attract.seconds.into()),
+        fade: if still { Duration::ZERO } else { fade },
+        sketch: !still,
+    })
+}
+
+/// What the one who draws is to know. `pack` is the folder where the settings name none.
+pub fn studio(settings: &Settings, pack: &Path) -> Studio {
+    Studio {
+        pack: settings.pack.clone().unwrap_or_else(|| pack.to_owned()),
+        threads: settings.threads,
+        styles: settings.draw.styles.clone(),
+        style: settings.draw.style.clone(),
+        steps: settings.draw.steps,
+        guidance: settings.draw.guidance,
+        background: settings.draw.background.parse().unwrap_or(Background::Transparent),
+    }
+}

@@ -1,0 +1,107 @@
+//! A picture on the wall with a label beside it, as in a museum.
+
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+
+use super::canvas::Canvas;
+use super::layout::{Class, Layout, end};
+use crate::kiosk::state::Shown;
+use crate::kiosk::text::{Align, Fonts};
+
+/// What stands on the panel before there is a picture.
+const NAME: &str = "inkstone";
+
+pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: Option<&Shown>, coming: Option<&(Shown, u8)>) {
+    canvas.empty_card(&layout.card);
+    let Some(shown) = shown else {
+        nothing(canvas, layout);
+        return;
+    };
+    match coming {
+        None => canvas.picture(&layout.card, shown, 255),
+        Some((coming, there)) => canvas.change(&layout.card, shown, coming, *there),
+    }
+    let titled = coming.filter(|(_, there)| *there > 127).map_or(shown, |(coming, _)| coming);
+    label(canvas, layout, titled, false);
+}
+
+fn nothing(canvas: &mut Canvas, layout: &Layout) {
+    let card = layout.card;
+    let ring = super::layout::inset(&card, card.size.width as i32 / 4);
+    let accent = canvas.theme.accent;
+    canvas.ring(&ring, accent);
+    let (size, ink) = (layout.sized(160), canvas.theme.ink);
+    let area = layout.label;
+    match layout.class {
+        Class::Wide => {
+            let top = area.center().y - Fonts::line_height(size) / 2;
+            canvas.line(
+                NAME,
+                size,
+                Point::new(area.top_left.x, top),
+                area.size.width as i32,
+                Align::Left,
+                ink,
+            );
+        }
+        _ => {
+            let at = Point::new(area.center().x, area.top_left.y);
+            canvas.line(NAME, layout.sized(120), at, area.size.width as i32, Align::Centre, ink);
+        }
+    }
+}
+
+/// Title and style, with a heart where the picture is kept for good. Beside a picture they stand at its lower edge.
+pub fn label(canvas: &mut Canvas, layout: &Layout, shown: &Shown, heart: bool) -> Rectangle {
+    let area = layout.label;
+    let (ink, faint, accent) = (canvas.theme.ink, canvas.theme.faint, canvas.theme.accent);
+    let width = area.size.width as i32;
+    if layout.class == Class::Small && area.size.height < 60 {
+        let size = layout.sized(110);
+        let words = canvas.fonts.fit(&shown.title, size, width - size as i32 * 3);
+        canvas.line(
+            &words,
+            size,
+            Point::new(area.center().x, area.top_left.y),
+            width,
+            Align::Centre,
+            ink,
+        );
+        if heart {
+            let left = area.center().x + canvas.fonts.width(&words, size) / 2 + size as i32 / 3;
+            canvas.heart(
+                &Rectangle::new(Point::new(left, area.top_left.y + 2), Size::new_equal(size)),
+                accent,
+            );
+        }
+        return area;
+    }
+    let (large, small) = (title_size(layout), layout.sized(95));
+    let lines = canvas.fonts.wrap(&shown.title, large, width, 3);
+    let title_height = lines.len() as i32 * Fonts::line_height(large);
+    let rule = (layout.margin / 8).max(2);
+    let height = title_height + layout.margin + Fonts::line_height(small);
+    let side = layout.class != Class::Tall;
+    let bottom = end(&layout.card).y - layout.margin / 2;
+    let top = if side { bottom - height } else { area.top_left.y };
+    let left = area.top_left.x;
+    let mut at = Point::new(left, top);
+    for line in &lines {
+        at.y += canvas.line(line, large, at, width, Align::Left, ink);
+    }
+    at.y += layout.margin / 3;
+    canvas.fill(&Rectangle::new(at, Size::new(large * 2, rule as u32)), accent);
+    at.y += layout.margin / 2 + rule;
+    canvas.line(&shown.style, small, at, width, Align::Left, faint);
+    if heart {
+        let style = canvas.fonts.width(&shown.style, small);
+        let gap = if style > 0 { style + small as i32 } else { 0 };
+        canvas.heart(&Rectangle::new(at + Point::new(gap, 2), Size::new_equal(small)), accent);
+    }
+    Rectangle::new(Point::new(left, top), Size::new(area.size.width, height as u32))
+}
+
+/// Size of a title on a label.
+pub fn title_size(layout: &Layout) -> u32 {
+    layout.sized(if layout.class == Class::Small { 130 } else { 170 })
+}

@@ -1,0 +1,229 @@
+//! The wheel of words beside a quick look at what is chosen.
+
+use std::sync::LazyLock;
+
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+
+use super::canvas::Canvas;
+use super::layout::{Class, Layout, end, inset, sides};
+use crate::device::buttons::Button;
+use crate::kiosk::state::{Choice, Shown, Wheel};
+use crate::kiosk::text::{Align, Fonts};
+use crate::picture::Background;
+
+/// How much of a sketch is there that is not of what is chosen now, of 255.
+const STALE: u8 = 70;
+
+/// What is chosen.
+pub struct Chosen<'a> {
+    pub wheel: &'a Wheel,
+    pub typed: bool,
+    pub kind: &'a str,
+    pub choice: &'a Choice,
+}
+
+pub fn draw(canvas: &mut Canvas, layout: &Layout, chosen: &Chosen, sketch: Option<&(Shown, bool)>) {
+    canvas.empty_card(&layout.card);
+    match sketch {
+        Some((shown, true)) => canvas.picture(&layout.card, shown, 255),
+        Some((shown, false)) => canvas.picture(&layout.card, shown, STALE),
+        None => {
+            let line = if canvas.theme.crisp {
+                canvas.theme.line
+            } else {
+                blend(canvas.theme.card, canvas.theme.faint)
+            };
+            canvas.ring(&inset(&layout.card, layout.card.size.width as i32 / 4), line);
+        }
+    }
+    if layout.class == Class::Small && layout.label.size.height < 60 {
+        small(canvas, layout, chosen);
+        return;
+    }
+    let below = if layout.class == Class::Tall { 0 } else { layout.margin };
+    let area = layout.label;
+    let chips = layout.text as i32 * 2;
+    let wheel_area = sides(area.top_left.x, area.top_left.y + below, end(&area).x, end(&area).y - chips - below);
+    if chosen.typed {
+        typed(canvas, layout, &wheel_area, &chosen.wheel.word);
+    } else {
+        wheel(canvas, layout, &wheel_area, chosen);
+    }
+    let at = Point::new(area.top_left.x, end(&area).y - chips);
+    choice(canvas, layout, at, chosen.choice);
+}
+
+fn blend(one: Rgb888, other: Rgb888) -> Rgb888 {
+    let mix = |one: u8, other: u8| ((u16::from(one) * 3 + u16::from(other)) / 4) as u8;
+    Rgb888::new(mix(one.r(), other.r()), mix(one.g(), other.g()), mix(one.b(), other.b()))
+}
+
+/// The chosen word in the middle, its neighbours above and below, the farther the fainter.
+fn wheel(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, chosen: &Chosen) {
+    let (ink, faint, line, accent) = (canvas.theme.ink, canvas.theme.faint, canvas.theme.line, canvas.theme.accent);
+    let (large, small) = (word_size(canvas, layout, area, &chosen.wheel.word), layout.sized(105));
+    let (left, width) = (area.top_left.x, area.size.width as i32);
+    let middle = area.center().y;
+    let word_top = middle - Fonts::line_height(large) / 2;
+    let step = Fonts::line_height(small) * 5 / 4;
+    canvas.line(&chosen.wheel.word, large, Point::new(left, word_top), width, Align::Left, ink);
+    let gap = layout.margin / 2;
+    let room = (word_top - area.top_left.y - gap) / step.max(1);
+    let far = if canvas.theme.crisp { faint } else { blend(line, faint) };
+    for (index, word) in chosen.wheel.before.iter().rev().enumerate().take(room.max(0) as usize) {
+        let top = word_top - gap - step * (index as i32 + 1);
+        canvas.line(
+            word,
+            small,
+            Point::new(left, top),
+            width,
+            Align::Left,
+            if index == 0 { faint } else { far },
+        );
+    }
+    let below = word_top + Fonts::line_height(large) + gap;
+    let room = (end(area).y - below) / step.max(1);
+    for (index, word) in chosen.wheel.after.iter().enumerate().take(room.max(0) as usize) {
+        let top = below + step * index as i32 + (step - Fonts::line_height(small));
+        canvas.line(
+            word,
+            small,
+            Point::new(left, top),
+            width,
+            Align::Left,
+            if index == 0 { faint } else { far },
+        );
+    }
+    if !chosen.kind.is_empty() && layout.class == Class::Wide {
+        canvas.line(
+            chosen.kind,
+            layout.sized(80),
+            area.top_left - Point::new(0, layout.margin),
+            width,
+            Align::Left,
+            accent,
+        );
+    }
+}
+
+/// Large, but not so large that the word has to be cut off.
+fn word_size(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, word: &str) -> u32 {
+    let sizes = [200, 170, 145, 120, 100].map(|hundredths| layout.sized(hundredths));
+    let fits = |size: &u32| canvas.fonts.width(word, *size) <= area.size.width as i32;
+    sizes.into_iter().find(fits).unwrap_or(sizes[4])
+}
+
+/// What was typed, with a bar where the next letter goes.
+fn typed(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, text: &str) {
+    let size = layout.sized(if text.chars().count() > 24 { 120 } else { 160 });
+    let (ink, accent) = (canvas.theme.ink, canvas.theme.accent);
+    let (bar, height) = ((size as i32 / 12).max(2), Fonts::line_height(size));
+    let width = area.size.width as i32 - bar * 3;
+    let most = (area.size.height as i32 / height).max(1);
+    let all = canvas.fonts.wrap(text, size, width, usize::MAX);
+    // The end is what one is typing.
+    let lines = &all[all.len().saturating_sub(most as usize)..];
+    let mut top = area.center().y - height * lines.len() as i32 / 2;
+    for line in lines {
+        canvas.line(line, size, Point::new(area.top_left.x, top), width, Align::Left, ink);
+        top += height;
+    }
+    let used = lines.last().map_or(0, |line| canvas.fonts.width(line, size));
+    let at = Point::new(area.top_left.x + used + bar, top - height + 1);
+    canvas.fill(&Rectangle::new(at, Size::new(bar as u32, size)), accent);
+}
+
+/// Style, colour and number on small plates.
+fn choice(canvas: &mut Canvas, layout: &Layout, at: Point, choice: &Choice) {
+    let size = layout.sized(88);
+    let mut left = at.x;
+    let right = end(&layout.label).x;
+    let colour = choice.colour.as_deref().map(|name| (name, choice.patch.as_deref()));
+    let plates = [
+        Some((choice.style.as_str(), None)),
+        colour,
+        choice.several.as_deref().map(|text| (text, None)),
+    ];
+    for (text, patch) in plates.into_iter().flatten().filter(|(text, _)| !text.is_empty()) {
+        left += plate(canvas, Point::new(left, at.y), right - left, size, text, patch) + size as i32 / 2;
+    }
+}
+
+/// A plate with a word and perhaps a patch of colour; answers its width.
+fn plate(canvas: &mut Canvas, at: Point, room: i32, size: u32, text: &str, patch: Option<&str>) -> i32 {
+    let (line, ink, ground) = (canvas.theme.line, canvas.theme.ink, canvas.theme.ground);
+    let pad = size as i32 * 2 / 3;
+    let height = Fonts::line_height(size) + pad;
+    let dot = patch.map_or(0, |_| size as i32 + pad / 2);
+    let width = canvas.fonts.width(text, size) + pad * 2 + dot;
+    if width > room {
+        return 0;
+    }
+    let area = Rectangle::new(at, Size::new(width as u32, height as u32));
+    if canvas.theme.crisp {
+        canvas.framed(&area, height / 2, 1, line, ground);
+    } else {
+        canvas.rounded(&area, height / 2, line);
+    }
+    if let Some(patch) = patch {
+        let round = Rectangle::new(at + Point::new(pad, (height - size as i32) / 2), Size::new_equal(size));
+        canvas.rounded(&round, size as i32 / 2, paint(patch));
+    }
+    canvas.line(text, size, at + Point::new(pad + dot, pad / 2), width, Align::Left, ink);
+    width
+}
+
+/// The colour that an English word names, softened as the pictures' colours are; grey where it names none.
+fn paint(name: &str) -> Rgb888 {
+    static SOFT: LazyLock<[(&str, [u8; 3]); 6]> = LazyLock::new(|| {
+        [
+            ("red", [222, 56, 49]),
+            ("green", [63, 153, 73]),
+            ("blue", [56, 112, 214]),
+            ("yellow", [250, 204, 60]),
+            ("orange", [244, 137, 44]),
+            ("purple", [136, 78, 180]),
+        ]
+    });
+    let soft = SOFT.iter().find(|(word, _)| *word == name).map(|(_, colour)| *colour);
+    let [red, green, blue] = soft.unwrap_or_else(|| match name.parse() {
+        Ok(Background::Colour(colour)) => colour,
+        _ => [128; 3],
+    });
+    Rgb888::new(red, green, blue)
+}
+
+/// On small panels the word stands under the card, with everything else behind it.
+fn small(canvas: &mut Canvas, layout: &Layout, chosen: &Chosen) {
+    let area = layout.label;
+    let size = layout.sized(110);
+    let (ink, faint) = (canvas.theme.ink, canvas.theme.faint);
+    let rest: Vec<&str> = [
+        Some(chosen.choice.style.as_str()),
+        chosen.choice.colour.as_deref(),
+        chosen.choice.several.as_deref(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let width = area.size.width as i32;
+    let word = canvas.fonts.fit(&chosen.wheel.word, size, width * 3 / 5);
+    let used = canvas.line(&word, size, area.top_left, width, Align::Left, ink);
+    let room = width - canvas.fonts.width(&word, size) - size as i32;
+    let small = layout.sized(92);
+    let at = Point::new(end(&area).x, area.top_left.y + (used - Fonts::line_height(small)));
+    canvas.line(&rest.join(" · "), small, at, room, Align::Right, faint);
+}
+
+/// The upper half of the wheel turns it back, the lower half on; the card draws.
+pub fn touched(layout: &Layout, at: Point) -> Button {
+    if layout.card.contains(at) {
+        Button::Confirm
+    } else if at.y < layout.label.center().y {
+        Button::Previous
+    } else {
+        Button::Next
+    }
+}

@@ -1,0 +1,76 @@
+//! One picture with its label, or the code to take it home.
+
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use qrcode::{Color, EcLevel, QrCode};
+
+use super::attract::label;
+use super::canvas::Canvas;
+use super::layout::{Class, Layout, end, square};
+use crate::kiosk::state::Shown;
+use crate::kiosk::text::Align;
+
+/// Clear modules around a code (ISO/IEC 18004 §5.3.8).
+const QUIET: u32 = 4;
+
+pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: &Shown, favourite: bool, code: Option<&str>, place: Option<(usize, usize)>) {
+    match code {
+        Some(text) => take_home(canvas, layout, text),
+        None => canvas.card(&layout.card, Some(shown), 255),
+    }
+    let used = label(canvas, layout, shown, favourite);
+    let small = layout.class == Class::Small && layout.label.size.height < 60;
+    if let (Some(text), false) = (code, small) {
+        command(canvas, layout, &used, text);
+    }
+    if let Some((place, of)) = place {
+        let (size, faint) = (layout.sized(80), canvas.theme.faint);
+        let at = if small {
+            Point::new(end(&layout.label).x, layout.label.top_left.y + 3)
+        } else {
+            Point::new(end(&layout.label).x, layout.label.top_left.y + layout.margin / 2)
+        };
+        canvas.line(
+            &format!("{place} / {of}"),
+            size,
+            at,
+            layout.label.size.width as i32,
+            Align::Right,
+            faint,
+        );
+    }
+}
+
+/// The code in the place of the picture, black on white, as large as whole pixels allow.
+fn take_home(canvas: &mut Canvas, layout: &Layout, text: &str) {
+    let area = layout.card;
+    canvas.fill(&area, super::Rgb::WHITE);
+    let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::M).or_else(|_| QrCode::with_error_correction_level(text, EcLevel::L))
+    else {
+        return;
+    };
+    let modules = code.width() as u32;
+    let scale = (square(&area).size.width / (modules + QUIET * 2)).max(1);
+    let side = modules * scale;
+    let corner = area.top_left + (area.size - Size::new_equal(side)) / 2;
+    for (index, colour) in code.to_colors().into_iter().enumerate() {
+        if colour == Color::Dark {
+            let (x, y) = (index as u32 % modules, index as u32 / modules);
+            let at = corner + Point::new((x * scale) as i32, (y * scale) as i32);
+            canvas.fill(&Rectangle::new(at, Size::new_equal(scale)), super::Rgb::BLACK);
+        }
+    }
+}
+
+/// The command itself, for those who would rather type it.
+fn command(canvas: &mut Canvas, layout: &Layout, used: &Rectangle, text: &str) {
+    let size = layout.sized(72);
+    let faint = canvas.theme.faint;
+    let area = layout.label;
+    let at = if layout.class == Class::Tall {
+        Point::new(area.top_left.x, end(used).y + layout.margin / 2)
+    } else {
+        Point::new(area.top_left.x, area.top_left.y + layout.margin / 2)
+    };
+    canvas.lines(text, size, at, area.size.width as i32, 5, Align::Left, faint);
+}

@@ -1,0 +1,390 @@
+//! Every scene on every class of panel, as stored: `tests/golden/kiosk/frames.toml` has a hash of each frame, and the
+//! folder some of them to look at. Drawn with the kiosk's own font, so that machines with other fonts agree.
+//!
+//! `INKSTONE_WRITE_GOLDEN=1 cargo test screens` writes them anew; `INKSTONE_FRAMES=DIR` writes every frame as a picture.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::*;
+use crate::kiosk::state::{Choice, Shown, Wheel};
+use crate::picture::{Picture, png};
+
+const SIZES: [(u32, u32); 6] = [(128, 64), (240, 240), (480, 800), (800, 480), (1920, 1080), (600, 448)];
+/// Frames that are also stored as pictures.
+const STORED: [&str; 8] = [
+    "attract-800x480",
+    "choose-800x480",
+    "drawing-800x480",
+    "four-480x800",
+    "code-800x480",
+    "choose-zh-240x240",
+    "picture-print-600x448",
+    "drawing-mono-128x64",
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/kiosk")
+}
+
+fn shown(file: &str, title: &str, style: &str) -> Shown {
+    let picture = png::read(&folder().join("pictures").join(file)).unwrap().picture;
+    Shown {
+        picture: Arc::new(picture),
+        title: title.into(),
+        style: style.into(),
+        sprite: style == "pixels",
+    }
+}
+
+fn view(scene: Scene, legends: [&str; 4], notice: Option<&str>) -> View {
+    View {
+        scene,
+        legends: legends.map(String::from),
+        notice: notice.map(String::from),
+    }
+}
+
+fn wheel(before: [&str; 2], word: &str, after: [&str; 2]) -> Wheel {
+    Wheel {
+        before: before.map(String::from).to_vec(),
+        word: word.into(),
+        after: after.map(String::from).to_vec(),
+    }
+}
+
+fn choice(style: &str, colour: Option<(&str, &str)>, several: Option<&str>) -> Choice {
+    Choice {
+        style: style.into(),
+        colour: colour.map(|(name, _)| name.into()),
+        patch: colour.map(|(_, patch)| patch.into()),
+        several: several.map(String::from),
+    }
+}
+
+const CHOOSE: [&str; 4] = ["Word", "Style", "Draw", "Menu"];
+
+fn choose(language: &str) -> View {
+    let owl = |title| Some((shown("owl-blob.png", title, "blobs"), true));
+    let (wheel, kind, choice, sketch, legends) = match language {
+        "zh" => (
+            wheel(["熊猫", "青蛙"], "猫头鹰", ["企鹅", "兔子头"]),
+            "动物",
+            choice("圆润", Some(("蓝色", "blue")), None),
+            owl("猫头鹰"),
+            ["词语", "画风", "作画", "菜单"],
+        ),
+        "de" => (
+            wheel(
+                ["Panda", "Frosch"],
+                "brillenförmig lächelnde Schneeeule",
+                ["Pinguin", "Hasengesicht"],
+            ),
+            "Tiere",
+            choice("Kleckse", Some(("lila", "purple")), Some("vier Stile")),
+            Some((shown("rocket-flat.png", "Rakete", "Flächen"), false)),
+            ["Wort", "Stil", "Zeichnen", "Menü"],
+        ),
+        _ => (
+            wheel(["panda", "frog"], "owl", ["penguin", "rabbit face"]),
+            "animals",
+            choice("blobs", Some(("orange", "orange")), Some("four")),
+            owl("owl"),
+            CHOOSE,
+        ),
+    };
+    view(
+        Scene::Choose {
+            wheel,
+            typed: false,
+            kind: kind.into(),
+            choice,
+            sketch,
+        },
+        legends,
+        None,
+    )
+}
+
+fn typed(text: &str) -> View {
+    let wheel = Wheel {
+        before: Vec::new(),
+        word: text.into(),
+        after: Vec::new(),
+    };
+    let scene = Scene::Choose {
+        wheel,
+        typed: true,
+        kind: String::new(),
+        choice: choice("soft 3D", None, None),
+        sketch: None,
+    };
+    view(scene, CHOOSE, Some("Let us draw something else."))
+}
+
+fn four() -> [Shown; 4] {
+    [
+        shown("cat-face-noto.png", "cat face", "noto"),
+        shown("cat-face-ink.png", "cat face", "black ink"),
+        shown("guitar-pixel.png", "cat face", "pixels"),
+        shown("robot-one.png", "cat face", "classic"),
+    ]
+}
+
+fn drawing(pictures: Vec<Option<Shown>>, at: usize, done: u32, left: &str) -> View {
+    let scene = Scene::Drawing {
+        title: "sunflower".into(),
+        style: "soft 3D".into(),
+        pictures,
+        at,
+        done,
+        left: left.into(),
+    };
+    view(scene, ["", "", "", "Cancel"], None)
+}
+
+fn picture(favourite: bool, code: Option<&str>, place: Option<(usize, usize)>) -> View {
+    let scene = Scene::Picture {
+        shown: shown("red-apple-3d.png", "red apple", "soft 3D"),
+        favourite,
+        code: code.map(String::from),
+        place,
+    };
+    let legends = match (code, place) {
+        (Some(_), _) => ["Again", "Vary", "Keep", "New"],
+        (_, Some(_)) => ["Next", "Again", "Kept", "Back"],
+        _ => ["Again", "Vary", "Keep", "Take home"],
+    };
+    view(scene, legends, None)
+}
+
+fn menu() -> View {
+    let lines = [
+        ("Colour", "any"),
+        ("Kind", "animals"),
+        ("Pictures", "four styles"),
+        ("Steps", "4"),
+        ("Language", "English"),
+        ("Gallery", "128"),
+    ];
+    let lines = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    view(Scene::Menu { lines, at: 2 }, ["Next", "Change", "Done", "Back"], None)
+}
+
+fn message() -> View {
+    let text = "The model cannot be read. The gallery goes on.".to_owned();
+    view(Scene::Message { text }, ["", "", "", "Back"], None)
+}
+
+/// All scenes by name.
+fn views() -> Vec<(&'static str, View)> {
+    let attract = |shown, coming, notice| view(Scene::Attract { shown, coming }, [""; 4], notice);
+    let four_at = |at, picked, legends| {
+        let scene = Scene::Four {
+            title: "cat face".into(),
+            pictures: four().to_vec(),
+            at,
+            picked,
+        };
+        view(scene, legends, None)
+    };
+    let robot = || shown("robot-one.png", "robot", "classic");
+    let rocket = || shown("rocket-flat.png", "rocket", "flat colour");
+    let first: Vec<Option<Shown>> = four()
+        .into_iter()
+        .enumerate()
+        .map(|(index, shown)| (index < 2).then_some(shown))
+        .collect();
+    let command = "inkstone generate \"red apple\" --style 3d --seed 7 --steps 4";
+    vec![
+        ("dark", view(Scene::Dark, [""; 4], None)),
+        ("nothing", attract(None, None, None)),
+        ("attract", attract(Some(robot()), None, None)),
+        (
+            "change",
+            attract(Some(robot()), Some((rocket(), 110)), Some("The display is gone. Waiting for it.")),
+        ),
+        ("choose", choose("en")),
+        ("choose-zh", choose("zh")),
+        ("choose-de", choose("de")),
+        ("typed", typed("a purple whale in the garden")),
+        ("menu", menu()),
+        (
+            "drawing",
+            drawing(vec![Some(shown("sunflower-3d.png", "sunflower", "soft 3D"))], 0, 580, "3 s left"),
+        ),
+        ("drawing-four", drawing(first, 2, 430, "9 s left")),
+        ("begun", drawing(vec![None], 0, 0, "")),
+        ("four", four_at(Some(1), false, [""; 4])),
+        ("picked", four_at(Some(0), true, ["Vary", "Large", "Keep", "Back"])),
+        ("picture", picture(true, None, None)),
+        ("gallery", picture(true, None, Some((3, 128)))),
+        ("code", picture(false, Some(command), None)),
+        ("message", message()),
+    ]
+}
+
+/// Themes by name; the dark one has none.
+fn themes() -> [(&'static str, Theme); 5] {
+    [
+        ("", Theme::ink()),
+        ("-paper", Theme::paper()),
+        ("-print", Theme::print()),
+        ("-bw", Theme::black_on_white()),
+        ("-mono", Theme::white_on_black()),
+    ]
+}
+
+fn paint(painter: &mut Painter, view: &View, theme: &Theme, edge: Edge, (width, height): (u32, u32)) -> Picture {
+    let mut frame = Frame::new(Size::new(width, height));
+    let look = Look {
+        theme: theme.clone(),
+        edge,
+    };
+    painter.paint(view, &look, &mut frame);
+    let rgba = frame
+        .bytes()
+        .chunks_exact(3)
+        .flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255])
+        .collect();
+    Picture::new(width, height, rgba).unwrap()
+}
+
+#[test]
+fn frames_are_the_stored_ones() {
+    let write = std::env::var_os("INKSTONE_WRITE_GOLDEN").is_some();
+    let all = std::env::var_os("INKSTONE_FRAMES").map(PathBuf::from);
+    let file = folder().join("frames.toml");
+    let stored: BTreeMap<String, String> = toml::from_str(&std::fs::read_to_string(&file).unwrap_or_default()).unwrap();
+    let mut found = BTreeMap::new();
+    let mut painter = Painter::new(Fonts::own());
+    for (name, view) in views() {
+        for size in SIZES {
+            for (theme_name, theme) in themes() {
+                let usual = if size == (128, 64) { "-mono" } else { "" };
+                let other = theme_name == usual || matches!((theme_name, size), ("-print" | "-bw", (600, 448)) | ("-paper", (800, 480)));
+                if !other {
+                    continue;
+                }
+                let picture = paint(&mut painter, &view, &theme, Edge::Bottom, size);
+                let key = format!("{name}{theme_name}-{}x{}", size.0, size.1);
+                if let Some(folder) = &all {
+                    png::write(&picture, &folder.join(format!("{key}.png")), None, true).unwrap();
+                }
+                if write && STORED.contains(&key.as_str()) {
+                    png::write(&picture, &folder().join(format!("{key}.png")), None, true).unwrap();
+                }
+                found.insert(key, picture.sha256()[..16].to_owned());
+            }
+        }
+    }
+    if write {
+        std::fs::write(&file, toml::to_string(&found).unwrap()).unwrap();
+        return;
+    }
+    for (name, hash) in &found {
+        assert_eq!(stored.get(name), Some(hash), "{name} looks different");
+    }
+    assert_eq!(stored.len(), found.len());
+    for name in STORED {
+        let picture = png::read(&folder().join(format!("{name}.png"))).unwrap().picture;
+        assert_eq!(picture.sha256()[..16], found[name], "{name}.png is another");
+    }
+}
+
+#[test]
+fn mono_themes_have_two_colours_beside_pictures() {
+    let mut painter = Painter::new(Fonts::own());
+    for (name, view) in views()
+        .iter()
+        .filter(|(_, view)| matches!(view.scene, Scene::Menu { .. } | Scene::Message { .. }))
+    {
+        for (theme, size) in [(Theme::white_on_black(), (128, 64)), (Theme::black_on_white(), (800, 480))] {
+            let picture = paint(&mut painter, view, &theme, Edge::Bottom, size);
+            let mut pixels = picture.pixels().chunks_exact(4);
+            assert!(pixels.all(|pixel| pixel[..3] == [0; 3] || pixel[..3] == [255; 3]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn codes_read_as_the_command() {
+    let command = "inkstone generate \"red apple\" --style 3d --seed 7 --steps 4";
+    let mut painter = Painter::new(Fonts::own());
+    for size in [(240, 240), (480, 800), (800, 480), (1920, 1080)] {
+        let picture = paint(
+            &mut painter,
+            &views().iter().find(|(name, _)| *name == "code").unwrap().1,
+            &Theme::ink(),
+            Edge::Bottom,
+            size,
+        );
+        let card = Layout::new(Size::new(size.0, size.1), Edge::Bottom, true).card;
+        // Every module of the code that the library makes is found again in the middle of its square.
+        let code = qrcode::QrCode::with_error_correction_level(command, qrcode::EcLevel::M).unwrap();
+        let modules = code.width() as u32;
+        let scale = card.size.width / (modules + 8);
+        assert!(scale >= 3, "{size:?}: modules of {scale} pixels are too small for a phone");
+        let corner = card.top_left + (card.size - Size::new_equal(modules * scale)) / 2;
+        for (index, colour) in code.to_colors().into_iter().enumerate() {
+            let (x, y) = (index as u32 % modules, index as u32 / modules);
+            let at = |start: i32, module: u32| start as u32 + module * scale + scale / 2;
+            let pixel = picture.pixel(at(corner.x, x), at(corner.y, y)).unwrap();
+            assert_eq!(pixel[0] < 128, colour == qrcode::Color::Dark, "{size:?} {x},{y}");
+        }
+    }
+}
+
+#[test]
+fn buttons_beside_the_panel_have_their_legends_beside_it() {
+    let mut painter = Painter::new(Fonts::own());
+    let all = std::env::var_os("INKSTONE_FRAMES").map(PathBuf::from);
+    for (edge, name) in [(Edge::Left, "left"), (Edge::Right, "right")] {
+        let picture = paint(&mut painter, &choose("en"), &Theme::print(), edge, (600, 448));
+        if let Some(folder) = &all {
+            png::write(&picture, &folder.join(format!("choose-{name}-600x448.png")), None, true).unwrap();
+        }
+        let layout = Layout::new(Size::new(600, 448), edge, true);
+        let inked = |area: &Rectangle| {
+            let mut points = area.points();
+            points.any(|point| picture.pixel(point.x as u32, point.y as u32).unwrap()[..3] != [255; 3])
+        };
+        assert!(layout.legends.iter().all(inked));
+    }
+}
+
+#[test]
+fn touches_are_what_lies_under_them() {
+    let size = Size::new(800, 480);
+    let touch = |view: &View, x: i32, y: i32| touched(view, size, Edge::Bottom, Point::new(x, y));
+    let named = |name: &str| views().into_iter().find(|(other, _)| *other == name).unwrap().1;
+    assert_eq!(touch(&choose("en"), 700, 470), Some(Button::D));
+    assert_eq!(touch(&choose("en"), 200, 200), Some(Button::Confirm));
+    assert_eq!(touch(&choose("en"), 600, 60), Some(Button::Previous));
+    assert_eq!(touch(&choose("en"), 600, 380), Some(Button::Next));
+    assert_eq!(touch(&named("attract"), 400, 470), Some(Button::Confirm));
+    let layout = Layout::new(size, Edge::Bottom, true);
+    for (quarter, button) in layout.quarters().iter().zip([Button::A, Button::B, Button::C, Button::D]) {
+        let middle = quarter.center();
+        assert_eq!(touch(&named("four"), middle.x, middle.y), Some(button));
+        assert_eq!(touch(&named("picked"), middle.x, middle.y), None);
+    }
+    assert_eq!(touch(&named("gallery"), 100, 100), Some(Button::Previous));
+    assert_eq!(touch(&named("gallery"), 700, 100), Some(Button::Next));
+    assert_eq!(touch(&named("drawing"), 100, 100), None);
+}
+
+#[test]
+fn painting_the_same_view_again_changes_nothing_and_any_size_is_possible() {
+    let mut painter = Painter::new(Fonts::own());
+    for (_, view) in views() {
+        let one = paint(&mut painter, &view, &Theme::ink(), Edge::Bottom, (320, 240));
+        assert_eq!(one, paint(&mut painter, &view, &Theme::ink(), Edge::Bottom, (320, 240)));
+        for size in [(1, 1), (16, 8), (64, 500), (500, 64), (101, 100), (299, 301), (2000, 100)] {
+            for edge in [Edge::Bottom, Edge::Left] {
+                paint(&mut painter, &view, &Theme::ink(), edge, size);
+            }
+        }
+    }
+}

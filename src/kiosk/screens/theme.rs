@@ -1,0 +1,135 @@
+//! Colours, and which of them suit a panel.
+
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
+
+use crate::device::display::{Colours, Panel};
+
+/// The colours of a screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Theme {
+    /// Behind everything.
+    pub ground: Rgb888,
+    /// Behind pictures.
+    pub card: Rgb888,
+    /// Around pictures; none where the card stands out by itself.
+    pub edge: Option<Rgb888>,
+    /// Words.
+    pub ink: Rgb888,
+    /// Words of less weight.
+    pub faint: Rgb888,
+    /// Lines and empty parts.
+    pub line: Rgb888,
+    /// What one should look at.
+    pub accent: Rgb888,
+    /// Words upon the accent.
+    pub on_accent: Rgb888,
+    /// Whether letters have no shades, because the panel has none.
+    pub crisp: bool,
+}
+
+impl Theme {
+    /// Dark, as ink in the stone: for panels with a light of their own.
+    pub fn ink() -> Theme {
+        Theme {
+            ground: Rgb888::new(22, 21, 24),
+            card: Rgb888::new(245, 240, 230),
+            edge: None,
+            ink: Rgb888::new(240, 234, 222),
+            faint: Rgb888::new(150, 144, 136),
+            line: Rgb888::new(58, 55, 58),
+            accent: Rgb888::new(224, 82, 58),
+            on_accent: Rgb888::new(255, 250, 240),
+            crisp: false,
+        }
+    }
+
+    /// Light, as paper: for rooms with much daylight.
+    pub fn paper() -> Theme {
+        Theme {
+            ground: Rgb888::new(238, 232, 220),
+            card: Rgb888::new(253, 250, 243),
+            edge: Some(Rgb888::new(214, 205, 188)),
+            ink: Rgb888::new(38, 34, 36),
+            faint: Rgb888::new(128, 118, 108),
+            line: Rgb888::new(209, 200, 184),
+            accent: Rgb888::new(192, 57, 43),
+            on_accent: Rgb888::new(255, 250, 240),
+            crisp: false,
+        }
+    }
+
+    /// Ink on white: for e-paper with colours.
+    pub fn print() -> Theme {
+        Theme {
+            ground: Rgb888::WHITE,
+            card: Rgb888::WHITE,
+            edge: Some(Rgb888::BLACK),
+            ink: Rgb888::BLACK,
+            faint: Rgb888::BLACK,
+            line: Rgb888::BLACK,
+            accent: Rgb888::RED,
+            on_accent: Rgb888::WHITE,
+            crisp: true,
+        }
+    }
+
+    /// Black on white: for e-paper without colours.
+    pub fn black_on_white() -> Theme {
+        Theme {
+            accent: Rgb888::BLACK,
+            ..Theme::print()
+        }
+    }
+
+    /// White on black: for small panels whose dots give light.
+    pub fn white_on_black() -> Theme {
+        Theme {
+            ground: Rgb888::BLACK,
+            card: Rgb888::BLACK,
+            edge: Some(Rgb888::WHITE),
+            ink: Rgb888::WHITE,
+            faint: Rgb888::WHITE,
+            line: Rgb888::WHITE,
+            accent: Rgb888::WHITE,
+            on_accent: Rgb888::BLACK,
+            crisp: true,
+        }
+    }
+
+    /// The theme that suits a panel; `light` asks for paper where there is a choice.
+    pub fn of(panel: &Panel, light: bool) -> Theme {
+        match &panel.colours {
+            Colours::Mono if panel.is_slow() => Theme::black_on_white(),
+            Colours::Mono => Theme::white_on_black(),
+            Colours::Palette(inks) if inks.len() <= 2 => Theme::black_on_white(),
+            Colours::Palette(_) => Theme::print(),
+            Colours::Full | Colours::HighColour if panel.is_slow() => Theme::print(),
+            Colours::Full | Colours::HighColour if light => Theme::paper(),
+            Colours::Full | Colours::HighColour => Theme::ink(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn themes_suit_panels() {
+        let panel = |colours, refresh| Panel {
+            name: "test".into(),
+            size: Size::new(1, 1),
+            colours,
+            refresh: Duration::from_secs(refresh),
+            minimum_interval: Duration::ZERO,
+        };
+        assert_eq!(Theme::of(&panel(Colours::Full, 0), false), Theme::ink());
+        assert_eq!(Theme::of(&panel(Colours::HighColour, 0), true), Theme::paper());
+        assert_eq!(Theme::of(&panel(Colours::Mono, 0), false), Theme::white_on_black());
+        assert_eq!(Theme::of(&panel(Colours::Mono, 4), false), Theme::black_on_white());
+        assert_eq!(Theme::of(&panel(Colours::Palette(vec![[0; 3]; 6]), 30), false), Theme::print());
+        assert_eq!(Theme::of(&panel(Colours::Full, 30), true), Theme::print());
+    }
+}

@@ -1,0 +1,212 @@
+//! What visitors can ask for without typing: words in categories and twelve languages, shipped in `subjects.tsv` or read from a
+//! file of the owner's. Depends on [`super::language`] alone.
+
+use std::path::{Path, PathBuf};
+
+use super::language::Language;
+
+/// A thing to draw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Kind of thing, as `names.toml` calls it.
+    pub category: String,
+    /// Names in the order of [`Language::ALL`]; English, by which it is drawn, is always there.
+    names: Vec<String>,
+}
+
+impl Subject {
+    /// The words that the model is given.
+    pub fn prompt(&self) -> &str {
+        &self.names[0]
+    }
+
+    /// The name for people; English where the language has none or cannot be shown.
+    pub fn name(&self, language: Language) -> &str {
+        let column = Language::ALL.iter().position(|other| *other == language && language.is_shown());
+        let name = column.and_then(|column| self.names.get(column)).filter(|name| !name.is_empty());
+        name.map_or(self.prompt(), String::as_str)
+    }
+}
+
+/// All that can be chosen, by category.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subjects {
+    all: Vec<Subject>,
+}
+
+/// A file of subjects that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SubjectsError {
+    /// It cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line is not what it should be.
+    #[error(
+        "{path}:{line}: {problem}; a line is a category and a name in English, then names in {languages}, with tabs between",
+        languages = "zh es fr de ja ko pt ru ar hi it"
+    )]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Line number from 1.
+        line: usize,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// Nothing to choose from.
+    #[error("{0}: there is no subject in it")]
+    Empty(PathBuf),
+}
+
+impl Subjects {
+    /// The shipped ones: names from Unicode CLDR that the shipped pack draws well.
+    ///
+    /// # Errors
+    /// None: a test reads the table.
+    pub fn shipped() -> Result<Subjects, SubjectsError> {
+        Subjects::parse(include_str!("subjects.tsv"), Path::new("subjects.tsv"))
+    }
+
+    /// Those of a file: as `subjects.tsv`, of which all columns after the second may be left out.
+    ///
+    /// # Errors
+    /// If it cannot be read, has a line without category or name, or has no subject.
+    pub fn read(path: &Path) -> Result<Subjects, SubjectsError> {
+        let text = std::fs::read_to_string(path).map_err(|source| SubjectsError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Subjects::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Subjects, SubjectsError> {
+        let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim_end()));
+        let subjects = lines
+            .filter(|(_, line)| !line.is_empty() && !line.starts_with('#') && !line.starts_with("category\t"))
+            .map(|(line, text)| {
+                subject(text).map_err(|problem| SubjectsError::Line {
+                    path: path.to_owned(),
+                    line,
+                    problem,
+                })
+            });
+        let all = subjects.collect::<Result<Vec<Subject>, SubjectsError>>()?;
+        if all.is_empty() {
+            return Err(SubjectsError::Empty(path.to_owned()));
+        }
+        Ok(Subjects { all })
+    }
+
+    /// How many there are: at least one.
+    pub fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// One of them; any number is turned into one that there is.
+    pub fn get(&self, index: usize) -> &Subject {
+        &self.all[index % self.all.len()]
+    }
+
+    /// Those of a category, or all, by their numbers.
+    pub fn of(&self, category: Option<&str>) -> Vec<usize> {
+        let is_of = |subject: &Subject| category.is_none_or(|category| subject.category == category);
+        (0..self.all.len()).filter(|index| is_of(&self.all[*index])).collect()
+    }
+
+    /// The categories in their order.
+    pub fn categories(&self) -> Vec<&str> {
+        let mut categories: Vec<&str> = Vec::new();
+        for subject in &self.all {
+            if !categories.contains(&subject.category.as_str()) {
+                categories.push(&subject.category);
+            }
+        }
+        categories
+    }
+
+    /// How people call what a prompt asks for: `red fox` is `Fuchs · rot` in German, where `red` is one of the colours.
+    /// Prompts that are not made of subjects and colours stay as they are.
+    pub fn title(&self, prompt: &str, language: Language, colours: &[String]) -> String {
+        let named = |words: &str| self.all.iter().find(|subject| subject.prompt() == words);
+        if let Some(subject) = named(prompt) {
+            return subject.name(language).to_owned();
+        }
+        let coloured = colours.iter().find_map(|colour| {
+            let subject = named(prompt.strip_prefix(colour.as_str())?.strip_prefix(' ')?)?;
+            Some(format!("{} · {}", subject.name(language), language.name(colour)))
+        });
+        coloured.unwrap_or_else(|| prompt.to_owned())
+    }
+}
+
+fn subject(line: &str) -> Result<Subject, &'static str> {
+    let mut columns = line.split('\t').map(|column| column.trim().to_owned());
+    let category = columns.next().filter(|text| !text.is_empty()).ok_or("the category is missing")?;
+    let names: Vec<String> = columns.collect();
+    if names.first().is_none_or(String::is_empty) {
+        return Err("the English name is missing");
+    }
+    if names.len() > Language::ALL.len() {
+        return Err("there are more columns than languages");
+    }
+    Ok(Subject { category, names })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_ones_have_names_in_all_languages() {
+        let subjects = Subjects::shipped().unwrap();
+        assert!(subjects.count() >= 150, "{}", subjects.count());
+        assert_eq!(subjects.categories().len(), 8);
+        for subject in &subjects.all {
+            assert_eq!(subject.names.len(), Language::ALL.len(), "{}", subject.prompt());
+            assert!(subject.names.iter().all(|name| !name.is_empty()), "{}", subject.prompt());
+            assert_ne!(Language::De.name(&subject.category), "", "{}", subject.category);
+        }
+        let prompts: std::collections::BTreeSet<&str> = subjects.all.iter().map(Subject::prompt).collect();
+        assert_eq!(prompts.len(), subjects.count());
+    }
+
+    #[test]
+    fn titles_are_in_the_visitors_language() {
+        let subjects = Subjects::shipped().unwrap();
+        let colours = ["red".to_owned(), "blue".to_owned()];
+        assert_eq!(subjects.title("fox", Language::Zh, &colours), "狐狸");
+        assert_eq!(subjects.title("red fox", Language::De, &colours), "Fuchs · rot");
+        assert_eq!(subjects.title("red apple", Language::De, &colours), "roter Apfel");
+        assert_eq!(subjects.title("fox", Language::Hi, &colours), "fox");
+        assert_eq!(subjects.title("a very red fox", Language::De, &colours), "a very red fox");
+    }
+
+    #[test]
+    fn files_of_the_owners_are_checked_by_line() {
+        let parse = |text: &str| Subjects::parse(text, Path::new("mine.tsv")).map_err(|error| error.to_string());
+        let own = parse("# ours\nsea\twhale\t鲸\n\nsea\tsquid\n").unwrap();
+        assert_eq!(
+            (own.count(), own.get(1).prompt(), own.get(0).name(Language::Zh)),
+            (2, "squid", "鲸")
+        );
+        assert_eq!(own.get(1).name(Language::Zh), "squid");
+        assert!(
+            parse("sea\twhale\nwhale\n")
+                .unwrap_err()
+                .starts_with("mine.tsv:2: the English name is missing")
+        );
+        assert!(parse("\twhale\n").unwrap_err().starts_with("mine.tsv:1: the category is missing"));
+        assert_eq!(parse("# nothing\n").unwrap_err(), "mine.tsv: there is no subject in it");
+        assert!(
+            Subjects::read(Path::new("/nowhere/x.tsv"))
+                .unwrap_err()
+                .to_string()
+                .starts_with("/nowhere/x.tsv: ")
+        );
+    }
+}
