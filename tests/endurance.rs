@@ -76,8 +76,8 @@ fn draw(count: u64) {
 }
 
 #[test]
-fn a_hundred_pictures_leave_no_memory_behind() {
-    draw(100);
+fn sixty_pictures_leave_no_memory_behind() {
+    draw(60);
 }
 
 #[test]
