@@ -271,11 +271,11 @@ impl Runner {
             self.set_clock(due);
             if report == Some(due) {
                 self.await_report();
-            } else if signal == Some(due) {
-                if let Some((_, signal)) = steps.next() {
-                    let at = self.clock.start() + due;
-                    self.signal(signal, at);
-                }
+            } else if signal == Some(due)
+                && let Some((_, signal)) = steps.next()
+            {
+                let at = self.clock.start() + due;
+                self.signal(signal, at);
             }
             self.tick();
             self.settle();

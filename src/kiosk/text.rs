@@ -180,6 +180,10 @@ impl Fonts {
 
     /// Draws one line with its top at a point that is at the left, in the middle or at the right of it. `crisp` letters
     /// have no shades, for panels without any.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "frame, text, size, place, side, colour and shading are all different things"
+    )]
     pub fn draw(&mut self, frame: &mut Frame, text: &str, size: u32, at: Point, align: Align, colour: Rgb888, crisp: bool) {
         let width = self.width(text, size);
         let left = match align {
