@@ -357,7 +357,9 @@ impl Runner {
     /// Shows what there is to see, then does what is to be done, until nothing is: a press is seen before a card is written.
     fn settle(&mut self) {
         self.show();
-        while let Some(effect) = self.effects.pop_front() {
+        while !self.ending
+            && let Some(effect) = self.effects.pop_front()
+        {
             self.carry_out(effect);
             if self.effects.is_empty() {
                 self.show();

@@ -1,0 +1,144 @@
+//! `inkstone kiosk` as its visitors and its supervisor meet it: the shipped pack, a folder of pictures as display.
+
+#![cfg(feature = "kiosk")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use assert_cmd::cargo::CommandCargoExt;
+
+/// Longest that anything here may take; the machines that test are slow.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The kiosk with a display and a gallery in a folder.
+fn kiosk(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("inkstone").unwrap();
+    command
+        .current_dir(folder)
+        .env("INKSTONE_PACK", Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram"))
+        .args([
+            "kiosk",
+            "--display",
+            "png:frames",
+            "--size",
+            "480x320",
+            "--gallery",
+            "gallery",
+            "--seed",
+            "5",
+        ])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The exit code, and what was said on standard error.
+fn end(mut child: Child) -> (Option<i32>, String) {
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("the kiosk does not end");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    end(kiosk(folder, arguments).spawn().unwrap())
+}
+
+/// The PNG files of a folder in their order.
+fn pictures(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map(|files| files.map(|file| file.unwrap().path()).collect())
+        .unwrap_or_default();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "png"));
+    files.sort();
+    files
+}
+
+fn script(folder: &Path, text: &str) -> String {
+    let path = folder.join("visit.txt");
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_visit_is_the_same_every_time_and_keeps_what_was_drawn() {
+    let visit = "12 press a\n13 press next\n14 press c\n20 press c\n22 press back\n";
+    let evenings = [1, 2].map(|_| {
+        let folder = tempfile::tempdir().unwrap();
+        let (code, said) = run(folder.path(), &["--script", &script(folder.path(), visit)]);
+        assert_eq!(code, Some(0), "{said}");
+        folder
+    });
+    let [first, second] = evenings.each_ref().map(|folder| pictures(&folder.path().join("frames")));
+    assert!(first.len() > 8, "{} frames", first.len());
+    assert_eq!(first.len(), second.len());
+    for (first, second) in first.iter().zip(&second) {
+        assert_eq!(std::fs::read(first).unwrap(), std::fs::read(second).unwrap(), "{}", first.display());
+    }
+    let kept = pictures(&evenings[0].path().join("gallery"));
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let verified = Command::cargo_bin("inkstone")
+        .unwrap()
+        .arg("verify")
+        .arg(&kept[0])
+        .output()
+        .unwrap();
+    assert!(verified.status.success());
+}
+
+#[test]
+fn once_draws_keeps_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said) = run(folder.path(), &["--once"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(pictures(&folder.path().join("gallery")).len(), 1);
+    assert!(pictures(&folder.path().join("frames")).len() > 1);
+}
+
+#[test]
+fn a_broken_pack_is_told_and_does_not_end_the_kiosk() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--pack", "nowhere", "--script", &script(folder.path(), "5 press c\n")];
+    let (code, said) = run(folder.path(), &arguments);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!pictures(&folder.path().join("frames")).is_empty());
+}
+
+#[test]
+#[cfg(unix)]
+fn the_supervisor_ends_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = kiosk(folder.path(), &[]).spawn().unwrap();
+    let started = Instant::now();
+    while pictures(&folder.path().join("frames")).is_empty() && started.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let (code, said) = end(child);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn wrong_settings_and_scripts_name_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("kiosk.toml");
+    std::fs::write(&settings, "[display]\nrotaton = 90\n").unwrap();
+    let (code, said) = run(folder.path(), &["--config", settings.to_str().unwrap()]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("kiosk.toml:2:1") && said.contains("rotation"), "{said}");
+    let (code, said) = run(folder.path(), &["--script", &script(folder.path(), "1 press a\n2 prss b\n")]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("visit.txt: line 2"), "{said}");
+    let (code, said) = run(folder.path(), &["--display", "hologram"]);
+    assert_eq!(code, Some(2), "{said}");
+}
