@@ -1,7 +1,7 @@
 //! The program that runs the kiosk: it brings signals, reports, hours and heat to the state machine, carries out what that
 //! answers, shows what is to be seen, and sleeps until the next thing is due. Depends on everything else of the kiosk.
 //!
-//! Scripts run in simulated time: nothing waits but for the drawing, whose every report takes [`STAGE`], so that the same
+//! Scripts run in simulated time: nothing waits but for the drawing, whose every report takes `STAGE`, so that the same
 //! script, seed and pack always show the same frames.
 
 use std::collections::VecDeque;

@@ -3,7 +3,7 @@
 //! [`crate::device::display::Frame`] alone.
 //!
 //! Files are mapped, and a font is read from its mapping whenever a letter is drawn for the first time; drawn letters are
-//! kept, at most [`KEPT_BYTES`] of them. So a Chinese font of 5 MB costs well under 1 MiB of private memory. Letters that need
+//! kept, at most `KEPT_BYTES` of them. So a Chinese font of 5 MB costs well under 1 MiB of private memory. Letters that need
 //! shaping (Arabic, Devanagari) come out unjoined; the interface is not set in them.
 
 use std::collections::HashMap;

@@ -170,10 +170,10 @@ pub fn write(picture: &Picture, path: &Path, provenance: Option<&Provenance>, ov
     place::place(&target, &encode(picture, provenance)?, overwrite)
 }
 
-/// Writes what [`encode`] gave, as [`write`] does.
+/// Writes what [`encode`] gave, as `write` does.
 ///
 /// # Errors
-/// As [`write`].
+/// As `write`.
 pub fn write_encoded(bytes: &[u8], path: &Path, overwrite: bool) -> Result<(), PngError> {
     place::place(&place::target(path, overwrite)?, bytes, overwrite)
 }

@@ -3,15 +3,15 @@
 //!
 //! | mode | what it does | A | B | C | D |
 //! |---|---|---|---|---|---|
-//! | [`attract`] | kept pictures change slowly; any button leads on | | | | |
-//! | [`choose`] | words, style; letters can be typed | word | style | draw | menu |
-//! | [`menu`] | colour, kind, number, steps, language, gallery | next | change | done | back |
-//! | [`drawing`] | each step's preview; any button cancels | cancel | cancel | cancel | cancel |
-//! | [`four`] | pick one of four, then what to do with it | vary | large | keep | back |
-//! | [`picture`] | the picture | again | vary | keep | take home, new |
-//! | [`gallery`] | kept pictures one by one | next | again | keep | back |
-//! | [`asleep`] | the panel is off | | | | |
-//! | [`message`] | something is wrong that no picture can be drawn with | back | back | back | back |
+//! | `attract` | kept pictures change slowly; any button leads on | | | | |
+//! | `choose` | words, style; letters can be typed | word | style | draw | menu |
+//! | `menu` | colour, kind, number, steps, language, gallery | next | change | done | back |
+//! | `drawing` | each step's preview; any button cancels | cancel | cancel | cancel | cancel |
+//! | `four` | pick one of four, then what to do with it | vary | large | keep | back |
+//! | `picture` | the picture | again | vary | keep | take home, new |
+//! | `gallery` | kept pictures one by one | next | again | keep | back |
+//! | `asleep` | the panel is off | | | | |
+//! | `message` | something is wrong that no picture can be drawn with | back | back | back | back |
 //!
 //! Held buttons go backwards. Wheels and arrow keys turn, Confirm is what C or the wheel's press does, Back leads away.
 

@@ -6,10 +6,10 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Looks at the beginning and the end of a picture file, without unpacking it: whether it begins like a PNG picture of a
-/// size that can be read and ends like one. Damage between is found by [`read`] alone.
+/// size that can be read and ends like one. Damage between is found by `read` alone.
 ///
 /// # Errors
-/// As [`read`].
+/// As `read`.
 pub fn glance(path: &Path) -> Result<(), PngError> {
     let mut file = open(path)?;
     glance_at(&mut file).map_err(|failure| failure.of(path))
