@@ -4,16 +4,19 @@
 //! and run on the CPU. Data flows one way:
 //!
 //! ```text
-//! pack ──► engine ──► diffusion ──► picture
-//!                         │
-//!                         ▼
-//!                        cli ◄── bench
+//! pack ──► engine ──► diffusion ──► picture ──► device
+//!                         │            │           │
+//!                         └────────────┴──► kiosk ◄┘
+//!                                             │
+//!                                  bench ──► cli
 //! ```
 //!
 //! * [`pack`]: a folder that holds a model. Opening one checks it; nothing after that reads a byte unchecked.
 //! * [`engine`]: runs a pack's graphs through tract, with our own int8 operators on the mapped weights.
 //! * [`diffusion`]: a prompt becomes tokens, tokens a few denoising steps, steps a picture.
 //! * [`picture`]: what is done with a finished picture: files with their provenance, backgrounds, sizes, previews.
+//! * `device`: what is attached, displays and buttons, each behind a small trait (feature `kiosk`).
+//! * `kiosk`: a state machine that a visitor steers with four buttons, and what it shows (feature `kiosk`).
 //! * [`mod@bench`]: what it cost.
 //! * [`cli`]: the command line over all of it.
 //!

@@ -61,7 +61,7 @@ pub struct Arguments {
 }
 
 const KEYS: &str = "Four buttons do everything: A word, B style, C draw, D menu; held, they go backwards. On keyboards they \
-    are F1 to F4 (and 1 to 4), with the arrows, Enter and Escape; letters are what is drawn.";
+    are F1 to F4, with the arrows, Enter and Escape; letters are what is drawn.";
 
 fn rotation(text: &str) -> Result<Rotation, String> {
     let degrees: u16 = text.parse().map_err(|_| "use 0, 90, 180 or 270".to_owned())?;
