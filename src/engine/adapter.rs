@@ -18,8 +18,14 @@ pub trait Operator: Any + Debug + Send + Sync {
     /// Shape of the output for shapes of the inputs.
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>>;
 
-    /// Computes the output. `output` has the shape's number of elements, and every one is to be written.
-    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()>;
+    /// Floats that it works with beside its output, for shapes of the inputs.
+    fn workspace(&self, _inputs: &[&[usize]]) -> usize {
+        0
+    }
+
+    /// Computes the output. `output` has the shape's number of elements, and every one is to be written; `workspace` has as
+    /// many as were asked for. Both hold anything.
+    fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()>;
 
     /// The operator with its weights taken from the mapped tensors; nothing for operators without any.
     fn bind(&self, _tensors: &BTreeMap<String, ExternalTensor>) -> TractResult<Option<Arc<dyn Operator>>> {
@@ -27,13 +33,40 @@ pub trait Operator: Any + Debug + Send + Sync {
     }
 }
 
+/// The elements of a value, row-major.
+#[derive(Clone, Copy, Debug)]
+pub enum Data<'a> {
+    /// 32-bit floats.
+    Floats(&'a [f32]),
+    /// 64-bit integers.
+    Integers(&'a [i64]),
+}
+
+impl<'a> Data<'a> {
+    /// The elements of a tensor of one of these types.
+    pub fn of_tensor(tensor: &'a Tensor) -> TractResult<Data<'a>> {
+        let plain = tensor.try_as_plain_ram()?;
+        match tensor.datum_type() {
+            DatumType::F32 => Ok(Data::Floats(plain.as_slice()?)),
+            DatumType::I64 => Ok(Data::Integers(plain.as_slice()?)),
+            other => bail!("Inkstone's operators read f32 and i64, not {other:?}"),
+        }
+    }
+}
+
 /// The values that an operator reads.
-pub struct Inputs<'a>(&'a [TValue]);
+pub struct Inputs<'a>(TVec<(&'a [usize], Data<'a>)>);
 
 impl<'a> Inputs<'a> {
-    /// The inputs in the node's order.
-    pub fn new(values: &'a [TValue]) -> Inputs<'a> {
+    /// The shapes and elements of the inputs in the node's order.
+    pub fn new(values: TVec<(&'a [usize], Data<'a>)>) -> Inputs<'a> {
         Inputs(values)
+    }
+
+    /// Tensors as inputs.
+    pub fn of_tensors(tensors: &'a [TValue]) -> TractResult<Inputs<'a>> {
+        let values = tensors.iter().map(|tensor| Ok((tensor.shape(), Data::of_tensor(tensor)?)));
+        Ok(Inputs(values.collect::<TractResult<_>>()?))
     }
 
     /// Number of inputs.
@@ -42,18 +75,24 @@ impl<'a> Inputs<'a> {
     }
 
     /// An input's shape.
-    pub fn shape(&self, input: usize) -> &[usize] {
-        self.0[input].shape()
+    pub fn shape(&self, input: usize) -> &'a [usize] {
+        self.0[input].0
     }
 
     /// A float input's elements, row-major.
-    pub fn floats(&self, input: usize) -> TractResult<&[f32]> {
-        self.0[input].try_as_plain_ram()?.as_slice::<f32>()
+    pub fn floats(&self, input: usize) -> TractResult<&'a [f32]> {
+        match self.0[input].1 {
+            Data::Floats(floats) => Ok(floats),
+            Data::Integers(_) => bail!("input {input} is of integers where floats are needed"),
+        }
     }
 
     /// An integer input's elements, row-major.
-    pub fn integers(&self, input: usize) -> TractResult<&[i64]> {
-        self.0[input].try_as_plain_ram()?.as_slice::<i64>()
+    pub fn integers(&self, input: usize) -> TractResult<&'a [i64]> {
+        match self.0[input].1 {
+            Data::Integers(integers) => Ok(integers),
+            Data::Floats(_) => bail!("input {input} is of floats where integers are needed"),
+        }
     }
 }
 
@@ -84,8 +123,10 @@ impl EvalOp for Node {
         let shapes: TVec<&[usize]> = inputs.iter().map(|input| input.shape()).collect();
         let shape = self.0.output_shape(&shapes)?;
         let mut output = Tensor::zero::<f32>(&shape)?;
+        let mut workspace = vec![0.0; self.0.workspace(&shapes)];
+        let mut plain = output.try_as_plain_ram_mut()?;
         self.0
-            .run(&Inputs::new(&inputs), output.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?)?;
+            .run(&Inputs::of_tensors(&inputs)?, &mut workspace, plain.as_slice_mut::<f32>()?)?;
         Ok(tvec!(output.into_tvalue()))
     }
 }

@@ -12,17 +12,29 @@ pub const LANES: usize = 16;
 pub struct Fused {
     /// Whether one instruction does it. A constant wherever this is used, so that no branch remains.
     native: bool,
+    /// Floats that all vector registers hold, a constant too.
+    registers: usize,
 }
 
 impl Fused {
     /// One instruction on every 64-bit ARM processor and on 32-bit ones with VFPv4, as all Raspberry Pis since the 2 have.
     const OF_TARGET: Fused = Fused {
         native: cfg!(any(target_arch = "aarch64", all(target_arch = "arm", neon_vfp4))),
+        registers: if cfg!(target_arch = "aarch64") { 32 * 4 } else { 16 * 4 },
     };
 
     /// Without the instruction, whatever the processor has.
     #[cfg(test)]
-    pub const PORTABLE: Fused = Fused { native: false };
+    pub const PORTABLE: Fused = Fused {
+        native: false,
+        registers: 64,
+    };
+
+    /// Floats that the vector registers hold together: more sums than that are kept in memory.
+    #[inline(always)]
+    pub fn floats_of_registers(self) -> usize {
+        self.registers
+    }
 
     /// `a·b + c`.
     #[inline(always)]
@@ -70,13 +82,19 @@ pub fn widest<R>(work: impl FnOnce(Fused) -> R) -> R {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl")]
 fn avx512<R>(work: impl FnOnce(Fused) -> R) -> R {
-    work(Fused { native: true })
+    work(Fused {
+        native: true,
+        registers: 32 * 16,
+    })
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn avx2<R>(work: impl FnOnce(Fused) -> R) -> R {
-    work(Fused { native: true })
+    work(Fused {
+        native: true,
+        registers: 16 * 8,
+    })
 }
 
 /// `a` where it is greater than `b`, else `b`, also where `a` is not a number. One instruction: x86 has the comparison,

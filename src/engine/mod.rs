@@ -3,7 +3,8 @@
 //!
 //! * [`Engine`] is a thread pool; [`Stage`] is one graph made ready to run in it, [`Stages`] are those of a pack.
 //! * `adapter` is the only place that knows tract's operator traits; `bind` turns the graph's nodes into
-//!   operators, and `fuse` makes neighbours of convolutions part of them.
+//!   operators, `fuse` makes neighbours of convolutions part of them, and `adopt` replaces what of tract's only moves floats.
+//! * `program` is a graph as a list of operators; `arena` is the one block that their values lie in, planned ahead.
 //! * `operators` holds the operators, one a file: plain functions from slices to slices.
 //! * `int8` quantizes activations and multiplies them with mapped weights; [`kernels`] are the micro-kernels.
 //! * `shares` says into how many pieces work is cut for the threads.
@@ -14,6 +15,8 @@
 //! and our own `exp`, so the same graph gives the same bits on every processor and with every number of threads.
 
 mod adapter;
+mod adopt;
+mod arena;
 mod arithmetic;
 mod bind;
 mod error;
@@ -22,6 +25,7 @@ mod int8;
 pub mod kernels;
 mod lanes;
 mod operators;
+mod program;
 mod shares;
 mod stage;
 mod stages;
@@ -31,7 +35,9 @@ pub use stage::{Stage, Value};
 pub use stages::{Residency, Stages};
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use arena::Arena;
 use kernels::Kernel;
 
 /// Largest block that the C library keeps rather than gives back to the system, in bytes: more than any activation.
@@ -43,6 +49,8 @@ const LOOKS: usize = 64;
 pub struct Engine {
     pool: rayon::ThreadPool,
     kernel: &'static dyn Kernel,
+    /// Of the stage that runs, or ran last; another that runs at the same time has its own.
+    arena: Mutex<Arena>,
 }
 
 impl Engine {
@@ -60,7 +68,11 @@ impl Engine {
                 problem: error.to_string(),
             })?;
         keep_freed_memory();
-        Ok(Engine { pool, kernel })
+        Ok(Engine {
+            pool,
+            kernel,
+            arena: Mutex::default(),
+        })
     }
 
     /// Number of threads.
@@ -86,6 +98,15 @@ impl Engine {
             });
             work()
         })
+    }
+
+    /// Lends the arena.
+    fn with_arena<R>(&self, work: impl FnOnce(&mut Arena) -> R) -> R {
+        let kept = || self.arena.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut arena = std::mem::take(&mut *kept());
+        let result = work(&mut arena);
+        *kept() = arena;
+        result
     }
 
     /// The micro-kernel in use.

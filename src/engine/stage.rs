@@ -7,7 +7,8 @@ use tract_onnx::prelude::Framework;
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 
-use super::{Engine, EngineError, bind, fuse};
+use super::program::Program;
+use super::{Engine, EngineError, adopt, bind, fuse};
 use crate::pack::{Element, Pack, PackError, Weights};
 
 /// What goes into and comes out of a stage: elements in row-major order.
@@ -34,7 +35,7 @@ pub struct Stage {
     name: String,
     shapes: Vec<(Element, Vec<usize>)>,
     weights: Arc<Weights>,
-    plan: Arc<TypedSimplePlan>,
+    program: Program,
 }
 
 impl Stage {
@@ -56,19 +57,21 @@ impl Stage {
         }
         bind::detach(&mut graph);
         bind::rename_twins(&mut graph.proto);
-        let prepare = || -> TractResult<Arc<TypedSimplePlan>> {
+        let prepare = || -> TractResult<Program> {
             let mut model = reader.model_for_proto_model(&graph.proto)?.into_typed()?;
             bind::bind(&mut model, &graph.tensors)?;
             model.declutter()?;
             fuse::fuse(&mut model)?;
-            model.into_optimized()?.into_runnable()
+            adopt::adopt(&mut model)?;
+            Program::new(&model.into_optimized()?)
         };
-        let plan = prepare().map_err(|error| fail(format!("{error:#}")))?;
+        let program = prepare().map_err(|error| fail(format!("{error:#}")))?;
+        log::debug!("stage '{name}': {} KiB of activations", program.floats() * size_of::<f32>() / 1024);
         let stage = Stage {
             name: name.to_owned(),
             shapes: record.inputs.iter().map(|port| (port.element, port.shape.clone())).collect(),
             weights: pack.weights().clone(),
-            plan,
+            program,
         };
         stage.check_outputs(pack, name, file.clone())?;
         Ok(stage)
@@ -76,13 +79,8 @@ impl Stage {
 
     /// The graph's computed output shapes must be those that the manifest promises.
     fn check_outputs(&self, pack: &Pack, name: &str, file: PathBuf) -> Result<(), EngineError> {
-        let model = self.plan.model();
-        for (outlet, port) in model.outputs.iter().zip(&pack.manifest().stages[name].outputs) {
-            let shape = model
-                .outlet_fact(*outlet)
-                .ok()
-                .and_then(|fact| fact.shape.as_concrete().map(<[usize]>::to_vec));
-            if shape.as_deref() != Some(&port.shape) {
+        for (shape, port) in self.program.output_shapes().zip(&pack.manifest().stages[name].outputs) {
+            if shape != port.shape {
                 let problem = format!(
                     "output '{}' comes out with shape {shape:?} where the manifest says {:?}",
                     port.name, port.shape
@@ -112,7 +110,11 @@ impl Stage {
                 .zip(&self.shapes)
                 .map(|(value, (element, shape))| tensor(value, *element, shape));
             let tensors = tensors.collect::<TractResult<TVec<TValue>>>()?;
-            self.plan.run(tensors)?.into_iter().map(value).collect()
+            engine
+                .with_arena(|arena| self.program.run(arena, tensors))?
+                .into_iter()
+                .map(value)
+                .collect()
         };
         engine.run(run).map_err(|error| EngineError::Run {
             stage: self.name.clone(),

@@ -4,15 +4,14 @@
 use rayon::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
+use super::weighted_sums::{Rows, TOGETHER, fits, weighted_sums};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::exp;
 use crate::engine::lanes::{Fused, LANES, fold, fold_larger, larger, widest};
 use crate::engine::shares;
 
-/// Queries that share each load of a key or a value.
-const QUERIES: usize = 4;
-/// Keys or channels whose sums are kept in registers for all [`QUERIES`]: half of what AVX-512 or NEON has.
-const WIDE: usize = if cfg!(target_arch = "x86_64") { 2 * LANES } else { LANES };
+/// Queries that are scored together.
+const QUERIES: usize = TOGETHER;
 
 /// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, where masked, a bias of S values; output `[1, T, C]`.
 #[derive(Clone, Debug)]
@@ -59,11 +58,11 @@ impl Operator for Attention {
         Ok(inputs[0].into())
     }
 
-    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+    fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let (channels, keys) = (inputs.shape(0)[2], inputs.shape(1)[1]);
         let (queries, values) = (inputs.floats(0)?, inputs.floats(2)?);
         let width = channels / self.heads;
-        let padded = keys.next_multiple_of(WIDE);
+        let padded = keys.next_multiple_of(LANES);
         let transposed = transpose(inputs.floats(1)?, keys, channels, padded);
         let mut bias = vec![f32::NEG_INFINITY; padded];
         bias[..keys].fill(0.0);
@@ -125,40 +124,61 @@ fn interleave(together: &mut [[f32; QUERIES]], queries: [&[f32]; QUERIES]) {
     }
 }
 
-/// Scores of [`QUERIES`] queries against all keys, [`WIDE`] keys at a time; channels are added in their order.
+/// Scores of [`QUERIES`] queries against all keys `[channels][padded]`; channels are added in their order.
 #[inline(always)]
 fn score(scores: &mut [f32], queries: &[[f32; QUERIES]], keys: &[f32], padded: usize, scale: f32, fused: Fused) {
-    for start in (0..padded).step_by(WIDE) {
-        let sums = weighted_sums(queries, keys.chunks_exact(padded), start, fused);
-        for (scores, sums) in scores.chunks_exact_mut(padded).zip(sums) {
-            let scores = scores[start..].iter_mut();
-            scores.zip(sums).for_each(|(score, sum)| *score = sum * scale);
-        }
+    let mut start = 0;
+    while fits(32, fused) && start + 32 <= padded {
+        score_part::<32>(
+            scores,
+            queries,
+            Rows {
+                values: keys,
+                stride: padded,
+                start,
+            },
+            scale,
+            fused,
+        );
+        start += 32;
+    }
+    while fits(16, fused) && start + 16 <= padded {
+        score_part::<16>(
+            scores,
+            queries,
+            Rows {
+                values: keys,
+                stride: padded,
+                start,
+            },
+            scale,
+            fused,
+        );
+        start += 16;
+    }
+    while start < padded {
+        score_part::<8>(
+            scores,
+            queries,
+            Rows {
+                values: keys,
+                stride: padded,
+                start,
+            },
+            scale,
+            fused,
+        );
+        start += 8;
     }
 }
 
-/// For each of [`QUERIES`] weights of some rows, the weighted sum of the rows' [`WIDE`] values from `start` on, added
-/// in the order of the rows.
 #[inline(always)]
-fn weighted_sums<'a>(
-    weights: &[[f32; QUERIES]],
-    rows: impl Iterator<Item = &'a [f32]>,
-    start: usize,
-    fused: Fused,
-) -> [[f32; WIDE]; QUERIES] {
-    // One array a query: the compiler keeps these in registers, and an array of arrays in memory.
-    let (mut a, mut b, mut c, mut d) = ([0f32; WIDE], [0f32; WIDE], [0f32; WIDE], [0f32; WIDE]);
-    for (row, &[of_a, of_b, of_c, of_d]) in rows.zip(weights) {
-        if let Some(row) = row[start..].first_chunk::<WIDE>() {
-            for lane in 0..WIDE {
-                a[lane] = fused.add(of_a, row[lane], a[lane]);
-                b[lane] = fused.add(of_b, row[lane], b[lane]);
-                c[lane] = fused.add(of_c, row[lane], c[lane]);
-                d[lane] = fused.add(of_d, row[lane], d[lane]);
-            }
-        }
+fn score_part<const WIDTH: usize>(scores: &mut [f32], queries: &[[f32; QUERIES]], keys: Rows, scale: f32, fused: Fused) {
+    let sums = weighted_sums::<WIDTH>(queries, keys, fused);
+    for (scores, sums) in scores.chunks_exact_mut(keys.stride).zip(sums) {
+        let scores = scores[keys.start..].iter_mut();
+        scores.zip(sums).for_each(|(score, sum)| *score = sum * scale);
     }
-    [a, b, c, d]
 }
 
 /// Scores to weights that add up to 1.
@@ -189,20 +209,34 @@ fn softmax(scores: &mut [f32], bias: &[f32], fused: Fused) {
 /// Weighted sums of one head's values, for [`QUERIES`] queries; `output` may hold fewer.
 #[inline(always)]
 fn blend(output: &mut [f32], weights: &[[f32; QUERIES]], values: &[f32], [channels, place, width]: [usize; 3], fused: Fused) {
-    let behind = place + width / WIDE * WIDE;
-    for start in (place..behind).step_by(WIDE) {
-        let sums = weighted_sums(weights, values.chunks_exact(channels), start, fused);
-        for (out, sums) in output.chunks_exact_mut(channels).zip(sums) {
-            out[start..][..WIDE].copy_from_slice(&sums);
-        }
+    let end = place + width;
+    let mut rows = Rows {
+        values,
+        stride: channels,
+        start: place,
+    };
+    while fits(32, fused) && rows.start + 32 <= end {
+        blend_part::<32>(output, weights, rows, fused);
+        rows.start += 32;
     }
-    for (query, out) in output.chunks_exact_mut(channels).enumerate() {
-        let rest = &mut out[behind..place + width];
-        rest.fill(0.0);
-        for (weights, value) in weights.iter().zip(values.chunks_exact(channels)) {
-            for (sum, &value) in rest.iter_mut().zip(&value[behind..]) {
-                *sum = fused.add(weights[query], value, *sum);
-            }
-        }
+    while fits(16, fused) && rows.start + 16 <= end {
+        blend_part::<16>(output, weights, rows, fused);
+        rows.start += 16;
+    }
+    while rows.start + 8 <= end {
+        blend_part::<8>(output, weights, rows, fused);
+        rows.start += 8;
+    }
+    while rows.start < end {
+        blend_part::<1>(output, weights, rows, fused);
+        rows.start += 1;
+    }
+}
+
+#[inline(always)]
+fn blend_part<const WIDTH: usize>(output: &mut [f32], weights: &[[f32; QUERIES]], values: Rows, fused: Fused) {
+    let sums = weighted_sums::<WIDTH>(weights, values, fused);
+    for (out, sums) in output.chunks_exact_mut(values.stride).zip(sums) {
+        out[values.start..][..WIDTH].copy_from_slice(&sums);
     }
 }

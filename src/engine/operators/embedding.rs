@@ -33,7 +33,7 @@ impl Operator for QuantizedEmbedding {
         Ok(inputs[0].iter().copied().chain([self.width]).collect())
     }
 
-    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+    fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let table = self.table.as_ref().context("QEmbedding is not bound to its table")?;
         let scales = inputs.floats(1)?;
         for (out, &id) in output.chunks_exact_mut(self.width).zip(inputs.integers(0)?) {

@@ -56,7 +56,7 @@ impl Operator for FloatConvolution {
         Ok(tvec!(1, *outputs, height, width))
     }
 
-    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+    fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let (picture, shape) = (inputs.floats(0)?, inputs.shape(1));
         let [height, width] = self.positions(inputs.shape(0), shape)?;
         let (padded, padded_shape) = pad(picture, inputs.shape(0), self.padding);

@@ -48,7 +48,7 @@ impl Operator for GroupNorm {
         Ok(inputs[0].into())
     }
 
-    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+    fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         self.apply(inputs.floats(0)?, &Parameters::read(inputs, 1, self.activation)?, output);
         Ok(())
     }

@@ -31,7 +31,7 @@ impl Operator for LayerNorm {
         Ok(inputs[0].into())
     }
 
-    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+    fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let (values, gains, biases) = (inputs.floats(0)?, inputs.floats(1)?, inputs.floats(2)?);
         let width = gains.len();
         output

@@ -1,22 +1,29 @@
 //! The operators, one a file: each computes one float output from slices and knows nothing of graphs. The
 //! names in brackets are those of the pack's graphs, in ONNX domain `inkstone` unless said otherwise.
 
+mod addition;
 mod attention;
+mod concatenation;
 mod embedding;
 mod float_convolution;
 mod group_norm;
 mod layer_norm;
+mod move_axis;
 mod quantized_convolution;
 mod quantized_linear;
 mod silu;
 #[cfg(test)]
 mod tests;
+mod weighted_sums;
 
+pub use addition::Addition;
 pub use attention::Attention;
+pub use concatenation::Concatenation;
 pub use embedding::QuantizedEmbedding;
 pub use float_convolution::FloatConvolution;
 pub use group_norm::{GroupNorm, NormActivation, Parameters};
 pub use layer_norm::LayerNorm;
+pub use move_axis::MoveAxis;
 pub use quantized_convolution::QuantizedConvolution;
 pub use quantized_linear::QuantizedLinear;
 pub use silu::Silu;

@@ -46,19 +46,14 @@ impl QuantizedConvolution {
         self.norm.as_ref().map_or(0, GroupNorm::parameters)
     }
 
-    /// `[C, H, W]` of a picture before it is enlarged, and quantized with what belongs before.
-    fn quantize(&self, inputs: &Inputs, shape: [usize; 3]) -> TractResult<Image> {
+    /// Quantizes `[C, H, W]` of a picture before it is enlarged, with what belongs before: `normalised` takes that.
+    fn quantize(&self, inputs: &Inputs, normalised: &mut [f32], shape: [usize; 3]) -> TractResult<Image> {
         let (picture, mask) = (inputs.floats(0)?, self.kernel.activation_mask());
         let Some(norm) = &self.norm else {
             return Ok(Image::quantize(picture, shape, self.enlarge, self.padding, mask));
         };
-        let mut normalised = vec![0.0; picture.len()];
-        norm.apply(
-            picture,
-            &Parameters::read(inputs, Self::OWN_INPUTS, norm.activation)?,
-            &mut normalised,
-        );
-        Ok(Image::quantize(&normalised, shape, self.enlarge, self.padding, mask))
+        norm.apply(picture, &Parameters::read(inputs, Self::OWN_INPUTS, norm.activation)?, normalised);
+        Ok(Image::quantize(normalised, shape, self.enlarge, self.padding, mask))
     }
 
     fn positions(&self, height: usize, width: usize) -> TractResult<[usize; 2]> {
@@ -101,10 +96,14 @@ impl Operator for QuantizedConvolution {
         Ok(output)
     }
 
-    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+    fn workspace(&self, inputs: &[&[usize]]) -> usize {
+        if self.norm.is_some() { inputs[0].iter().product() } else { 0 }
+    }
+
+    fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let weights = self.weights.as_ref().context("QConv is not bound to its weights")?;
         let shape = [inputs.shape(0)[1], inputs.shape(0)[2], inputs.shape(0)[3]];
-        let image = self.quantize(inputs, shape)?;
+        let image = self.quantize(inputs, workspace, shape)?;
         let outputs = Outputs {
             scales: inputs.floats(1)?,
             biases: inputs.floats(2)?,

@@ -49,7 +49,7 @@ impl Operator for QuantizedLinear {
         Ok(shape)
     }
 
-    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+    fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let weights = self.weights.as_ref().context("QLinear is not bound to its weights")?;
         let outputs = Outputs {
             scales: inputs.floats(1)?,

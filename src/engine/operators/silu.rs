@@ -22,7 +22,7 @@ impl Operator for Silu {
         Ok(inputs[0].into())
     }
 
-    fn run(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+    fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let values = inputs.floats(0)?;
         output
             .par_chunks_mut(shares::VALUES)

@@ -1,0 +1,179 @@
+//! The one block of memory that all floats of a graph lie in while it runs. Owns the plan of who lies where, made when the
+//! graph is loaded, and the cutting of the block into what an operator writes and what it reads. Depends on nothing.
+
+use std::ops::Range;
+
+/// Floats of a cache line, at whose start every value begins.
+const LINE: usize = 16;
+
+/// How long a value is needed, in steps; both ends are included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// Number of floats.
+    pub floats: usize,
+    /// The step that writes it.
+    pub born: usize,
+    /// The last step that reads it.
+    pub dies: usize,
+}
+
+impl Lifetime {
+    fn meets(&self, other: &Lifetime) -> bool {
+        self.born <= other.dies && other.born <= self.dies
+    }
+}
+
+/// The first float of every value, and the floats of the whole block: no two values that are needed in the same step
+/// overlap. The largest comes first, each into the lowest gap that takes it (greedy by size; Pisarchyk & Lee, arXiv
+/// 2001.03288).
+pub fn plan(lifetimes: &[Lifetime]) -> (Vec<usize>, usize) {
+    let mut order: Vec<usize> = (0..lifetimes.len()).collect();
+    order.sort_by_key(|&value| std::cmp::Reverse(lifetimes[value].floats));
+    let mut starts = vec![0; lifetimes.len()];
+    // Values that have a place, by place.
+    let mut placed: Vec<usize> = Vec::new();
+    let mut whole = 0;
+    for value in order {
+        let length = lifetimes[value].floats.next_multiple_of(LINE);
+        let mut start = 0;
+        for &other in placed.iter().filter(|&&other| lifetimes[value].meets(&lifetimes[other])) {
+            if start + length <= starts[other] {
+                break;
+            }
+            start = start.max(starts[other] + lifetimes[other].floats.next_multiple_of(LINE));
+        }
+        starts[value] = start;
+        whole = whole.max(start + length);
+        let place = placed.partition_point(|&other| starts[other] <= start);
+        placed.insert(place, value);
+    }
+    (starts, whole)
+}
+
+/// The block, kept from run to run and as large as the largest graph so far needs.
+#[derive(Debug, Default)]
+pub struct Arena(Vec<f32>);
+
+impl Arena {
+    /// So many floats of any content, from the start of a cache line on.
+    pub fn floats(&mut self, count: usize) -> &mut [f32] {
+        if self.0.len() < count + LINE {
+            // What was there is of no use, so nothing is copied.
+            self.0 = Vec::new();
+            self.0 = vec![0.0; count + LINE];
+        }
+        let start = self.0.as_ptr().align_offset(LINE * size_of::<f32>());
+        // `align_offset` may refuse, as it does in an interpreter.
+        let start = if start > LINE { 0 } else { start };
+        &mut self.0[start..start + count]
+    }
+}
+
+/// What of a block may be read while two parts of it are written.
+pub struct Rest<'a>([(usize, &'a [f32]); 3]);
+
+impl<'a> Rest<'a> {
+    /// A part that touches neither of the two; nothing where there is none.
+    pub fn get(&self, range: &Range<usize>) -> Option<&'a [f32]> {
+        let inside = |&&(start, part): &&(usize, &[f32])| start <= range.start && range.end <= start + part.len();
+        let &(start, part) = self.0.iter().find(inside)?;
+        part.get(range.start - start..range.end - start)
+    }
+}
+
+/// Cuts two parts to write out of a block. They do not overlap, and lie inside it.
+pub fn cut<'a>(floats: &'a mut [f32], one: &Range<usize>, other: &Range<usize>) -> (&'a mut [f32], &'a mut [f32], Rest<'a>) {
+    let (first, second) = if one.start <= other.start { (one, other) } else { (other, one) };
+    let (before, floats) = floats.split_at_mut(first.start);
+    let (of_first, floats) = floats.split_at_mut(first.len());
+    let (between, floats) = floats.split_at_mut(second.start - first.end);
+    let (of_second, behind) = floats.split_at_mut(second.len());
+    let rest = Rest([(0, before), (first.end, between), (second.end, behind)]);
+    if one.start <= other.start {
+        (of_first, of_second, rest)
+    } else {
+        (of_second, of_first, rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lifetimes(seed: u32, count: usize) -> Vec<Lifetime> {
+        let mut state = seed;
+        let mut next = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((state >> 16) % below) as usize
+        };
+        (0..count)
+            .map(|born| Lifetime {
+                floats: 1 + next(5000),
+                born,
+                dies: born + next(6),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn values_that_live_together_lie_apart_and_the_block_is_small() {
+        for seed in 0..50 {
+            let values = lifetimes(seed, 60);
+            let (starts, whole) = plan(&values);
+            for (index, (value, &start)) in values.iter().zip(&starts).enumerate() {
+                assert!(start % LINE == 0 && start + value.floats <= whole);
+                for (other, &place) in values[..index].iter().zip(&starts) {
+                    let apart = start + value.floats <= place || place + other.floats <= start;
+                    assert!(apart || !value.meets(other), "seed {seed}: {value:?} and {other:?}");
+                }
+            }
+            let most = (0..70).map(|step| {
+                let alive = values.iter().filter(|value| value.born <= step && step <= value.dies);
+                alive.map(|value| value.floats.next_multiple_of(LINE)).sum::<usize>()
+            });
+            let most = most.max().unwrap_or_default();
+            assert!(
+                whole <= most + most / 3,
+                "seed {seed}: {whole} floats where {most} are needed at once"
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_goes_into_the_gap_between_two_others() {
+        let value = |floats, born, dies| Lifetime { floats, born, dies };
+        let (starts, whole) = plan(&[value(64, 0, 9), value(32, 0, 3), value(48, 0, 9), value(16, 5, 6)]);
+        assert_eq!((starts, whole), (vec![0, 112, 64, 112], 144));
+    }
+
+    #[test]
+    fn the_block_starts_at_a_cache_line_and_grows() {
+        let mut arena = Arena::default();
+        for count in [1, 100, 50, 1000] {
+            let floats = arena.floats(count);
+            assert_eq!(floats.len(), count);
+            assert!(cfg!(miri) || floats.as_ptr().addr().is_multiple_of(64));
+        }
+    }
+
+    #[test]
+    fn parts_are_cut_in_either_order() {
+        let mut floats: Vec<f32> = (0..100u8).map(f32::from).collect();
+        for (one, other) in [(10..20, 40..60), (40..60, 10..20), (0..0, 90..100), (20..30, 30..40), (5..9, 0..0)] {
+            let (first, second, rest) = cut(&mut floats, &one, &other);
+            assert_eq!((first.len(), second.len()), (one.len(), other.len()));
+            assert_eq!(first.first().copied(), one.clone().next().map(|place| place as f32));
+            assert_eq!(second.first().copied(), other.clone().next().map(|place| place as f32));
+            for start in 0..98 {
+                let touches = |part: &Range<usize>| start < part.end && part.start < start + 2;
+                let read = rest.get(&(start..start + 2));
+                assert_eq!(
+                    read.is_none(),
+                    touches(&one) || touches(&other),
+                    "{start} beside {one:?} and {other:?}"
+                );
+                assert!(read.is_none_or(|read| read[0] == start as f32));
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `Transpose` (ONNX) that moves one dimension to another place, as from pictures `[C, H·W]` to rows `[H·W, C]`.
+
+use rayon::prelude::*;
+use tract_onnx::tract_core::internal::*;
+
+use crate::engine::adapter::{Inputs, Operator};
+use crate::engine::shares;
+
+/// Rows of the output that are written together: each line of the cache that is read is used whole.
+const TOGETHER: usize = 16;
+
+/// Input: any shape; output: the same with dimension `from` at place `to`, the others in their order.
+#[derive(Clone, Debug)]
+pub struct MoveAxis {
+    /// The dimension that moves.
+    pub from: usize,
+    /// Its place in the output.
+    pub to: usize,
+}
+
+impl MoveAxis {
+    /// The input as `[outer, rows, columns, inner]` of which rows and columns are exchanged.
+    fn exchange(&self, shape: &[usize]) -> [usize; 4] {
+        let (low, high) = (self.from.min(self.to), self.from.max(self.to));
+        let middle = if self.from < self.to { low + 1 } else { high };
+        let product = |range: std::ops::Range<usize>| shape[range].iter().product();
+        [
+            product(0..low),
+            product(low..middle),
+            product(middle..high + 1),
+            product(high + 1..shape.len()),
+        ]
+    }
+}
+
+impl Operator for MoveAxis {
+    fn name(&self) -> &'static str {
+        "Transpose"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
+        let [shape] = *inputs else { bail!("Transpose takes one input") };
+        ensure!(
+            self.from.max(self.to) < shape.len(),
+            "shape {shape:?} has no dimension {}",
+            self.from.max(self.to)
+        );
+        let mut output: TVec<usize> = shape.into();
+        let size = output.remove(self.from);
+        output.insert(self.to, size);
+        Ok(output)
+    }
+
+    fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
+        let [outer, rows, columns, inner] = self.exchange(inputs.shape(0));
+        let picture = rows * columns * inner;
+        if output.is_empty() {
+            return Ok(());
+        }
+        let source = inputs.floats(0)?;
+        for (output, source) in output.chunks_exact_mut(picture).zip(source.chunks_exact(picture)).take(outer) {
+            let share = TOGETHER * rows * inner;
+            output
+                .par_chunks_mut(share)
+                .enumerate()
+                .with_min_len(shares::items(share))
+                .for_each(|(index, output)| exchange(output, source, [rows, columns, inner], index * TOGETHER));
+        }
+        Ok(())
+    }
+}
+
+/// Columns of `[rows, columns, inner]`, from one of them on, as rows of `output`.
+fn exchange(output: &mut [f32], source: &[f32], [rows, columns, inner]: [usize; 3], first: usize) {
+    let width = output.len() / (rows * inner);
+    for row in 0..rows {
+        let source = &source[(row * columns + first) * inner..][..width * inner];
+        if inner == 1 {
+            for (output, &value) in output.chunks_exact_mut(rows).zip(source) {
+                output[row] = value;
+            }
+        } else {
+            for (output, values) in output.chunks_exact_mut(rows * inner).zip(source.chunks_exact(inner)) {
+                output[row * inner..][..inner].copy_from_slice(values);
+            }
+        }
+    }
+}

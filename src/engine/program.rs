@@ -1,0 +1,383 @@
+//! A graph as a list of steps, with a place for every value: floats in the arena, constants in the graph, what tract's own
+//! operators make in tensors of their own. Owns the translation from tract's optimized model and the loop that runs it;
+//! depends on `adapter` and `arena`.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use tract_onnx::tract_core::internal::*;
+use tract_onnx::tract_core::ops::array::Slice;
+use tract_onnx::tract_core::ops::change_axes::IntoShape;
+use tract_onnx::tract_core::ops::konst::Const;
+use tract_onnx::tract_core::ops::source::TypedSource;
+
+use super::adapter::{Data, Inputs, Node, Operator};
+use super::arena::{Arena, Lifetime, Rest, cut, plan};
+
+/// Where a value lies.
+#[derive(Clone, Debug)]
+enum Place {
+    Constant(Arc<Tensor>),
+    /// Floats of the arena.
+    Floats(Range<usize>),
+    /// A tensor of the run, by its number.
+    Tensor(usize),
+}
+
+/// A value of the graph.
+#[derive(Clone, Debug)]
+struct Value {
+    shape: TVec<usize>,
+    place: Place,
+}
+
+enum Operation {
+    Ours {
+        operator: Arc<dyn Operator>,
+        output: Range<usize>,
+        workspace: Range<usize>,
+    },
+    Tracts {
+        operator: Box<dyn TypedOp>,
+        outputs: Vec<usize>,
+    },
+}
+
+struct Step {
+    /// The node's name, for errors.
+    name: String,
+    operation: Operation,
+    inputs: Vec<Value>,
+    /// Tensors that no later step reads.
+    spent: Vec<usize>,
+}
+
+/// A graph ready to run.
+pub struct Program {
+    steps: Vec<Step>,
+    inputs: Vec<Value>,
+    outputs: Vec<Value>,
+    floats: usize,
+    tensors: usize,
+}
+
+impl Program {
+    /// Translates an optimized model whose shapes are all known.
+    pub fn new(model: &TypedModel) -> TractResult<Program> {
+        let mut translation = Translation::default();
+        let inputs = model.inputs.iter().map(|input| input.node);
+        let operators = model
+            .eval_order()?
+            .into_iter()
+            .filter(|&node| !model.node(node).op_is::<TypedSource>());
+        for node in inputs.chain(operators) {
+            let node = model.node(node);
+            translation.node(node).with_context(|| format!("planning node '{}'", node.name))?;
+        }
+        translation.finish(model)
+    }
+
+    /// Floats that the arena holds while the program runs.
+    pub fn floats(&self) -> usize {
+        self.floats
+    }
+
+    /// Shapes of the outputs.
+    pub fn output_shapes(&self) -> impl Iterator<Item = &[usize]> {
+        self.outputs.iter().map(|output| &*output.shape)
+    }
+
+    /// Runs all steps, with the outputs in the order of the model.
+    pub fn run(&self, arena: &mut Arena, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let floats = arena.floats(self.floats);
+        let mut tensors: Vec<Option<TValue>> = vec![None; self.tensors];
+        for (value, input) in self.inputs.iter().zip(inputs) {
+            match &value.place {
+                Place::Floats(range) => {
+                    let (plain, place) = (input.try_as_plain_ram()?, &mut floats[range.clone()]);
+                    let source = plain.as_slice::<f32>()?;
+                    ensure!(
+                        source.len() == place.len(),
+                        "an input of {} floats where {} belong",
+                        source.len(),
+                        place.len()
+                    );
+                    place.copy_from_slice(source);
+                }
+                Place::Tensor(number) => tensors[*number] = Some(input),
+                Place::Constant(_) => {}
+            }
+        }
+        for step in &self.steps {
+            step.run(floats, &mut tensors)
+                .with_context(|| format!("running node '{}'", step.name))?;
+        }
+        let (_, _, rest) = cut(floats, &(0..0), &(0..0));
+        self.outputs.iter().map(|output| output.tensor(&rest, &tensors)).collect()
+    }
+}
+
+impl Step {
+    fn run(&self, floats: &mut [f32], tensors: &mut [Option<TValue>]) -> TractResult<()> {
+        match &self.operation {
+            Operation::Ours {
+                operator,
+                output,
+                workspace,
+            } => {
+                let (output, workspace, rest) = cut(floats, output, workspace);
+                let inputs = self.inputs.iter().map(|input| input.data(&rest, tensors));
+                operator.run(&Inputs::new(inputs.collect::<TractResult<_>>()?), workspace, output)?;
+            }
+            Operation::Tracts { operator, outputs } => {
+                let (_, _, rest) = cut(floats, &(0..0), &(0..0));
+                let inputs = self.inputs.iter().map(|input| input.tensor(&rest, tensors));
+                let made = operator.eval(&EvalContext::out_of_plan(), inputs.collect::<TractResult<_>>()?)?;
+                for (&number, made) in outputs.iter().zip(made) {
+                    tensors[number] = Some(made);
+                }
+            }
+        }
+        for &number in &self.spent {
+            tensors[number] = None;
+        }
+        Ok(())
+    }
+}
+
+impl Value {
+    /// What one of our operators reads.
+    fn data<'a>(&'a self, rest: &Rest<'a>, tensors: &'a [Option<TValue>]) -> TractResult<(&'a [usize], Data<'a>)> {
+        let data = match &self.place {
+            Place::Floats(range) => Data::Floats(rest.get(range).context("a value lies where another is written")?),
+            Place::Constant(tensor) => Data::of_tensor(tensor)?,
+            Place::Tensor(number) => Data::of_tensor(tensors[*number].as_ref().context("a value is read before it is there")?)?,
+        };
+        Ok((&self.shape, data))
+    }
+
+    /// What one of tract's operators reads: a tensor, for floats of the arena a copy.
+    fn tensor(&self, rest: &Rest, tensors: &[Option<TValue>]) -> TractResult<TValue> {
+        Ok(match &self.place {
+            Place::Floats(range) => {
+                let floats = rest.get(range).context("a value lies where another is written")?;
+                Tensor::from_shape(&self.shape, floats)?.into_tvalue()
+            }
+            Place::Constant(tensor) => tensor.clone().into_tvalue(),
+            Place::Tensor(number) => tensors[*number].clone().context("a value is read before it is there")?,
+        })
+    }
+}
+
+/// A program in the making. Until all lifetimes are known, the floats of a value count from the start of the block
+/// that it is a part of.
+#[derive(Default)]
+struct Translation {
+    values: HashMap<OutletId, Value>,
+    /// The block of a value that lies in the arena.
+    blocks: HashMap<OutletId, usize>,
+    lifetimes: Vec<Lifetime>,
+    /// The last step that reads each tensor.
+    tensor_reads: Vec<usize>,
+    steps: Vec<Draft>,
+}
+
+/// A step whose places are not yet planned.
+struct Draft {
+    name: String,
+    inputs: Vec<OutletId>,
+    operation: Planned,
+}
+
+enum Planned {
+    Ours {
+        operator: Arc<dyn Operator>,
+        output: OutletId,
+        workspace: Option<usize>,
+    },
+    Tracts {
+        operator: Box<dyn TypedOp>,
+        outputs: Vec<usize>,
+    },
+}
+
+impl Translation {
+    fn node(&mut self, node: &TypedNode) -> TractResult<()> {
+        let output = OutletId::new(node.id, 0);
+        if let Some(constant) = node.op_as::<Const>() {
+            self.put(output, shape(node, 0)?, Place::Constant(constant.val().clone()));
+        } else if node.op_is::<TypedSource>() {
+            // Inputs are there before the first step.
+            self.make(node, 0, 0)?;
+        } else if let Some((source, range)) = self.part(node)? {
+            let block = self.blocks[&source];
+            self.put(output, shape(node, 0)?, Place::Floats(range));
+            self.blocks.insert(output, block);
+        } else {
+            self.step(node)?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, outlet: OutletId, shape: TVec<usize>, place: Place) {
+        self.values.insert(outlet, Value { shape, place });
+    }
+
+    /// A place for an output that a step writes: in the arena if it is floats and the step is not one of tract's.
+    fn make(&mut self, node: &TypedNode, slot: usize, step: usize) -> TractResult<()> {
+        let outlet = OutletId::new(node.id, slot);
+        let shape = shape(node, slot)?;
+        let ours = node.op_is::<Node>() || node.op_is::<TypedSource>();
+        let place = if ours && node.outputs[slot].fact.datum_type == f32::datum_type() {
+            let floats = shape.iter().product();
+            let block = self.block(floats, step);
+            self.blocks.insert(outlet, block);
+            Place::Floats(0..floats)
+        } else {
+            self.tensor_reads.push(step);
+            Place::Tensor(self.tensor_reads.len() - 1)
+        };
+        self.put(outlet, shape, place);
+        Ok(())
+    }
+
+    /// A new block of the arena.
+    fn block(&mut self, floats: usize, step: usize) -> usize {
+        self.lifetimes.push(Lifetime {
+            floats,
+            born: step,
+            dies: step,
+        });
+        self.lifetimes.len() - 1
+    }
+
+    /// For a node whose output is a part of its input as it lies there: the input, and the part of its block.
+    fn part(&self, node: &TypedNode) -> TractResult<Option<(OutletId, Range<usize>)>> {
+        let Some(&source) = node.inputs.first() else { return Ok(None) };
+        let Some(Value {
+            shape: of_source,
+            place: Place::Floats(floats),
+        }) = self.values.get(&source)
+        else {
+            return Ok(None);
+        };
+        if node.op_is::<IntoShape>() {
+            return Ok(Some((source, floats.clone())));
+        }
+        let Some(slice) = node.op_as::<Slice>() else { return Ok(None) };
+        let rows: usize = of_source[..slice.axis].iter().product();
+        let values: usize = of_source[slice.axis + 1..].iter().product();
+        let (start, end) = (slice.start.to_usize()? * values, slice.end.to_usize()? * values);
+        Ok((rows == 1).then_some((source, floats.start + start..floats.start + end)))
+    }
+
+    fn step(&mut self, node: &TypedNode) -> TractResult<()> {
+        // Step 0 is when inputs are put in.
+        let number = self.steps.len() + 1;
+        for input in &node.inputs {
+            self.read(*input, number);
+        }
+        for slot in 0..node.outputs.len() {
+            self.make(node, slot, number)?;
+        }
+        let operation = if let Some(Node(operator)) = node.op_as::<Node>() {
+            let shapes: Vec<&[usize]> = node.inputs.iter().map(|input| &*self.values[input].shape).collect();
+            let floats = operator.workspace(&shapes);
+            Planned::Ours {
+                operator: operator.clone(),
+                output: OutletId::new(node.id, 0),
+                workspace: (floats > 0).then(|| self.block(floats, number)),
+            }
+        } else {
+            let outputs = (0..node.outputs.len()).map(|slot| match self.values[&OutletId::new(node.id, slot)].place {
+                Place::Tensor(number) => Ok(number),
+                _ => bail!("what one of tract's operators makes is a tensor"),
+            });
+            Planned::Tracts {
+                operator: node.op.clone(),
+                outputs: outputs.collect::<TractResult<_>>()?,
+            }
+        };
+        self.steps.push(Draft {
+            name: node.name.clone(),
+            inputs: node.inputs.to_vec(),
+            operation,
+        });
+        Ok(())
+    }
+
+    /// Keeps a value until a step.
+    fn read(&mut self, outlet: OutletId, step: usize) {
+        if let Some(&block) = self.blocks.get(&outlet) {
+            self.lifetimes[block].dies = step;
+        } else if let Some(Value {
+            place: Place::Tensor(number),
+            ..
+        }) = self.values.get(&outlet)
+        {
+            self.tensor_reads[*number] = step;
+        }
+    }
+
+    fn finish(mut self, model: &TypedModel) -> TractResult<Program> {
+        let end = self.steps.len() + 1;
+        for &output in &model.outputs {
+            self.read(output, end);
+        }
+        let (starts, floats) = plan(&self.lifetimes);
+        let mut spent: Vec<Vec<usize>> = vec![vec![]; end + 1];
+        for (tensor, &step) in self.tensor_reads.iter().enumerate() {
+            spent[step].push(tensor);
+        }
+        let place = |outlet: &OutletId| -> TractResult<Value> {
+            let mut value = self.values.get(outlet).context("a value has no place")?.clone();
+            if let Place::Floats(range) = &mut value.place {
+                let start = starts[self.blocks[outlet]];
+                *range = start + range.start..start + range.end;
+            }
+            Ok(value)
+        };
+        let whole = |block: usize| starts[block]..starts[block] + self.lifetimes[block].floats;
+        let beside = |output: &Range<usize>, workspace: &Option<usize>| workspace.map_or(output.end..output.end, whole);
+        let steps = self.steps.iter().enumerate().map(|(index, draft)| {
+            let operation = match &draft.operation {
+                Planned::Ours {
+                    operator,
+                    output,
+                    workspace,
+                } => {
+                    let output = whole(self.blocks[output]);
+                    Operation::Ours {
+                        operator: operator.clone(),
+                        workspace: beside(&output, workspace),
+                        output,
+                    }
+                }
+                Planned::Tracts { operator, outputs } => Operation::Tracts {
+                    operator: operator.clone(),
+                    outputs: outputs.clone(),
+                },
+            };
+            Ok(Step {
+                name: draft.name.clone(),
+                operation,
+                inputs: draft.inputs.iter().map(place).collect::<TractResult<_>>()?,
+                spent: std::mem::take(&mut spent[index + 1]),
+            })
+        });
+        Ok(Program {
+            steps: steps.collect::<TractResult<_>>()?,
+            inputs: model.inputs.iter().map(place).collect::<TractResult<_>>()?,
+            outputs: model.outputs.iter().map(place).collect::<TractResult<_>>()?,
+            floats,
+            tensors: self.tensor_reads.len(),
+        })
+    }
+}
+
+fn shape(node: &TypedNode, slot: usize) -> TractResult<TVec<usize>> {
+    let fact = &node.outputs[slot].fact;
+    let shape = fact.shape.as_concrete().context("a shape is not known before the graph runs")?;
+    Ok(shape.into())
+}
