@@ -110,7 +110,7 @@ impl Speed {
     }
 
     /// Whether at least nine tenths came from storage.
-    fn from_storage(self) -> Option<bool> {
+    fn is_from_storage(self) -> Option<bool> {
         self.fetched.map(|fetched| fetched >= self.bytes / 10 * 9)
     }
 }
@@ -133,13 +133,13 @@ pub(super) fn examine(machine: &Machine, pack: &Path) -> Finding {
         .figure("device", disk.as_str())
         .figure("kind", kind(machine, &disk))
         .figure("read_mib_per_second", rounded)
-        .figure("from_storage", measured.and_then(Speed::from_storage))
+        .figure("from_storage", measured.and_then(Speed::is_from_storage))
 }
 
 fn judged(on: &str, speed: Speed) -> Finding {
     let rate = speed.mebibytes_per_second();
     let read = format!("{on}: {rate:.0} MiB/s over {} MiB of the pack's weights", speed.bytes >> 20);
-    match speed.from_storage() {
+    match speed.is_from_storage() {
         Some(true) if rate < SLOW => Finding::warning("storage", format!("{read}, read from storage; that is slow"))
             .fix("copy the pack to a card of class A1 or better"),
         Some(true) => Finding::ok("storage", format!("{read}, read from storage")),
