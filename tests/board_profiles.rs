@@ -3,6 +3,14 @@
 //!
 //! `INKSTONE_WRITE_WIRING=1 cargo test --test board_profiles` writes pictures and tables anew.
 
+#![cfg(all(
+    target_os = "linux",
+    feature = "kms",
+    feature = "spi-tft",
+    feature = "e-paper",
+    feature = "status-display"
+))]
+
 #[path = "board_profiles/header.rs"]
 mod header;
 

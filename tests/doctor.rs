@@ -2,6 +2,14 @@
 //!
 //! The trees in `tests/trees` were written from the documented formats; they are not recordings.
 
+#![cfg(all(
+    target_os = "linux",
+    feature = "kms",
+    feature = "spi-tft",
+    feature = "e-paper",
+    feature = "status-display"
+))]
+
 mod support;
 
 use std::fs;
