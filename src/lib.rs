@@ -15,9 +15,10 @@
 //! * [`engine`]: runs a pack's graphs through tract, with our own int8 operators on the mapped weights.
 //! * [`diffusion`]: a prompt becomes tokens, tokens a few denoising steps, steps a picture.
 //! * [`picture`]: what is done with a finished picture: files with their provenance, backgrounds, sizes, previews.
-//! * `device`: what is attached, displays and buttons, each behind a small trait (feature `kiosk`).
+//! * [`device`]: what is attached, displays and buttons, each behind a small trait (all but the board's name: feature `kiosk`).
 //! * `kiosk`: a state machine that a visitor steers with four buttons, and what it shows (feature `kiosk`).
 //! * [`mod@bench`]: what it cost.
+//! * [`doctor`]: whether a kiosk would run on this machine, and what to do where it would not.
 //! * [`cli`]: the command line over all of it.
 //!
 //! ```no_run
@@ -45,9 +46,9 @@
 
 pub mod bench;
 pub mod cli;
-#[cfg(feature = "kiosk")]
 pub mod device;
 pub mod diffusion;
+pub mod doctor;
 pub mod engine;
 #[cfg(feature = "kiosk")]
 pub mod kiosk;

@@ -41,6 +41,9 @@ pub enum CliError {
     /// Output that cannot be written.
     #[error("{0}")]
     Output(#[from] std::io::Error),
+    /// `doctor` found what keeps a kiosk from running.
+    #[error("a kiosk would not run here; each FAULT above says what to do")]
+    Unfit,
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -56,7 +59,7 @@ impl CliError {
             CliError::Diffusion(error) => error.is_input_fault(),
             CliError::Png(error) => error.is_input_fault(),
             CliError::Scale(_) | CliError::Usage(_) | CliError::Mismatch(_) => true,
-            CliError::Display(_) | CliError::Sheet(_) | CliError::Preview(_) | CliError::Output(_) => false,
+            CliError::Display(_) | CliError::Unfit | CliError::Sheet(_) | CliError::Preview(_) | CliError::Output(_) => false,
         };
         if input { 2 } else { 1 }
     }

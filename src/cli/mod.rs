@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand. Owns arguments, exit codes and what is printed where; results go to
 //! standard output, progress and messages to standard error. Depends on everything else.
 
+mod doctor;
 mod error;
 mod generate;
 mod info;
@@ -40,6 +41,8 @@ enum Command {
     Info(locate::Subject),
     /// Checks a pack's files, or a picture against its record.
     Verify(locate::Subject),
+    /// Looks at this machine, its displays, settings and pack, and tells whether a kiosk would run.
+    Doctor(doctor::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -54,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Kiosk(arguments) => kiosk::run(&arguments),
         Command::Info(subject) => info::run(&subject),
         Command::Verify(subject) => verify::run(&subject),
+        Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

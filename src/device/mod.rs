@@ -2,12 +2,14 @@
 //! Knows pictures as pixels in a frame and nothing of diffusion; depends on nothing else in this crate but
 //! [`crate::picture`] for its palettes and files.
 //!
-//! * [`display`]: one frame in memory that everything is drawn into, and the panels that show it.
+//! * `display`: one frame in memory that everything is drawn into, and the panels that show it.
 //! * [`board`]: which board this is.
-//! * [`buttons`]: keys, pins, wheels, touch and motion, and what presses they make.
+//! * `buttons`: keys, pins, wheels, touch and motion, and what presses they make.
 
 pub mod board;
+#[cfg(feature = "kiosk")]
 pub mod buttons;
+#[cfg(feature = "kiosk")]
 pub mod display;
 #[cfg(all(any(feature = "e-paper", feature = "status-display"), target_os = "linux"))]
 pub mod i2c;

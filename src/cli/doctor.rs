@@ -1,0 +1,105 @@
+//! `inkstone doctor`: looks at this machine and tells whether a kiosk would run on it.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::locate::PackArgument;
+use super::{CliError, output};
+use crate::doctor::{Examination, Finding, Report, Severity, examine};
+
+/// Columns of the name of a check.
+const NAME: usize = 15;
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 a kiosk would run, 1 it would not. Run it as the user that the kiosk runs as: permissions are that user's."
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    pack: PackArgument,
+    /// Settings of the kiosk; /etc/inkstone/kiosk.toml where nothing is said and it is there.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Looks at the tree of another system.
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    root: PathBuf,
+    /// Print JSON; its form is versioned.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `doctor`.
+pub fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let examination = Examination {
+        root: arguments.root.clone(),
+        asked_pack: arguments.pack.pack.clone(),
+        usual_pack: arguments.pack.folder(),
+        config: arguments.config.clone(),
+    };
+    let bar = output::progress(0, "{bar:32} {bytes}/{total_bytes} of the pack checked");
+    let report = examine(&examination, &mut |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    if arguments.json {
+        output::json(&report)?;
+    } else {
+        table(&report)?;
+    }
+    if report.would_run { Ok(()) } else { Err(CliError::Unfit) }
+}
+
+fn table(report: &Report) -> Result<(), CliError> {
+    let is_coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    for finding in &report.findings {
+        output::result(&line(finding, is_coloured))?;
+        if let Some(fix) = finding.fix.as_ref().filter(|_| finding.severity > Severity::Ok) {
+            output::result(&format!("{:8} {:NAME$} → {}", "", "", indented(fix)))?;
+        }
+    }
+    let verdict = if report.would_run {
+        "A kiosk would run."
+    } else {
+        "A kiosk would not run."
+    };
+    output::result(verdict)
+}
+
+fn line(finding: &Finding, is_coloured: bool) -> String {
+    let (word, colour) = match finding.severity {
+        Severity::Ok => ("ok", 32),
+        Severity::Note => ("note", 36),
+        Severity::Warning => ("warning", 33),
+        Severity::Fault => ("FAULT", 31),
+    };
+    let (begin, end) = if is_coloured {
+        (format!("\x1b[{colour}m"), "\x1b[0m")
+    } else {
+        (String::new(), "")
+    };
+    format!("{begin}{word:8}{end} {:NAME$} {}", finding.check, indented(&finding.says))
+}
+
+/// Further lines begin below the first.
+fn indented(text: &str) -> String {
+    text.replace('\n', &format!("\n{:width$}", "", width = 8 + 1 + NAME + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals() {
+        let finding = Finding::warning("storage", "one\ntwo");
+        assert_eq!(
+            line(&finding, false),
+            format!("warning  storage         one\n{}two", " ".repeat(25))
+        );
+        assert!(line(&finding, true).starts_with("\x1b[33mwarning \x1b[0m storage"));
+    }
+}

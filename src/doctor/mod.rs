@@ -1,0 +1,121 @@
+//! `inkstone doctor`: looks at a machine, its settings and its pack, and tells whether a kiosk would run on it and what to
+//! do where it would not. Owns the checks, their findings and the report; depends on everything but the command line.
+//!
+//! Everything of the system is read below a root folder, `/` on a board, so that trees of other boards can be looked at.
+//! Nothing is changed, and no panel is drawn on.
+//!
+//! # The report as JSON
+//!
+//! `inkstone doctor --json` prints one object, [`Report`]. `doctor` is the version of this form, 1: fields may be added
+//! under the same version, and none is renamed or removed. `findings` lists what was looked at, in the order of the table.
+//! Each has `check` (a name that stays), `severity` (`ok`, `note`, `warning`, `fault`), `says` and, where there is
+//! something to do, `fix`, both for people, and `figures`, whose names end with their units (`_mib`, `_milliseconds`). The
+//! checks are:
+//!
+//! | check | about | figures |
+//! |---|---|---|
+//! | `board` | name, chip | `model`, `chip`, `revision`, `is_raspberry_pi` |
+//! | `processor` | cores and what they know | `cores`, `core`, `features` |
+//! | `kernel` | the int8 kernel that draws | `kernel`, `available`, `forced` |
+//! | `system` | 32-bit programs on a 64-bit processor | `program_bits` |
+//! | `settings` | the settings file and all that it names | `file` |
+//! | `pack` | every file against its checksum | `name`, `version`, `sha256`, `bytes` |
+//! | `self-test` | a picture drawn and compared | `compared`, `picture_sha256`, `milliseconds`, `stages`, `usual_milliseconds` |
+//! | `memory` | whether pack and program fit | `total_mib`, `available_mib`, `private_mib`, `weights_mib` |
+//! | `swap` | where memory goes when it is short | `swap_mib`, `kinds` |
+//! | `storage` | where the pack lies | `device`, `kind`, `read_mib_per_second`, `from_storage` |
+//! | `gallery` | whether pictures can be kept | `folder`, `free_mib`, `file_system` |
+//! | `displays` | what there is to show on | `found` |
+//! | `display` | the one that the settings name | `kind` |
+//! | `status-display` | the second one, where the settings have one | `kind` |
+//! | `buttons` | lines of the header, keyboards, touch screens | `lines`, `chip`, `devices` |
+//! | `sensors` | temperature, power, motion | `celsius`, `power`, `motion_line` |
+//! | `permissions` | devices that this user may not open | `user`, `groups` |
+//! | `supply` | under-voltage and throttling | `flags` |
+//! | `clock` | whether the time is known | `has_rtc`, `synchronized` |
+//!
+//! `would_run` is true where no finding is a fault; the exit code says the same.
+
+mod access;
+mod finding;
+mod health;
+mod machine;
+mod memory;
+mod pack;
+mod processor;
+mod storage;
+
+#[cfg(feature = "kiosk")]
+mod buttons;
+#[cfg(feature = "kiosk")]
+mod displays;
+#[cfg(feature = "kiosk")]
+mod gallery;
+#[cfg(feature = "kiosk")]
+mod sensors;
+#[cfg(feature = "kiosk")]
+mod settings;
+
+pub use finding::{Finding, Report, Severity};
+
+use std::path::PathBuf;
+
+use machine::Machine;
+
+/// What is looked at.
+#[derive(Clone, Debug)]
+pub struct Examination {
+    /// The root folder of the system, `/` for this one.
+    pub root: PathBuf,
+    /// The folder of the pack that was asked for on the command line.
+    pub asked_pack: Option<PathBuf>,
+    /// The folder of the pack where neither that nor the settings name one.
+    pub usual_pack: PathBuf,
+    /// The settings; `/etc/inkstone/kiosk.toml` below the root where nothing is said and it is there.
+    pub config: Option<PathBuf>,
+}
+
+/// Looks at everything. `progress` receives the bytes of the pack that were checked and their number in all.
+pub fn examine(examination: &Examination, progress: &mut dyn FnMut(u64, u64)) -> Report {
+    let machine = Machine::new(&examination.root);
+    let mut findings = processor::examine(&machine);
+    #[cfg(feature = "kiosk")]
+    let (settings, about_settings) = settings::load(&machine, examination.config.as_deref());
+    #[cfg(feature = "kiosk")]
+    let (named, threads) = (settings.pack.clone(), settings.threads);
+    #[cfg(not(feature = "kiosk"))]
+    let (named, threads) = (None::<PathBuf>, 0);
+    let folder = examination
+        .asked_pack
+        .clone()
+        .or(named)
+        .unwrap_or_else(|| examination.usual_pack.clone());
+    // Before anything reads the pack into memory.
+    let storage = storage::examine(&machine, &folder);
+    let (opened, about_pack) = pack::check(&folder, progress);
+    let drawn = opened.as_ref().map(|opened| pack::draw(opened, threads));
+    let need = drawn.as_ref().map_or_else(memory::Need::default, |(_, need)| *need);
+    #[cfg(feature = "kiosk")]
+    findings.push(settings::check(&settings, about_settings, opened.as_deref()));
+    #[cfg(not(feature = "kiosk"))]
+    findings.push(without_kiosk());
+    findings.push(about_pack);
+    findings.extend(drawn.map(|(finding, _)| finding));
+    findings.extend(memory::examine(&machine, need));
+    findings.push(storage);
+    #[cfg(feature = "kiosk")]
+    {
+        findings.push(gallery::examine(&machine, &settings));
+        findings.extend(displays::examine(&machine, &settings));
+        findings.push(buttons::examine(&machine, &settings));
+        findings.push(sensors::examine(&machine, &settings));
+    }
+    findings.push(access::examine(&machine));
+    findings.extend(health::examine(&machine, &folder));
+    Report::new(examination.root.clone(), folder, findings)
+}
+
+#[cfg(not(feature = "kiosk"))]
+fn without_kiosk() -> Finding {
+    Finding::fault("settings", "this program draws pictures but was built without the kiosk").fix("build it with `--features kiosk`")
+}
