@@ -110,9 +110,9 @@ fn a_change_takes_few_frames_and_one_picture_needs_none() {
 #[test]
 fn examples_are_drawn_while_nothing_is_kept() {
     let mut evening = Evening::new(rules());
-    evening.tell(Input::Gallery(Vec::new()));
-    assert!(evening.order.is_none());
     evening.tell(Input::Pack(Some(skills())));
+    assert!(evening.order.is_none(), "nobody knows yet whether something is kept");
+    evening.tell(Input::Gallery(Vec::new()));
     let order = evening.order.take().unwrap();
     assert_eq!((order.purpose, order.pieces.len()), (Purpose::Example, 6));
     evening.draw_piece(&order, 0);
