@@ -30,7 +30,7 @@ pub use frame::{Frame, union};
 pub use mode_wish::{ModeWish, ModeWishError};
 pub use pixels::{Channel, PixelLayout, PixelWriter};
 pub use rotation::{Rotation, RotationError};
-pub use settings::{DisplayKind, DisplayKindError, DisplaySettings, Gpio};
+pub use settings::{DisplayKind, DisplayKindError, DisplaySettings, Gpio, TerminalPictures};
 
 use std::path::PathBuf;
 use std::time::Duration;
