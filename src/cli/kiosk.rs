@@ -32,8 +32,8 @@ pub struct Arguments {
     /// Settings; /etc/inkstone/kiosk.toml where nothing is said and it is there. SIGHUP reads them again.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to show: auto, kms[:CONNECTOR], framebuffer[:FILE], window[:WxH], terminal, png[:DIR], spi:MODEL, epaper:MODEL
-    /// or ssd1306.
+    /// Where to show: auto, kms[:CONNECTOR], framebuffer[:FILE], window[:WxH], terminal[:sixel|kitty|blocks], png[:DIR],
+    /// spi:MODEL, epaper:MODEL or ssd1306.
     #[arg(long, value_name = "KIND")]
     display: Option<DisplayKind>,
     /// Size in pixels, before rotation, such as 800x480.

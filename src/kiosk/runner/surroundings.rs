@@ -67,9 +67,8 @@ impl Runner {
         (self.parts.options)(&mut settings);
         let old = &self.parts.rules;
         let rules = rules::rules(&settings, old.seed, old.fade.is_zero())?;
-        let fixed = |settings: &Settings| (settings.display.clone(), settings.status.clone(), settings.buttons.clone());
-        if fixed(&settings) != fixed(&self.parts.settings) {
-            log::warn!("changed displays and buttons take effect when the kiosk is started again");
+        if needs_a_start(&settings, &self.parts.settings) {
+            log::warn!("other displays, buttons, fonts and gallery folders take effect when the kiosk is started again");
         }
         log::info!("{}: read again", file.display());
         self.parts.rules = rules.clone();
@@ -89,4 +88,10 @@ impl Runner {
         self.set_brightness();
         (self.hours_due, self.heat_due) = (Duration::ZERO, Duration::ZERO);
     }
+}
+
+/// Whether settings differ in what is opened once.
+fn needs_a_start(one: &Settings, other: &Settings) -> bool {
+    (&one.display, &one.status, &one.buttons, &one.font) != (&other.display, &other.status, &other.buttons, &other.font)
+        || one.gallery.folder != other.gallery.folder
 }

@@ -6,7 +6,7 @@
 //! keep their colours as long as a whole frame is shown, for terminals that repaint what is there when one changes. Finding
 //! the best palette of every rectangle would take longer than a frame may last.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use embedded_graphics::prelude::*;
@@ -123,7 +123,6 @@ impl Sixel {
     }
 
     fn picture(&self, frame: &Frame, area: &Rectangle, out: &mut Vec<u8>) {
-        let width = area.size.width as usize;
         let mut defined = [false; 256];
         let mut colours: [Colour; 256] = std::array::from_fn(cube);
         self.plain
@@ -131,20 +130,32 @@ impl Sixel {
             .for_each(|(colour, register)| colours[usize::from(*register)] = *colour);
         let rows: Vec<i32> = area.rows().collect();
         for band in rows.chunks(BAND) {
-            let registers: Vec<u8> = band.iter().flat_map(|y| self.registers(frame, *y, area)).collect();
-            let mut used = [false; 256];
-            registers.iter().for_each(|register| used[usize::from(*register)] = true);
-            for register in (0..256).filter(|register| used[*register]) {
+            for (register, bits) in self.band(frame, band, area) {
                 if !std::mem::replace(&mut defined[register], true) {
                     let [red, green, blue] = colours[register].map(percent);
                     let _ = write!(out, "#{register};2;{red};{green};{blue}");
                 }
                 let _ = write!(out, "#{register}");
-                sixels(&registers, width, register as u8, out);
+                sixels(&bits, out);
                 out.push(b'$');
             }
             out.push(b'-');
         }
+    }
+
+    /// The registers of up to six rows, and where each is: a bit for a row, a byte for a column.
+    fn band(&self, frame: &Frame, rows: &[i32], area: &Rectangle) -> BTreeMap<usize, Vec<u8>> {
+        let mut band: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+        for (bit, y) in rows.iter().enumerate() {
+            let row = self.registers(frame, *y, area);
+            let mut x = 0;
+            for run in row.chunk_by(|one, other| one == other) {
+                let bits = band.entry(run[0].into()).or_insert_with(|| vec![0; row.len()]);
+                bits[x..x + run.len()].iter_mut().for_each(|column| *column |= 1 << bit);
+                x += run.len();
+            }
+        }
+        band
     }
 
     /// The register of every pixel in a row.
@@ -182,22 +193,14 @@ fn percent(value: u8) -> u32 {
 }
 
 /// One register's part of a band: a character for six pixels one below the other, repeated ones counted.
-fn sixels(registers: &[u8], width: usize, register: u8, out: &mut Vec<u8>) {
-    let character = |x: usize| {
-        let column = registers.iter().skip(x).step_by(width).enumerate();
-        let bits = column.filter(|(_, other)| **other == register).map(|(row, _)| 1 << row);
-        b'?' + bits.sum::<u8>()
-    };
-    let characters: Vec<u8> = (0..width).map(character).collect();
-    let end = characters
-        .iter()
-        .rposition(|character| *character != b'?')
-        .map_or(0, |last| last + 1);
-    for run in characters[..end].chunk_by(|one, other| one == other) {
+fn sixels(bits: &[u8], out: &mut Vec<u8>) {
+    let end = bits.iter().rposition(|column| *column != 0).map_or(0, |last| last + 1);
+    for run in bits[..end].chunk_by(|one, other| one == other) {
+        let character = b'?' + run[0];
         if run.len() > 3 {
-            let _ = write!(out, "!{}{}", run.len(), char::from(run[0]));
+            let _ = write!(out, "!{}{}", run.len(), char::from(character));
         } else {
-            out.extend_from_slice(run);
+            out.extend(std::iter::repeat_n(character, run.len()));
         }
     }
 }
