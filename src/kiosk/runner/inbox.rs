@@ -1,7 +1,7 @@
 //! What other threads send, and how it comes in.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use crate::device::buttons::Timed;
@@ -72,10 +72,7 @@ impl Arrivals {
         if let Some(first) = self.waiting.pop_front() {
             return Some(first);
         }
-        match self.receiver.recv_timeout(time) {
-            Ok(incoming) => Some(incoming),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.receiver.recv_timeout(time).ok()
     }
 
     /// The first that is wanted, however long it takes.
