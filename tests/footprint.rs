@@ -147,6 +147,8 @@ fn with_kiosk(display: &str, folder: &Path, visit: impl FnOnce(&dyn Fn(&str)) + 
                     .unwrap();
                 std::thread::sleep(Duration::from_millis(700));
             };
+            // Nothing is drawn before the pack is read.
+            std::thread::sleep(Duration::from_secs(4));
             visit(&press);
             inbox.stop();
         });
