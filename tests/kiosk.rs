@@ -2,6 +2,7 @@
 
 #![cfg(feature = "kiosk")]
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -126,6 +127,86 @@ fn the_supervisor_ends_it_at_once() {
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     let (code, said) = end(child);
     assert_eq!(code, Some(0), "{said}");
+}
+
+/// Lines of standard error as they come.
+fn listen(child: &mut Child) -> std::sync::mpsc::Receiver<String> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(sender.send(line))));
+    receiver
+}
+
+/// Waits for something that comes to be.
+#[track_caller]
+fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE, "it never came: {what}");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+}
+
+/// The colour at the left edge of the latest frame.
+fn ground(folder: &Path) -> Option<[u8; 4]> {
+    let frames = pictures(&folder.join("frames"));
+    let frame = inkstone::picture::png::read(frames.last()?).ok()?;
+    frame.picture.pixel(1, 160)
+}
+
+#[test]
+#[cfg(unix)]
+fn settings_are_read_again_and_broken_ones_are_told() {
+    const INK: [u8; 4] = [22, 21, 24, 255];
+    const PAPER: [u8; 4] = [238, 232, 220, 255];
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("kiosk.toml");
+    let write = |text: &str| std::fs::write(&settings, text).unwrap();
+    write("[look]\ntheme = \"ink\"\n");
+    let mut child = kiosk(folder.path(), &["--pack", "nowhere", "--config", settings.to_str().unwrap()])
+        .spawn()
+        .unwrap();
+    let said = listen(&mut child);
+    let pid = child.id().to_string();
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    let said_of = |words: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        let mut all = String::new();
+        while let Ok(line) = said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            all += &line;
+            if line.contains(words) {
+                return all;
+            }
+        }
+        panic!("{words} was never said, but {all}");
+    };
+    wait("a dark frame", || ground(folder.path()) == Some(INK));
+
+    write("[look]\ntheme = \"paper\"\n");
+    signal("-HUP");
+    wait("a light frame", || ground(folder.path()) == Some(PAPER));
+    let shown = pictures(&folder.path().join("frames")).len();
+
+    for (broken, place) in [
+        ("[look]\ntheme = \"inc\"\n", "kiosk.toml:2:9"),
+        (
+            "[draw]\nsubjects = \"no-such-file.txt\"\n[look]\ntheme = \"ink\"\n",
+            "no-such-file.txt",
+        ),
+    ] {
+        write(broken);
+        signal("-HUP");
+        let said = said_of(place);
+        assert!(said.contains("stay as they were"), "{said}");
+    }
+    assert_eq!(pictures(&folder.path().join("frames")).len(), shown, "nothing else was shown");
+    assert_eq!(ground(folder.path()), Some(PAPER));
+
+    write("[look]\ntheme = \"ink\"\n[schedule]\nday_brightness = 0.5\n");
+    signal("-HUP");
+    wait("a dark frame again", || ground(folder.path()) == Some(INK));
+    signal("-TERM");
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

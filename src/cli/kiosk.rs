@@ -11,10 +11,11 @@ use super::locate::PackArgument;
 use crate::device::buttons::bindings::canonical;
 use crate::device::buttons::{Bindings, Button, Gestures, Pins, Script, Timed, Timing};
 use crate::device::display::{DisplayKind, DisplaySettings, ModeWish, Rotation, Screen, probe};
+use crate::kiosk::heap;
 use crate::kiosk::output::Output;
 use crate::kiosk::rules;
 use crate::kiosk::runner::{Inbox, Parts, Runner};
-use crate::kiosk::screens::{Edge, Look, Painter, Theme};
+use crate::kiosk::screens::Painter;
 use crate::kiosk::settings::{ButtonDriver, ButtonSettings, Settings};
 use crate::kiosk::text::Fonts;
 use crate::pack::Pack;
@@ -25,14 +26,14 @@ const SETTINGS: &str = "/etc/inkstone/kiosk.toml";
 const SCRIPT_SEED: u64 = 1;
 
 /// Arguments of `kiosk`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = KEYS)]
 pub struct Arguments {
     /// Settings; /etc/inkstone/kiosk.toml where nothing is said and it is there. SIGHUP reads them again.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to show: auto, kms[:CONNECTOR], framebuffer[:FILE], window[:WxH], terminal, png[:DIR], spi:MODEL, epaper:MODEL
-    /// or ssd1306.
+    /// Where to show: auto, kms[:CONNECTOR], framebuffer[:FILE], window[:WxH], terminal[:sixel|kitty|blocks], png[:DIR],
+    /// spi:MODEL, epaper:MODEL or ssd1306.
     #[arg(long, value_name = "KIND")]
     display: Option<DisplayKind>,
     /// Size in pixels, before rotation, such as 800x480.
@@ -70,6 +71,7 @@ fn rotation(text: &str) -> Result<Rotation, String> {
 
 /// Runs `kiosk`.
 pub fn run(arguments: &Arguments) -> Result<(), CliError> {
+    heap::share_one_arena();
     let (mut settings, file) = settings(arguments)?;
     apply(arguments, &mut settings);
     let folder = arguments.pack.folder();
@@ -91,6 +93,10 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     let parts = Parts {
         rules: rules::rules(&settings, seed, still).map_err(usage)?,
         file,
+        options: {
+            let arguments = arguments.clone();
+            Box::new(move |settings| apply(&arguments, settings))
+        },
         pack: folder,
         outputs,
         painter: Painter::new(fonts),
@@ -152,13 +158,7 @@ fn seed(settings: &Settings, scripted: bool) -> u64 {
 
 /// The display, and the small one beside it where there is one. A small one that does not work is left out.
 fn outputs(screen: Box<dyn Screen>, settings: &Settings) -> Vec<Output> {
-    let output = |screen: Box<dyn Screen>| {
-        let look = Look {
-            theme: Theme::of(screen.panel(), false),
-            edge: Edge::default(),
-        };
-        Output::new(screen, look)
-    };
+    let output = |screen: Box<dyn Screen>| Output::new(screen, &settings.look);
     let open = |status: &DisplaySettings| probe::open(status).inspect_err(|error| log::error!("{error}")).ok();
     let status = settings.status.as_ref().and_then(open);
     std::iter::once(screen).chain(status).map(output).collect()

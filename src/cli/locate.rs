@@ -10,7 +10,7 @@ use crate::pack::{MANIFEST, Pack, PackError};
 const SHIPPED: &str = "pictogram";
 
 /// The pack to use.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct PackArgument {
     /// Folder of the pack; the shipped one where nothing is said.
     #[arg(long, value_name = "DIR", env = "INKSTONE_PACK")]

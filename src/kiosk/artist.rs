@@ -9,6 +9,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::heap;
 use super::state::{Drawn, Order, Piece, Report, Skills, Stage};
 use crate::diffusion::{DiffusionError, Observer, Pipeline, Progress, PromptReader, Request};
 use crate::engine::{Engine, Residency};
@@ -165,7 +166,10 @@ impl Room {
                 None => inbox.recv_timeout(RETRY),
             };
             match task {
-                Ok(Task::Draw(order)) => self.draw(&order),
+                Ok(Task::Draw(order)) => {
+                    self.draw(&order);
+                    heap::give_back();
+                }
                 Ok(Task::Move(studio)) if studio != self.studio => {
                     self.studio = studio;
                     self.open();
@@ -184,6 +188,7 @@ impl Room {
             Ok(desk) => self.desk = Some(desk),
             Err(error) => log::error!("{error}"),
         }
+        heap::give_back();
         let skills = self.desk.as_ref().map(|desk| desk.skills(&self.studio));
         (self.tell)(News::Pack(skills));
     }

@@ -2,8 +2,10 @@
 //! Depends on everything but the command line; knows devices by their traits alone.
 
 pub mod artist;
+pub mod curator;
 pub mod filter;
 pub mod gallery;
+pub mod heap;
 pub mod heat;
 pub mod language;
 pub mod output;

@@ -6,6 +6,7 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
 use super::screens::{Look, Painter};
+use super::settings::LookSettings;
 use super::state::{Scene, View};
 use crate::device::buttons::Signal;
 use crate::device::display::{DisplayError, Frame, Screen};
@@ -18,18 +19,21 @@ pub struct Output {
     screen: Box<dyn Screen>,
     /// How it is to look.
     pub look: Look,
+    /// What is shown, and where the next view is painted.
     frame: Frame,
+    next: Frame,
     shown: Option<View>,
     gone: Option<Duration>,
 }
 
 impl Output {
     /// A display on which nothing was shown yet.
-    pub fn new(screen: Box<dyn Screen>, look: Look) -> Output {
+    pub fn new(screen: Box<dyn Screen>, look: &LookSettings) -> Output {
         Output {
-            frame: Frame::new(screen.panel().size),
+            look: Look::of(screen.panel(), look),
+            frame: Frame::new(Size::zero()),
+            next: Frame::new(Size::zero()),
             screen,
-            look,
             shown: None,
             gone: None,
         }
@@ -65,27 +69,41 @@ impl Output {
         if self.shown.as_ref() == Some(&view) && self.frame.size() == size {
             return;
         }
-        let mut frame = Frame::new(size);
-        painter.paint(&view, &self.look, &mut frame);
-        let whole = self.shown.is_none() || self.frame.size() != size;
-        let damage = if whole {
-            frame.bounding_box()
-        } else {
-            frame.difference(&self.frame)
-        };
+        let damage = self.paint(painter, &view, size);
         if damage.is_zero_sized() {
             self.shown = Some(view);
             return;
         }
-        match self.screen.present(&frame, damage) {
-            Ok(()) => (self.frame, self.shown, self.gone) = (frame, Some(view), None),
+        match self.screen.present(&self.frame, damage) {
+            Ok(()) => (self.shown, self.gone) = (Some(view), None),
             Err(error) => self.failed(&error, now),
         }
     }
 
-    /// Everything is presented anew at the next [`Output::show`].
-    pub fn forget(&mut self) {
-        self.shown = None;
+    /// Paints a view into the frame; answers what is now other than what is shown.
+    fn paint(&mut self, painter: &mut Painter, view: &View, size: Size) -> Rectangle {
+        let before = self.shown.as_ref().filter(|_| self.frame.size() == size);
+        if let Some(area) = before.and_then(|before| painter.repaint(before, view, &self.look, &mut self.frame)) {
+            return area;
+        }
+        if self.next.size() != size {
+            self.next = Frame::new(size);
+        }
+        painter.paint(view, &self.look, &mut self.next);
+        let damage = match before {
+            Some(_) => self.next.difference(&self.frame),
+            None => self.next.bounding_box(),
+        };
+        std::mem::swap(&mut self.frame, &mut self.next);
+        damage
+    }
+
+    /// Takes on another look.
+    pub fn restyle(&mut self, settings: &LookSettings) {
+        let look = Look::of(self.screen.panel(), settings);
+        if look != self.look {
+            (self.look, self.shown) = (look, None);
+        }
     }
 
     /// Switches the panel off until something is shown.

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
 use super::{Colours, DisplayError, Frame, Panel, Screen};
-use crate::picture::{Picture, png};
+use crate::picture::png;
+use ::png as codec;
 
 /// The size of frames where none is asked for.
 pub const SIZE: Size = Size::new(800, 480);
@@ -19,7 +21,8 @@ pub const SIZE: Size = Size::new(800, 480);
 pub struct Folder {
     path: PathBuf,
     panel: Panel,
-    shown: Option<Frame>,
+    /// Hash of the frame written last.
+    shown: Option<u64>,
     number: u32,
     /// The most files that are kept of those written.
     most: usize,
@@ -57,11 +60,8 @@ impl Folder {
     fn write(&mut self, frame: &Frame) -> Result<(), DisplayError> {
         let path = self.path.join(format!("frame-{:04}.png", self.number + 1));
         let failed = |error: &dyn std::fmt::Display| DisplayError::failed(path.display().to_string(), error);
-        let pixels = frame.bytes().as_chunks::<3>().0.iter();
-        let pixels = pixels.flat_map(|&[red, green, blue]| [red, green, blue, 255]).collect();
-        let size = frame.size();
-        let picture = Picture::new(size.width, size.height, pixels).map_err(|error| failed(&error))?;
-        png::write(&picture, &path, None, true).map_err(|error| failed(&error))?;
+        let encoded = encode(frame).map_err(|error| failed(&error))?;
+        png::write_encoded(&encoded, &path, true).map_err(|error| failed(&error))?;
         self.number += 1;
         self.written.push_back(path);
         while self.written.len() > self.most {
@@ -71,6 +71,18 @@ impl Folder {
         }
         Ok(())
     }
+}
+
+/// A frame as a PNG without transparency.
+fn encode(frame: &Frame) -> Result<Vec<u8>, codec::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = codec::Encoder::new(&mut bytes, frame.size().width, frame.size().height);
+    encoder.set_color(codec::ColorType::Rgb);
+    encoder.set_depth(codec::BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(frame.bytes())?;
+    writer.finish()?;
+    Ok(bytes)
 }
 
 /// The number in `frame-0001.png`.
@@ -84,13 +96,12 @@ impl Screen for Folder {
     }
 
     fn present(&mut self, frame: &Frame, _: Rectangle) -> Result<(), DisplayError> {
-        if self.shown.as_ref() == Some(frame) {
-            return Ok(());
-        }
-        self.write(frame)?;
-        match &mut self.shown {
-            Some(shown) => shown.clone_from(frame),
-            None => self.shown = Some(frame.clone()),
+        let mut hasher = DefaultHasher::new();
+        (frame.size(), frame.bytes()).hash(&mut hasher);
+        let hash = hasher.finish();
+        if self.shown != Some(hash) {
+            self.write(frame)?;
+            self.shown = Some(hash);
         }
         Ok(())
     }

@@ -70,6 +70,27 @@ impl Frame {
         }
     }
 
+    /// Mixes two RGBA pictures of one size, straight alpha, rows of `width` pixels, each over `ground`, with `there` of 255
+    /// of the second, and puts that into the frame with its top left corner at a point. What was there does not show.
+    pub fn cross_fade(&mut self, [one, other]: [&[u8]; 2], width: u32, at: Point, there: u8, ground: Rgb888) {
+        if width == 0 {
+            return;
+        }
+        let ground = ground.to_be_bytes();
+        let rows = |pixels: &'_ [u8]| pixels.len() / 4 / width as usize;
+        let size = Size::new(width, rows(one).min(rows(other)) as u32);
+        let visible = Rectangle::new(at, size).intersection(&self.bounding_box());
+        for y in visible.rows() {
+            let row = (y - at.y) as usize * width as usize + (visible.top_left.x - at.x) as usize;
+            let pairs = one.as_chunks::<4>().0[row..].iter().zip(&other.as_chunks::<4>().0[row..]);
+            let span = self.span(y, &visible);
+            for (under, (one, other)) in self.bytes[span].as_chunks_mut::<PIXEL>().0.iter_mut().zip(pairs) {
+                let over = |pixel: &[u8; 4], channel: usize| mix(ground[channel], pixel[channel], pixel[3]);
+                *under = std::array::from_fn(|channel| mix(over(one, channel), over(other, channel), there));
+            }
+        }
+    }
+
     /// The smallest rectangle that holds every pixel in which this frame differs from another of the same size; all of
     /// it where the sizes differ.
     pub fn difference(&self, other: &Frame) -> Rectangle {
@@ -81,11 +102,17 @@ impl Frame {
         let mut found: Option<[usize; 4]> = None;
         for (y, (a, b)) in rows().filter(|(_, (a, b))| a != b) {
             let differs = |index: &usize| a[*index] != b[*index];
-            let (Some(first), Some(last)) = ((0..line).find(differs), (0..line).rev().find(differs)) else {
-                continue;
+            let [left, top, right, _] = found.unwrap_or([self.size.width as usize, y, 0, y]);
+            // Only what may make the rectangle wider is looked at byte by byte.
+            let (inner, outer) = (left * PIXEL, (right * PIXEL).min(line));
+            let first = if a[..inner] == b[..inner] { None } else { (0..inner).find(differs) };
+            let last = if a[outer..] == b[outer..] {
+                None
+            } else {
+                (outer..line).rev().find(differs)
             };
-            let [left, top, right, _] = found.unwrap_or([first / PIXEL, y, last / PIXEL, y]);
-            found = Some([left.min(first / PIXEL), top, right.max(last / PIXEL), y]);
+            let (left, right) = (first.map_or(left, |at| at / PIXEL), last.map_or(right, |at| at / PIXEL));
+            found = Some([left, top, right, y]);
         }
         found.map_or(Rectangle::zero(), |[left, top, right, bottom]| {
             Rectangle::with_corners(Point::new(left as i32, top as i32), Point::new(right as i32, bottom as i32))
@@ -139,9 +166,15 @@ impl DrawTarget for Frame {
 
     fn fill_solid(&mut self, area: &Rectangle, colour: Rgb888) -> Result<(), Infallible> {
         let area = area.intersection(&self.bounding_box());
-        for y in area.rows() {
-            let span = self.span(y, &area);
-            self.bytes[span].as_chunks_mut::<PIXEL>().0.fill(colour.to_be_bytes());
+        if area.is_zero_sized() {
+            return Ok(());
+        }
+        // One row pixel by pixel, the others as copies of it.
+        let first = self.span(area.top_left.y, &area);
+        self.bytes[first.clone()].as_chunks_mut::<PIXEL>().0.fill(colour.to_be_bytes());
+        for y in area.rows().skip(1) {
+            let to = self.span(y, &area).start;
+            self.bytes.copy_within(first.clone(), to);
         }
         Ok(())
     }
@@ -178,6 +211,32 @@ mod tests {
         frame.blend(&picture, 2, Point::new(2, -1));
         assert_eq!(frame.colour(Point::new(2, 0)), Some(Rgb888::new(9, 9, 9)));
         frame.blend(&picture, 2, Point::new(50, 50));
+    }
+
+    #[test]
+    fn a_change_is_one_picture_at_its_beginning_and_the_other_at_its_end() {
+        let ground = Rgb888::new(200, 100, 50);
+        let one: Vec<u8> = (0..24).map(|at| (at * 37 % 256) as u8).collect();
+        let other: Vec<u8> = (0..24).map(|at| (at * 91 % 256) as u8).collect();
+        let alone = |picture: &[u8], at| {
+            let mut frame = Frame::new(Size::new(4, 3));
+            frame.fill_solid(&Rectangle::new(at, Size::new(3, 2)), ground).unwrap();
+            frame.blend(picture, 3, at);
+            frame
+        };
+        for at in [Point::new(1, 1), Point::new(-1, 0), Point::new(2, 2), Point::new(9, 9)] {
+            let step = |there| {
+                let mut frame = Frame::new(Size::new(4, 3));
+                frame.cross_fade([&one, &other], 3, at, there, ground);
+                frame
+            };
+            assert_eq!(step(0), alone(&one, at));
+            assert_eq!(step(255), alone(&other, at));
+            let (first, last, middle) = (step(0), step(255), step(128));
+            for ((first, last), middle) in first.bytes().iter().zip(last.bytes()).zip(middle.bytes()) {
+                assert!(middle.abs_diff(first.midpoint(*last)) <= 1);
+            }
+        }
     }
 
     #[test]

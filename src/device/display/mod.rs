@@ -25,12 +25,14 @@ pub mod status;
 pub mod terminal;
 #[cfg(all(target_os = "linux", feature = "window"))]
 pub mod window;
+#[cfg(all(target_os = "linux", any(feature = "e-paper", feature = "spi-tft")))]
+mod wires;
 
 pub use frame::{Frame, union};
 pub use mode_wish::{ModeWish, ModeWishError};
 pub use pixels::{Channel, PixelLayout, PixelWriter};
 pub use rotation::{Rotation, RotationError};
-pub use settings::{DisplayKind, DisplayKindError, DisplaySettings, Gpio};
+pub use settings::{DisplayKind, DisplayKindError, DisplaySettings, Gpio, TerminalPictures};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -72,6 +74,18 @@ impl Panel {
     /// Whether a refresh takes so long that nothing can move.
     pub fn is_slow(&self) -> bool {
         self.refresh >= Duration::from_millis(500)
+    }
+
+    /// Refuses frames of another size than the panel's.
+    #[cfg(all(target_os = "linux", any(feature = "e-paper", feature = "status-display")))]
+    fn check_size(&self, frame: &Frame) -> Result<(), DisplayError> {
+        use embedded_graphics::prelude::OriginDimensions;
+        let (given, own) = (frame.size(), self.size);
+        if given == own {
+            return Ok(());
+        }
+        let problem = format!("a frame of {given} pixels was given to a panel of {own}");
+        Err(DisplayError::failed(&self.name, problem))
     }
 }
 

@@ -26,7 +26,7 @@ pub fn open(settings: &DisplaySettings) -> Opened {
         DisplayKind::Kms(connector) => kms(settings, connector.clone()),
         DisplayKind::Framebuffer(path) => framebuffer(settings, path.as_deref()),
         DisplayKind::Window(size) => window(settings, *size),
-        DisplayKind::Terminal => terminal(),
+        DisplayKind::Terminal(pictures) => terminal(*pictures),
         DisplayKind::Png(folder) => folder_of_pictures(settings, folder.as_deref(), FRAMES),
         DisplayKind::Spi(panel) => spi(settings, panel),
         DisplayKind::EPaper(model) => epaper(settings, model),
@@ -46,7 +46,7 @@ fn automatic(settings: &DisplaySettings) -> Opened {
         attempts.push(("window", Box::new(|| window(settings, None))));
     }
     if has_terminal() {
-        attempts.push(("terminal", Box::new(terminal)));
+        attempts.push(("terminal", Box::new(|| terminal(super::TerminalPictures::Auto))));
     }
     first(attempts, || folder_of_pictures(settings, None, LAST_RESORT_FRAMES))
 }
@@ -122,12 +122,12 @@ fn window(_: &DisplaySettings, _: Option<super::ModeWish>) -> Opened {
 }
 
 #[cfg(unix)]
-fn terminal() -> Opened {
-    Ok(Box::new(super::terminal::Terminal::open()?))
+fn terminal(pictures: super::TerminalPictures) -> Opened {
+    Ok(Box::new(super::terminal::Terminal::open(pictures)?))
 }
 
 #[cfg(not(unix))]
-fn terminal() -> Opened {
+fn terminal(_: super::TerminalPictures) -> Opened {
     not_built("terminal", "kiosk")
 }
 

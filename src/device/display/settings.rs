@@ -13,12 +13,15 @@ use super::{ModeWish, Rotation};
 const SPI_PANELS: [&str; 3] = ["st7789", "ili9341", "gc9a01"];
 
 /// Every kind as it is written, for suggestions and help.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 15] = [
     "auto",
     "kms",
     "framebuffer",
     "window",
     "terminal",
+    "terminal:sixel",
+    "terminal:kitty",
+    "terminal:blocks",
     "png",
     "spi:st7789",
     "spi:ili9341",
@@ -41,8 +44,8 @@ pub enum DisplayKind {
     Framebuffer(Option<PathBuf>),
     /// A window on a desktop: `window`, or `window:480x800`.
     Window(Option<ModeWish>),
-    /// The terminal that the program was started in.
-    Terminal,
+    /// The terminal that the program was started in: `terminal` finds out what it can show, `terminal:sixel` and so on say.
+    Terminal(TerminalPictures),
     /// A folder of PNG files: `png` (the folder `frames`), or `png:FOLDER`.
     Png(Option<PathBuf>),
     /// A small colour panel on SPI: `spi:st7789`, `spi:ili9341`, `spi:gc9a01`.
@@ -51,6 +54,20 @@ pub enum DisplayKind {
     EPaper(String),
     /// An SSD1306 on I²C.
     Ssd1306,
+}
+
+/// How a terminal shows pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TerminalPictures {
+    /// The best that the environment or the terminal itself tells of.
+    #[default]
+    Auto,
+    /// Sixel graphics.
+    Sixel,
+    /// Kitty's protocol.
+    Kitty,
+    /// Half blocks, two pixels in each character.
+    Blocks,
 }
 
 /// Text that names no kind of display.
@@ -86,9 +103,16 @@ impl FromStr for DisplayKind {
         match (kind, detail) {
             (_, Some("")) => Err(wrong("nothing follows the colon".into())),
             ("auto", None) => Ok(DisplayKind::Auto),
-            ("terminal", None) => Ok(DisplayKind::Terminal),
+            ("terminal", None) => Ok(DisplayKind::Terminal(TerminalPictures::Auto)),
+            ("terminal", Some("sixel")) => Ok(DisplayKind::Terminal(TerminalPictures::Sixel)),
+            ("terminal", Some("kitty")) => Ok(DisplayKind::Terminal(TerminalPictures::Kitty)),
+            ("terminal", Some("blocks")) => Ok(DisplayKind::Terminal(TerminalPictures::Blocks)),
+            ("terminal", Some(_)) => Err(wrong(format!(
+                "there are sixel, kitty and blocks; did you mean '{}'?",
+                nearest(text)
+            ))),
             ("ssd1306", None) => Ok(DisplayKind::Ssd1306),
-            ("auto" | "terminal" | "ssd1306", Some(_)) => Err(wrong(format!("'{kind}' takes nothing after a colon"))),
+            ("auto" | "ssd1306", Some(_)) => Err(wrong(format!("'{kind}' takes nothing after a colon"))),
             ("kms", connector) => Ok(DisplayKind::Kms(connector.map(str::to_owned))),
             ("framebuffer", path) => Ok(DisplayKind::Framebuffer(path.map(PathBuf::from))),
             ("png", folder) => Ok(DisplayKind::Png(folder.map(PathBuf::from))),
@@ -117,7 +141,10 @@ impl fmt::Display for DisplayKind {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let (kind, detail) = match self {
             DisplayKind::Auto => ("auto", None),
-            DisplayKind::Terminal => ("terminal", None),
+            DisplayKind::Terminal(TerminalPictures::Auto) => ("terminal", None),
+            DisplayKind::Terminal(TerminalPictures::Sixel) => ("terminal", Some("sixel".into())),
+            DisplayKind::Terminal(TerminalPictures::Kitty) => ("terminal", Some("kitty".into())),
+            DisplayKind::Terminal(TerminalPictures::Blocks) => ("terminal", Some("blocks".into())),
             DisplayKind::Ssd1306 => ("ssd1306", None),
             DisplayKind::Kms(connector) => ("kms", connector.clone()),
             DisplayKind::Framebuffer(path) => ("framebuffer", path.as_ref().map(|path| path.display().to_string())),
@@ -263,6 +290,9 @@ mod tests {
             "window",
             "window:480x800",
             "terminal",
+            "terminal:sixel",
+            "terminal:kitty",
+            "terminal:blocks",
             "png",
             "png:some/folder:1",
             "spi:st7789",
@@ -292,7 +322,8 @@ mod tests {
             ("epaper", "as in 'epaper:inky'"),
             ("window:wide", "'wide' is no display mode"),
             ("kms:", "nothing follows the colon"),
-            ("terminal:xterm", "takes nothing after a colon"),
+            ("ssd1306:0", "takes nothing after a colon"),
+            ("terminal:sixels", "did you mean 'terminal:sixel'?"),
         ] {
             assert!(message(text).contains(expected), "{text}: {}", message(text));
         }

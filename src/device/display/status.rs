@@ -125,12 +125,7 @@ impl<Bus: I2c> Screen for StatusDisplay<Bus> {
     }
 
     fn present(&mut self, frame: &Frame, _damage: Rectangle) -> Result<(), DisplayError> {
-        if frame.size() != self.panel.size {
-            return Err(DisplayError::Failed {
-                display: self.panel.name.clone(),
-                problem: format!("a frame of {} pixels was given to a panel of {}", frame.size(), self.panel.size),
-            });
-        }
+        self.panel.check_size(frame)?;
         let lit = dither::lit(frame.size().width, frame.bytes(), self.shades == Shades::Pattern);
         self.attempt(|display| display.show(lit))
     }

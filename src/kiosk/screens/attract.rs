@@ -19,10 +19,17 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: Option<&Shown>, coming:
     };
     match coming {
         None => canvas.picture(&layout.card, shown, 255),
-        Some((coming, there)) => canvas.change(&layout.card, shown, coming, *there),
+        Some((coming, there)) => {
+            canvas.change(&layout.card, shown, coming, *there);
+        }
     }
-    let titled = coming.filter(|(_, there)| *there > 127).map_or(shown, |(coming, _)| coming);
+    let titled = coming.filter(|(_, there)| is_over_half(*there)).map_or(shown, |(coming, _)| coming);
     label(canvas, layout, titled, false);
+}
+
+/// Whether so much of a picture is there, of 255, that the label is its own.
+pub fn is_over_half(there: u8) -> bool {
+    there > 127
 }
 
 fn nothing(canvas: &mut Canvas, layout: &Layout) {

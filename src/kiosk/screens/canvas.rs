@@ -15,6 +15,8 @@ use crate::picture::{Picture, Resampling, scale};
 
 /// Scaled pictures that are kept: four of a grid and two of a change.
 const KEPT: usize = 6;
+/// Bytes of scaled pictures above which no more than the two of a change are kept.
+const KEPT_BYTES: usize = 3 << 19;
 
 /// Pictures at the sizes they are shown at, the latest last.
 #[derive(Default)]
@@ -36,11 +38,15 @@ impl Scaled {
         }
         let resampling = if shown.sprite { Resampling::Pixels } else { Resampling::Smooth };
         let scaled = Arc::new(scale::scale(&shown.picture, side, resampling).ok()?);
-        if self.pictures.len() >= KEPT {
+        self.pictures.push((shown.picture.clone(), side, shown.sprite, scaled.clone()));
+        while self.pictures.len() > KEPT || self.pictures.len() > 2 && self.bytes() > KEPT_BYTES {
             self.pictures.remove(0);
         }
-        self.pictures.push((shown.picture.clone(), side, shown.sprite, scaled.clone()));
         Some(scaled)
+    }
+
+    fn bytes(&self) -> usize {
+        self.pictures.iter().map(|(_, _, _, scaled)| scaled.pixels().len()).sum()
     }
 }
 
@@ -197,26 +203,30 @@ impl Canvas<'_> {
         }
     }
 
-    /// One picture on its way to another, of which `there` of 255 is there: what is in both stays.
-    pub fn change(&mut self, area: &Rectangle, one: &Shown, other: &Shown, there: u8) {
+    /// One picture on its way to another on an empty card, or over a step before: `there` of 255 of the other is there, and
+    /// what is in both stays. Answers what was drawn.
+    pub fn change(&mut self, area: &Rectangle, one: &Shown, other: &Shown, there: u8) -> Rectangle {
+        let card = self.theme.card;
+        let room = room(area);
         let pictures = self.placed(area, one).zip(self.placed(area, other));
         let Some(((one_scaled, at), (other_scaled, other_at))) = pictures else {
-            return;
+            return Rectangle::zero();
         };
-        let same = at == other_at && one_scaled.pixels().len() == other_scaled.pixels().len();
-        if !same {
-            self.picture(area, one, 255 - there);
-            self.picture(area, other, there);
-            return;
+        let (width, size) = (one_scaled.width(), Size::new(one_scaled.width(), one_scaled.height()));
+        if at == other_at && size == Size::new(other_scaled.width(), other_scaled.height()) {
+            self.frame
+                .cross_fade([one_scaled.pixels(), other_scaled.pixels()], width, at, there, card);
+            return Rectangle::new(at, size);
         }
-        let pairs = one_scaled.pixels().chunks_exact(4).zip(other_scaled.pixels().chunks_exact(4));
-        let pixels: Vec<u8> = pairs.flat_map(|(one, other)| between(one, other, there)).collect();
-        self.frame.blend(&pixels, one_scaled.width(), at);
+        self.fill(&room, card);
+        self.picture(area, one, 255 - there);
+        self.picture(area, other, there);
+        room
     }
 
     /// A picture at the size of a card less its margin, and where it goes.
     fn placed(&mut self, area: &Rectangle, shown: &Shown) -> Option<(Arc<Picture>, Point)> {
-        let room = square(&inset(area, (area.size.width as i32 / 16).max(2)));
+        let room = room(area);
         // Sprites are enlarged by whole pixels, so that all of them have the same size.
         let own = shown.picture.width().max(shown.picture.height());
         let side = if shown.sprite && room.size.width >= own {
@@ -230,16 +240,12 @@ impl Canvas<'_> {
     }
 }
 
+/// Where on a card pictures are.
+fn room(card: &Rectangle) -> Rectangle {
+    square(&inset(card, (card.size.width as i32 / 16).max(2)))
+}
+
 /// `value` × `strength` / 255.
 fn weaken(value: u8, strength: u8) -> u8 {
     (u16::from(value) * u16::from(strength) / 255) as u8
-}
-
-/// The mean of two straight RGBA pixels by their alphas and `there`.
-fn between(one: &[u8], other: &[u8], there: u8) -> [u8; 4] {
-    let weights = [u32::from(one[3]) * u32::from(255 - there), u32::from(other[3]) * u32::from(there)];
-    let sum = weights[0] + weights[1];
-    let channel = |index: usize| (u32::from(one[index]) * weights[0] + u32::from(other[index]) * weights[1]).checked_div(sum);
-    let colour = |index: usize| channel(index).unwrap_or(0) as u8;
-    [colour(0), colour(1), colour(2), (sum / 255) as u8]
 }

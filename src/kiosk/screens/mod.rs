@@ -23,10 +23,11 @@ pub use layout::Edge;
 use layout::{Class, Layout, end};
 pub use theme::Theme;
 
-use super::state::{Scene, View};
+use super::settings::LookSettings;
+use super::state::{Scene, Shown, View};
 use super::text::{Align, Fonts};
 use crate::device::buttons::Button;
-use crate::device::display::Frame;
+use crate::device::display::{Frame, Panel};
 use canvas::{Canvas, Scaled};
 
 /// How a panel is to look.
@@ -36,6 +37,16 @@ pub struct Look {
     pub theme: Theme,
     /// Where its buttons are.
     pub edge: Edge,
+}
+
+impl Look {
+    /// The look of a panel, as far as it can be what the owner wants.
+    pub fn of(panel: &Panel, settings: &LookSettings) -> Look {
+        Look {
+            theme: Theme::of(panel, settings.theme),
+            edge: settings.legend,
+        }
+    }
 }
 
 /// Draws views. Holds fonts, drawn letters and scaled pictures.
@@ -72,6 +83,35 @@ impl Painter {
                 notice(&mut canvas, &layout, view);
             }
         }
+    }
+
+    /// Draws the next step of a change from one picture to another into the frame that shows the step before, where nothing
+    /// else differs. Answers what was drawn anew; nothing where the view has to be painted as a whole.
+    pub fn repaint(&mut self, before: &View, view: &View, look: &Look, frame: &mut Frame) -> Option<Rectangle> {
+        let ((one, other, there), (one_before, other_before, there_before)) = (change(view)?, change(before)?);
+        let layout = layout_of(view, frame.size(), look.edge);
+        let is_same = (one, other) == (one_before, other_before)
+            && attract::is_over_half(there) == attract::is_over_half(there_before)
+            && layout.class != Class::Tiny;
+        let mut canvas = Canvas {
+            frame,
+            fonts: &mut self.fonts,
+            scaled: &mut self.scaled,
+            theme: &look.theme,
+        };
+        is_same.then(|| canvas.change(&layout.card, one, other, there))
+    }
+}
+
+/// The two pictures of a change, and how much of the second is there. Nothing where there is more to be seen than these
+/// and their label.
+fn change(view: &View) -> Option<(&Shown, &Shown, u8)> {
+    match &view.scene {
+        Scene::Attract {
+            shown: Some(shown),
+            coming: Some((coming, there)),
+        } if view.notice.is_none() => Some((shown, coming, *there)),
+        _ => None,
     }
 }
 

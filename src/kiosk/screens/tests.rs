@@ -13,7 +13,7 @@ use crate::picture::{Picture, png};
 
 const SIZES: [(u32, u32); 6] = [(128, 64), (240, 240), (480, 800), (800, 480), (1920, 1080), (600, 448)];
 /// Frames that are also stored as pictures.
-const STORED: [&str; 8] = [
+const STORED: [&str; 9] = [
     "attract-800x480",
     "choose-800x480",
     "drawing-800x480",
@@ -22,6 +22,7 @@ const STORED: [&str; 8] = [
     "choose-zh-240x240",
     "picture-print-600x448",
     "drawing-mono-128x64",
+    "choose-paper-left-800x480",
 ];
 
 fn folder() -> PathBuf {
@@ -259,24 +260,29 @@ fn frames_are_the_stored_ones() {
     let stored: BTreeMap<String, String> = toml::from_str(&std::fs::read_to_string(&file).unwrap_or_default()).unwrap();
     let mut found = BTreeMap::new();
     let mut painter = Painter::new(Fonts::own());
+    let mut store = |key: String, picture: &Picture| {
+        if let Some(folder) = &all {
+            png::write(picture, &folder.join(format!("{key}.png")), None, true).unwrap();
+        }
+        if write && STORED.contains(&key.as_str()) {
+            png::write(picture, &folder().join(format!("{key}.png")), None, true).unwrap();
+        }
+        found.insert(key, picture.sha256()[..16].to_owned());
+    };
     for (name, view) in views() {
         for size in SIZES {
             for (theme_name, theme) in themes() {
                 let usual = if size == (128, 64) { "-mono" } else { "" };
                 let other = theme_name == usual || matches!((theme_name, size), ("-print" | "-bw", (600, 448)) | ("-paper", (800, 480)));
-                if !other {
-                    continue;
+                if other {
+                    let picture = paint(&mut painter, &view, &theme, Edge::Bottom, size);
+                    store(format!("{name}{theme_name}-{}x{}", size.0, size.1), &picture);
                 }
-                let picture = paint(&mut painter, &view, &theme, Edge::Bottom, size);
-                let key = format!("{name}{theme_name}-{}x{}", size.0, size.1);
-                if let Some(folder) = &all {
-                    png::write(&picture, &folder.join(format!("{key}.png")), None, true).unwrap();
-                }
-                if write && STORED.contains(&key.as_str()) {
-                    png::write(&picture, &folder().join(format!("{key}.png")), None, true).unwrap();
-                }
-                found.insert(key, picture.sha256()[..16].to_owned());
             }
+        }
+        for (edge, beside) in [(Edge::Left, "left"), (Edge::Right, "right")] {
+            let picture = paint(&mut painter, &view, &Theme::paper(), edge, (800, 480));
+            store(format!("{name}-paper-{beside}-800x480"), &picture);
         }
     }
     if write {
@@ -291,6 +297,61 @@ fn frames_are_the_stored_ones() {
         let picture = png::read(&folder().join(format!("{name}.png"))).unwrap().picture;
         assert_eq!(picture.sha256()[..16], found[name], "{name}.png is another");
     }
+}
+
+#[test]
+fn a_change_that_goes_on_is_as_if_it_were_painted_as_a_whole() {
+    let mut painter = Painter::new(Fonts::own());
+    let (apple, robot, sprite) = (
+        shown("red-apple-3d.png", "apple", "soft 3D"),
+        shown("robot-one.png", "robot", "classic"),
+        shown("guitar-pixel.png", "guitar", "pixels"),
+    );
+    let step = |one: &Shown, other: &Shown, there, notice| {
+        let scene = Scene::Attract {
+            shown: Some(one.clone()),
+            coming: Some((other.clone(), there)),
+        };
+        view(scene, [""; 4], notice)
+    };
+    for (one, other, theme, size) in [
+        (&apple, &robot, Theme::ink(), (800, 480)),
+        (&robot, &sprite, Theme::paper(), (800, 480)),
+        (&sprite, &apple, Theme::ink(), (240, 240)),
+    ] {
+        let look = Look { theme, edge: Edge::Bottom };
+        let whole = |painter: &mut Painter, view: &View| {
+            let mut frame = Frame::new(Size::new(size.0, size.1));
+            painter.paint(view, &look, &mut frame);
+            frame
+        };
+        let mut before = step(one, other, 3, None);
+        let mut frame = whole(&mut painter, &before);
+        for there in [10, 90, 127] {
+            let view = step(one, other, there, None);
+            let area = painter.repaint(&before, &view, &look, &mut frame).unwrap();
+            let painted = whole(&mut painter, &view);
+            assert_eq!(frame, painted, "{size:?} {there}");
+            let changed = painted.difference(&whole(&mut painter, &before));
+            assert_eq!(changed.intersection(&area), changed);
+            assert!(area.size.width < size.0);
+            before = view;
+        }
+        for other_view in [
+            step(one, other, 128, None),
+            step(other, one, 127, None),
+            step(one, other, 120, Some("hot")),
+        ] {
+            assert_eq!(painter.repaint(&before, &other_view, &look, &mut frame), None);
+        }
+    }
+    let tiny = Look {
+        theme: Theme::white_on_black(),
+        edge: Edge::Bottom,
+    };
+    let mut frame = Frame::new(Size::new(128, 64));
+    let (before, after) = (step(&apple, &robot, 10, None), step(&apple, &robot, 20, None));
+    assert_eq!(painter.repaint(&before, &after, &tiny, &mut frame), None);
 }
 
 #[test]

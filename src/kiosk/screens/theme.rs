@@ -4,6 +4,7 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 
 use crate::device::display::{Colours, Panel};
+use crate::kiosk::settings::ThemeName;
 
 /// The colours of a screen.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,16 +98,19 @@ impl Theme {
         }
     }
 
-    /// The theme that suits a panel; `light` asks for paper where there is a choice.
-    pub fn of(panel: &Panel, light: bool) -> Theme {
+    /// The theme that suits a panel: the one of a name where there is a choice.
+    pub fn of(panel: &Panel, name: ThemeName) -> Theme {
         match &panel.colours {
             Colours::Mono if panel.is_slow() => Theme::black_on_white(),
             Colours::Mono => Theme::white_on_black(),
             Colours::Palette(inks) if inks.len() <= 2 => Theme::black_on_white(),
             Colours::Palette(_) => Theme::print(),
             Colours::Full | Colours::HighColour if panel.is_slow() => Theme::print(),
-            Colours::Full | Colours::HighColour if light => Theme::paper(),
-            Colours::Full | Colours::HighColour => Theme::ink(),
+            Colours::Full | Colours::HighColour => match name {
+                ThemeName::Ink => Theme::ink(),
+                ThemeName::Paper => Theme::paper(),
+                ThemeName::Print => Theme::print(),
+            },
         }
     }
 }
@@ -125,11 +129,15 @@ mod tests {
             refresh: Duration::from_secs(refresh),
             minimum_interval: Duration::ZERO,
         };
-        assert_eq!(Theme::of(&panel(Colours::Full, 0), false), Theme::ink());
-        assert_eq!(Theme::of(&panel(Colours::HighColour, 0), true), Theme::paper());
-        assert_eq!(Theme::of(&panel(Colours::Mono, 0), false), Theme::white_on_black());
-        assert_eq!(Theme::of(&panel(Colours::Mono, 4), false), Theme::black_on_white());
-        assert_eq!(Theme::of(&panel(Colours::Palette(vec![[0; 3]; 6]), 30), false), Theme::print());
-        assert_eq!(Theme::of(&panel(Colours::Full, 30), true), Theme::print());
+        assert_eq!(Theme::of(&panel(Colours::Full, 0), ThemeName::Ink), Theme::ink());
+        assert_eq!(Theme::of(&panel(Colours::HighColour, 0), ThemeName::Paper), Theme::paper());
+        assert_eq!(Theme::of(&panel(Colours::Full, 0), ThemeName::Print), Theme::print());
+        assert_eq!(Theme::of(&panel(Colours::Mono, 0), ThemeName::Ink), Theme::white_on_black());
+        assert_eq!(Theme::of(&panel(Colours::Mono, 4), ThemeName::Paper), Theme::black_on_white());
+        assert_eq!(
+            Theme::of(&panel(Colours::Palette(vec![[0; 3]; 6]), 30), ThemeName::Ink),
+            Theme::print()
+        );
+        assert_eq!(Theme::of(&panel(Colours::Full, 30), ThemeName::Paper), Theme::print());
     }
 }

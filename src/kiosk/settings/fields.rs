@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::kiosk::schedule::{Hours, Span};
+use crate::kiosk::screens::Edge;
 
 /// Languages of the shipped pack's captions, as BCP 47 tags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
@@ -160,6 +161,29 @@ impl Default for ButtonSettings {
             motion: None,
         }
     }
+}
+
+/// The colours of everything but the pictures, on displays that have them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ThemeName {
+    /// Dark, as ink in the stone.
+    #[default]
+    Ink,
+    /// Light, as paper.
+    Paper,
+    /// Black on white, as e-paper with colours.
+    Print,
+}
+
+/// `[look]`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LookSettings {
+    /// Colours. E-paper is always printed on, and panels of one colour have that one.
+    pub theme: ThemeName,
+    /// The edge of the display along which the four buttons are, and so what they do.
+    pub legend: Edge,
 }
 
 /// `[draw]`

@@ -12,7 +12,7 @@ mod header;
 pub use faults::{Fault, SettingsError};
 pub use fields::{
     AttractSettings, BatterySettings, ButtonDriver, ButtonSettings, DrawSettings, FilterSettings, GallerySettings, HeatSettings, Language,
-    Pull, ScheduleSettings,
+    LookSettings, Pull, ScheduleSettings, ThemeName,
 };
 
 use std::path::{Path, PathBuf};
@@ -42,6 +42,8 @@ pub struct Settings {
     /// A second, small display that tells what goes on, such as an SSD1306.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<DisplaySettings>,
+    /// Colours, and where the buttons are.
+    pub look: LookSettings,
     /// Buttons, wheel and motion sensor.
     pub buttons: ButtonSettings,
     /// What is drawn and how.
@@ -84,17 +86,6 @@ impl Settings {
         settings.give_way();
         SettingsError::gather(file, text, settings.check())?;
         Ok(settings)
-    }
-
-    /// Reads the file again. Whatever is wrong with it, these settings stay as they were then; true if they changed.
-    ///
-    /// # Errors
-    /// As [`Settings::load`].
-    pub fn reload(&mut self, file: &Path) -> Result<bool, SettingsError> {
-        let read = Settings::load(file)?;
-        let changed = read != *self;
-        *self = read;
-        Ok(changed)
     }
 
     /// Checks against the pack that draws: whether it has a schedule of so many steps and styles of these names. `file`

@@ -259,24 +259,31 @@ fn a_file_is_named_and_its_paths_are_relative_to_its_folder() {
 }
 
 #[test]
-fn a_broken_file_keeps_the_settings_that_were() {
+fn a_broken_file_is_an_error_with_a_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kiosk.toml");
-    let write = |text: &str| std::fs::write(&file, text).unwrap();
-    write("language = \"de\"");
-    let mut settings = Settings::load(&file).unwrap();
-    assert!(!settings.reload(&file).unwrap(), "nothing changed");
     for broken in ["language = \"de", "language = \"dee\"", "[heat]\nmargin = 0.0", "\u{0}"] {
-        write(broken);
-        let error = settings.reload(&file).unwrap_err();
+        std::fs::write(&file, broken).unwrap();
+        let error = Settings::load(&file).unwrap_err();
         assert!(error.to_string().contains("kiosk.toml:"), "{error}");
-        assert_eq!(settings.language, Language::De);
     }
     std::fs::remove_file(&file).unwrap();
-    settings.reload(&file).unwrap_err();
-    write("language = \"fr\"");
-    assert!(settings.reload(&file).unwrap());
-    assert_eq!(settings.language, Language::Fr);
+    Settings::load(&file).unwrap_err();
+}
+
+#[test]
+fn looks_are_named() {
+    let look = accept("[look]\ntheme = \"paper\"\nlegend = \"left\"").look;
+    assert_eq!((look.theme, look.legend), (ThemeName::Paper, crate::kiosk::screens::Edge::Left));
+    for (text, place, near) in [
+        ("[look]\ntheme = \"papre\"", "kiosk.toml:2:9", "'paper'"),
+        ("[look]\nlegend = \"botom\"", "kiosk.toml:2:10", "'bottom'"),
+        ("[look]\nlegends = \"left\"", "kiosk.toml:2:1", "'legend'"),
+        ("[loock]\ntheme = \"ink\"", "kiosk.toml:1:2", "'look'"),
+    ] {
+        let said = message(text);
+        assert!(said.contains(place) && said.contains(&format!("did you mean {near}?")), "{said}");
+    }
 }
 
 #[test]

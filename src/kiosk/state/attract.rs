@@ -81,7 +81,8 @@ impl Attract {
         let missing = desk
             .examples_to_draw()
             .split_off(desk.examples.len().min(desk.examples_to_draw().len()));
-        if desk.kept.is_empty() && !missing.is_empty() && desk.stage_began().is_none() && desk.hindrance().is_none() {
+        let nothing_kept = desk.is_kept_known && desk.kept.is_empty();
+        if nothing_kept && !missing.is_empty() && desk.stage_began().is_none() && desk.hindrance().is_none() {
             desk.order(Purpose::Example, missing, now);
         }
     }

@@ -77,7 +77,9 @@ pub(super) struct Desk {
     pub wish: Wish,
     pub language: Language,
     pub skills: Option<Skills>,
+    /// What is kept, newest first; nothing as long as the gallery is being read.
     pub kept: Vec<Entry>,
+    pub is_kept_known: bool,
     pub examples: Vec<Drawn>,
     pub measured: Measured,
     pub effects: Vec<Effect>,
@@ -100,6 +102,7 @@ impl Desk {
             language: rules.language,
             skills: None,
             kept: Vec::new(),
+            is_kept_known: false,
             examples: Vec::new(),
             measured: Measured::default(),
             effects: Vec::new(),
@@ -220,7 +223,7 @@ impl Desk {
     pub fn learn(&mut self, input: Input) {
         match input {
             Input::Kept(order, piece, outcome) => self.learn_outcome(order, piece, outcome),
-            Input::Gallery(kept) => self.kept = kept,
+            Input::Gallery(kept) => (self.kept, self.is_kept_known) = (kept, true),
             Input::Pack(skills) => self.learn_skills(skills),
             Input::Pace(pace) => self.pace = pace,
             Input::DisplayGone(gone) => self.display_gone = gone,

@@ -28,6 +28,7 @@ mod tables;
 mod tests;
 mod wiring;
 
+pub use super::wires::WiringError;
 pub use driver::{Driver, PartialRefresh, Refresh};
 pub use eeprom::identify;
 pub use guard::{Guard, Permission};
@@ -35,4 +36,4 @@ pub use link::{Connection, LONGEST_TRANSFER, Lines, Link, LinkError};
 pub use models::Model;
 pub use preview::{Preview, inked};
 pub use screen::{EPaper, Options, Thermometer};
-pub use wiring::{Wiring, WiringError};
+pub use wiring::Wiring;

@@ -145,12 +145,7 @@ impl Screen for EPaper {
     }
 
     fn present(&mut self, frame: &Frame, _damage: Rectangle) -> Result<(), DisplayError> {
-        if frame.size() != self.panel.size {
-            return Err(DisplayError::Failed {
-                display: self.panel.name.clone(),
-                problem: format!("a frame of {} pixels was given to a panel of {}", frame.size(), self.panel.size),
-            });
-        }
+        self.panel.check_size(frame)?;
         self.shared.lock().waiting = Some(frame.clone());
         self.shared.changed.notify_all();
         self.failure()

@@ -1,21 +1,19 @@
-//! Which pins an e-paper panel is wired to, and the devices of Linux behind them.
-//!
-//! Owns [`Wiring`] and its checks, and opening: spidev by `linux-embedded-hal`, lines by the kernel's GPIO character
-//! device.
+//! Which pins an e-paper panel is wired to, and opening what is behind them.
 
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use embedded_hal::digital::{self, InputPin, OutputPin};
-use gpiocdev::Request;
-use gpiocdev::line::{Bias, Value};
-use linux_embedded_hal::spidev::{SpiModeFlags, SpidevOptions};
-use linux_embedded_hal::{Delay, SpidevDevice};
+use gpiocdev::line::Value;
+use linux_embedded_hal::Delay;
 
 use super::link::{Connection, Lines, Link};
 use super::models::Model;
 use crate::device::display::DisplayError;
-use crate::device::lines::{self, LineError};
+use crate::device::display::wires::{self, Chip, WiringError};
+
+/// The kind of panel, for people.
+const PANEL: &str = "e-paper panel";
+/// The fastest SPI clock, in Hz.
+const FASTEST: u32 = 20_000_000;
 
 /// The devices and pins of a panel. Pins are line numbers of the GPIO chip: on a Raspberry Pi the BCM numbers.
 ///
@@ -46,24 +44,6 @@ pub struct Wiring {
     pub supply: Option<u32>,
     /// SPI clock in Hz.
     pub speed: u32,
-}
-
-/// Pins that cannot be.
-#[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
-pub enum WiringError {
-    /// Two purposes for one pin.
-    #[error("pin {pin} of the e-paper panel is used twice, for {first} and {second}")]
-    Twice {
-        /// The pin.
-        pin: u32,
-        /// One purpose.
-        first: &'static str,
-        /// The other.
-        second: &'static str,
-    },
-    /// A clock that no panel takes.
-    #[error("an SPI clock of {0} Hz is not possible for e-paper: from 100000 to 20000000 Hz are accepted")]
-    Speed(u32),
 }
 
 impl Wiring {
@@ -146,16 +126,7 @@ impl Wiring {
     /// # Errors
     /// If a pin is used twice or the clock is impossible.
     pub fn check(&self) -> Result<(), WiringError> {
-        let pins = self.pins();
-        for (index, &(pin, second)) in pins.iter().enumerate() {
-            if let Some(&(_, first)) = pins[..index].iter().find(|(other, _)| *other == pin) {
-                return Err(WiringError::Twice { pin, first, second });
-            }
-        }
-        if !(100_000..=20_000_000).contains(&self.speed) {
-            return Err(WiringError::Speed(self.speed));
-        }
-        Ok(())
+        wires::check(PANEL, &self.pins(), self.speed, FASTEST)
     }
 
     /// Opens the devices. Never run with a real panel by this project.
@@ -163,119 +134,18 @@ impl Wiring {
     /// # Errors
     /// If the pins cannot be, a device is absent or in use, or this user may not open it.
     pub fn open(&self) -> Result<Box<dyn Link>, DisplayError> {
-        self.check().map_err(|error| failed(&self.spi, &error.to_string()))?;
-        let spi = self.open_spi()?;
-        let chip = match &self.chip {
-            Some(chip) => chip.clone(),
-            None => lines::header_chip().map_err(line_error)?,
-        };
-        let output = |line: u32, value: Value| Line::output(&chip, line, value).map_err(line_error);
+        self.check()
+            .map_err(|error| DisplayError::failed(self.spi.display().to_string(), error))?;
+        let spi = wires::open_spi(&self.spi, self.speed)?;
+        let chip = Chip::find("e-paper", self.chip.as_deref())?;
         let lines = Lines {
-            data_command: output(self.data_command, Value::Inactive)?,
-            reset: output(self.reset, Value::Active)?,
-            busy: Line::input(&chip, self.busy).map_err(line_error)?,
-            chip_select: self.chip_select.map(|line| output(line, Value::Active)).transpose()?,
-            supply: self.supply.map(|line| output(line, Value::Inactive)).transpose()?,
+            data_command: chip.output(self.data_command, Value::Inactive)?,
+            reset: chip.output(self.reset, Value::Active)?,
+            busy: chip.input(self.busy)?,
+            chip_select: self.chip_select.map(|line| chip.output(line, Value::Active)).transpose()?,
+            supply: self.supply.map(|line| chip.output(line, Value::Inactive)).transpose()?,
         };
         Ok(Box::new(Connection::new(spi, lines, Delay)))
-    }
-
-    fn open_spi(&self) -> Result<SpidevDevice, DisplayError> {
-        let problem = |error: &std::io::Error| match error.kind() {
-            ErrorKind::NotFound => DisplayError::Absent {
-                display: self.spi.display().to_string(),
-                problem: "there is no such SPI device".into(),
-                advice: "switch SPI on: dtparam=spi=on in /boot/firmware/config.txt, then restart".into(),
-            },
-            ErrorKind::PermissionDenied => DisplayError::Permission {
-                path: self.spi.clone(),
-                group: "spi".into(),
-            },
-            _ => failed(&self.spi, &error.to_string()),
-        };
-        let mut spi = SpidevDevice::open(&self.spi).map_err(|error| problem(error.inner()))?;
-        let options = SpidevOptions::new()
-            .bits_per_word(8)
-            .max_speed_hz(self.speed)
-            .mode(SpiModeFlags::SPI_MODE_0)
-            .build();
-        spi.configure(&options).map_err(|error| problem(&error))?;
-        Ok(spi)
-    }
-}
-
-fn failed(device: &Path, problem: &str) -> DisplayError {
-    DisplayError::Failed {
-        display: device.display().to_string(),
-        problem: problem.to_owned(),
-    }
-}
-
-/// What a line's error means for the display.
-fn line_error(error: LineError) -> DisplayError {
-    match error {
-        LineError::Permission { chip } => DisplayError::Permission {
-            path: chip,
-            group: "gpio".into(),
-        },
-        other => DisplayError::Failed {
-            display: "e-paper".into(),
-            problem: other.to_string(),
-        },
-    }
-}
-
-/// One line of the GPIO character device as an `embedded-hal` pin. It goes back to the kernel when dropped.
-struct Line(Request);
-
-impl Line {
-    fn output(chip: &Path, line: u32, value: Value) -> Result<Line, LineError> {
-        lines::request(chip, &[line], |builder| {
-            builder.with_line(line).as_output(value);
-        })
-        .map(Line)
-    }
-
-    /// With a pull-up, so that a panel that is not there reads as idle for ever, which drivers notice.
-    fn input(chip: &Path, line: u32) -> Result<Line, LineError> {
-        lines::request(chip, &[line], |builder| {
-            builder.with_line(line).as_input().with_bias(Bias::PullUp);
-        })
-        .map(Line)
-    }
-}
-
-/// An error of the kernel as one of `embedded-hal`.
-#[derive(Debug)]
-struct PinError(#[allow(dead_code, reason = "shown by Debug, which is all that embedded-hal asks of an error")] gpiocdev::Error);
-
-impl digital::Error for PinError {
-    fn kind(&self) -> digital::ErrorKind {
-        digital::ErrorKind::Other
-    }
-}
-
-impl digital::ErrorType for Line {
-    type Error = PinError;
-}
-
-impl OutputPin for Line {
-    fn set_low(&mut self) -> Result<(), PinError> {
-        self.0.set_lone_value(Value::Inactive).map_err(PinError)
-    }
-
-    fn set_high(&mut self) -> Result<(), PinError> {
-        self.0.set_lone_value(Value::Active).map_err(PinError)
-    }
-}
-
-impl InputPin for Line {
-    fn is_high(&mut self) -> Result<bool, PinError> {
-        self.0.lone_value().map(|value| value == Value::Active).map_err(PinError)
-    }
-
-    fn is_low(&mut self) -> Result<bool, PinError> {
-        self.is_high().map(|high| !high)
     }
 }
 
@@ -304,10 +174,12 @@ mod tests {
             WiringError::Twice {
                 pin: 8,
                 first: "chip select",
-                second: "supply"
+                second: "supply",
+                ..
             }
         ));
-        assert_eq!(Wiring::of(Model::Inky73).with_speed(5).check(), Err(WiringError::Speed(5)));
+        let error = Wiring::of(Model::Inky73).with_speed(5).check().unwrap_err().to_string();
+        assert!(error.contains("5 Hz") && error.contains("from 100000 to 20000000 Hz"), "{error}");
     }
 
     #[test]
@@ -316,7 +188,7 @@ mod tests {
         let wiring = Wiring::of(Model::Waveshare73F).with_spi(folder.path().join("spidev0.0"));
         let error = wiring.open().err().unwrap().to_string();
         assert!(
-            error.contains("spidev0.0: there is no such SPI device") && error.contains("dtparam=spi=on"),
+            error.contains("spidev0.0: there is no such device") && error.contains("dtparam=spi=on"),
             "{error}"
         );
         std::fs::write(folder.path().join("spidev0.0"), "").unwrap();

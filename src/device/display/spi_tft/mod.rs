@@ -26,7 +26,8 @@ use mipidsi::options::{ColorInversion, ColorOrder, Orientation};
 use mipidsi::{Builder, Display, models};
 
 pub use self::link::{DEFAULT_TRANSFER, Link};
-pub use self::wiring::{Wiring, WiringError};
+pub use self::wiring::Wiring;
+pub use super::wires::WiringError;
 use super::{Colours, DisplayError, Frame, Panel, PixelLayout, PixelWriter, Rotation, Screen};
 
 /// The controllers.

@@ -1,19 +1,21 @@
 //! Which devices and pins a panel on SPI is attached to, and opening them: by the kernel's spidev and GPIO character
 //! device, or by `rppal`, which reaches the pins of Raspberry Pis by their registers.
 
-use std::path::{Path, PathBuf};
+#[cfg(feature = "rppal")]
+use std::path::Path;
+use std::path::PathBuf;
 
-use embedded_hal::digital::{self, OutputPin};
-use gpiocdev::Request;
 use gpiocdev::line::Value;
-use linux_embedded_hal::spidev::{SpiModeFlags, SpidevOptions};
 use linux_embedded_hal::{Delay, SpidevDevice};
 
 use super::{Attachment, Glass, link, start};
+use crate::device::display::wires::{self, ADVICE, Chip, Line, WiringError};
 use crate::device::display::{DisplayError, Gpio, Screen, device_file};
-use crate::device::lines::{self, LineError};
 
-const ADVICE: &str = "switch SPI on: dtparam=spi=on in /boot/firmware/config.txt, then restart";
+/// The kind of panel, for people.
+const PANEL: &str = "SPI panel";
+/// The fastest SPI clock, in Hz.
+const FASTEST: u32 = 125_000_000;
 
 /// The devices and pins of a panel. Pins are line numbers of the GPIO chip: on a Raspberry Pi the BCM numbers.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -51,24 +53,6 @@ impl Default for Wiring {
     }
 }
 
-/// Pins or a clock that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WiringError {
-    /// Two purposes for one pin.
-    #[error("pin {pin} of the SPI panel is used twice, for {first} and {second}")]
-    Twice {
-        /// The pin.
-        pin: u32,
-        /// One purpose.
-        first: &'static str,
-        /// The other.
-        second: &'static str,
-    },
-    /// A clock that no panel takes.
-    #[error("an SPI clock of {0} Hz is not possible: from 100000 to 125000000 Hz are accepted")]
-    Speed(u32),
-}
-
 impl Wiring {
     /// Its pins and what they are for.
     pub fn pins(&self) -> Vec<(u32, &'static str)> {
@@ -83,16 +67,7 @@ impl Wiring {
     /// # Errors
     /// If a pin is used twice or the clock is impossible.
     pub fn check(&self) -> Result<(), WiringError> {
-        let pins = self.pins();
-        for (index, &(pin, second)) in pins.iter().enumerate() {
-            if let Some(&(_, first)) = pins[..index].iter().find(|(other, _)| *other == pin) {
-                return Err(WiringError::Twice { pin, first, second });
-            }
-        }
-        if !(100_000..=125_000_000).contains(&self.speed) {
-            return Err(WiringError::Speed(self.speed));
-        }
-        Ok(())
+        wires::check(PANEL, &self.pins(), self.speed, FASTEST)
     }
 
     /// Opens the devices and starts the panel.
@@ -115,16 +90,9 @@ impl Wiring {
     }
 
     fn by_kernel(&self) -> Result<Attachment<SpidevDevice, Line>, DisplayError> {
-        let failed = |error: &dyn std::fmt::Display| DisplayError::failed(self.spi.display().to_string(), error);
-        let mut spi = SpidevDevice::open(&self.spi).map_err(|error| failed(&error))?;
-        let options = SpidevOptions::new()
-            .bits_per_word(8)
-            .max_speed_hz(self.speed)
-            .mode(SpiModeFlags::SPI_MODE_0)
-            .build();
-        spi.configure(&options).map_err(|error| failed(&error))?;
-        let chip = self.chip.clone().map_or_else(lines::header_chip, Ok).map_err(line_error)?;
-        let line = |number, value| Line::output(&chip, number, value).map_err(line_error);
+        let spi = wires::open_spi(&self.spi, self.speed)?;
+        let chip = Chip::find("spi panel", self.chip.as_deref())?;
+        let line = |number, value| chip.output(number, value);
         Ok(Attachment {
             spi,
             data_command: line(self.data_command, Value::Inactive)?,
@@ -169,52 +137,6 @@ fn rppal_bus(device: &Path) -> Option<(rppal::spi::Bus, rppal::spi::SlaveSelect)
     Some((*buses.get(bus)?, *selects.get(select)?))
 }
 
-fn line_error(error: LineError) -> DisplayError {
-    match error {
-        LineError::Permission { chip } => DisplayError::Permission {
-            path: chip,
-            group: "gpio".into(),
-        },
-        other => DisplayError::failed("spi panel", other),
-    }
-}
-
-/// An output line of the GPIO character device. It goes back to the kernel when dropped.
-pub struct Line(Request);
-
-impl Line {
-    fn output(chip: &Path, number: u32, value: Value) -> Result<Line, LineError> {
-        let request = lines::request(chip, &[number], |builder| {
-            builder.with_line(number).as_output(value);
-        });
-        request.map(Line)
-    }
-}
-
-/// An error of the kernel as one of `embedded-hal`.
-#[derive(Debug)]
-pub struct PinError(#[allow(dead_code, reason = "shown by Debug, which is all that embedded-hal asks of an error")] gpiocdev::Error);
-
-impl digital::Error for PinError {
-    fn kind(&self) -> digital::ErrorKind {
-        digital::ErrorKind::Other
-    }
-}
-
-impl digital::ErrorType for Line {
-    type Error = PinError;
-}
-
-impl OutputPin for Line {
-    fn set_low(&mut self) -> Result<(), PinError> {
-        self.0.set_lone_value(Value::Inactive).map(drop).map_err(PinError)
-    }
-
-    fn set_high(&mut self) -> Result<(), PinError> {
-        self.0.set_lone_value(Value::Active).map(drop).map_err(PinError)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Model;
@@ -233,7 +155,7 @@ mod tests {
             speed: 9600,
             ..Wiring::default()
         };
-        assert_eq!(slow.check(), Err(WiringError::Speed(9600)));
+        assert!(matches!(slow.check(), Err(WiringError::Speed { speed: 9600, .. })));
     }
 
     #[test]

@@ -138,6 +138,8 @@ fn control_sequence(bytes: &[u8], before: usize) -> Step {
     let input = match (bytes[end], parameters.strip_prefix('<')) {
         (last @ (b'M' | b'm'), Some(mouse)) => mouse_button(mouse, last == b'M'),
         (b'~', _) => numbered_key(parameters).map(key),
+        // What begins so is the terminal's answer to a question.
+        (_, None) if parameters.starts_with(['?', '>', '=']) => None,
         (last, None) => final_key(last).map(key),
         _ => None,
     };

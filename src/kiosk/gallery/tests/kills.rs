@@ -1,9 +1,12 @@
 //! A process that keeps and marks pictures is killed at 200 random moments. What it had said was kept has to be there.
 
 use super::*;
+use crate::kiosk::curator::{Answer, Curator, News, Task};
+use crate::kiosk::state::{self, Drawn, Outcome, Piece};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::process::Stdio;
+use std::sync::mpsc;
 use std::time::Duration;
 
 /// Folder for the process that is killed.
@@ -118,22 +121,27 @@ fn run_and_kill(folder: &Path, state: &mut u64) -> String {
     said
 }
 
-/// Keeps pictures and sets and takes marks until it is killed.
+/// Keeps pictures and sets and takes marks, as the kiosk does, until it is killed.
 fn work(folder: &Path) -> ! {
-    let mut gallery = Gallery::open(folder, CAPS);
-    say(&state(&gallery));
+    let (news, heard) = mpsc::channel();
+    let curator = Curator::start(folder.to_owned(), CAPS, move |said| drop(news.send(said))).unwrap();
+    let mut kept = answered(&heard).0;
+    say(&listed(&kept));
     for round in u64::from(std::process::id()).. {
         say(KEEP);
-        let picture = noise(round, 16 + (round % 5) as u32 * 24);
-        let kept = gallery.keep(&picture, &record(&picture, "a picture"));
-        say(&state(&gallery));
-        let Kept::Kept(number) = kept else { panic!("{kept:?}") };
+        assert!(curator.ask(keep_task(round)).is_none());
+        let (all, answer) = answered(&heard);
+        kept = all;
+        say(&listed(&kept));
+        let Answer::Kept(_, _, Outcome::Kept(number)) = answer else {
+            panic!("{answer:?}")
+        };
         if round.is_multiple_of(3) {
-            let favourites: Vec<u64> = gallery
-                .entries()
+            let favourites: Vec<u64> = kept
                 .iter()
-                .filter(|entry| entry.is_favourite())
-                .map(Entry::number)
+                .rev()
+                .filter(|entry| entry.favourite)
+                .map(|entry| entry.number)
                 .collect();
             // So that some stay marked for long and the gallery never consists of them alone.
             let (marked, on) = if favourites.len() > 8 {
@@ -142,16 +150,49 @@ fn work(folder: &Path) -> ! {
                 (number, true)
             };
             say(&format!("{MARK} {marked}"));
-            gallery.set_favourite(marked, on).unwrap();
-            say(&state(&gallery));
+            assert!(curator.ask(Task::Favourite(marked, on)).is_none());
+            kept = answered(&heard).0;
+            say(&listed(&kept));
         }
     }
-    unreachable!()
+    unreachable!("{kept:?}")
 }
 
-fn state(gallery: &Gallery) -> String {
-    let entry = |entry: &Entry| format!(" {}{}", entry.number(), if entry.is_favourite() { "*" } else { "" });
-    format!("{STATE}{}", gallery.entries().iter().map(entry).collect::<String>())
+fn keep_task(round: u64) -> Task {
+    let picture = noise(round, 16 + (round % 5) as u32 * 24);
+    let provenance = record(&picture, "a picture").into();
+    let piece = Piece {
+        prompt: "a picture".into(),
+        style: None,
+        steps: 4,
+        seed: round,
+    };
+    Task::Keep {
+        order: round,
+        piece: 0,
+        drawn: Drawn {
+            piece,
+            picture: picture.into(),
+            provenance,
+        },
+        favourite: false,
+    }
+}
+
+/// What is kept, newest first, and what became of the task.
+fn answered(heard: &mpsc::Receiver<News>) -> (Vec<state::Entry>, Answer) {
+    let mut kept = Vec::new();
+    loop {
+        match heard.recv().unwrap() {
+            News::Gallery(entries) => kept = entries,
+            News::Done(answer) => return (kept, answer),
+        }
+    }
+}
+
+fn listed(kept: &[state::Entry]) -> String {
+    let entry = |entry: &state::Entry| format!(" {}{}", entry.number, if entry.favourite { "*" } else { "" });
+    format!("{STATE}{}", kept.iter().rev().map(entry).collect::<String>())
 }
 
 /// One line in one piece.

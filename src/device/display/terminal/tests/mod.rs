@@ -1,5 +1,7 @@
 //! A real pseudo-terminal: what the driver writes is read at its other end by a small model of a terminal.
 
+mod pictures;
+
 use super::*;
 use crate::device::display::test_pattern;
 use embedded_graphics::pixelcolor::Rgb888;
@@ -167,8 +169,16 @@ fn palette(number: u8) -> Rgb888 {
 
 const TRUE: Protocol = Protocol::HalfBlocks(preview::Colours::True);
 
+/// A protocol that is not asked for.
+fn fixed(protocol: Protocol) -> TerminalPictures {
+    match protocol {
+        Protocol::Kitty => TerminalPictures::Kitty,
+        _ => TerminalPictures::Blocks,
+    }
+}
+
 fn begin(person: &Person, protocol: Protocol) -> (Terminal, Vec<u8>) {
-    person.watch(|| Terminal::on(person.slave.try_clone().unwrap(), protocol).unwrap())
+    person.watch(|| Terminal::on(person.slave.try_clone().unwrap(), protocol, fixed(protocol)).unwrap())
 }
 
 fn show(person: &Person, terminal: &mut Terminal, frame: &Frame, damage: Rectangle) -> Vec<u8> {
@@ -299,7 +309,7 @@ fn a_panic_puts_everything_back_before_its_message() {
     let slave = person.slave.try_clone().unwrap();
     let ((), seen) = person.watch(|| {
         let thread = std::thread::spawn(move || {
-            let _terminal = Terminal::on(slave, TRUE).unwrap();
+            let _terminal = Terminal::on(slave, TRUE, TerminalPictures::Blocks).unwrap();
             panic!("on purpose");
         });
         assert!(thread.join().is_err());
@@ -324,69 +334,8 @@ fn a_terminal_that_goes_away_closes() {
 
 #[test]
 fn a_file_is_no_terminal() {
-    let error = Terminal::on(tempfile::tempfile().unwrap(), TRUE).err().unwrap();
+    let error = Terminal::on(tempfile::tempfile().unwrap(), TRUE, TerminalPictures::Auto)
+        .err()
+        .unwrap();
     assert!(error.to_string().starts_with("terminal: "), "{error}");
-}
-
-/// Pastes the pictures of Kitty's protocol where the cursor stands.
-fn paste(canvas: &mut Frame, cell: Size, bytes: &[u8]) -> usize {
-    use base64::Engine;
-    let text = std::str::from_utf8(bytes).unwrap();
-    let (mut pictures, mut payload, mut at) = (0, String::new(), Point::zero());
-    for part in text.split("\x1b_G").flat_map(|part| part.split("\x1b\\")) {
-        if let Some(place) = part.strip_prefix("\x1b[").and_then(|part| part.strip_suffix('H')) {
-            let (line, column) = place.split_once(';').unwrap();
-            let corner = [column, line].map(|number| number.parse::<i32>().unwrap() - 1);
-            at = Point::new(corner[0] * cell.width as i32, corner[1] * cell.height as i32);
-        } else if let Some((keys, data)) = part.split_once(';') {
-            payload.push_str(data);
-            if keys.ends_with("m=0") {
-                let png = base64::engine::general_purpose::STANDARD.decode(&payload).unwrap();
-                let picture = crate::picture::png::decode(&png).unwrap().picture;
-                canvas.blend(picture.pixels(), picture.width(), at);
-                payload.clear();
-                pictures += 1;
-            }
-        }
-    }
-    pictures
-}
-
-#[test]
-fn kitty_gets_what_changed_out_to_whole_characters() {
-    let person = Person::new(40, 12, (320, 192));
-    let (mut terminal, _) = begin(&person, Protocol::Kitty);
-    let cell = Size::new(8, 16);
-    assert_eq!(terminal.panel().size, Size::new(320, 192));
-    let mut frame = test_pattern(Size::new(320, 192));
-    let mut canvas = Frame::new(frame.size());
-    let bytes = show(&person, &mut terminal, &frame, Rectangle::zero());
-    assert_eq!(paste(&mut canvas, cell, &bytes), 1);
-    assert!(canvas == frame, "the first frame is shown whole");
-    for round in 0..40 {
-        let damage = Rectangle::new(Point::new(round * 7, round * 4), Size::new(10, 20));
-        frame.fill_solid(&damage, Rgb888::new(round as u8 * 6, 9, 200)).unwrap();
-        let bytes = show(&person, &mut terminal, &frame, damage);
-        assert_eq!(paste(&mut canvas, cell, &bytes), 1);
-        assert!(canvas == frame, "round {round}");
-        let deleted = bytes.windows(9).filter(|bytes| *bytes == b"Ga=d,d=I,").count();
-        assert_eq!(deleted, if round == 32 { 33 } else { 0 }, "round {round}");
-    }
-    assert_eq!(show(&person, &mut terminal, &frame, Rectangle::zero()), b"");
-    person.press(b"\x1b[<0;2;3M");
-    let touch = Signal::Touch {
-        at: Point::new(12, 40),
-        pressed: true,
-    };
-    assert_eq!(terminal.signals().unwrap(), [touch]);
-}
-
-#[test]
-fn large_terminals_get_smaller_frames() {
-    let person = Person::new(240, 60, (2400, 1200));
-    let (terminal, _) = begin(&person, Protocol::Kitty);
-    assert_eq!(terminal.panel().size, Size::new(720, 360));
-    let person = Person::new(240, 60, (0, 0));
-    let (terminal, _) = begin(&person, Protocol::Kitty);
-    assert_eq!(terminal.panel().size, Size::new(240, 120));
 }
