@@ -45,7 +45,7 @@
 
 pub mod bench;
 pub mod cli;
-#[cfg(feature = "kiosk")]
+#[cfg(any(feature = "kiosk", feature = "power"))]
 pub mod device;
 pub mod diffusion;
 pub mod engine;
