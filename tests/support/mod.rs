@@ -18,6 +18,7 @@ pub fn inkstone() -> Command {
 }
 
 /// `inkstone generate` of a prompt into a file.
+#[allow(dead_code, reason = "not every test file draws into files")]
 pub fn generate(prompt: &str, out: &Path) -> Command {
     let mut command = inkstone();
     command.args(["generate", prompt, "--seed", "7", "--out"]).arg(out);
