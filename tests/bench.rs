@@ -174,7 +174,7 @@ fn a_throttled_board_makes_the_run_invalid() {
 
 #[test]
 fn energy_is_power_times_time() {
-    let report = report(bench(&tree("zero2w"), "8").args(["--power", "constant:2.5", "--idle", "1"]));
+    let report = report(bench(&tree("zero2w"), "8").args(["--power", "constant:2.5"]));
     let result = &report["results"][0];
     let energy = &result["energy"];
     let blocks = energy["method"] == "blocks-of-pictures";
@@ -185,7 +185,7 @@ fn energy_is_power_times_time() {
     let joules = energy["gross_joules"].as_f64().unwrap();
     // Blocks also hold the time between two pictures, in which the picture's checksum is made.
     assert!(
-        joules >= 2.5 * mean * 0.999 && joules < 2.5 * mean * 1.25 + 0.05,
+        joules >= 2.5 * mean * 0.999 && joules < 2.5 * mean * 1.5 + 0.2,
         "{joules} J in {mean} s, blocks: {blocks}"
     );
     assert!(energy["net_joules"].as_f64().unwrap().abs() < 1e-6);
@@ -293,7 +293,7 @@ fn bad_input_is_refused_with_a_reason() {
         (vec!["--threads", "5000"], "1024"),
         (vec!["--size", "4"], "size"),
         (vec!["--runs", "0"], "must be between"),
-        (vec!["--seconds", "-1"], "seconds"),
+        (vec!["--seconds", "-1"], "must be seconds"),
         (vec!["--seconds", "nan"], "must be seconds"),
         (vec!["--runs", "5", "--seconds", "5"], "cannot be used with"),
         (vec!["--power", "volcano"], "known are auto"),

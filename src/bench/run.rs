@@ -233,3 +233,112 @@ fn power_record(
         marker_line,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::bench::plan::{Amount, Configuration};
+    use crate::bench::report::EnergyMethod;
+    use crate::device::power::PowerSource;
+
+    /// Keeps every edge.
+    struct Edges(Arc<Mutex<Vec<bool>>>);
+
+    impl Marker for Edges {
+        fn set(&mut self, high: bool) -> Result<(), String> {
+            self.0.lock().map_err(|error| error.to_string())?.push(high);
+            Ok(())
+        }
+    }
+
+    struct Heard {
+        phases: Vec<(String, u64)>,
+        advanced: u64,
+        patience: u64,
+    }
+
+    impl Listener for Heard {
+        fn phase(&mut self, name: &str, count: u64) {
+            self.phases.push((name.into(), count));
+        }
+        fn advance(&mut self) {
+            self.advanced += 1;
+        }
+        fn stopped(&self) -> bool {
+            self.advanced >= self.patience
+        }
+    }
+
+    fn run(patience: u64) -> (Result<Findings, RunError>, Vec<bool>, Heard) {
+        let pack = Arc::new(Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram")).unwrap());
+        let plan = Plan {
+            configurations: vec![Configuration {
+                steps: 1,
+                threads: 1,
+                size: 128,
+            }],
+            amount: Amount::Pictures(3),
+            warm_up: 1,
+            cold_starts: 0,
+            idle_seconds: 0.3,
+            order_seed: 1,
+        };
+        let edges = Arc::new(Mutex::new(Vec::new()));
+        let bench = Bench {
+            plan: &plan,
+            pack,
+            request: RequestRecord {
+                prompt: "apple".into(),
+                style: None,
+                seed: 1,
+                guidance: 1.0,
+            },
+            words: "apple".into(),
+            style: None,
+            root: Path::new("/"),
+            program: Path::new("/nonexistent"),
+            power: PowerSource::Constant(3.0).open(Path::new("/")).unwrap(),
+            marker: Some((Box::new(Edges(edges.clone())), 17)),
+        };
+        let mut heard = Heard {
+            phases: Vec::new(),
+            advanced: 0,
+            patience,
+        };
+        let findings = bench.run(&mut heard);
+        let edges = edges.lock().unwrap().clone();
+        (findings, edges, heard)
+    }
+
+    #[test]
+    fn a_marker_is_high_while_a_picture_is_drawn() {
+        let (findings, edges, heard) = run(u64::MAX);
+        let findings = findings.unwrap();
+        // Warm-up and three pictures.
+        assert_eq!(edges, [true, false].repeat(4));
+        assert_eq!((findings.power.marker_line, findings.pictures.len()), (Some(17), 3));
+        let names: Vec<&str> = heard.phases.iter().map(|phase| phase.0.as_str()).collect();
+        assert_eq!(names, ["idle power", "warm-up", "measuring"]);
+        assert_eq!(heard.phases[2].1, 3);
+        let energy = findings.results[0].energy.as_ref().unwrap();
+        assert_eq!(energy.pictures, 3);
+        if energy.method == EnergyMethod::EachPicture {
+            let seconds: f64 = findings.pictures.iter().map(|picture| picture.window.seconds()).sum();
+            assert!(
+                (energy.gross_joules - seconds).abs() < 1e-6,
+                "3 W over {seconds} s in 3 pictures: {energy:?}"
+            );
+        }
+        assert!(energy.net_joules.unwrap().abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_run_that_is_stopped_ends_soon() {
+        // The warm-up picture is drawn, the first measured one is not.
+        let (findings, edges, _) = run(1);
+        assert!(matches!(findings, Err(RunError::Diffusion(DiffusionError::Interrupted))));
+        assert_eq!(edges, [true, false, true, false]);
+    }
+}

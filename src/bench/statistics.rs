@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Fewest samples for a 90th and a 99th percentile: with fewer, the percentile is the largest sample or close to it.
+/// Fewest samples for a 90th percentile: with fewer it is the largest sample or close to it.
 const FEWEST_P90: usize = 10;
-/// See [`FEWEST_P90`].
+/// Fewest samples for a 99th percentile.
 pub const FEWEST_P99: usize = 100;
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 2000;
@@ -140,7 +140,7 @@ impl SplitMix {
 
     /// A number below `end`; 0 where that is 0.
     pub fn below(&mut self, end: usize) -> usize {
-        (u128::from(self.next()) * end as u128 >> 64) as usize
+        ((u128::from(self.next()) * end as u128) >> 64) as usize
     }
 
     /// The numbers 0..count in a random order (Fisher and Yates).

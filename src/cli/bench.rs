@@ -43,7 +43,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = count)]
     runs: usize,
     /// Seconds of each configuration, in place of a number of pictures.
-    #[arg(long, value_name = "T", conflicts_with = "runs", value_parser = seconds)]
+    #[arg(long, value_name = "T", conflicts_with = "runs", value_parser = seconds, allow_negative_numbers = true)]
     seconds: Option<f64>,
     /// Pictures of each configuration before anything is measured.
     #[arg(long, value_name = "N", default_value_t = 2)]
@@ -65,7 +65,7 @@ pub struct Arguments {
     #[arg(long, value_name = "auto|none|SOURCE", default_value = "auto")]
     power: String,
     /// How long the idle power is measured before anything is drawn, in seconds.
-    #[arg(long, value_name = "T", default_value = "10", value_parser = seconds)]
+    #[arg(long, value_name = "T", default_value = "10", value_parser = seconds, allow_negative_numbers = true)]
     idle: f64,
     /// GPIO line that is high while a picture is drawn, for meters outside.
     #[cfg(feature = "gpio")]

@@ -9,7 +9,7 @@ const WIDTH: f64 = 760.0;
 const LEFT: f64 = 60.0;
 const RIGHT: f64 = 745.0;
 /// Width of the names beside rows.
-const NAMES: f64 = 178.0;
+const NAMES: f64 = 205.0;
 /// Classes of colours; more configurations or stages take them anew.
 const COLOURS: usize = 8;
 /// Most points of a line: more than a page has pixels.

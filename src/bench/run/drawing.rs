@@ -190,7 +190,11 @@ impl<'a> Drawing<'a> {
         let mut watch = Eyes { sums, listener };
         // The plan's engines were made for its numbers of threads.
         let engine = &self.engines[&configuration.threads];
-        let generation = self.pipeline.generate(engine, &request, &mut watch)?;
+        let generation = self.pipeline.generate(engine, &request, &mut watch);
+        if generation.is_err() {
+            mark(&mut self.marker, false)?;
+        }
+        let generation = generation?;
         let drawn = Instant::now();
         let picture = scale::scale(&generation.picture, configuration.size, Resampling::Smooth)?;
         png::write(&picture, &file, None, true)?;

@@ -21,7 +21,7 @@ impl PowerMeter for Constant {
     }
 
     fn rate(&self) -> f64 {
-        20.0
+        100.0
     }
 
     fn accuracy(&self) -> Accuracy {
