@@ -80,8 +80,11 @@ pub struct Bench<'a> {
     /// The power meter.
     pub power: Detection,
     /// The line that is high while a picture is drawn, and its number.
-    pub marker: Option<(Box<dyn Marker>, u32)>,
+    pub marker: Option<NumberedMarker>,
 }
+
+/// A marker and the number of its line.
+pub type NumberedMarker = (Box<dyn Marker>, u32);
 
 /// What a run found, before it is judged.
 pub struct Findings {

@@ -12,10 +12,9 @@ use super::locate::PackArgument;
 use super::{CliError, interrupt, output};
 use crate::bench::plan::{Amount, Configuration, Plan};
 use crate::bench::report::{self, Machine, PackRecord, Report, RequestRecord};
-use crate::bench::run::{Bench, Findings, Listener, RunError};
+use crate::bench::run::{Bench, Findings, Listener, NumberedMarker, RunError};
 use crate::bench::{compare, html, table, validity};
 use crate::device::board::Board;
-use crate::device::power::marker::Marker;
 use crate::device::power::{PowerError, PowerSource};
 use crate::device::processor;
 use crate::diffusion::{DiffusionError, choose_style};
@@ -250,7 +249,7 @@ fn plan(arguments: &Arguments, pack: &Pack) -> Result<Plan, CliError> {
 }
 
 #[cfg(feature = "gpio")]
-fn marker(arguments: &Arguments) -> Result<Option<(Box<dyn Marker>, u32)>, CliError> {
+fn marker(arguments: &Arguments) -> Result<Option<NumberedMarker>, CliError> {
     let Some(line) = arguments.marker_pin else { return Ok(None) };
     let marker = crate::device::power::marker::GpioMarker::open(line)
         .map_err(|error| std::io::Error::other(format!("--marker-pin {line}: {error}")))?;
@@ -258,7 +257,7 @@ fn marker(arguments: &Arguments) -> Result<Option<(Box<dyn Marker>, u32)>, CliEr
 }
 
 #[cfg(not(feature = "gpio"))]
-fn marker(_: &Arguments) -> Result<Option<(Box<dyn Marker>, u32)>, CliError> {
+fn marker(_: &Arguments) -> Result<Option<NumberedMarker>, CliError> {
     Ok(None)
 }
 

@@ -1,6 +1,7 @@
 //! Pictures drawn by the blocks of a plan, and their times.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -64,8 +65,8 @@ impl<'a> Drawing<'a> {
         drop(reader);
         let mut engines = BTreeMap::new();
         for configuration in &bench.plan.configurations {
-            if !engines.contains_key(&configuration.threads) {
-                engines.insert(configuration.threads, Engine::new(configuration.threads)?);
+            if let Entry::Vacant(place) = engines.entry(configuration.threads) {
+                place.insert(Engine::new(configuration.threads)?);
             }
         }
         Ok(Drawing {

@@ -10,7 +10,7 @@
 //! | [`stream`] | a serial meter, or a file that a meter's program writes |
 //! | [`constant`] | a figure that someone measured elsewhere |
 //!
-//! [`marker`] is the way round: it tells a meter outside when a picture is drawn.
+//! [`marker`] is the other way round: it tells a meter outside when a picture is drawn.
 //!
 //! Owns finding and reading meters. Depends on [`super::vcgencmd`] and on the standard names of hwmon folders in
 //! [`super::processor`]. None of the meters was run on the hardware that it is for: the tests use trees and byte
