@@ -15,9 +15,10 @@
 //! * [`engine`]: runs a pack's graphs through tract, with our own int8 operators on the mapped weights.
 //! * [`diffusion`]: a prompt becomes tokens, tokens a few denoising steps, steps a picture.
 //! * [`picture`]: what is done with a finished picture: files with their provenance, backgrounds, sizes, previews.
-//! * [`device`]: what is attached, displays and buttons, each behind a small trait (all but the board's name: feature `kiosk`).
+//! * [`device`]: what is attached, each behind a small trait: displays and buttons (feature `kiosk`), power meters and the
+//!   processor's own figures (feature `power`).
 //! * `kiosk`: a state machine that a visitor steers with four buttons, and what it shows (feature `kiosk`).
-//! * [`mod@bench`]: what it cost.
+//! * [`mod@bench`]: what it cost in time, memory and energy.
 //! * [`doctor`]: whether a kiosk would run on this machine, and what to do where it would not.
 //! * [`cli`]: the command line over all of it.
 //!

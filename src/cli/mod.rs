@@ -1,6 +1,8 @@
 //! The command line: one file a subcommand. Owns arguments, exit codes and what is printed where; results go to
 //! standard output, progress and messages to standard error. Depends on everything else.
 
+#[cfg(all(feature = "power", target_os = "linux"))]
+mod bench;
 mod doctor;
 mod error;
 mod generate;
@@ -37,6 +39,9 @@ enum Command {
     /// Shows pictures on a display and draws what visitors ask for with four buttons, a touch screen or a keyboard.
     #[cfg(feature = "kiosk")]
     Kiosk(Box<kiosk::Arguments>),
+    /// Measures time, memory and energy of pictures.
+    #[cfg(all(feature = "power", target_os = "linux"))]
+    Bench(Box<bench::Arguments>),
     /// Tells what made a picture, or what a pack is.
     Info(locate::Subject),
     /// Checks a pack's files, or a picture against its record.
@@ -55,6 +60,8 @@ pub fn run() -> ExitCode {
         Command::Generate(arguments) => generate::run(&arguments, started),
         #[cfg(feature = "kiosk")]
         Command::Kiosk(arguments) => kiosk::run(&arguments),
+        #[cfg(all(feature = "power", target_os = "linux"))]
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Info(subject) => info::run(&subject),
         Command::Verify(subject) => verify::run(&subject),
         Command::Doctor(arguments) => doctor::run(&arguments),

@@ -5,6 +5,8 @@
 //! * `display`: one frame in memory that everything is drawn into, and the panels that show it.
 //! * [`board`]: which board this is.
 //! * `buttons`: keys, pins, wheels, touch and motion, and what presses they make.
+//! * `power`: meters of electric power, and the thread that samples one.
+//! * `processor`: clock, governor, temperature, throttling, load and counters.
 
 pub mod board;
 #[cfg(feature = "kiosk")]
@@ -15,3 +17,9 @@ pub mod display;
 pub mod i2c;
 #[cfg(all(any(feature = "gpio", feature = "e-paper", feature = "spi-tft"), target_os = "linux"))]
 pub mod lines;
+#[cfg(all(feature = "power", target_os = "linux"))]
+pub mod power;
+#[cfg(all(feature = "power", target_os = "linux"))]
+pub mod processor;
+#[cfg(all(feature = "power", target_os = "linux"))]
+pub mod vcgencmd;

@@ -1,0 +1,222 @@
+//! A report as lines of text.
+
+use std::fmt::Write;
+
+use super::compare::Comparison;
+use super::report::{ColdResult, ConfigurationResult, EnergyMethod, EnergyResult, Report};
+use super::statistics::Summary;
+
+const STAGE_WIDTH: usize = 14;
+
+/// The report of a run.
+pub fn text(report: &Report) -> String {
+    let mut out = String::new();
+    let machine = &report.machine;
+    let kernel = machine.kernel.as_deref().unwrap_or("unknown");
+    line(
+        &mut out,
+        &format!(
+            "{}, {} cores, {}, kernel {kernel}",
+            machine.board, machine.cores, machine.architecture
+        ),
+    );
+    line(
+        &mut out,
+        &format!(
+            "inkstone {} ({}), pack {} {} {}, seed {}, \"{}\"",
+            report.version,
+            machine.engine_kernel,
+            report.pack.name,
+            report.pack.version,
+            &report.pack.sha256.get(..12).unwrap_or_default(),
+            report.request.seed,
+            report.request.prompt
+        ),
+    );
+    if let Some(meter) = &report.power.meter {
+        line(
+            &mut out,
+            &format!("power: {} at {:.1} Hz: {}", meter.name, meter.rate_hz, meter.measures),
+        );
+    }
+    for result in &report.results {
+        out.push('\n');
+        configuration(&mut out, result);
+    }
+    out.push('\n');
+    verdict(&mut out, report);
+    out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text);
+    out.push('\n');
+}
+
+fn configuration(out: &mut String, result: &ConfigurationResult) {
+    line(out, &result.configuration.to_string());
+    header(out, "ms");
+    for stage in &result.stages {
+        row(out, &stage.stage, &stage.milliseconds);
+    }
+    if let Some(cold) = &result.cold {
+        cold_rows(out, cold);
+    }
+    if let Some(memory) = result.memory {
+        let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let faults = result.page_faults.map_or(String::new(), |faults| {
+            format!(", page faults a picture {:.1} minor, {:.1} major", faults.minor, faults.major)
+        });
+        let (private, mapped) = (mebibytes(memory.private_bytes), mebibytes(memory.mapped_bytes));
+        line(
+            out,
+            &format!("  memory at most {private:.1} MiB private, {mapped:.1} MiB mapped{faults}"),
+        );
+    }
+    if let Some(counts) = result.counts {
+        let rate = counts.instructions / counts.cycles.max(1.0);
+        line(
+            out,
+            &format!(
+                "  instructions a picture {:.1} M, cycles {:.1} M, {rate:.2} instructions a cycle",
+                counts.instructions / 1e6,
+                counts.cycles / 1e6
+            ),
+        );
+    }
+    if let Some(energy) = &result.energy {
+        line(out, &format!("  {}", energy_words(energy)));
+    }
+    line(out, &format!("  picture {}", result.picture_sha256.join(" and ")));
+}
+
+/// An energy with its error and how it was found.
+pub fn energy_words(energy: &EnergyResult) -> String {
+    let figures = |joules: f64, error: f64| format!("{joules:.3} ± {error:.3} J");
+    let net = energy
+        .net_joules
+        .zip(energy.net_error)
+        .map_or(String::new(), |(joules, error)| format!(", net of idle {}", figures(joules, error)));
+    let how = match energy.method {
+        EnergyMethod::EachPicture => "each picture by itself",
+        EnergyMethod::BlocksOfPictures => "blocks of pictures: the meter is too slow for one",
+    };
+    format!(
+        "energy a picture {}{net} ({} samples over {} pictures, {how})",
+        figures(energy.gross_joules, energy.gross_error),
+        energy.samples,
+        energy.pictures
+    )
+}
+
+fn header(out: &mut String, unit: &str) {
+    let _ = writeln!(
+        out,
+        "  {unit:STAGE_WIDTH$} {:>6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "n", "median", "p90", "p99", "min", "max", "IQR"
+    );
+}
+
+fn row(out: &mut String, name: &str, summary: &Summary) {
+    let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.2}"));
+    let Summary {
+        n,
+        median,
+        p90,
+        p99,
+        min,
+        max,
+        ..
+    } = *summary;
+    let _ = writeln!(
+        out,
+        "  {name:STAGE_WIDTH$} {n:>6} {median:>9.2} {:>9} {:>9} {min:>9.2} {max:>9.2} {:>9.2}",
+        number(p90),
+        number(p99),
+        summary.interquartile_range
+    );
+}
+
+fn cold_rows(out: &mut String, cold: &ColdResult) {
+    line(out, "  cold start, from the start of the process:");
+    row(out, "to first step", &cold.to_first_step);
+    row(out, "first step done", &cold.to_first_step_done);
+    row(out, "picture written", &cold.to_picture);
+    line(out, &format!("  page cache: {}", cold.page_cache));
+}
+
+fn verdict(out: &mut String, report: &Report) {
+    if report.validity.valid {
+        line(out, "valid");
+    } else {
+        line(out, "INVALID:");
+        for reason in &report.validity.reasons {
+            line(out, &format!("  - {reason}"));
+        }
+    }
+    for note in &report.validity.notes {
+        line(out, &format!("  note: {note}"));
+    }
+}
+
+/// Two runs beside each other.
+pub fn comparison(comparison: &Comparison) -> String {
+    let mut out = String::new();
+    for warning in &comparison.warnings {
+        line(&mut out, &format!("warning: {warning}"));
+    }
+    for configuration in &comparison.configurations {
+        line(&mut out, &format!("{}", configuration.configuration));
+        let _ = writeln!(
+            out,
+            "  {:STAGE_WIDTH$} {:>9} {:>9} {:>7} {:>15} {:>9}",
+            "", "first", "second", "ratio", "95 % range", "p"
+        );
+        for figure in &configuration.figures {
+            let range = figure.ratio_range.map_or("-".into(), |[low, high]| format!("{low:.3}–{high:.3}"));
+            let p = figure.p_value.map_or("-".into(), |p| format!("{p:.2e}"));
+            let _ = writeln!(
+                out,
+                "  {:STAGE_WIDTH$} {:>9.3} {:>9.3} {:>7.3} {range:>15} {p:>9}  {}",
+                figure.name, figure.first, figure.second, figure.ratio, figure.verdict
+            );
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::example::report;
+    use super::*;
+
+    #[test]
+    fn a_table_holds_the_figures() {
+        let mut report = report();
+        let table = text(&report);
+        for words in [
+            "Raspberry Pi 4 Model B Rev 1.4, 4 cores",
+            "4 steps, 1 thread, 128 px",
+            "energy a picture 0.500 ± 0.012 J, net of idle 0.300 ± 0.008 J",
+            "memory at most 30.0 MiB private, 24.0 MiB mapped",
+            "blocks of pictures",
+            "posix",
+        ] {
+            assert_eq!(table.contains(words), words != "posix", "{words}: {table}");
+        }
+        assert!(table.lines().any(|line| line.trim() == "valid"));
+        report.validity.valid = false;
+        report.validity.reasons.push("throttled".into());
+        assert!(text(&report).contains("INVALID:\n  - throttled"));
+    }
+
+    #[test]
+    fn no_percentile_is_a_dash() {
+        let mut out = String::new();
+        row(&mut out, "png", &Summary::of(&[1.0, 2.0]).unwrap());
+        assert_eq!(
+            out.split_whitespace().collect::<Vec<_>>(),
+            ["png", "2", "1.50", "-", "-", "1.00", "2.00", "0.50"]
+        );
+    }
+}

@@ -1,0 +1,379 @@
+//! `inkstone bench`: what pictures cost in time, memory and energy.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use indicatif::ProgressBar;
+
+use super::locate::PackArgument;
+use super::{CliError, interrupt, output};
+use crate::bench::plan::{Amount, Configuration, Plan};
+use crate::bench::report::{self, Machine, PackRecord, Report, RequestRecord};
+use crate::bench::run::{Bench, Findings, Listener, NumberedMarker, RunError};
+use crate::bench::{compare, html, table, validity};
+use crate::device::board::Board;
+use crate::device::power::{PowerError, PowerSource};
+use crate::device::processor;
+use crate::diffusion::{DiffusionError, choose_style};
+use crate::pack::Pack;
+use crate::picture::scale;
+
+/// Most of anything that is counted.
+const MOST: u64 = 1_000_000;
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    pack: PackArgument,
+    /// Numbers of denoising steps; the pack's default where nothing is said.
+    #[arg(long, value_delimiter = ',', value_name = "N,…")]
+    steps: Vec<usize>,
+    /// Numbers of threads; as many as there are cores where nothing is said.
+    #[arg(long, value_delimiter = ',', value_name = "N,…", value_parser = count)]
+    threads: Vec<usize>,
+    /// Longest sides of the written picture in pixels; the pack's own where nothing is said.
+    #[arg(long, value_delimiter = ',', value_name = "PX,…")]
+    size: Vec<u32>,
+    /// Pictures of each configuration; a 99th percentile needs 100.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count)]
+    runs: usize,
+    /// Seconds of each configuration, in place of a number of pictures.
+    #[arg(long, value_name = "T", conflicts_with = "runs", value_parser = seconds, allow_negative_numbers = true)]
+    seconds: Option<f64>,
+    /// Pictures of each configuration before anything is measured.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    warm_up: usize,
+    /// Cold starts of each configuration: new processes, the pack's pages dropped from memory before each.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_value_t = 0, default_missing_value = "5")]
+    cold: usize,
+    /// What to draw.
+    #[arg(long, default_value = "a red apple")]
+    prompt: String,
+    /// Drawing style; where nothing is said the prompt's words decide.
+    #[arg(long)]
+    style: Option<String>,
+    /// Seed of the noise.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The power meter: auto, none, or a source such as pmic, hwmon:ina219, ina219:/dev/i2c-1@0x40,shunt=0.1, rapl, supply,
+    /// csv:FILE, serial:/dev/ttyUSB0,baud=115200,columns=volts/amps, constant:2.5.
+    #[arg(long, value_name = "auto|none|SOURCE", default_value = "auto")]
+    power: String,
+    /// How long the idle power is measured before anything is drawn, in seconds.
+    #[arg(long, value_name = "T", default_value = "10", value_parser = seconds, allow_negative_numbers = true)]
+    idle: f64,
+    /// GPIO line that is high while a picture is drawn, for meters outside.
+    #[cfg(feature = "gpio")]
+    #[arg(long, value_name = "LINE")]
+    marker_pin: Option<u32>,
+    /// Seed of the order in which configurations take turns.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    order_seed: u64,
+    /// Write the report as JSON, to standard output with `-`.
+    #[arg(long, value_name = "FILE|-")]
+    json: Option<PathBuf>,
+    /// Write the report as one page with plots.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Replace files that exist.
+    #[arg(long)]
+    force: bool,
+    /// Compare two reports instead of measuring.
+    #[arg(long, num_args = 2, value_names = ["A.json", "B.json"],
+          conflicts_with_all = ["steps", "threads", "size", "runs", "seconds", "cold", "html", "power"])]
+    compare: Option<Vec<PathBuf>>,
+    /// Where the system's files are looked for.
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    root: PathBuf,
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    let parsed = text.parse::<u64>().ok().filter(|count| (1..=MOST).contains(count));
+    parsed
+        .and_then(|count| usize::try_from(count).ok())
+        .ok_or_else(|| format!("must be between 1 and {MOST}"))
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let parsed = text.parse::<f64>().ok().filter(|seconds| (0.0..=1e6).contains(seconds));
+    parsed.ok_or_else(|| "must be seconds between 0 and 1000000".into())
+}
+
+/// Runs `bench`.
+pub fn run(arguments: &Arguments) -> Result<(), CliError> {
+    if let Some([first, second]) = arguments.compare.as_deref() {
+        return compare_reports(first, second, arguments);
+    }
+    check_outputs(arguments)?;
+    let source: PowerSource = arguments.power.parse().map_err(power_error)?;
+    let pack = Arc::new(arguments.pack.open()?);
+    let plan = plan(arguments, &pack)?;
+    let (style, words) = choose_style(&pack.manifest().styles, arguments.style.as_deref(), &arguments.prompt)?;
+    let request = RequestRecord {
+        prompt: arguments.prompt.clone(),
+        style: style.map(|style| style.name.clone()),
+        seed: arguments.seed,
+        guidance: pack.text_to_picture()?.sampling.default_guidance,
+    };
+    let bench = Bench {
+        plan: &plan,
+        pack: pack.clone(),
+        request: request.clone(),
+        words,
+        style: style.cloned(),
+        root: &arguments.root,
+        program: &std::env::current_exe()?,
+        power: source.open(&arguments.root).map_err(power_error)?,
+        marker: marker(arguments)?,
+    };
+    interrupt::listen();
+    let started = SystemTime::now();
+    let mut bars = Bars(output::progress(0, "{msg:12} {bar:32} {pos}/{len} {eta} left"));
+    let findings = bench.run(&mut bars).map_err(run_error);
+    bars.0.finish_and_clear();
+    let report = report(arguments, &plan, &pack, request, findings?, started);
+    show(arguments, &report)
+}
+
+fn show(arguments: &Arguments, report: &Report) -> Result<(), CliError> {
+    if let Some(file) = &arguments.html {
+        write(file, &html::page(report), arguments.force)?;
+    }
+    match &arguments.json {
+        Some(file) if file == Path::new("-") => return output::json(report),
+        Some(file) => {
+            let text = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
+            write(file, &(text + "\n"), arguments.force)?;
+        }
+        None => {}
+    }
+    output::result(table::text(report).trim_end())
+}
+
+fn compare_reports(first: &Path, second: &Path, arguments: &Arguments) -> Result<(), CliError> {
+    let read = |path: &Path| Report::read(path).map_err(|error| CliError::Usage(error.to_string()));
+    let comparison = compare::compare(&read(first)?, &read(second)?);
+    match &arguments.json {
+        Some(file) if file == Path::new("-") => output::json(&comparison),
+        Some(file) => {
+            let text = serde_json::to_string_pretty(&comparison).map_err(std::io::Error::other)?;
+            write(file, &(text + "\n"), arguments.force)?;
+            output::result(table::comparison(&comparison).trim_end())
+        }
+        None => output::result(table::comparison(&comparison).trim_end()),
+    }
+}
+
+/// Files to write, before anything is measured for an hour.
+fn check_outputs(arguments: &Arguments) -> Result<(), CliError> {
+    let files = arguments.json.iter().chain(&arguments.html).filter(|file| *file != Path::new("-"));
+    for file in files {
+        if !arguments.force && file.symlink_metadata().is_ok() {
+            return Err(CliError::Usage(format!("{}: the file exists; --force replaces it", file.display())));
+        }
+        if !folder_of(file).is_dir() {
+            return Err(CliError::Usage(format!("{}: there is no such folder", folder_of(file).display())));
+        }
+    }
+    Ok(())
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// Writes a file whole or not at all.
+fn write(file: &Path, text: &str, force: bool) -> Result<(), CliError> {
+    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".inkstone-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder_of(file))
+        .map_err(named)?;
+    temporary.write_all(text.as_bytes()).map_err(named)?;
+    temporary.as_file().sync_all().map_err(named)?;
+    let kept = if force {
+        temporary.persist(file)
+    } else {
+        temporary.persist_noclobber(file)
+    };
+    kept.map_err(|error| named(error.error))?;
+    Ok(())
+}
+
+fn plan(arguments: &Arguments, pack: &Pack) -> Result<Plan, CliError> {
+    let tables = pack.text_to_picture()?;
+    let or = |given: &[usize], default: usize| if given.is_empty() { vec![default] } else { given.to_vec() };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let longest = tables.picture.width.max(tables.picture.height);
+    let sizes = if arguments.size.is_empty() {
+        vec![longest]
+    } else {
+        arguments.size.clone()
+    };
+    let mut configurations = Vec::new();
+    for &steps in &or(&arguments.steps, tables.sampling.default_steps) {
+        if tables.sampling.schedule(steps).is_none() {
+            let known = tables.sampling.steps();
+            return Err(DiffusionError::Steps { steps, known }.into());
+        }
+        for &threads in &or(&arguments.threads, cores) {
+            if threads > 1024 {
+                return Err(CliError::Usage("--threads must be between 1 and 1024".into()));
+            }
+            for &size in &sizes {
+                if !scale::SIZES.contains(&size) {
+                    return Err(scale::ScaleError::Size(size).into());
+                }
+                let configuration = Configuration { steps, threads, size };
+                if !configurations.contains(&configuration) {
+                    configurations.push(configuration);
+                }
+            }
+        }
+    }
+    Ok(Plan {
+        configurations,
+        amount: arguments.seconds.map_or(Amount::Pictures(arguments.runs), Amount::Seconds),
+        warm_up: arguments.warm_up,
+        cold_starts: arguments.cold,
+        idle_seconds: arguments.idle,
+        order_seed: arguments.order_seed,
+    })
+}
+
+#[cfg(feature = "gpio")]
+fn marker(arguments: &Arguments) -> Result<Option<NumberedMarker>, CliError> {
+    let Some(line) = arguments.marker_pin else { return Ok(None) };
+    let marker = crate::device::power::marker::GpioMarker::open(line)
+        .map_err(|error| std::io::Error::other(format!("--marker-pin {line}: {error}")))?;
+    Ok(Some((Box::new(marker), line)))
+}
+
+#[cfg(not(feature = "gpio"))]
+fn marker(_: &Arguments) -> Result<Option<NumberedMarker>, CliError> {
+    Ok(None)
+}
+
+fn power_error(error: PowerError) -> CliError {
+    if error.is_input_fault() {
+        CliError::Usage(error.to_string())
+    } else {
+        CliError::Output(std::io::Error::other(error.to_string()))
+    }
+}
+
+fn run_error(error: RunError) -> CliError {
+    match error {
+        RunError::Pack(error) => error.into(),
+        RunError::Engine(error) => error.into(),
+        RunError::Diffusion(error) => error.into(),
+        RunError::Scale(error) => error.into(),
+        RunError::Png(error) => error.into(),
+        RunError::System(error) => error.into(),
+        RunError::Cold(_) | RunError::Marker(_) => CliError::Output(std::io::Error::other(error.to_string())),
+    }
+}
+
+fn report(arguments: &Arguments, plan: &Plan, pack: &Pack, request: RequestRecord, findings: Findings, started: SystemTime) -> Report {
+    let mut report = Report {
+        schema: report::SCHEMA.into(),
+        schema_version: report::SCHEMA_VERSION,
+        version: env!("CARGO_PKG_VERSION").into(),
+        command: command(std::env::args().skip(1)),
+        started_unix: started.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+        seconds: findings.seconds,
+        validity: Default::default(),
+        pack: PackRecord {
+            name: pack.manifest().name.clone(),
+            version: pack.manifest().version.clone(),
+            sha256: pack.sha256().to_owned(),
+            bytes: pack.bytes(),
+        },
+        request,
+        plan: plan.clone(),
+        machine: machine(&arguments.root, findings.engine_kernel),
+        processor: findings.processor,
+        power: findings.power,
+        counters_absent: findings.counters_absent,
+        results: findings.results,
+        pictures: findings.pictures,
+        quality: report::quality(pack.folder()),
+    };
+    report.validity = validity::judge(&report);
+    report
+}
+
+fn machine(root: &Path, engine_kernel: String) -> Machine {
+    let board = Board::read(root);
+    Machine {
+        board: board.to_string(),
+        architecture: std::env::consts::ARCH.into(),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        memory_bytes: board.memory.map(|kibibytes| kibibytes * 1024),
+        processor: board.processor,
+        kernel: processor::text(&root.join("proc/sys/kernel/osrelease")),
+        engine_kernel,
+    }
+}
+
+/// The command line again, quoted for a shell.
+fn command(arguments: impl Iterator<Item = String>) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_=,./:@+".contains(letter);
+    let quoted = arguments.map(|argument| {
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument
+        } else {
+            format!("'{}'", argument.replace('\'', "'\\''"))
+        }
+    });
+    std::iter::once("inkstone".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// A bar for each phase.
+struct Bars(ProgressBar);
+
+impl Listener for Bars {
+    fn phase(&mut self, name: &str, count: u64) {
+        self.0.reset();
+        self.0.set_length(count);
+        self.0.set_message(name.to_owned());
+    }
+
+    fn advance(&mut self) {
+        self.0.inc(1);
+    }
+
+    fn stopped(&self) -> bool {
+        interrupt::asked()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_pasted() {
+        let words = ["bench", "--prompt", "it's a cat", "--steps", "1,2", ""];
+        let said = command(words.into_iter().map(String::from));
+        assert_eq!(said, "inkstone bench --prompt 'it'\\''s a cat' --steps 1,2 ''");
+    }
+
+    #[test]
+    fn a_file_is_written_whole_and_not_over_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("report.json");
+        write(&file, "one", false).unwrap();
+        assert!(write(&file, "two", false).unwrap_err().to_string().contains("report.json"));
+        write(&file, "three", true).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "three");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
