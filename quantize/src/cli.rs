@@ -2,8 +2,10 @@
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Parser;
+use inkstone::cli::manual;
 
 use crate::error::{Error, Result};
 use crate::{Report, Scheme};
@@ -29,15 +31,22 @@ pub struct Arguments {
     pub json: bool,
 }
 
-/// Does what the command line asks for.
-///
-/// # Errors
-/// See [`Error::exit_code`]. Wrong usage ends the process with code 2.
-pub fn run() -> Result<()> {
+/// Does what the command line asks for, and says how the process ends: see [`Error::exit_code`]. Wrong usage ends it here
+/// with code 2.
+pub fn run() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    let arguments = Arguments::parse();
-    let report = crate::quantize(&arguments.input, &arguments.out, arguments.scheme, arguments.force)?;
-    print(&report, arguments.json)
+    let arguments: Arguments = match manual::parse() {
+        Ok(arguments) => arguments,
+        Err(ended) => return ended,
+    };
+    let report = crate::quantize(&arguments.input, &arguments.out, arguments.scheme, arguments.force);
+    match report.and_then(|report| print(&report, arguments.json)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("inkstone-quantize: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
 }
 
 fn print(report: &Report, json: bool) -> Result<()> {

@@ -1,13 +1,5 @@
-//! Maps a result to an exit code.
+//! The `inkstone-quantize` binary, nothing else.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    match inkstone_quantize::cli::run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("inkstone-quantize: {error}");
-            ExitCode::from(error.exit_code())
-        }
-    }
+fn main() -> std::process::ExitCode {
+    inkstone_quantize::cli::run()
 }

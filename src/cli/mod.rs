@@ -11,6 +11,7 @@ mod interrupt;
 #[cfg(feature = "kiosk")]
 mod kiosk;
 mod locate;
+pub mod manual;
 mod output;
 mod verify;
 
@@ -56,7 +57,11 @@ pub fn run() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error,inkstone=warn"))
         .format_timestamp(None)
         .init();
-    let result = match Arguments::parse().command {
+    let arguments: Arguments = match manual::parse() {
+        Ok(arguments) => arguments,
+        Err(ended) => return ended,
+    };
+    let result = match arguments.command {
         Command::Generate(arguments) => generate::run(&arguments, started),
         #[cfg(feature = "kiosk")]
         Command::Kiosk(arguments) => kiosk::run(&arguments),

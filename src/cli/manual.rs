@@ -1,0 +1,164 @@
+//! The hidden option `--manual DIR`: manual pages and shell completions, made from the table of arguments itself, so that
+//! they cannot tell of what the program does not do. Packages install them. Depends on `clap` and its generators alone.
+
+use std::fs;
+use std::io::{Error, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Arg, Command, Parser, value_parser};
+use clap_complete::{Shell, generate};
+use clap_mangen::Man;
+
+use super::output;
+
+/// Name of the option, which stands in place of all other arguments.
+const OPTION: &str = "manual";
+
+/// A file that is still to be written.
+type Text = (PathBuf, Vec<u8>);
+
+/// Reads the command line of this process. Wrong usage ends the process with code 2.
+///
+/// # Errors
+/// How the process is to end, when the command line asked for the manual: the files are written and their names are on
+/// standard output, or the reason why not is on standard error.
+pub fn parse<Arguments: Parser>() -> Result<Arguments, ExitCode> {
+    let table = Arguments::command();
+    let matches = with_option(table.clone()).get_matches();
+    let Some(folder) = matches.get_one::<PathBuf>(OPTION) else {
+        return Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut with_option(table)).exit());
+    };
+    let written = write(&table, folder).map_err(super::CliError::from);
+    let told = written.and_then(|files| files.iter().try_for_each(|file| output::result(&file.display().to_string())));
+    Err(match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::message(&format!("error: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    })
+}
+
+fn with_option(command: Command) -> Command {
+    let folder = Arg::new(OPTION).long(OPTION).value_name("DIR").value_parser(value_parser!(PathBuf));
+    command.subcommand_required(false).arg(folder.hide(true).exclusive(true))
+}
+
+/// Writes a manual page for a program and each of its subcommands, and completions for bash, zsh and fish, below a folder
+/// that is laid out as `/usr/share` (Filesystem Hierarchy Standard 3.0, 4.11). Files that are there are replaced. Returns
+/// what was written.
+fn write(command: &Command, folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut texts = completions(command);
+    let mut root = command.clone().disable_help_subcommand(true);
+    root.build();
+    pages(&root, &mut texts)?;
+    let place = |(file, text): Text| {
+        let file = folder.join(file);
+        place(&file, &text).map_err(|error| named(&file, &error)).map(|()| file)
+    };
+    texts.into_iter().map(place).collect()
+}
+
+/// The completions of a program, each where its shell looks for them.
+fn completions(command: &Command) -> Vec<Text> {
+    let program = command.get_name();
+    let shells = [
+        (Shell::Bash, format!("bash-completion/completions/{program}")),
+        (Shell::Zsh, format!("zsh/vendor-completions/_{program}")),
+        (Shell::Fish, format!("fish/vendor_completions.d/{program}.fish")),
+    ];
+    let script = |(shell, file): (Shell, String)| {
+        let mut text = Vec::new();
+        generate(shell, &mut command.clone(), program, &mut text);
+        (file.into(), text)
+    };
+    shells.into_iter().map(script).collect()
+}
+
+/// The page of a command, and those of the commands below it.
+fn pages(command: &Command, texts: &mut Vec<Text>) -> Result<(), Error> {
+    let page = Man::new(command.clone()).manual("Inkstone");
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    texts.push((Path::new("man/man1").join(page.get_filename()), text));
+    command.get_subcommands().try_for_each(|command| pages(command, texts))
+}
+
+/// Writes a file under another name, syncs and renames it.
+fn place(file: &Path, text: &[u8]) -> Result<(), Error> {
+    let folder = file.parent().ok_or(ErrorKind::InvalidInput)?;
+    fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    let mut unfinished = builder.suffix(".tmp").tempfile_in(folder)?;
+    unfinished.write_all(text)?;
+    unfinished.as_file().sync_all()?;
+    unfinished.persist(file)?;
+    Ok(())
+}
+
+fn named(file: &Path, error: &Error) -> Error {
+    Error::new(error.kind(), format!("{}: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program() -> Command {
+        let flag = Arg::new("loud").long("loud").help("Says it aloud");
+        Command::new("teller")
+            .version("1.0")
+            .about("Tells")
+            .subcommand_required(true)
+            .subcommand(Command::new("story").about("Tells a story").arg(flag))
+    }
+
+    #[test]
+    fn every_command_has_a_page_and_the_shells_know_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = write(&program(), folder.path()).unwrap();
+        let names: Vec<&Path> = files.iter().map(|file| file.strip_prefix(folder.path()).unwrap()).collect();
+        let expected = [
+            "bash-completion/completions/teller",
+            "zsh/vendor-completions/_teller",
+            "fish/vendor_completions.d/teller.fish",
+            "man/man1/teller.1",
+            "man/man1/teller-story.1",
+        ];
+        assert_eq!(names, expected.map(Path::new));
+        for file in &files {
+            let text = fs::read_to_string(file).unwrap();
+            assert!(text.contains("story") && !text.contains(OPTION), "{}: {text}", file.display());
+        }
+        let page = fs::read_to_string(&files[4]).unwrap();
+        assert!(page.contains("loud") && page.contains("Says it aloud"), "{page}");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = write(&program(), file.path()).unwrap_err().to_string();
+        assert!(error.contains(&file.path().display().to_string()), "{error}");
+    }
+
+    #[test]
+    fn the_option_stands_alone() {
+        let input = Arg::new("input").required(true);
+        for command in [program(), Command::new("program").arg(input)] {
+            let name = command.get_name().to_owned();
+            let command = with_option(command);
+            let matches = command.clone().try_get_matches_from([&name, "--manual", "folder"]).unwrap();
+            assert_eq!(matches.get_one::<PathBuf>(OPTION).map(PathBuf::as_path), Some(Path::new("folder")));
+            assert!(command.try_get_matches_from([&name, "story", "--manual", "folder"]).is_err());
+        }
+    }
+
+    #[test]
+    fn our_own_table_is_sound() {
+        use clap::CommandFactory;
+        with_option(crate::cli::Arguments::command()).debug_assert();
+    }
+}
