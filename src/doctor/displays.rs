@@ -131,7 +131,7 @@ fn chosen(machine: &Machine, display: &DisplaySettings, found: &[Found]) -> Find
             "there is no desktop (DISPLAY is not set)",
             "log in to the desktop, or choose kms",
         ),
-        DisplayKind::Terminal => Finding::note("display", "the terminal that the kiosk is started in"),
+        DisplayKind::Terminal(_) => Finding::note("display", "the terminal that the kiosk is started in"),
         DisplayKind::Png(folder) => folder_of_pictures(machine, folder.as_deref()),
         DisplayKind::Spi(_) => devices(machine, display, vec![(display.spi_or_usual(), "spi"), header(machine, display)]),
         DisplayKind::EPaper(model) => epaper(machine, display, model),
@@ -147,7 +147,7 @@ fn missing_feature(kind: &DisplayKind) -> Option<&'static str> {
         DisplayKind::Spi(_) => (cfg!(feature = "spi-tft"), "spi-tft"),
         DisplayKind::EPaper(_) => (cfg!(feature = "e-paper"), "e-paper"),
         DisplayKind::Ssd1306 => (cfg!(feature = "status-display"), "status-display"),
-        DisplayKind::Auto | DisplayKind::Terminal | DisplayKind::Png(_) => (true, ""),
+        DisplayKind::Auto | DisplayKind::Terminal(_) | DisplayKind::Png(_) => (true, ""),
     };
     (!built).then_some(feature)
 }
