@@ -260,7 +260,11 @@ fn lines(settings: &ButtonSettings, pins: Pins, sender: &Sender<Timed>) -> Optio
 fn tell_of_pins(settings: &ButtonSettings, error: &dyn std::fmt::Display) {
     let is_chosen = settings.driver != ButtonDriver::Auto || settings.chip != "auto";
     let is_board = || crate::device::board::Board::read(Path::new("/")).model.is_some();
-    let level = if is_chosen || is_board() { log::Level::Warn } else { log::Level::Info };
+    let level = if is_chosen || is_board() {
+        log::Level::Warn
+    } else {
+        log::Level::Info
+    };
     log::log!(level, "buttons on pins do nothing: {error}");
 }
 

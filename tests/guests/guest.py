@@ -71,7 +71,8 @@ class Guest:
 
     def read(self):
         for line in self.process.stdout:
-            self.lines.put(line.decode(errors="replace").strip())
+            # A serial line that is being set up sends bytes that are no text.
+            self.lines.put(line.decode(errors="ignore").strip("\0 \r\n"))
         self.lines.put(None)
 
     def passed(self, what):
@@ -100,7 +101,8 @@ class Guest:
                     return line
             if line.startswith("FAILED") or "kernel panic" in line.lower():
                 raise Failure(f"the guest failed: {line}")
-            self.said.append(line)
+            if line:
+                self.said.append(line)
 
     def start(self, command):
         """A shell command that says lines by itself; `finish` waits for its end."""

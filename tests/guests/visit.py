@@ -99,3 +99,15 @@ def draw(visit):
     visit.press("c")
     visit.shows("the picture that was drawn")
     visit.keeps()
+
+
+def hurry(visit, count=21):
+    """From keys to the first changed byte of the framebuffer, by a clock in the guest; its processor is emulated."""
+    visit.guest.run(f"/panel watch {count} >/tmp/watch.log 2>&1 & watcher=$!")
+    visit.guest.run("for _ in $(seq 100); do grep -q WATCHING /tmp/watch.log && break; sleep 0.1; done")
+    for number in range(count):
+        visit.guest.press("left" if number % 2 else "right")
+        time.sleep(0.35)
+    _, told = visit.guest.run("wait $watcher; cat /tmp/watch.log")
+    found = [line for line in told.splitlines() if line.startswith("PRESSES")]
+    visit.guest.check(found, f"{visit.display}: from a key let go to the first changed byte: {found[0].lower() if found else ''}", told)
