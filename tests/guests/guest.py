@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 
-PATIENCE = 100  # Seconds without the line that is waited for. The machines that test are slow.
+PATIENCE = 240  # Seconds without the line that is waited for. The machines that test are slow.
 
 
 class Failure(Exception):
