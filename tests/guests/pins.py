@@ -46,7 +46,7 @@ def character_device(machine, kiosk):
         machine.hardware(f"writel {CLEAR:#x} {1 << low:#x}")
         found = re.findall(r"\(GPIO[56] *\|inkstone *\) in +(hi|lo)", machine.run("cat /sys/kernel/debug/gpio")[1])
         machine.check(found == expected, f"gpiocdev: levels from outside arrive, {' '.join(expected)}", found)
-    status, output = machine.run("timeout 20 /inkstone kiosk --pack /pack --display png:/tmp/frames --gallery /tmp/other 2>&1")
+    status, output = machine.run("timeout 10 /inkstone kiosk --pack /pack --display png:/tmp/frames --gallery /tmp/other 2>&1")
     machine.check("line 5 is used by 'inkstone'; use another pin" in output,
                   "gpiocdev: a second kiosk warns of the pin that is taken, and by whom", output)
     shown.shows("the first of its examples")
