@@ -67,7 +67,8 @@ class Visit:
         self.guest.check(self.guest.screen() == before, f"{self.display}: messages on the console are not drawn over it", "they are")
 
     def keeps(self):
-        """A drawn picture is in the gallery, whole."""
+        """A drawn picture is in the gallery, whole. It is seen before it is written."""
+        self.guest.until("ls /tmp/gallery/*.png", f"{self.display}: a kept picture")
         status, output = self.guest.run("/inkstone verify /tmp/gallery/*.png")
         self.guest.check(status == 0, f"{self.display}: the picture is kept and verified", output)
 
