@@ -124,9 +124,14 @@ fn run(screen: &mut Box<dyn Screen>, keyboards: &mut [Device]) -> Result<(), Fai
     }
 }
 
-fn until_changed(shown: &[u8], before: &[u8]) -> Result<Duration, Failure> {
+/// What the framebuffer shows.
+fn shown() -> std::io::Result<Vec<u8>> {
+    fs::read("/dev/fb0")
+}
+
+fn until_changed(before: &[u8]) -> Result<Duration, Failure> {
     let begin = Instant::now();
-    while shown == before {
+    while shown()? == before {
         if begin.elapsed() > Duration::from_secs(30) {
             return Err("nothing changed".into());
         }
@@ -136,12 +141,6 @@ fn until_changed(shown: &[u8], before: &[u8]) -> Result<Duration, Failure> {
 
 /// From keys that are let go to the first changed byte of the framebuffer.
 fn watch(count: usize) -> Result<(), Failure> {
-    let size = fs::read_to_string("/sys/class/graphics/fb0/virtual_size")?;
-    let (width, height) = size.trim().split_once(',').ok_or("a framebuffer has a width and a height")?;
-    let (width, height): (usize, usize) = (width.parse()?, height.parse()?);
-    let file = fs::File::options().read(true).open("/dev/fb0")?;
-    // SAFETY: what other programs write there meanwhile are pixels, which are bytes of any value.
-    let shown = unsafe { memmap2::MmapOptions::new().len(width * height * 4).map(&file) }?;
     let mut keyboards: Vec<Device> = evdev::enumerate().map(|(_, device)| device).collect();
     let keyboard = keyboards.first_mut().ok_or("there is no keyboard")?;
     println!("WATCHING");
@@ -151,8 +150,8 @@ fn watch(count: usize) -> Result<(), Failure> {
         for event in keyboard.fetch_events()?.collect::<Vec<_>>() {
             match event.destructure() {
                 // The frame before is complete by now.
-                EventSummary::Key(_, _, 1) => before = shown.to_vec(),
-                EventSummary::Key(_, _, 0) if !before.is_empty() => times.push(until_changed(&shown, &before)?),
+                EventSummary::Key(_, _, 1) => before = shown()?,
+                EventSummary::Key(_, _, 0) if !before.is_empty() => times.push(until_changed(&before)?),
                 _ => {}
             }
         }

@@ -1,7 +1,7 @@
 //! The whole kiosk on a framebuffer in a plain file, with buttons that are pressed from the same process.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -16,7 +16,6 @@ use inkstone::kiosk::runner::{Inbox, Parts, Runner};
 use inkstone::kiosk::screens::{Edge, Look, Painter, Theme};
 use inkstone::kiosk::settings::Settings;
 use inkstone::kiosk::text::Fonts;
-use memmap2::Mmap;
 
 /// The panel, with 32 bits a pixel.
 pub const SIZE: Size = Size::new(800, 480);
@@ -27,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A kiosk that runs until this is dropped.
 pub struct Pressed {
-    shown: Mmap,
+    shown: PathBuf,
     signals: Sender<Timed>,
     inbox: Inbox,
     thread: Option<JoinHandle<()>>,
@@ -39,20 +38,22 @@ impl Pressed {
     pub fn start() -> Pressed {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let path = folder.path().join("fb0");
-        let file = File::create_new(&path).expect("a file can be made");
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .expect("a file can be made");
         let stride = SIZE.width as usize * 4;
         file.set_len((stride * SIZE.height as usize) as u64)
             .expect("a file can be extended");
-        let open = || File::options().read(true).write(true).open(&path).expect("the file is there");
         let mode = Mode {
             size: SIZE,
             stride,
             start: 0,
             layout: PixelLayout::XRGB8888,
         };
-        let screen = Framebuffer::on(open(), &path, mode, Rotation::None).expect("the mode is possible");
-        // SAFETY: what the kiosk writes there meanwhile are pixels, which are bytes of any value.
-        let shown = unsafe { Mmap::map(&open()) }.expect("the file can be mapped");
+        let screen = Framebuffer::on(file, &path, mode, Rotation::None).expect("the mode is possible");
         let gallery = folder.path().join("gallery");
         let (sender, receiver) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
@@ -64,15 +65,15 @@ impl Pressed {
         });
         let (inbox, signals) = receiver.recv().expect("the kiosk starts");
         let kiosk = Pressed {
-            shown,
+            shown: path,
             signals,
             inbox,
             thread: Some(thread),
             _folder: folder,
         };
         // Black, then a title, then an example: the pack can be drawn with.
-        kiosk.changes(&vec![0; kiosk.shown.len()]);
-        kiosk.changes(&kiosk.shown.to_vec());
+        kiosk.changes(&vec![0; stride * SIZE.height as usize]);
+        kiosk.changes(&kiosk.shown());
         // Examples go on to change meanwhile, so that this press is not measured.
         kiosk.send("f1", true);
         thread::sleep(HELD);
@@ -84,21 +85,27 @@ impl Pressed {
     /// Presses a key and lets it go; the time from then, when a short press is one, to the first byte that changed.
     pub fn press(&self, key: &str) -> Duration {
         self.rest(HELD);
-        let before = self.shown.to_vec();
+        let before = self.shown();
         self.send(key, true);
         thread::sleep(HELD);
-        assert_eq!(&self.shown[..], before, "nothing changes before a button is let go");
+        assert!(self.shown() == before, "nothing changes before a button is let go");
+        let begin = Instant::now();
         self.send(key, false);
-        self.changes(&before)
+        self.changes(&before);
+        begin.elapsed()
     }
 
-    /// Waits for the first byte that is another than before; how long that takes.
-    fn changes(&self, before: &[u8]) -> Duration {
+    /// What is shown, read as other programs read it.
+    fn shown(&self) -> Vec<u8> {
+        std::fs::read(&self.shown).expect("the file is there")
+    }
+
+    /// Waits for the first byte that is another than before.
+    fn changes(&self, before: &[u8]) {
         let begin = Instant::now();
-        while self.shown[..] == before[..] {
+        while self.shown() == before {
             assert!(begin.elapsed() < PATIENCE, "nothing changes");
         }
-        begin.elapsed()
     }
 
     fn send(&self, key: &str, pressed: bool) {
@@ -113,13 +120,14 @@ impl Pressed {
     /// Waits until nothing has changed for a while.
     fn rest(&self, quiet: Duration) {
         let begin = Instant::now();
-        let mut last = self.shown.to_vec();
+        let mut last = self.shown();
         let mut since = begin;
         while since.elapsed() < quiet {
             assert!(begin.elapsed() < PATIENCE, "the display never rests");
             thread::sleep(Duration::from_millis(10));
-            if self.shown[..] != last[..] {
-                (last, since) = (self.shown.to_vec(), Instant::now());
+            let now = self.shown();
+            if now != last {
+                (last, since) = (now, Instant::now());
             }
         }
     }
