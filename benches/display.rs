@@ -1,5 +1,8 @@
 //! Presenting a whole frame of 800 × 480 pixels: into a framebuffer on a plain file, into the format that KMS buffers
-//! have.
+//! have. And how long it takes from a button to the first changed byte, with the whole kiosk on that file.
+
+#[path = "../tests/support/pressed.rs"]
+mod pressed;
 
 use std::path::Path;
 
@@ -10,6 +13,8 @@ use inkstone::device::display::framebuffer::{Framebuffer, Mode};
 use inkstone::device::display::{Frame, PixelLayout, PixelWriter, Rotation, Screen};
 
 const SIZE: Size = Size::new(800, 480);
+/// How often a button is pressed.
+const PRESSES: usize = 200;
 
 /// Every pixel another colour than in the frame of another number.
 fn frame(size: Size, number: u8) -> Frame {
@@ -56,5 +61,22 @@ fn conversion(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, framebuffer, conversion);
+/// Not by criterion, which tells no worst case and would press thousands of times.
+fn presses(_: &mut Criterion) {
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let kiosk = pressed::Pressed::start();
+    let mut times: Vec<_> = (0..PRESSES)
+        .map(|number| kiosk.press(if number % 2 == 0 { "right" } else { "left" }))
+        .collect();
+    times.sort();
+    println!(
+        "a button let go to the first changed byte: median {:.1?}, worst {:.1?} of {PRESSES}",
+        times[PRESSES / 2],
+        times[PRESSES - 1]
+    );
+}
+
+criterion_group!(benches, framebuffer, conversion, presses);
 criterion_main!(benches);

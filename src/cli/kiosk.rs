@@ -9,14 +9,14 @@ use clap::Args;
 use super::CliError;
 use super::locate::PackArgument;
 use crate::device::buttons::bindings::canonical;
-use crate::device::buttons::{Bindings, Button, Gestures, Pins, Script, Timed, Timing};
+use crate::device::buttons::{Bindings, Button, Gestures, Pins, Pull, Script, Timed, Timing};
 use crate::device::display::{DisplayKind, DisplaySettings, ModeWish, Rotation, Screen, probe};
 use crate::kiosk::heap;
 use crate::kiosk::output::Output;
 use crate::kiosk::rules;
 use crate::kiosk::runner::{Inbox, Parts, Runner};
 use crate::kiosk::screens::Painter;
-use crate::kiosk::settings::{ButtonDriver, ButtonSettings, Settings};
+use crate::kiosk::settings::{self, ButtonDriver, ButtonSettings, Settings};
 use crate::kiosk::text::Fonts;
 use crate::pack::Pack;
 
@@ -210,6 +210,11 @@ fn sources(settings: &ButtonSettings, frame: embedded_graphics::prelude::Size, s
         buttons: pins,
         encoders: settings.encoder.map(|[a, b]| encoder(a.into(), b.into())).into_iter().collect(),
         motion: settings.motion.map(u32::from).into_iter().collect(),
+        pull: match settings.pull {
+            settings::Pull::Up => Pull::Up,
+            settings::Pull::Down => Pull::Down,
+            settings::Pull::None => Pull::None,
+        },
     };
     input.into_iter().chain(lines(settings, pins, &sender)).collect()
 }
@@ -235,7 +240,8 @@ fn devices(_: embedded_graphics::prelude::Size, _: Sender<Timed>) -> Option<Sour
     None
 }
 
-/// The kernel's character device first, then `rppal`, unless the settings name one.
+/// The kernel's character device, or `rppal` where the kernel has none, unless the settings name one. A line that something
+/// else uses is not taken from it by way of the registers.
 fn lines(settings: &ButtonSettings, pins: Pins, sender: &Sender<Timed>) -> Option<Source> {
     if pins.uses().is_empty() {
         return None;
@@ -243,16 +249,41 @@ fn lines(settings: &ButtonSettings, pins: Pins, sender: &Sender<Timed>) -> Optio
     let kernel = || character_device(settings, pins.clone(), sender.clone());
     match settings.driver {
         ButtonDriver::CharacterDevice => kernel(),
-        ButtonDriver::Rppal => registers(pins.clone(), sender.clone()),
-        ButtonDriver::Auto => kernel().or_else(|| registers(pins.clone(), sender.clone())),
+        ButtonDriver::Rppal => registers(settings, pins, sender.clone()),
+        ButtonDriver::Auto if has_chip() => kernel(),
+        ButtonDriver::Auto => registers(settings, pins, sender.clone()),
     }
+}
+
+/// Buttons that do nothing are worth a warning on a board, or where someone chose their driver; a desktop has none.
+#[cfg(all(any(feature = "gpio", feature = "rppal"), target_os = "linux"))]
+fn tell_of_pins(settings: &ButtonSettings, error: &dyn std::fmt::Display) {
+    let is_chosen = settings.driver != ButtonDriver::Auto || settings.chip != "auto";
+    let is_board = || crate::device::board::Board::read(Path::new("/")).model.is_some();
+    let level = if is_chosen || is_board() {
+        log::Level::Warn
+    } else {
+        log::Level::Info
+    };
+    log::log!(level, "buttons on pins do nothing: {error}");
+}
+
+#[cfg(all(feature = "gpio", target_os = "linux"))]
+fn has_chip() -> bool {
+    use crate::device::lines::{LineError, header_chip};
+    !matches!(header_chip(), Err(LineError::NoChips))
+}
+
+#[cfg(not(all(feature = "gpio", target_os = "linux")))]
+fn has_chip() -> bool {
+    false
 }
 
 #[cfg(all(feature = "gpio", target_os = "linux"))]
 fn character_device(settings: &ButtonSettings, pins: Pins, sender: Sender<Timed>) -> Option<Source> {
     use crate::device::buttons::character_device::CharacterDevice;
     let chip = (settings.chip != "auto").then(|| PathBuf::from(&settings.chip));
-    let opened = CharacterDevice::open(chip, pins, sender).inspect_err(|error| log::info!("{error}"));
+    let opened = CharacterDevice::open(chip, pins, sender).inspect_err(|error| tell_of_pins(settings, error));
     opened.ok().map(|lines| Box::new(lines) as Source)
 }
 
@@ -262,14 +293,14 @@ fn character_device(_: &ButtonSettings, _: Pins, _: Sender<Timed>) -> Option<Sou
 }
 
 #[cfg(all(feature = "rppal", target_os = "linux"))]
-fn registers(pins: Pins, sender: Sender<Timed>) -> Option<Source> {
+fn registers(settings: &ButtonSettings, pins: Pins, sender: Sender<Timed>) -> Option<Source> {
     use crate::device::buttons::rppal::Rppal;
-    let opened = Rppal::open(pins, sender).inspect_err(|error| log::info!("{error}"));
+    let opened = Rppal::open(pins, sender).inspect_err(|error| tell_of_pins(settings, error));
     opened.ok().map(|pins| Box::new(pins) as Source)
 }
 
 #[cfg(not(all(feature = "rppal", target_os = "linux")))]
-fn registers(_: Pins, _: Sender<Timed>) -> Option<Source> {
+fn registers(_: &ButtonSettings, _: Pins, _: Sender<Timed>) -> Option<Source> {
     None
 }
 

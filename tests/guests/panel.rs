@@ -3,6 +3,9 @@
 //!
 //! `panel KIND ROTATION`. Space changes a rectangle, D darkens, S sleeps, W wakes, U unplugs the display and P plugs it in
 //! (by the kernel's own switch in `/sys/class/drm`), Q ends.
+//!
+//! `panel watch COUNT` shows nothing: for so many keys that are let go it measures how long another program then takes to
+//! change the first byte of the framebuffer.
 
 use std::fs;
 use std::path::PathBuf;
@@ -121,10 +124,50 @@ fn run(screen: &mut Box<dyn Screen>, keyboards: &mut [Device]) -> Result<(), Fai
     }
 }
 
+/// What the framebuffer shows.
+fn shown() -> std::io::Result<Vec<u8>> {
+    fs::read("/dev/fb0")
+}
+
+fn until_changed(before: &[u8]) -> Result<Duration, Failure> {
+    let begin = Instant::now();
+    while shown()? == before {
+        if begin.elapsed() > Duration::from_secs(30) {
+            return Err("nothing changed".into());
+        }
+    }
+    Ok(begin.elapsed())
+}
+
+/// From keys that are let go to the first changed byte of the framebuffer.
+fn watch(count: usize) -> Result<(), Failure> {
+    let mut keyboards: Vec<Device> = evdev::enumerate().map(|(_, device)| device).collect();
+    let keyboard = keyboards.first_mut().ok_or("there is no keyboard")?;
+    println!("WATCHING");
+    let mut times = Vec::new();
+    let mut before = Vec::new();
+    while times.len() < count {
+        for event in keyboard.fetch_events()?.collect::<Vec<_>>() {
+            match event.destructure() {
+                // The frame before is complete by now.
+                EventSummary::Key(_, _, 1) => before = shown()?,
+                EventSummary::Key(_, _, 0) if !before.is_empty() => times.push(until_changed(&before)?),
+                _ => {}
+            }
+        }
+    }
+    times.sort();
+    println!("PRESSES median {:.1?}, worst {:.1?} of {count}", times[count / 2], times[count - 1]);
+    Ok(())
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let (kind, rotation) = (arguments.next().unwrap_or_default(), arguments.next().unwrap_or("0".into()));
     let outcome = (|| -> Result<(), Failure> {
+        if kind == "watch" {
+            return watch(rotation.parse()?);
+        }
         let settings = DisplaySettings {
             rotation: rotation.parse()?,
             ..DisplaySettings::of(kind.parse()?)

@@ -15,7 +15,7 @@ use gpiocdev::Request;
 use gpiocdev::line::{Bias, EdgeDetection, EdgeEvent, EdgeKind};
 
 use super::Timed;
-use super::pins::{Edges, Pins};
+use super::pins::{Edges, Pins, Pull};
 use crate::device::lines::{self, LineError};
 
 /// What the kernel takes for chatter.
@@ -67,27 +67,20 @@ impl Drop for CharacterDevice {
     }
 }
 
-/// Encoders are not debounced: their state machine does that, and quick turns must not be lost.
 fn configure(builder: &mut gpiocdev::request::Builder, pins: &Pins) {
-    for (line, bias, debounce) in pins
-        .buttons
-        .iter()
-        .map(|&line| (line, Bias::PullUp, DEBOUNCE))
-        .chain(
-            pins.encoders
-                .iter()
-                .flat_map(|pair| [pair.a, pair.b])
-                .map(|line| (line, Bias::PullUp, Duration::ZERO)),
-        )
-        .chain(pins.motion.iter().map(|&line| (line, Bias::PullDown, DEBOUNCE)))
-    {
+    for (line, _) in pins.uses() {
+        let bias = match pins.pull(line) {
+            Pull::Up => Bias::PullUp,
+            Pull::Down => Bias::PullDown,
+            Pull::None => Bias::Disabled,
+        };
         builder
             .with_line(line)
             .as_input()
             .with_bias(bias)
             .with_edge_detection(EdgeDetection::BothEdges);
-        if !debounce.is_zero() {
-            builder.with_debounce_period(debounce);
+        if pins.is_debounced(line) {
+            builder.with_debounce_period(DEBOUNCE);
         }
     }
 }

@@ -19,7 +19,7 @@ pub mod script;
 
 pub use bindings::{BindingError, Bindings};
 pub use gestures::{Gestures, Timing};
-pub use pins::{PinUsedTwice, Pins, check_uses};
+pub use pins::{PinUsedTwice, Pins, Pull, check_uses};
 pub use script::{Script, ScriptError};
 
 use std::time::Instant;

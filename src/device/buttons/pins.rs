@@ -10,8 +10,21 @@ use super::Signal;
 use super::encoder::{EncoderPins, Quadrature};
 use super::motion::MotionSensor;
 
-/// Lines of the GPIO chip, on a Raspberry Pi by their BCM numbers, and what is on them. Buttons and encoders connect
-/// their line to ground; motion sensors drive theirs high.
+/// What holds a line while nothing drives it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pull {
+    /// The board, up: buttons connect the line to ground.
+    #[default]
+    Up,
+    /// The board, down: buttons connect the line to 3.3 V.
+    Down,
+    /// A resistor outside, up.
+    None,
+}
+
+/// Lines of the GPIO chip, on a Raspberry Pi by their BCM numbers, and what is on them. Encoders connect their line to
+/// ground; motion sensors drive theirs high.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pins {
@@ -21,6 +34,8 @@ pub struct Pins {
     pub encoders: Vec<EncoderPins>,
     /// Motion sensors.
     pub motion: Vec<u32>,
+    /// What holds the lines of buttons, and so which way a press drives them.
+    pub pull: Pull,
 }
 
 /// One pin for two things.
@@ -50,13 +65,21 @@ impl Pins {
         buttons.chain(encoders).chain(motion).collect()
     }
 
-    /// Lines that are pulled up: buttons and encoders.
-    pub fn pulled_up(&self) -> Vec<u32> {
-        self.buttons
-            .iter()
-            .copied()
-            .chain(self.encoders.iter().flat_map(|pins| [pins.a, pins.b]))
-            .collect()
+    /// What holds a line.
+    pub fn pull(&self, line: u32) -> Pull {
+        if self.buttons.contains(&line) {
+            self.pull
+        } else if self.motion.contains(&line) {
+            Pull::Down
+        } else {
+            Pull::Up
+        }
+    }
+
+    /// Whether a line chatters: those of encoders are left as they are, since a state machine looks after that and quick
+    /// turns must not be lost.
+    pub fn is_debounced(&self, line: u32) -> bool {
+        !self.encoders.iter().any(|pair| pair.a == line || pair.b == line)
     }
 }
 
@@ -97,7 +120,7 @@ impl Edges {
         if self.pins.buttons.contains(&line) {
             return Some(Signal::Key {
                 name: format!("gpio{line}"),
-                pressed: !high,
+                pressed: high == (self.pins.pull == Pull::Down),
             });
         }
         if let Some(index) = self.pins.motion.iter().position(|&pin| pin == line) {
@@ -139,11 +162,27 @@ mod tests {
     }
 
     #[test]
+    fn buttons_that_connect_to_the_supply_are_pressed_when_high() {
+        let mut pins = pins();
+        assert_eq!([5, 17, 4].map(|line| pins.pull(line)), [Pull::Up, Pull::Up, Pull::Down]);
+        assert_eq!([5, 17, 4].map(|line| pins.is_debounced(line)), [true, false, true]);
+        pins.pull = Pull::Down;
+        assert_eq!([5, 17, 4].map(|line| pins.pull(line)), [Pull::Down, Pull::Up, Pull::Down]);
+        let pressed = |pressed| {
+            Some(Signal::Key {
+                name: "gpio5".into(),
+                pressed,
+            })
+        };
+        let (mut edges, now) = (Edges::new(pins), Instant::now());
+        assert_eq!([true, false].map(|high| edges.edge(5, high, now)), [pressed(true), pressed(false)]);
+    }
+
+    #[test]
     fn lines_used_twice_are_named() {
         assert_eq!(check_uses(pins().uses()), Ok(()));
         let display = [(25, "e-paper data/command".to_owned()), (17, "e-paper reset".to_owned())];
         let error = check_uses(pins().uses().into_iter().chain(display)).unwrap_err();
         assert_eq!(error.to_string(), "pin gpio17 is used twice: by an encoder and by e-paper reset");
-        assert_eq!(pins().pulled_up(), [5, 6, 17, 27]);
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rppal::gpio::{Error, Gpio, InputPin, Trigger};
 
 use super::Timed;
-use super::pins::{Edges, Pins};
+use super::pins::{Edges, Pins, Pull};
 
 /// What the library takes for chatter on buttons and motion sensors.
 const DEBOUNCE: Duration = Duration::from_millis(5);
@@ -20,7 +20,7 @@ const DEBOUNCE: Duration = Duration::from_millis(5);
 #[derive(Debug, thiserror::Error)]
 pub enum RppalError {
     /// No Raspberry Pi, or one that the library does not know.
-    #[error("rppal does not know this board; use the kernel's GPIO driver instead (driver 'gpiocdev' in the settings)")]
+    #[error("rppal does not know this board; use the kernel's GPIO driver instead (driver = \"character-device\" in the settings)")]
     UnknownBoard,
     /// The registers may not be opened.
     #[error("{0}: permission denied; add this user to the group 'gpio' (`sudo usermod -aG gpio $USER`, then log in again)")]
@@ -60,17 +60,16 @@ impl Rppal {
     /// If this is no known Raspberry Pi, a pin is absent or in use, or this user may not open them.
     pub fn open(pins: Pins, sender: Sender<Timed>) -> Result<Rppal, RppalError> {
         let gpio = Gpio::new()?;
-        let (pulled_up, encoders) = (pins.pulled_up(), pins.encoders.clone());
         let lines: Vec<u32> = pins.uses().into_iter().map(|(line, _)| line).collect();
-        let edges = Arc::new(Mutex::new(Edges::new(pins)));
+        let edges = Arc::new(Mutex::new(Edges::new(pins.clone())));
         let open = |line: u32| -> Result<InputPin, RppalError> {
             let pin = gpio.get(u8::try_from(line).map_err(|_| RppalError::NoPin(line))?)?;
-            let mut pin = if pulled_up.contains(&line) {
-                pin.into_input_pullup()
-            } else {
-                pin.into_input_pulldown()
+            let mut pin = match pins.pull(line) {
+                Pull::Up => pin.into_input_pullup(),
+                Pull::Down => pin.into_input_pulldown(),
+                Pull::None => pin.into_input(),
             };
-            let debounce = (!encoders.iter().any(|pair| pair.a == line || pair.b == line)).then_some(DEBOUNCE);
+            let debounce = pins.is_debounced(line).then_some(DEBOUNCE);
             let (edges, sender) = (edges.clone(), sender.clone());
             pin.set_async_interrupt(Trigger::Both, debounce, move |event| {
                 let at = Instant::now();
@@ -96,7 +95,7 @@ mod tests {
     fn errors_say_what_to_do() {
         let error = RppalError::from(Error::PermissionDenied("/dev/gpiomem".into())).to_string();
         assert!(error.contains("/dev/gpiomem") && error.contains("group 'gpio'"), "{error}");
-        assert!(RppalError::from(Error::UnknownModel).to_string().contains("gpiocdev"));
+        assert!(RppalError::from(Error::UnknownModel).to_string().contains("character-device"));
         assert!(matches!(RppalError::from(Error::PinUsed(5)), RppalError::Twice(5)));
     }
 }

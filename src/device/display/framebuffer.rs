@@ -281,7 +281,7 @@ struct Console {
 
 impl Console {
     fn take(path: &Path) -> Option<Console> {
-        let file = File::options().read(true).write(true).open(path).ok()?;
+        let file = File::options().write(true).open(path).ok()?;
         let taken = set::<KDSETMODE>(&file, KD_GRAPHICS);
         if let Err(error) = taken {
             log::info!("{} may draw over the pictures: {error}", path.display());
