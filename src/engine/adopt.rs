@@ -22,8 +22,11 @@ pub fn adopt(model: &mut TypedModel) -> TractResult<()> {
     Ok(())
 }
 
+/// An operator with what it reads.
+type Wired = (Arc<dyn Operator>, Vec<OutletId>);
+
 /// Our operator for a node of tract's, with its inputs.
-fn ours(model: &TypedModel, node: &TypedNode) -> TractResult<Option<(Arc<dyn Operator>, Vec<OutletId>)>> {
+fn ours(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Wired>> {
     let facts = model.node_input_facts(node.id)?;
     let shapes: Option<Vec<&[usize]>> = facts.iter().map(|fact| fact.shape.as_concrete()).collect();
     let floats = facts.iter().all(|fact| fact.datum_type == f32::datum_type());
