@@ -28,18 +28,25 @@ mod tests {
     use super::*;
     use crate::bench::Memory;
 
-    #[test]
-    fn freed_pages_go_back() {
-        const BLOCKS: usize = 4096;
+    /// Private bytes while 64 MiB are held in small blocks, and after they were freed and given back.
+    fn held_and_freed() -> [u64; 2] {
         let private = || Memory::now().unwrap().private_bytes;
         // Small enough that none is mapped by itself, with one at the end that keeps the others from the end of the heap.
-        let blocks: Vec<Vec<u8>> = (0..BLOCKS).map(|_| vec![1; 8 << 10]).collect();
+        let blocks: Vec<Vec<u8>> = (0..8192).map(|_| vec![1; 8 << 10]).collect();
         let pin = std::hint::black_box(vec![1_u8; 64]);
         let full = private();
         drop(std::hint::black_box(blocks));
         give_back();
         let after = private();
         drop(pin);
-        assert!(after + (BLOCKS as u64 * (8 << 10)) / 2 < full, "{full} bytes became {after}");
+        [full, after]
+    }
+
+    #[test]
+    fn freed_pages_go_back() {
+        // Other tests of this process take memory meanwhile.
+        let tries: Vec<[u64; 2]> = (0..20).map(|_| held_and_freed()).collect();
+        let gave_back = |&[full, after]: &[u64; 2]| after + (32 << 20) < full;
+        assert!(tries.iter().any(gave_back), "bytes held and left: {tries:?}");
     }
 }
