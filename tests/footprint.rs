@@ -16,11 +16,11 @@ use inkstone::device::display::{DisplaySettings, ModeWish, PixelLayout, Rotation
 use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
 use inkstone::engine::{Engine, Residency};
 use inkstone::kiosk::output::Output;
+use inkstone::kiosk::rules;
 use inkstone::kiosk::runner::{Parts, Runner};
 use inkstone::kiosk::screens::Painter;
 use inkstone::kiosk::settings::Settings;
 use inkstone::kiosk::text::Fonts;
-use inkstone::kiosk::{heap, rules};
 use inkstone::pack::Pack;
 
 /// What a process is to do: `model`, or a display and what is pressed there.
@@ -162,13 +162,14 @@ fn part(what: &str) {
     let stop = Arc::new(AtomicBool::new(false));
     match what.split(' ').collect::<Vec<_>>()[..] {
         ["model"] => {
+            inkstone::engine::heap::share_one_arena();
             let sampler = sample(stop.clone());
             draw_alone();
             stop.store(true, Ordering::SeqCst);
             println!("PEAK {}", sampler.join().unwrap().peak().private_bytes);
         }
         ["memory", display] => {
-            heap::share_one_arena();
+            inkstone::engine::heap::share_one_arena();
             let sampler = sample(stop.clone());
             with_kiosk(display, folder.path(), |press| {
                 for picture in 1..=3 {

@@ -11,7 +11,6 @@ use super::locate::PackArgument;
 use crate::device::buttons::bindings::canonical;
 use crate::device::buttons::{Bindings, Button, Gestures, Pins, Pull, Script, Timed, Timing};
 use crate::device::display::{DisplayKind, DisplaySettings, ModeWish, Rotation, Screen, probe};
-use crate::kiosk::heap;
 use crate::kiosk::output::Output;
 use crate::kiosk::rules;
 use crate::kiosk::runner::{Inbox, Parts, Runner};
@@ -71,7 +70,6 @@ fn rotation(text: &str) -> Result<Rotation, String> {
 
 /// Runs `kiosk`.
 pub fn run(arguments: &Arguments) -> Result<(), CliError> {
-    heap::share_one_arena();
     let (mut settings, file) = settings(arguments)?;
     apply(arguments, &mut settings);
     let folder = arguments.pack.folder();

@@ -22,6 +22,8 @@ use clap::{Parser, Subcommand};
 
 pub use error::CliError;
 
+use crate::engine::heap;
+
 /// Pictures from words on the smallest computers.
 #[derive(Debug, Parser)]
 #[command(name = "inkstone", version, about, propagate_version = true, after_help = EXIT_CODES)]
@@ -54,6 +56,7 @@ enum Command {
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let started = Instant::now();
+    heap::share_one_arena();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error,inkstone=warn"))
         .format_timestamp(None)
         .init();

@@ -8,6 +8,7 @@
 //! * `operators` holds the operators, one a file: plain functions from slices to slices.
 //! * `int8` quantizes activations and multiplies them with mapped weights; [`kernels`] are the micro-kernels.
 //! * `shares` says into how many pieces work is cut for the threads.
+//! * [`heap`] tells the C library what to do with memory that was freed.
 //! * `lanes` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
 //!   depend on how wide that is.
 //!
@@ -21,6 +22,7 @@ mod arithmetic;
 mod bind;
 mod error;
 mod fuse;
+pub mod heap;
 mod int8;
 pub mod kernels;
 mod lanes;
@@ -40,8 +42,6 @@ use std::sync::{Mutex, PoisonError};
 use arena::Arena;
 use kernels::Kernel;
 
-/// Largest block that the C library keeps rather than gives back to the system, in bytes: more than any activation.
-const KEPT_BYTES: usize = 24 << 20;
 /// Looks for work that a waiting thread takes before it lets others have its core.
 const LOOKS: usize = 64;
 
@@ -67,7 +67,7 @@ impl Engine {
             .map_err(|error| EngineError::Threads {
                 problem: error.to_string(),
             })?;
-        keep_freed_memory();
+        heap::keep_what_is_freed();
         Ok(Engine {
             pool,
             kernel,
@@ -136,13 +136,6 @@ fn stay_awake(done: &AtomicBool) {
             std::thread::yield_now();
         }
     }
-}
-
-/// Activations are allocated and freed again and again. glibc gives large freed blocks back to the system and takes
-/// them anew, page fault by page fault, until it has seen a larger one freed (`mallopt(3)`, `M_MMAP_THRESHOLD`).
-/// The block here is never touched, so it costs no memory.
-fn keep_freed_memory() {
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::heap;
 use super::state::{Drawn, Order, Piece, Report, Skills, Stage};
 use crate::diffusion::{DiffusionError, Observer, Pipeline, Progress, PromptReader, Request};
+use crate::engine::heap;
 use crate::engine::{Engine, Residency};
 use crate::pack::Pack;
 use crate::picture::{Background, Picture, Provenance};

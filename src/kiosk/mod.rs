@@ -5,7 +5,6 @@ pub mod artist;
 pub mod curator;
 pub mod filter;
 pub mod gallery;
-pub mod heap;
 pub mod heat;
 pub mod language;
 pub mod output;

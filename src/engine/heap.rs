@@ -1,8 +1,11 @@
 //! What the C library does with memory that was freed. Depends on nothing of this crate.
 //!
-//! glibc keeps what it once had: an arena for every thread, each as large as it ever was (`mallopt(3)`). Drawing takes and
-//! frees many times what a kiosk holds between two pictures, so it draws from one arena, and between pictures it gives back
-//! what is free.
+//! glibc keeps what it once had: an arena for every thread, each as large as it ever was (`mallopt(3)`). Loading a pack and
+//! drawing take and free many times what is held in between, so a program draws from one arena, and a kiosk gives back
+//! between pictures what is free.
+
+/// Largest block that is kept rather than given back, in bytes: more than any layer takes.
+const KEPT_BYTES: usize = 24 << 20;
 
 /// Lets all threads share one arena, where there is glibc. To be called before any thread is started.
 pub fn share_one_arena() {
@@ -11,6 +14,13 @@ pub fn share_one_arena() {
     if unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) } == 0 {
         log::debug!("the C library does not take M_ARENA_MAX");
     }
+}
+
+/// Layers allocate and free again and again. glibc gives large freed blocks back to the system and takes them anew, page
+/// fault by page fault, until it has seen a larger one freed (`mallopt(3)`, `M_MMAP_THRESHOLD`). The block here is never
+/// touched, so it costs no memory.
+pub(super) fn keep_what_is_freed() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
 }
 
 /// Gives free pages back to the system, where there is glibc. Takes about a millisecond; pages that are needed again cost a
