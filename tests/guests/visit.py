@@ -54,7 +54,8 @@ class Visit:
                          f"exit code {status}; {self.log()}")
         dark = self.guest.screen()
         self.guest.check(dark != before, f"{self.display}: nothing of it is left on the screen", "the picture still stands")
-        self.guest.run("for _ in $(seq 30); do echo 'the console is back' >/dev/tty1; done")
+        # Another text each time: a screen full of the same one would not change.
+        self.guest.run("for _ in $(seq 30); do echo \"the console is back after $(cut -d' ' -f1 /proc/uptime) s\" >/dev/tty1; done")
         time.sleep(0.5)
         text = self.guest.screen()
         self.guest.check(text != dark, f"{self.display}: the console shows text again", "text on the console is not seen")
