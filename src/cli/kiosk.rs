@@ -9,13 +9,13 @@ use clap::Args;
 use super::CliError;
 use super::locate::PackArgument;
 use crate::device::buttons::bindings::canonical;
-use crate::device::buttons::{Bindings, Button, Gestures, Pins, Pull, Script, Timed, Timing};
+use crate::device::buttons::{Bindings, Button, Gestures, Pins, Script, Timed, Timing};
 use crate::device::display::{DisplayKind, DisplaySettings, ModeWish, Rotation, Screen, probe};
 use crate::kiosk::output::Output;
 use crate::kiosk::rules;
 use crate::kiosk::runner::{Inbox, Parts, Runner};
 use crate::kiosk::screens::Painter;
-use crate::kiosk::settings::{self, ButtonDriver, ButtonSettings, Settings};
+use crate::kiosk::settings::{ButtonDriver, ButtonSettings, Settings};
 use crate::kiosk::text::Fonts;
 use crate::pack::Pack;
 
@@ -208,11 +208,7 @@ fn sources(settings: &ButtonSettings, frame: embedded_graphics::prelude::Size, s
         buttons: pins,
         encoders: settings.encoder.map(|[a, b]| encoder(a.into(), b.into())).into_iter().collect(),
         motion: settings.motion.map(u32::from).into_iter().collect(),
-        pull: match settings.pull {
-            settings::Pull::Up => Pull::Up,
-            settings::Pull::Down => Pull::Down,
-            settings::Pull::None => Pull::None,
-        },
+        pull: settings.pull,
     };
     input.into_iter().chain(lines(settings, pins, &sender)).collect()
 }

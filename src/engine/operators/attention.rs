@@ -127,48 +127,22 @@ fn interleave(together: &mut [[f32; QUERIES]], queries: [&[f32]; QUERIES]) {
 /// Scores of [`QUERIES`] queries against all keys `[channels][padded]`; channels are added in their order.
 #[inline(always)]
 fn score(scores: &mut [f32], queries: &[[f32; QUERIES]], keys: &[f32], padded: usize, scale: f32, fused: Fused) {
-    let mut start = 0;
-    while fits(32, fused) && start + 32 <= padded {
-        score_part::<32>(
-            scores,
-            queries,
-            Rows {
-                values: keys,
-                stride: padded,
-                start,
-            },
-            scale,
-            fused,
-        );
-        start += 32;
+    let mut rows = Rows {
+        values: keys,
+        stride: padded,
+        start: 0,
+    };
+    while fits(32, fused) && rows.start + 32 <= padded {
+        score_part::<32>(scores, queries, rows, scale, fused);
+        rows.start += 32;
     }
-    while fits(16, fused) && start + 16 <= padded {
-        score_part::<16>(
-            scores,
-            queries,
-            Rows {
-                values: keys,
-                stride: padded,
-                start,
-            },
-            scale,
-            fused,
-        );
-        start += 16;
+    while fits(16, fused) && rows.start + 16 <= padded {
+        score_part::<16>(scores, queries, rows, scale, fused);
+        rows.start += 16;
     }
-    while start < padded {
-        score_part::<8>(
-            scores,
-            queries,
-            Rows {
-                values: keys,
-                stride: padded,
-                start,
-            },
-            scale,
-            fused,
-        );
-        start += 8;
+    while rows.start < padded {
+        score_part::<8>(scores, queries, rows, scale, fused);
+        rows.start += 8;
     }
 }
 

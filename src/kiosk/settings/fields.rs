@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::buttons::Pull;
 use crate::kiosk::schedule::{Hours, Span};
 use crate::kiosk::screens::Edge;
 
@@ -85,19 +86,6 @@ pub enum ButtonDriver {
     CharacterDevice,
     /// The `rppal` library: Raspberry Pi alone.
     Rppal,
-}
-
-/// What holds a line while its button is not pressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pull {
-    /// The board, up: buttons connect the line to ground.
-    #[default]
-    Up,
-    /// The board, down: buttons connect the line to 3.3 V.
-    Down,
-    /// A resistor outside, up.
-    None,
 }
 
 /// `[buttons]`: keys by name. `gpio5` is a line of the header, `KEY_ENTER` a key of a keyboard or remote control as the

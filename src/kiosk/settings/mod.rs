@@ -12,7 +12,7 @@ mod header;
 pub use faults::{Fault, SettingsError};
 pub use fields::{
     AttractSettings, BatterySettings, ButtonDriver, ButtonSettings, DrawSettings, FilterSettings, GallerySettings, HeatSettings, Language,
-    LookSettings, Pull, ScheduleSettings, ThemeName,
+    LookSettings, ScheduleSettings, ThemeName,
 };
 
 use std::path::{Path, PathBuf};
