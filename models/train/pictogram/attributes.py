@@ -134,10 +134,10 @@ def plural(name: str) -> str:
 
 
 class Asking:
-    """Training pictures with captions that ask for more than a thing."""
+    """Training pictures with captions that ask for more than a thing; `rates` is the share of each kind of asking."""
 
-    def __init__(self, captions: Captions, array: np.ndarray):
-        self.captions, self.array = captions, array
+    def __init__(self, captions: Captions, array: np.ndarray, rates: dict[str, float] = RATES):
+        self.captions, self.array, self.rates = captions, array, rates
         coloured = {form for forms in COLOUR_WORDS["en"] for form in forms}
         words = [set(" ".join([row["words"]["en"][0], *row["words"]["en"][1]]).lower().replace(":", " ").split()) for row in captions.rows]
         self.plain = np.array([not found & (coloured | PEOPLE) and row["style"] != "ink" for found, row in zip(words, captions.rows)])
@@ -149,7 +149,7 @@ class Asking:
         pictures, texts = self.array[indices].copy(), {}
         for position, index in enumerate(indices):
             draw = generator.random()
-            for kind, rate in RATES.items():
+            for kind, rate in self.rates.items():
                 if draw < rate:
                     made = getattr(self, kind)(int(index), generator)
                     if made is not None:

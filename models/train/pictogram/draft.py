@@ -6,7 +6,8 @@ The draft is a small network from the text encoder's condition to a whole pictur
 pictures a second where the denoiser sees thirty; what it remembers is what the first denoising step has to know.
 The text encoder stays as the names stage (or a checkpoint of the denoiser) left it, and so reading takes most of the
 time: bare names are read once, and other captions are kept for a while and drawn several times. With a finished
-`teacher.pt` the new draft goes into it.
+`teacher.pt` the new draft goes into it. `--from-pack FOLDER` starts from a pack's own int8 weights instead; with
+`student.pt` beside it the new draft goes there, to be exported without another step of the denoiser.
 """
 
 import random
@@ -16,10 +17,11 @@ import numpy as np
 import torch
 
 from . import settings, training
-from .attributes import Asking
+from .attributes import RATES, Asking
 from .captions import Captions, as_pictures
-from .networks import Draft, TextEncoder
+from .networks import Draft, Model, TextEncoder
 from .sampling import sheet, standard_prompts
+from .unpack import load_pack
 
 # Captions read, and steps taken, in each turn.
 FRESH, STEPS = 256, 3
@@ -104,24 +106,41 @@ def draft_loss(draft: Draft, conditions, pictures, styles, device: str) -> torch
 
 
 def renew(path: Path, draft: Draft) -> None:
-    """Puts the draft into the denoiser's checkpoint, its running weights and their average."""
+    """Puts the draft into a checkpoint of the whole model, its running weights and their average."""
     state = torch.load(path, map_location="cpu")
-    for weights in (state["model"], state["average"]):
+    for weights in (state[name] for name in ("model", "average") if name in state):
         weights.update({f"draft.{name}": value.cpu() for name, value in draft.state_dict().items()})
     training.save(path, **state)
 
 
+def start(options, state: dict, device: str) -> tuple[TextEncoder, Draft]:
+    """The text encoder, which stays as it is, and the draft to go on with: the run's own, a pack's, or a new one."""
+    if options.from_pack:
+        model = Model()
+        load_pack(options.from_pack, model)
+        text, draft = model.text.to(device).requires_grad_(False), model.draft.to(device)
+    else:
+        text, draft = text_encoder(options.work, device), Draft().to(device)
+    if state:
+        text.load_state_dict(state["text"])
+        draft.load_state_dict(state["model"])
+    return text, draft
+
+
 def main() -> None:
     parser = training.arguments(__doc__, minutes=10, batch=512)
+    parser.add_argument("--from-pack", type=Path)
+    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate before it falls")
+    parser.add_argument("--colours", type=float, default=RATES["recolour"], help="share of pictures read that are to be painted in another colour")
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
-    asking, path = Asking(captions, array), options.work / "draft.pt"
-    text, draft = text_encoder(options.work, device), Draft().to(device)
-    optimiser = torch.optim.AdamW([{"params": draft.parameters(), "base": 2e-3}], lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    asking, path = Asking(captions, array, RATES | {"recolour": options.colours}), options.work / "draft.pt"
     state = torch.load(path, map_location=device) if path.exists() else {}
+    text, draft = start(options, state, device)
+    groups = [{"params": draft.parameters(), "base": options.rate}]
+    optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     if state:
-        draft.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
     step, running = state.get("step", 0), None
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "draft.jsonl")
@@ -153,8 +172,9 @@ def main() -> None:
             keep()
             next_save = clock.elapsed + 3
     keep()
-    if (options.work / "teacher.pt").exists():
-        renew(options.work / "teacher.pt", draft)
+    checkpoint = options.work / ("student.pt" if options.from_pack else "teacher.pt")
+    if checkpoint.exists():
+        renew(checkpoint, draft)
     with torch.no_grad():
         ids, styles = standard_prompts(captions, device)
         sheet(draft(text(ids, styles)[1]), options.work / "draft.png", 12)
