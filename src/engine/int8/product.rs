@@ -54,7 +54,7 @@ pub fn convolve(
     outputs: Outputs,
     output: &mut [f32],
 ) {
-    if let Some(winograd) = kernel.winograd().filter(|_| tiles::fit(weights, window, positions)) {
+    if let Some(winograd) = tiles::fitting(kernel, window, positions) {
         return tiles::convolve(winograd, weights, image, positions, outputs, output);
     }
     let columns = positions[0] * positions[1];

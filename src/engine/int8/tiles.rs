@@ -1,6 +1,7 @@
 //! The loops around minimal filtering: tiles of the image are transformed into panels, multiplied with every
 //! transformed weight panel while they are in cache, and their sums turned back into floats at once.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -8,8 +9,8 @@ use rayon::prelude::*;
 use super::product::{Block, by_blocks};
 use super::scratch::Scratch;
 use super::{Image, Outputs, WeightMatrix, Window};
-use crate::engine::kernels::winograd::{MOST_GROUPS, OUTPUTS, TILES, VALUES, Winograd, panel_values, place_values};
-use crate::engine::kernels::{GROUP, ROWS};
+use crate::engine::kernels::winograd::{Form, Four, TILES, Two, VALUES, Winograd, outputs, panel_values, place_values};
+use crate::engine::kernels::{GROUP, Kernel, ROWS};
 use crate::engine::lanes::widest;
 use crate::engine::shares;
 
@@ -17,11 +18,18 @@ use crate::engine::shares;
 /// they stay in its second-level cache, on x86 in its share of the third.
 const BLOCK_BYTES: usize = if cfg!(target_arch = "x86_64") { 1 << 20 } else { 256 << 10 };
 
-/// Whether a convolution consists of whole tiles whose sums fit.
-pub fn fit(weights: &WeightMatrix, window: Window, positions: [usize; 2]) -> bool {
-    let even = positions.iter().all(|size| size.is_multiple_of(2));
-    let many = positions[0] * positions[1] >= 4 * TILES;
-    window.size == [3, 3] && window.strides == [1, 1] && even && many && weights.groups() <= 9 * MOST_GROUPS
+/// The largest tiles of which a convolution consists, if it does; few of them are left to the plain window.
+pub fn fitting(kernel: &dyn Kernel, window: Window, positions: [usize; 2]) -> Option<&'static dyn Winograd> {
+    if window.size != [3, 3] || window.strides != [1, 1] {
+        return None;
+    }
+    let fits = |side: usize, least: usize| {
+        let [tall, wide] = positions.map(|size| size / side);
+        positions == [tall * side, wide * side] && tall * wide >= least
+    };
+    let all = kernel.winograd().iter().copied();
+    all.into_iter()
+        .find(|winograd| fits(winograd.side(), if winograd.side() == 2 { TILES } else { TILES / 2 }))
 }
 
 /// How a layer is cut for the threads.
@@ -37,13 +45,13 @@ struct Cut {
 }
 
 impl Cut {
-    fn new(weights: &WeightMatrix, positions: [usize; 2]) -> Cut {
-        let [tall, across] = positions.map(|size| size / 2);
+    fn new(side: usize, weights: &WeightMatrix, positions: [usize; 2]) -> Cut {
+        let [tall, across] = positions.map(|size| size / side);
         let threads = shares::threads(positions[0] * positions[1] * weights.rows() * weights.inputs());
         let panels = weights.panels();
         let by_rows = threads > 1 && tall * across < 2 * TILES * threads && panels >= threads;
         let (row_shares, block_shares) = if by_rows { (threads, 1) } else { (1, threads) };
-        let tile_bytes = panel_values(weights.groups() / 9) / TILES * size_of::<i16>();
+        let tile_bytes = panel_values(side, weights.groups() / 9) / TILES * size_of::<i16>();
         let most = (BLOCK_BYTES / (tile_bytes * across)).clamp(1, tall);
         let blocks = tall.div_ceil(most).next_multiple_of(block_shares).min(tall);
         Cut {
@@ -55,11 +63,11 @@ impl Cut {
     }
 }
 
-/// Convolution with a window of 3×3 that [`fit`]s: output `[rows][positions]` of weights `[rows, (y, x, channel)]` over
-/// the image.
+/// Convolution with a window of 3×3 by tiles that are [`fitting`]: output `[rows][positions]` of weights `[rows, (y, x,
+/// channel)]` over the image.
 pub fn convolve(kernel: &dyn Winograd, weights: &WeightMatrix, image: &Image, positions: [usize; 2], outputs: Outputs, output: &mut [f32]) {
-    let columns = positions[0] * positions[1];
-    let cut = Cut::new(weights, positions);
+    let (side, columns) = (kernel.side(), positions[0] * positions[1]);
+    let cut = Cut::new(side, weights, positions);
     let layer = Layer {
         kernel,
         weights,
@@ -70,14 +78,14 @@ pub fn convolve(kernel: &dyn Winograd, weights: &WeightMatrix, image: &Image, po
         columns,
     };
     output.par_chunks_mut(cut.rows * columns).enumerate().for_each(|(share, output)| {
-        let block_columns = cut.block * 2 * positions[1];
+        let block_columns = cut.block * side * positions[1];
         by_blocks(output, columns, block_columns)
             .into_par_iter()
             .enumerate()
             .with_min_len(cut.least)
             .for_each(|(index, mut rows)| {
                 let first = index * cut.block;
-                let tile_rows = first..(first + cut.block).min(positions[0] / 2);
+                let tile_rows = first..(first + cut.block).min(positions[0] / side);
                 Scratch::with(|scratch| layer.block(tile_rows, share * cut.rows, &mut rows, scratch));
             });
     });
@@ -100,53 +108,70 @@ struct Layer<'a> {
 impl Layer<'_> {
     /// Computes some rows of tiles of some weight rows, from `first_row` on. `rows` are the outputs.
     fn block(&self, tile_rows: Range<usize>, first_row: usize, rows: &mut [&mut [f32]], scratch: &mut Scratch) {
+        let side = self.kernel.side();
         let count = tile_rows.len() * self.across;
-        let panel_values = panel_values(self.groups);
-        let lines_values = Lines::values(self.across);
+        let panel_values = panel_values(side, self.groups);
+        let lines_values = lines_values(side, self.across);
         let values = (count.div_ceil(TILES) + 1) * panel_values + lines_values;
-        let (room, sums) = scratch.tiles(values, ROWS * OUTPUTS);
+        let (room, sums) = scratch.tiles(values, ROWS * outputs(side));
         let (lines, room) = room.split_at_mut(lines_values);
         let (transformed, tiles) = room.split_at_mut(panel_values);
-        for tile_row in tile_rows.clone() {
-            let first = (tile_row - tile_rows.start) * self.across;
-            for (group, plane) in self.image.planes().enumerate() {
-                let mut lines = Lines {
-                    across: self.across,
-                    values: lines,
-                };
-                lines.fill(plane, self.image.width, tile_row);
-                lines.spread(tiles, first, group, self.groups);
-            }
+        if side == 2 {
+            self.spread::<Two, 4, 16, 4>(&tile_rows, lines, tiles);
+        } else {
+            self.spread::<Four, 6, 36, 16>(&tile_rows, lines, tiles);
         }
         for (index, rows) in rows.chunks_mut(ROWS).enumerate() {
             let row_panel = first_row / ROWS + index;
             self.kernel.transform(self.weights.panel(row_panel), self.groups, transformed);
             for (panel, tiles) in tiles.chunks_exact(panel_values).enumerate() {
-                self.kernel.multiply(transformed, tiles, self.groups, sums);
                 let taken = panel * TILES..count.min((panel + 1) * TILES);
+                self.kernel.multiply(transformed, tiles, self.groups, taken.len(), sums);
                 self.dequantize(sums, taken, &tile_rows, row_panel * ROWS, rows);
+            }
+        }
+    }
+
+    /// Transforms the image's tiles into panels.
+    fn spread<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize>(
+        &self,
+        tile_rows: &Range<usize>,
+        lines: &mut [i16],
+        tiles: &mut [i16],
+    ) {
+        let mut lines = Lines::<F, POINTS, PLACES, OUTPUTS> {
+            across: self.across,
+            values: lines,
+            form: PhantomData,
+        };
+        for tile_row in tile_rows.clone() {
+            let first = (tile_row - tile_rows.start) * self.across;
+            for (group, plane) in self.image.planes().enumerate() {
+                lines.fill(plane, self.image.width, tile_row);
+                lines.spread(tiles, first, group, self.groups);
             }
         }
     }
 
     /// Turns the sums of a panel's tiles into outputs, one run of tiles side by side after another.
     fn dequantize(&self, sums: &[i32], tiles: Range<usize>, tile_rows: &Range<usize>, first_row: usize, rows: &mut [&mut [f32]]) {
-        let width = 2 * self.across;
+        let side = self.kernel.side();
+        let width = side * self.across;
         let runs = Runs {
             tiles: tiles.clone(),
             across: self.across,
         };
         for run in runs {
             let (tile_row, place) = (run.start / self.across, run.start % self.across);
-            for lower in 0..2 {
-                let start = (2 * tile_row + lower) * width + 2 * place;
+            for line in 0..side {
+                let start = (side * tile_row + line) * width + side * place;
                 let block = Block {
-                    columns: start..start + 2 * run.len(),
-                    stride: OUTPUTS,
+                    columns: start..start + side * run.len(),
+                    stride: outputs(side),
                     first_row,
-                    residual: [self.columns, 2 * tile_rows.start * width + start],
+                    residual: [self.columns, side * tile_rows.start * width + start],
                 };
-                let sums = &sums[lower * 2 * TILES + 2 * (run.start - tiles.start)..];
+                let sums = &sums[side * (line * TILES + run.start - tiles.start)..];
                 widest(
                     #[inline(always)]
                     |fused| block.dequantize(sums, self.image.scale, self.outputs, rows, fused),
@@ -173,50 +198,60 @@ impl Iterator for Runs {
     }
 }
 
-/// Four lines of a plane, transformed from line to line: Bᵀ·d. In `values`, even pixels lie apart from odd ones, so
-/// that the values of neighbouring tiles lie side by side: `[4][even, odd][across + 1][4 channels]`.
-struct Lines<'a> {
-    across: usize,
-    values: &'a mut [i16],
+/// Values of the [`Lines`] of so many tiles.
+fn lines_values(side: usize, across: usize) -> usize {
+    (side + 2) * side * (across + 1) * GROUP
 }
 
-impl Lines<'_> {
-    fn values(across: usize) -> usize {
-        4 * 2 * (across + 1) * GROUP
-    }
+/// The lines of a row of tiles, transformed from line to line: Bᵀ·d. In `values` the pixels that lie in the same place of
+/// their tile are together, so that the values of neighbouring tiles lie side by side: `[lines][side][across + 1][4
+/// channels]`; the tile behind the last begins with the last one's last two pixels.
+struct Lines<'a, F, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize> {
+    across: usize,
+    values: &'a mut [i16],
+    form: PhantomData<F>,
+}
 
-    /// Values of the even or the odd pixels of a line.
-    fn half(&self) -> usize {
+impl<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize>
+    Lines<'_, F, POINTS, PLACES, OUTPUTS>
+{
+    const SIDE: usize = POINTS - 2;
+
+    /// Values of the pixels in one place of all tiles of a line.
+    fn place(&self) -> usize {
         (self.across + 1) * GROUP
     }
 
-    /// Transforms the four lines of a row of tiles.
+    /// Transforms the lines of a row of tiles.
     fn fill(&mut self, plane: &[u8], width: usize, tile_row: usize) {
-        let half = self.half();
+        let (place, pairs) = (self.place(), self.across * Self::SIDE / 2 + 1);
         let line = |index: usize| {
-            plane[(2 * tile_row + index) * width * GROUP..][..2 * half]
+            plane[(Self::SIDE * tile_row + index) * width * GROUP..][..2 * pairs * GROUP]
                 .as_chunks::<{ 2 * GROUP }>()
                 .0
         };
-        let lines: [&[[u8; 2 * GROUP]]; 4] = std::array::from_fn(line);
-        let mut halves = self.values.chunks_exact_mut(half);
-        let mut halves: [&mut [[i16; GROUP]]; 8] = std::array::from_fn(|_| halves.next().unwrap_or_default().as_chunks_mut().0);
+        let lines: [&[[u8; 2 * GROUP]]; POINTS] = std::array::from_fn(line);
+        let values = &mut *self.values;
         widest(
             #[inline(always)]
             |_| {
-                for index in 0..lines[0].len() {
-                    // Whole vectors at every step: the compiler finds none in a loop over the lanes of all four lines.
-                    let [a, b, c, d] = [0, 1, 2, 3].map(|line| wide(&lines[line][index]));
-                    let mut transformed = [[0; 2 * GROUP]; 4];
-                    for lane in 0..2 * GROUP {
-                        transformed[0][lane] = a[lane] - c[lane];
-                        transformed[1][lane] = b[lane] + c[lane];
-                        transformed[2][lane] = c[lane] - b[lane];
-                        transformed[3][lane] = b[lane] - d[lane];
+                for index in 0..pairs {
+                    // Whole vectors at every step: the compiler finds none in a loop over the lanes of all lines.
+                    let mut pixels = [[0; 2 * GROUP]; POINTS];
+                    for (pixels, line) in pixels.iter_mut().zip(lines) {
+                        *pixels = wide(&line[index]);
                     }
-                    for (halves, pixels) in halves.as_chunks_mut::<2>().0.iter_mut().zip(transformed) {
-                        halves[0][index].copy_from_slice(&pixels[..GROUP]);
-                        halves[1][index].copy_from_slice(&pixels[GROUP..]);
+                    let mut transformed = [[0; 2 * GROUP]; POINTS];
+                    for lane in 0..2 * GROUP {
+                        let column = F::inputs(std::array::from_fn(|line| pixels[line][lane]), |a, b| a + b, |a, b| a - b);
+                        (0..POINTS).for_each(|line| transformed[line][lane] = column[line]);
+                    }
+                    let (tile, first) = (index / (Self::SIDE / 2), index % (Self::SIDE / 2) * 2);
+                    for (line, pixels) in transformed.iter().enumerate() {
+                        let (left, right) = pixels.split_at(GROUP);
+                        let start = (line * Self::SIDE + first) * place + tile * GROUP;
+                        values[start..][..GROUP].copy_from_slice(left);
+                        values[start + place..][..GROUP].copy_from_slice(right);
                     }
                 }
             },
@@ -225,7 +260,7 @@ impl Lines<'_> {
 
     /// Transforms along the lines, d·B, into the panels of tiles, of which this row's begin with tile `first`.
     fn spread(&self, panels: &mut [i16], first: usize, group: usize, groups: usize) {
-        let (panel_values, place_values) = (panel_values(groups), place_values(groups));
+        let (panel_values, place_values) = (panel_values(Self::SIDE, groups), place_values(groups));
         let mut tile = first;
         while tile < first + self.across {
             let (panel, lane) = (tile / TILES, tile % TILES);
@@ -236,6 +271,7 @@ impl Lines<'_> {
             match count {
                 8 => self.spread_tiles::<{ 8 * GROUP }>(part, place_values, from),
                 4 => self.spread_tiles::<{ 4 * GROUP }>(part, place_values, from),
+                2 => self.spread_tiles::<{ 2 * GROUP }>(part, place_values, from),
                 _ => (0..count).for_each(|next| self.spread_tiles::<GROUP>(&mut part[next * GROUP..], place_values, from + next * GROUP)),
             }
             tile += count;
@@ -244,22 +280,20 @@ impl Lines<'_> {
 
     /// [`Lines::spread`] for `COUNT` values of tiles side by side, whose places lie `place_values` apart.
     fn spread_tiles<const COUNT: usize>(&self, part: &mut [i16], place_values: usize, from: usize) {
-        let half = self.half();
-        for line in 0..4 {
-            let [even, odd] = [0, half].map(|start| &self.values[2 * line * half + start + from..]);
-            let (Some(a), Some(b), Some(c), Some(d)) = (
-                even.first_chunk::<COUNT>(),
-                odd.first_chunk::<COUNT>(),
-                even[GROUP..].first_chunk::<COUNT>(),
-                odd[GROUP..].first_chunk::<COUNT>(),
-            ) else {
-                return;
-            };
-            let mut put = |place: usize, values: [i16; COUNT]| part[(4 * line + place) * place_values..][..COUNT].copy_from_slice(&values);
-            put(0, std::array::from_fn(|index| a[index] - c[index]));
-            put(1, std::array::from_fn(|index| b[index] + c[index]));
-            put(2, std::array::from_fn(|index| c[index] - b[index]));
-            put(3, std::array::from_fn(|index| b[index] - d[index]));
+        let place = self.place();
+        for line in 0..POINTS {
+            let pixels: [[i16; COUNT]; POINTS] = std::array::from_fn(|pixel| {
+                let start = (line * Self::SIDE + pixel % Self::SIDE) * place + pixel / Self::SIDE * GROUP + from;
+                *self.values[start..].first_chunk().unwrap_or(&[0; COUNT])
+            });
+            let mut transformed = [[0; COUNT]; POINTS];
+            for lane in 0..COUNT {
+                let row = F::inputs(std::array::from_fn(|pixel| pixels[pixel][lane]), |a, b| a + b, |a, b| a - b);
+                (0..POINTS).for_each(|pixel| transformed[pixel][lane] = row[pixel]);
+            }
+            for (pixel, values) in transformed.iter().enumerate() {
+                part[(line * POINTS + pixel) * place_values..][..COUNT].copy_from_slice(values);
+            }
         }
     }
 }
@@ -317,7 +351,6 @@ mod tests {
             right: 1,
         };
         let weights = weights(rows, channels);
-        assert!(fit(&weights, WINDOW, [height, width]));
         let columns = height * width;
         let [scales, biases] = [7, 9].map(|seed| numbers(seed).take(rows).map(f32::from).collect::<Vec<_>>());
         let residual: Vec<f32> = numbers(11).take(rows * columns).map(f32::from).collect();
@@ -345,7 +378,9 @@ mod tests {
             [8, 6, 10],
             [4, 16, 2],
             [20, 12, 24],
+            [12, 20, 12],
             [64, 16, 16],
+            [240, 8, 8],
         ];
         for shape in shapes {
             for (rows, threads) in [(8, 1), (13, 1), (40, 2), (64, 3), (96, 4)] {
@@ -361,12 +396,28 @@ mod tests {
 
     #[test]
     fn only_whole_tiles_of_small_windows_fit() {
-        let weights = weights(8, 4);
-        assert!(fit(&weights, WINDOW, [8, 8]));
-        assert!(!fit(&weights, WINDOW, [7, 8]) && !fit(&weights, WINDOW, [8, 9]) && !fit(&weights, WINDOW, [4, 4]));
+        let side = |window: Window, positions: [usize; 2]| {
+            let kernel = available().into_iter().find(|kernel| !kernel.winograd().is_empty())?;
+            Some(fitting(kernel, window, positions).map_or(0, Winograd::side))
+        };
         let strided = Window { strides: [2, 2], ..WINDOW };
         let large = Window { size: [5, 5], ..WINDOW };
-        assert!(!fit(&weights, strided, [8, 8]) && !fit(&weights, large, [8, 8]));
+        for (window, positions, expected) in [
+            (WINDOW, [8, 8], 4),
+            (WINDOW, [4, 16], 4),
+            (WINDOW, [6, 8], 2),
+            (WINDOW, [2, 16], 2),
+            (WINDOW, [4, 4], 0),
+            (WINDOW, [7, 8], 0),
+            (WINDOW, [8, 9], 0),
+            (strided, [8, 8], 0),
+            (large, [8, 8], 0),
+        ] {
+            assert!(
+                side(window, positions).is_none_or(|side| side == expected),
+                "{window:?} at {positions:?}"
+            );
+        }
     }
 
     #[test]

@@ -54,10 +54,10 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
         1
     }
 
-    /// Minimal filtering for windows of 3×3, where the processor does it faster than [`Kernel::multiply`] does the
-    /// window. Activations are not masked.
-    fn winograd(&self) -> Option<&'static dyn Winograd> {
-        None
+    /// Minimal filtering for windows of 3×3, the largest tiles first, where the processor does it faster than
+    /// [`Kernel::multiply`] does the window. Activations are not masked.
+    fn winograd(&self) -> &'static [&'static dyn Winograd] {
+        &[]
     }
 }
 

@@ -82,8 +82,8 @@ impl Kernel for Neon {
         4
     }
 
-    fn winograd(&self) -> Option<&'static dyn Winograd> {
-        Some(&winograd::NeonWinograd)
+    fn winograd(&self) -> &'static [&'static dyn Winograd] {
+        &winograd::ALL
     }
 
     fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {

@@ -3,53 +3,64 @@
 
 use std::arch::aarch64::*;
 
-use super::super::winograd::{OUTPUTS, PLACES, TILES, VALUES, Winograd, assert_panels, assert_weights, filter, outputs, place_values};
+use super::super::winograd::{Form, Four, TILES, Two, VALUES, Winograd, assert_panels, assert_weights, outputs, place_values};
 use super::super::{GROUP, ROWS};
 
 /// Rows of a vector of 32-bit sums.
 const HALF: usize = ROWS / 2;
-/// Sums of one place: a vector holds four rows of one tile.
-type Totals = [[int32x4_t; 2]; TILES];
+/// Sums of some tiles at one place: a vector holds four rows of one tile.
+type Totals<const COUNT: usize> = [[int32x4_t; 2]; COUNT];
 
-/// Handed out by [`super::available`]'s NEON kernel alone, whose feature was detected.
+/// Handed out by the NEON kernel alone, whose feature was detected.
+pub(super) static ALL: [&dyn Winograd; 2] = [&NeonWinograd::<Four, 6, 36, 16>(Four), &NeonWinograd::<Two, 4, 16, 4>(Two)];
+
 #[derive(Debug)]
-pub(super) struct NeonWinograd;
+struct NeonWinograd<F, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize>(F);
 
-impl Winograd for NeonWinograd {
-    fn transform(&self, weights: &[i8], groups: usize, transformed: &mut [i16]) {
-        assert_weights(weights, groups, transformed);
-        // SAFETY: NEON was detected; the slices are as long as `groups` asks.
-        unsafe { transform(weights.as_ptr(), groups, transformed.as_mut_ptr()) };
+impl<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize> Winograd
+    for NeonWinograd<F, POINTS, PLACES, OUTPUTS>
+{
+    fn side(&self) -> usize {
+        POINTS - 2
     }
 
-    fn multiply(&self, weights: &[i16], tiles: &[i16], groups: usize, sums: &mut [i32]) {
-        assert_panels(weights, tiles, groups, sums);
+    fn transform(&self, weights: &[i8], groups: usize, transformed: &mut [i16]) {
+        assert_weights(self.side(), weights, groups, transformed);
         // SAFETY: NEON was detected; the slices are as long as `groups` asks.
-        unsafe { multiply(weights.as_ptr(), tiles.as_ptr(), groups, sums.as_mut_ptr()) };
+        unsafe { transform::<F, POINTS, PLACES, OUTPUTS>(weights.as_ptr(), groups, transformed.as_mut_ptr()) };
+    }
+
+    fn multiply(&self, weights: &[i16], tiles: &[i16], groups: usize, count: usize, sums: &mut [i32]) {
+        assert_panels(self.side(), weights, tiles, groups, count, sums);
+        // SAFETY: NEON was detected; the slices are as long as `groups` asks.
+        unsafe {
+            let (weights, tiles, sums) = (weights.as_ptr(), tiles.as_ptr(), sums.as_mut_ptr());
+            multiply::<F, POINTS, PLACES, OUTPUTS>(weights, tiles, groups, count, sums);
+        }
     }
 }
 
-/// Transformed weights lie as `[16][groups][4 channels][8 rows]`.
+/// Transformed weights lie as `[places][groups][4 channels][8 rows]`.
 ///
 /// # Safety
 /// `weights` holds nine times `groups` groups, `transformed` a panel of them.
 #[target_feature(enable = "neon")]
-unsafe fn transform(weights: *const i8, groups: usize, transformed: *mut i16) {
+unsafe fn transform<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize>(
+    weights: *const i8,
+    groups: usize,
+    transformed: *mut i16,
+) {
     for group in 0..groups {
         // SAFETY: the group is within each tap's groups; the load parts the four channels.
         let taps: [int8x8x4_t; 9] = std::array::from_fn(|tap| unsafe { vld4_s8(weights.add((tap * groups + group) * VALUES)) });
         let channels: [fn(&int8x8x4_t) -> int8x8_t; GROUP] = [|tap| tap.0, |tap| tap.1, |tap| tap.2, |tap| tap.3];
         for (channel, of_channel) in channels.into_iter().enumerate() {
             let window = taps.each_ref().map(|tap| vmovl_s8(of_channel(tap)));
-            let places = filter(window, |a, b| vaddq_s16(a, b), |a, b| vsubq_s16(a, b));
+            let places = F::filter(window, |a, b| vaddq_s16(a, b), |a, b| vsubq_s16(a, b));
             for (place, values) in places.into_iter().enumerate() {
+                let to = place * place_values(groups) + group * VALUES + channel * ROWS;
                 // SAFETY: the channel is within each place's groups.
-                unsafe {
-                    vst1q_s16(
-                        transformed.add(place * place_values(groups) + group * VALUES + channel * ROWS),
-                        values,
-                    )
-                };
+                unsafe { vst1q_s16(transformed.add(to), values) };
             }
         }
     }
@@ -58,25 +69,92 @@ unsafe fn transform(weights: *const i8, groups: usize, transformed: *mut i16) {
 /// # Safety
 /// `weights` and `tiles` hold a panel of `groups` groups, `sums` eight rows of outputs.
 #[target_feature(enable = "neon")]
-unsafe fn multiply(weights: *const i16, tiles: *const i16, groups: usize, sums: *mut i32) {
+unsafe fn multiply<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize>(
+    weights: *const i16,
+    tiles: *const i16,
+    groups: usize,
+    count: usize,
+    sums: *mut i32,
+) {
     let mut products = [[[vdupq_n_s32(0); 2]; TILES]; PLACES];
-    for (place, products) in products.iter_mut().enumerate() {
-        let start = place * place_values(groups);
-        // SAFETY: each place has as many groups.
-        *products = unsafe { one_place(weights.add(start), tiles.add(start), groups) };
-    }
-    for half in 0..2 {
-        for pair in (0..TILES).step_by(2) {
-            let [left, right] = [pair, pair + 1].map(|tile| {
-                let of_tile = std::array::from_fn(|place| products[place][tile][half]);
-                outputs(of_tile, |a, b| vaddq_s32(a, b), |a, b| vsubq_s32(a, b)).map(|sum| vshrq_n_s32::<2>(sum))
-            });
-            // SAFETY: eight rows of two times sixteen sums are the caller's.
-            unsafe {
-                let sums = sums.add(half * HALF * OUTPUTS + 2 * pair);
-                store_transposed(sums, [left[0], left[1], right[0], right[1]]);
-                store_transposed(sums.add(2 * TILES), [left[2], left[3], right[2], right[3]]);
+    for start in (0..groups).step_by(F::PART) {
+        let part = F::PART.min(groups - start);
+        for (place, products) in products.iter_mut().enumerate() {
+            let start = place * place_values(groups) + start * VALUES;
+            // SAFETY: each place has as many groups.
+            unsafe { one_place(weights.add(start), tiles.add(start), part, count, products) };
+        }
+        for half in 0..2 {
+            for pair in (0..count).step_by(2) {
+                let whole = [pair, pair + 1].map(|tile| {
+                    let of_tile = std::array::from_fn(|place| products[place][tile][half]);
+                    divided::<F, POINTS, PLACES, OUTPUTS>(of_tile)
+                });
+                // SAFETY: eight rows of the outputs of eight tiles are the caller's.
+                unsafe { put_pair(&whole, sums.add(half * HALF * outputs(POINTS - 2)), pair, start > 0) };
             }
+        }
+    }
+}
+
+/// The outputs of four rows of a tile.
+#[inline]
+#[target_feature(enable = "neon")]
+fn divided<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize>(
+    products: [int32x4_t; PLACES],
+) -> [int32x4_t; OUTPUTS] {
+    let inverse = vdupq_n_s32(F::INVERSE);
+    let whole = F::outputs(products, |a, b| vaddq_s32(a, b), |a, b| vsubq_s32(a, b));
+    std::array::from_fn(|output| {
+        let scaled = if F::INVERSE == 1 {
+            whole[output]
+        } else {
+            vmulq_s32(whole[output], inverse)
+        };
+        vshlq_s32(scaled, vdupq_n_s32(-F::SHIFTS[output]))
+    })
+}
+
+/// Stores four rows' outputs of two tiles side by side, or adds them to what is there.
+///
+/// # Safety
+/// `sums` holds four rows of the outputs of eight tiles, of which `pair` is the first of two.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn put_pair<const OUTPUTS: usize>(whole: &[[int32x4_t; OUTPUTS]; 2], sums: *mut i32, pair: usize, add: bool) {
+    let stride = OUTPUTS * TILES;
+    let [left, right] = whole;
+    // SAFETY: the caller vouches for the rows.
+    unsafe {
+        if OUTPUTS == 4 {
+            for line in 0..2 {
+                let columns = [left[2 * line], left[2 * line + 1], right[2 * line], right[2 * line + 1]];
+                put_transposed(sums.add(line * 2 * TILES + 2 * pair), stride, columns, add);
+            }
+        } else {
+            for (tile, of_tile) in whole.iter().enumerate() {
+                for line in 0..4 {
+                    let columns = std::array::from_fn(|column| of_tile[4 * line + column]);
+                    put_transposed(sums.add(line * 4 * TILES + 4 * (pair + tile)), stride, columns, add);
+                }
+            }
+        }
+    }
+}
+
+/// Sums of one place of eight tiles, or of the first four where no more are wanted.
+///
+/// # Safety
+/// `weights` and `tiles` hold `groups` groups.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn one_place(weights: *const i16, tiles: *const i16, groups: usize, count: usize, sums: &mut Totals<TILES>) {
+    // SAFETY: the caller vouches for the groups.
+    unsafe {
+        if count <= TILES / 2 {
+            sums[..TILES / 2].copy_from_slice(&some_tiles::<{ TILES / 2 }>(weights, tiles, groups));
+        } else {
+            *sums = some_tiles(weights, tiles, groups);
         }
     }
 }
@@ -85,8 +163,8 @@ unsafe fn multiply(weights: *const i16, tiles: *const i16, groups: usize, sums: 
 /// `weights` and `tiles` hold `groups` groups.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn one_place(weights: *const i16, tiles: *const i16, groups: usize) -> Totals {
-    let mut totals = [[vdupq_n_s32(0); 2]; TILES];
+unsafe fn some_tiles<const COUNT: usize>(weights: *const i16, tiles: *const i16, groups: usize) -> Totals<COUNT> {
+    let mut totals = [[vdupq_n_s32(0); 2]; COUNT];
     for group in 0..groups {
         // SAFETY: the group is within the caller's operands.
         let (weights, tiles) = unsafe { (load_group(weights.add(group * VALUES)), load_group(tiles.add(group * VALUES))) };
@@ -120,13 +198,13 @@ fn add_channel<const FIRST: i32, const SECOND: i32>(totals: &mut [[int32x4_t; 2]
     second[1] = vmlal_high_laneq_s16::<SECOND>(second[1], rows, tiles);
 }
 
-/// Stores four neighbouring outputs of each of four rows.
+/// Stores four neighbouring outputs of each of four rows, or adds them to what is there.
 ///
 /// # Safety
-/// `sums` holds four rows of outputs.
+/// `sums` holds four rows that lie `stride` apart.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn store_transposed(sums: *mut i32, [a, b, c, d]: [int32x4_t; 4]) {
+unsafe fn put_transposed(sums: *mut i32, stride: usize, [a, b, c, d]: [int32x4_t; 4], add: bool) {
     let (upper, lower) = ((vzip1q_s32(a, c), vzip1q_s32(b, d)), (vzip2q_s32(a, c), vzip2q_s32(b, d)));
     let rows = [
         vzip1q_s32(upper.0, upper.1),
@@ -136,6 +214,9 @@ unsafe fn store_transposed(sums: *mut i32, [a, b, c, d]: [int32x4_t; 4]) {
     ];
     for (row, values) in rows.into_iter().enumerate() {
         // SAFETY: the caller vouches for four rows.
-        unsafe { vst1q_s32(sums.add(row * OUTPUTS), values) };
+        unsafe {
+            let place = sums.add(row * stride);
+            vst1q_s32(place, if add { vaddq_s32(values, vld1q_s32(place)) } else { values });
+        }
     }
 }

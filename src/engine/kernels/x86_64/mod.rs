@@ -117,8 +117,8 @@ impl Kernel for Avx2 {
         2
     }
 
-    fn winograd(&self) -> Option<&'static dyn Winograd> {
-        Some(&winograd::Avx2Winograd)
+    fn winograd(&self) -> &'static [&'static dyn Winograd] {
+        &winograd::ALL
     }
 
     fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
