@@ -458,6 +458,7 @@ fn wrong_names_are_told() {
             vec!["pi9", "hdmi", folder],
             "there is no board 'pi9'; board: generic pi3 pi4 pi5 zero2w",
         ),
+        (vec!["pi5", "hdmi", folder, folder], "usage"),
         (vec!["pi5", "crt", folder], "there is no display 'crt'"),
         (vec!["pi5", "hdmi", "lamp", folder], "there is no status 'lamp'"),
         (vec!["pi5", "hdmi", "/nonexistent"], "/nonexistent: there is no such folder"),
@@ -467,7 +468,50 @@ fn wrong_names_are_told() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && said.contains(words), "{arguments:?}: {said}");
     }
-    assert!(String::from_utf8_lossy(&join(&[]).stdout).contains("display: dsi gc9a01 hdmi"));
+}
+
+/// Every board and display is listed with a sentence of its own, on a line that a terminal shows whole.
+#[test]
+fn what_there_is_is_listed_and_in_the_manual_page() {
+    let lists = [&[][..], &["--help"], &["--manual"]].map(|arguments| String::from_utf8(join(arguments).stdout).unwrap());
+    let names = BOARDS.into_iter().chain(DISPLAYS).chain([STATUS]);
+    for name in names {
+        let line = lists[0].lines().find(|line| line.split_whitespace().next() == Some(name));
+        let (line, about) = line.map(|line| (line, line.trim_start().trim_start_matches(name).trim())).unwrap();
+        assert!(about.ends_with('.') && about.len() > 20 && line.chars().count() < 120, "{line}");
+        assert!(lists[1].contains(line) && lists[2].contains(about), "{about}");
+    }
+    assert!(lists[2].starts_with(".TH inkstone-board 1\n"), "{}", lists[2]);
+}
+
+/// As the package lays it out: the program in `bin`, the files in `share`; and a picture of the wiring that is no more used
+/// is gone after another display was joined.
+#[test]
+fn the_installed_program_finds_its_files() {
+    let tree = tempfile::tempdir().unwrap();
+    let (bin, share, boot) = (
+        tree.path().join("bin"),
+        tree.path().join("share/inkstone"),
+        tree.path().join("boot"),
+    );
+    for folder in [&bin, &share, &boot] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    fs::copy(boards().join("join"), bin.join("inkstone-board")).unwrap();
+    std::os::unix::fs::symlink(boards(), share.join("boards")).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(bin.join("inkstone-board"))
+            .args(arguments)
+            .arg(&boot)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&["zero2w", "st7789", "ssd1306"]);
+    assert!(boot.join("inkstone/wiring-st7789.svg").exists() && boot.join("inkstone/wiring-ssd1306.svg").exists());
+    run(&["zero2w", "hdmi"]);
+    assert!(boot.join("inkstone/wiring-hdmi.svg").exists() && !boot.join("inkstone/wiring-st7789.svg").exists());
+    Settings::load(&boot.join("inkstone/kiosk.toml")).unwrap();
 }
 
 /// The overlay compiles, and its lines and keys are those of the kiosk's usual buttons.

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::plan::Configuration;
 use super::report::{ConfigurationResult, Report, StageResult};
 use super::statistics::{mann_whitney, ratio_range};
+use crate::bench::Memory;
 
 /// Largest p that counts.
 const SIGNIFICANT: f64 = 0.01;
@@ -102,7 +103,7 @@ fn configuration(first: &ConfigurationResult, second: &ConfigurationResult) -> C
         let error = left.gross_error.hypot(right.gross_error);
         plain("energy, J", left.gross_joules, right.gross_joules, difference.abs() > error)
     });
-    let megabytes = |memory: Option<super::Memory>| memory.map(|memory| memory.private_bytes as f64 / f64::from(1 << 20));
+    let megabytes = |memory: Option<Memory>| memory.map(|memory| memory.private_bytes as f64 / f64::from(1 << 20));
     let memories = megabytes(first.memory)
         .zip(megabytes(second.memory))
         .map(|(left, right)| FigureComparison {

@@ -8,30 +8,26 @@
 //! * `validity` says what speaks against a run; `statistics` has quantiles and tests.
 //! * `report` is what a run becomes; `table`, `html` and `compare` show it.
 
-#[cfg(all(feature = "power", target_os = "linux"))]
-pub mod cold;
-#[cfg(all(feature = "power", target_os = "linux"))]
-pub mod compare;
-#[cfg(all(feature = "power", target_os = "linux"))]
-pub mod energy;
-#[cfg(all(feature = "power", target_os = "linux"))]
-pub mod html;
 mod memory;
-#[cfg(all(feature = "power", target_os = "linux"))]
-mod page_cache;
-#[cfg(all(feature = "power", target_os = "linux"))]
-pub mod plan;
-#[cfg(all(feature = "power", target_os = "linux"))]
-pub mod report;
-#[cfg(all(feature = "power", target_os = "linux"))]
-pub mod run;
-#[cfg(all(feature = "power", target_os = "linux"))]
-pub mod statistics;
-#[cfg(all(feature = "power", target_os = "linux"))]
-pub mod table;
-#[cfg(all(feature = "power", target_os = "linux"))]
-pub mod validity;
-#[cfg(all(feature = "power", target_os = "linux"))]
-pub mod watch;
 
+/// All that needs Linux and the feature; its modules lie in this folder and are this module's.
+#[cfg(all(feature = "power", target_os = "linux"))]
+#[path = "."]
+mod measuring {
+    pub mod cold;
+    pub mod compare;
+    pub mod energy;
+    pub mod html;
+    mod page_cache;
+    pub mod plan;
+    pub mod report;
+    pub mod run;
+    pub mod statistics;
+    pub mod table;
+    pub mod validity;
+    pub mod watch;
+}
+
+#[cfg(all(feature = "power", target_os = "linux"))]
+pub use measuring::*;
 pub use memory::{Memory, PeakMemory};

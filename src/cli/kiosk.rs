@@ -202,7 +202,7 @@ type Source = Box<dyn std::any::Any>;
 /// Pins and input devices. Those that do not work are left out with a line in the log: a kiosk without buttons still shows
 /// pictures.
 fn sources(settings: &ButtonSettings, frame: embedded_graphics::prelude::Size, sender: Sender<Timed>) -> Vec<Source> {
-    let input = devices(frame, sender.clone());
+    let input = devices(settings, frame, sender.clone());
     let pins = bindings(settings).map(|bindings| bindings.pins()).unwrap_or_default();
     let pins = Pins {
         buttons: pins,
@@ -218,11 +218,12 @@ fn encoder(a: u32, b: u32) -> crate::device::buttons::encoder::EncoderPins {
 }
 
 #[cfg(all(feature = "evdev", target_os = "linux"))]
-fn devices(frame: embedded_graphics::prelude::Size, sender: Sender<Timed>) -> Option<Source> {
+fn devices(settings: &ButtonSettings, frame: embedded_graphics::prelude::Size, sender: Sender<Timed>) -> Option<Source> {
     use crate::device::buttons::evdev::{InputDevices, InputOptions};
     let options = InputOptions {
         folder: "/dev/input".into(),
-        grab: false,
+        devices: settings.devices.clone(),
+        grab: settings.grabs(),
         frame,
     };
     let opened = InputDevices::open(options, sender).inspect_err(|error| log::warn!("{error}"));
@@ -230,7 +231,7 @@ fn devices(frame: embedded_graphics::prelude::Size, sender: Sender<Timed>) -> Op
 }
 
 #[cfg(not(all(feature = "evdev", target_os = "linux")))]
-fn devices(_: embedded_graphics::prelude::Size, _: Sender<Timed>) -> Option<Source> {
+fn devices(_: &ButtonSettings, _: embedded_graphics::prelude::Size, _: Sender<Timed>) -> Option<Source> {
     None
 }
 

@@ -109,7 +109,7 @@ fn switch_on(machine: &Machine, group: &str) -> String {
     if machine.firmware_setting(line) {
         format!("{file} has the line {line} already: restart the board")
     } else {
-        format!("add the line {line} to {file} and restart the board")
+        format!("add the line {line} to {file}, as `inkstone-board` does for the panels that it lists, and restart the board")
     }
 }
 

@@ -159,12 +159,18 @@ impl Machine {
         }
     }
 
-    /// Whether a line stands in the firmware's settings and is no comment.
+    /// Whether a line stands in the firmware's settings or in a file that they include, and is no comment.
     #[cfg(feature = "kiosk")]
     pub fn firmware_setting(&self, line: &str) -> bool {
-        let mut files = FIRMWARE_SETTINGS.iter().filter_map(|file| self.text(file));
-        let text = files.next().unwrap_or_default();
-        text.lines().any(|written| written.trim() == line)
+        let Some(file) = FIRMWARE_SETTINGS.iter().find(|file| self.path(file).is_file()) else {
+            return false;
+        };
+        let text = self.text(file).unwrap_or_default();
+        let beside = |name: &str| self.text(Path::new(file).with_file_name(name.trim()));
+        let included = text.lines().filter_map(|written| written.trim().strip_prefix("include "));
+        let texts: Vec<String> = included.filter_map(beside).collect();
+        let mut lines = text.lines().chain(texts.iter().flat_map(|text| text.lines()));
+        lines.any(|written| written.trim() == line)
     }
 
     /// The file of the firmware's settings, for people.
@@ -258,5 +264,9 @@ mod tests {
         fs::write(root.path().join("boot/config.txt"), "#dtparam=i2c_arm=on\n dtparam=spi=on\n").unwrap();
         assert_eq!(machine.firmware_file(), "/boot/config.txt");
         assert!(machine.firmware_setting("dtparam=spi=on") && !machine.firmware_setting("dtparam=i2c_arm=on"));
+        fs::write(root.path().join("boot/inkstone.txt"), "[all]\ndtparam=i2c_arm=on\n").unwrap();
+        assert!(!machine.firmware_setting("dtparam=i2c_arm=on"));
+        fs::write(root.path().join("boot/config.txt"), "dtparam=spi=on\ninclude inkstone.txt\n").unwrap();
+        assert!(machine.firmware_setting("dtparam=spi=on") && machine.firmware_setting("dtparam=i2c_arm=on"));
     }
 }

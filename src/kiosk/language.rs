@@ -76,6 +76,7 @@ pub enum Phrase {
     SecondsLeft,
     MinutesLeft,
     ReadySoon,
+    Starting,
     Pick,
     Scan,
     KeptForGood,

@@ -15,7 +15,8 @@ const STYLE: &str = include_str!("page.css");
 /// The page.
 pub fn page(report: &Report) -> String {
     let mut out = String::new();
-    let title = format!("inkstone bench: {}", report.machine.board);
+    let invalid = if report.validity.valid { "" } else { "INVALID, " };
+    let title = format!("{invalid}inkstone bench: {}", report.machine.board);
     let _ = write!(
         out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
@@ -24,8 +25,9 @@ pub fn page(report: &Report) -> String {
         escape(&title),
         escape(&report.machine.board)
     );
-    lead(&mut out, report);
+    let _ = writeln!(out, "<p>{}</p>", escape(&about(report)));
     verdict(&mut out, report);
+    lead(&mut out, report);
     section(
         &mut out,
         "Time of a picture",
@@ -71,6 +73,19 @@ pub fn page(report: &Report) -> String {
     out
 }
 
+/// What ran, on what, and when, in a line.
+fn about(report: &Report) -> String {
+    format!(
+        "Inkstone {}, int8 kernel {}, pack {} {}, \u{201c}{}\u{201d}; {}",
+        report.version,
+        report.machine.engine_kernel,
+        report.pack.name,
+        report.pack.version,
+        report.request.prompt,
+        tables::utc(report.started_unix)
+    )
+}
+
 fn section(out: &mut String, title: &str, words: &str, body: &str) {
     let _ = writeln!(out, "<h2>{}</h2>", escape(title));
     if !words.is_empty() {
@@ -100,7 +115,8 @@ fn legend(names: impl Iterator<Item = String>) -> String {
 
 /// The figures that matter most, large.
 fn lead(out: &mut String, report: &Report) {
-    out.push_str("<div class=\"lead\">\n");
+    let class = if report.validity.valid { "lead" } else { "lead doubtful" };
+    let _ = writeln!(out, "<div class=\"{class}\">");
     let wholes = report
         .results
         .iter()
@@ -275,6 +291,10 @@ mod tests {
         }
         let page = page(&report);
         assert!(parsed(&page).descendants().filter(|node| node.has_tag_name("svg")).count() == 3);
+        assert!(
+            page.contains("<title>INVALID") && page.contains("lead doubtful"),
+            "no figure of it stands out"
+        );
         assert!(page.contains("Invalid run") && page.contains("throttled &lt;during&gt; it") && !page.contains("Energy"));
     }
 }

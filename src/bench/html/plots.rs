@@ -67,9 +67,12 @@ pub fn strips(report: &Report) -> String {
             &title,
         );
         drawing.line("median", (scale.at(median), middle - 16.0), (scale.at(median), middle + 16.0));
-        let beside = (scale.at(ordered.last().copied().unwrap_or(median)) + 8.0, middle + 4.0);
-        if beside.0 < RIGHT - 60.0 {
-            drawing.text("value", beside, Anchor::Start, &format!("{} ms", short(median)));
+        // Behind the dots, before them where they reach the edge, or nowhere but in the box's title.
+        let [first, last] = [ordered.first(), ordered.last()].map(|end| scale.at(end.copied().unwrap_or(median)));
+        let behind = (last + 8.0 < RIGHT - 60.0).then_some((last + 8.0, Anchor::Start));
+        let before = (first - 8.0 > NAMES + 60.0).then_some((first - 8.0, Anchor::End));
+        if let Some((x, anchor)) = behind.or(before) {
+            drawing.text("value", (x, middle + 4.0), anchor, &format!("{} ms", short(median)));
         }
     }
     drawing.finish("time of every picture, by configuration")

@@ -181,11 +181,10 @@ pub fn environment(report: &Report) -> String {
             others.stolen * 100.0
         )
     });
-    let hashes: Vec<String> = report
-        .results
-        .iter()
-        .map(|result| format!("{}: {}", result.configuration, result.picture_sha256.join(" and ")))
-        .collect();
+    let hashes = report.results.iter().map(|result| {
+        let name = format!("picture SHA-256, {}", result.configuration);
+        vec![name, result.picture_sha256.join(" and ")]
+    });
     let plan = &report.plan;
     let rows = [
         ("board", machine.board.clone()),
@@ -229,7 +228,6 @@ pub fn environment(report: &Report) -> String {
                 report.request.guidance
             ),
         ),
-        ("picture SHA-256", hashes.join("; ")),
         (
             "plan",
             format!(
@@ -244,10 +242,39 @@ pub fn environment(report: &Report) -> String {
                 .clone()
                 .unwrap_or_else(|| "counted by the processor, without the kernel's".into()),
         ),
-        (
-            "began",
-            format!("{} s after 1970-01-01 UTC; took {:.0} s", report.started_unix, report.seconds),
-        ),
+        ("began", format!("{}; took {:.0} s", utc(report.started_unix), report.seconds)),
     ];
-    table(&["", ""], rows.into_iter().map(|(name, value)| vec![name.to_owned(), value])).replacen("<table>", "<table class=\"facts\">", 1)
+    let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]);
+    table(&["", ""], rows.chain(hashes)).replacen("<table>", "<table class=\"facts\">", 1)
+}
+
+/// A time in seconds since 1970 as a date and an hour, by the calendar's rule of 400 years (146,097 days), which begin in March.
+pub fn utc(seconds: u64) -> String {
+    let (days, minutes) = (seconds / 86_400 + 719_468, seconds % 86_400 / 60);
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = era * 400 + year + u64::from(month < 3);
+    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `date -u -d @SECONDS` writes them.
+    #[test]
+    fn times_are_dates() {
+        for (seconds, expected) in [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_400, "2000-02-29 00:00 UTC"),
+            (1_709_251_199, "2024-02-29 23:59 UTC"),
+            (1_767_225_599, "2025-12-31 23:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00 UTC"),
+        ] {
+            assert_eq!(utc(seconds), expected);
+        }
+    }
 }

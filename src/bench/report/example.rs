@@ -1,8 +1,14 @@
 //! A report made up for tests.
 
 use super::*;
-use crate::bench::energy::Joules;
-use crate::bench::plan::Amount;
+use crate::bench::Memory;
+use crate::bench::energy::{Idle, Joules};
+use crate::bench::plan::{Amount, Configuration};
+use crate::bench::statistics::Summary;
+use crate::device::power::{Accuracy, Sample};
+use crate::device::processor::State;
+use crate::device::processor::counters::Counts;
+use crate::device::processor::load::OtherLoad;
 
 /// 1 and 2 threads; each picture takes 0.1 s, the first stage a tenth of it.
 pub fn report() -> Report {

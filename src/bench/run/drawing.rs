@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::{Bench, Listener, RunError};
 use crate::bench::energy::{Window, energy};
-use crate::bench::memory::{Memory, PeakMemory};
 use crate::bench::plan::{Configuration, Plan, Share};
 use crate::bench::report::{
     ColdResult, ConfigurationResult, EnergyMethod, EnergyResult, FaultRates, PictureTime, PowerRecord, RequestRecord, StageResult, WHOLE,
 };
 use crate::bench::statistics::{Summary, median};
+use crate::bench::{Memory, PeakMemory};
 use crate::device::power::marker::Marker;
 use crate::device::processor::counters::{Counters, Counts};
 use crate::device::processor::load::{Load, OtherLoad, PageFaults};

@@ -52,6 +52,17 @@ pub enum InputError {
         /// One of them.
         device: PathBuf,
     },
+    /// Another program holds a keyboard.
+    #[error(
+        "{device}: its keys cannot be held back from other programs: {source}; the kiosk hears them all the same, and a console behind \
+         the pictures may too: end the program that holds it (`sudo fuser -v {device}`), or set buttons.grab = false"
+    )]
+    Grab {
+        /// The keyboard.
+        device: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// No thread could be started.
     #[error("input devices: no thread could be started: {0}")]
     Thread(std::io::Error),
@@ -62,7 +73,9 @@ pub enum InputError {
 pub struct InputOptions {
     /// The folder with the files `event*`: `/dev/input`.
     pub folder: PathBuf,
-    /// Whether keys go to nobody else meanwhile, not even to a console behind the pictures.
+    /// Listens to these files alone, by their names or those of links to them; to all of the folder where there are none.
+    pub devices: Vec<PathBuf>,
+    /// Whether the keys of keyboards go to nobody else meanwhile, not even to a console behind the pictures.
     pub grab: bool,
     /// Size of the frame that touches are told in, in pixels.
     pub frame: Size,
@@ -87,6 +100,12 @@ impl InputDevices {
             stop: stop.clone(),
             devices: BTreeMap::new(),
         };
+        for device in listener.options.devices.iter().filter(|device| !device.exists()) {
+            log::warn!(
+                "{}: there is no such device; it is listened to once it is plugged in",
+                device.display()
+            );
+        }
         let denied = listener.scan()?;
         if let (Some(device), true) = (denied, listener.devices.is_empty()) {
             return Err(InputError::Permission { device });
@@ -119,15 +138,30 @@ struct Listener {
 }
 
 impl Listener {
-    /// Opens devices that are new; names one that may not be opened.
-    fn scan(&mut self) -> Result<Option<PathBuf>, InputError> {
+    /// The files to listen to that are there.
+    fn files(&self) -> Result<Vec<PathBuf>, InputError> {
+        if !self.options.devices.is_empty() {
+            // A keyboard that is plugged in again has the same link with another file behind it.
+            return Ok(self
+                .options
+                .devices
+                .iter()
+                .filter_map(|device| device.canonicalize().ok())
+                .collect());
+        }
         let folder = &self.options.folder;
         let entries = std::fs::read_dir(folder).map_err(|source| InputError::Folder {
             folder: folder.clone(),
             source,
         })?;
+        let files = entries.flatten().map(|entry| entry.path());
+        Ok(files.filter(|path| is_event_file(path)).collect())
+    }
+
+    /// Opens devices that are new; names one that may not be opened.
+    fn scan(&mut self) -> Result<Option<PathBuf>, InputError> {
         let mut denied = None;
-        for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_event_file(path)) {
+        for path in self.files()? {
             if self.devices.contains_key(&path) {
                 continue;
             }
@@ -150,8 +184,12 @@ impl Listener {
     fn open_device(&self, path: &Path) -> std::io::Result<(Device, Translator)> {
         let mut device = Device::open(path)?;
         device.set_nonblocking(true)?;
-        if self.options.grab {
-            device.grab()?;
+        if self.options.grab && is_keyboard(&device) {
+            let refused = |source| InputError::Grab {
+                device: path.to_owned(),
+                source,
+            };
+            device.grab().map_err(refused).unwrap_or_else(|error| log::warn!("{error}"));
         }
         let translator = Translator::of(&device, self.options.frame);
         Ok((device, translator))
@@ -207,6 +245,13 @@ impl Listener {
 
 fn is_event_file(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("event"))
+}
+
+/// Whether it has keys that a console hears: those below the first button of a mouse or touch screen (the kernel's
+/// `input-event-codes.h`).
+fn is_keyboard(device: &Device) -> bool {
+    let keys = device.supported_keys();
+    keys.is_some_and(|keys| keys.iter().any(|key| key.code() < KeyCode::BTN_0.code()))
 }
 
 /// Turns the events of one device into signals.

@@ -54,6 +54,12 @@ impl Settings {
         problems.range(buttons.debounce, 0, 200, "buttons.debounce", " ms");
         problems.range(buttons.long, 200, 5000, "buttons.long", " ms");
         problems.range(buttons.double, 100, 1000, "buttons.double", " ms");
+        for (index, device) in buttons.devices.iter().enumerate() {
+            let field = format!("buttons.devices[{index}]");
+            problems.require(device.starts_with("/dev/input"), &field, || {
+                "an input device is a file such as /dev/input/by-id/usb-…-event-kbd; `ls /dev/input/by-*` lists them".into()
+            });
+        }
         let mut owners: BTreeMap<&str, String> = BTreeMap::new();
         for (name, keys) in buttons.lists() {
             for (index, key) in keys.iter().enumerate() {

@@ -109,6 +109,10 @@ pub struct ButtonSettings {
     pub confirm: Vec<String>,
     /// Keys that lead away.
     pub back: Vec<String>,
+    /// Input devices that are listened to, by their files below `/dev/input`; all where there are none.
+    pub devices: Vec<PathBuf>,
+    /// Whether the keys of keyboards go to the kiosk alone; those of named devices do where nothing is said.
+    pub grab: Option<bool>,
     /// What reads GPIO lines.
     pub driver: ButtonDriver,
     /// `auto`, or the device file of the GPIO chip that has the header's lines.
@@ -139,6 +143,8 @@ impl Default for ButtonSettings {
             next: keys(&["KEY_RIGHT", "KEY_DOWN", "right", "down"]),
             confirm: keys(&["KEY_ENTER", "enter"]),
             back: keys(&["KEY_ESC", "escape"]),
+            devices: Vec::new(),
+            grab: None,
             driver: ButtonDriver::Auto,
             chip: "auto".into(),
             pull: Pull::Up,
@@ -148,6 +154,13 @@ impl Default for ButtonSettings {
             encoder: None,
             motion: None,
         }
+    }
+}
+
+impl ButtonSettings {
+    /// Whether the keys of keyboards go to the kiosk alone.
+    pub fn grabs(&self) -> bool {
+        self.grab.unwrap_or(!self.devices.is_empty())
     }
 }
 

@@ -166,6 +166,18 @@ fn lines_used_twice_are_named_with_both_places() {
 }
 
 #[test]
+fn the_keys_of_named_keyboards_go_to_the_kiosk_alone_unless_it_is_said() {
+    let grabs = |text: &str| accept(&format!("[buttons]\n{text}")).buttons.grabs();
+    let named = "devices = [\"/dev/input/by-id/usb-Keys-event-kbd\"]";
+    assert!(!grabs("") && grabs("grab = true") && grabs(named) && !grabs(&format!("{named}\ngrab = false")));
+    let wrong = message("[buttons]\ndevices = [\"/dev/input/event0\", \"event1\"]");
+    assert!(
+        wrong.starts_with("kiosk.toml:2:33: buttons.devices[1]: ") && wrong.contains("/dev/input/by-id"),
+        "{wrong}"
+    );
+}
+
+#[test]
 fn lines_that_cannot_be_are_refused_with_the_reason() {
     let beyond = message("[buttons]\na = [\"gpio28\"]");
     assert!(beyond.contains("there is no GPIO 28; the header has 0 to 27"), "{beyond}");

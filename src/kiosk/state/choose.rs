@@ -25,6 +25,14 @@ pub(super) struct Choose {
     changed: Duration,
     sketch: Option<(Shown, Piece)>,
     ordered: Option<Piece>,
+    early: Early,
+}
+
+/// What was pressed before the pack was there, and is done when it is.
+#[derive(Default)]
+struct Early {
+    styles: i32,
+    draw: bool,
 }
 
 impl Choose {
@@ -41,16 +49,22 @@ impl Choose {
             changed: now,
             sketch: None,
             ordered: None,
+            early: Early::default(),
         }
     }
 
     fn turn_style(&mut self, desk: &mut Desk, by: i32) {
+        if desk.is_starting() {
+            self.early.styles += by;
+            return;
+        }
         let styles = desk.skills.as_ref().map_or(0, |skills| skills.styles.len());
         desk.wish.style = around(desk.wish.style, by, styles);
     }
 
     fn changed(&mut self, desk: &mut Desk, now: Duration) -> Next {
         self.changed = now;
+        self.early.draw = false;
         if self.ordered.take().is_some() {
             desk.cancel();
         }
@@ -68,6 +82,7 @@ impl Choose {
     fn draw(&mut self, desk: &mut Desk, now: Duration) -> Next {
         if let Some(phrase) = desk.hindrance() {
             desk.hint(phrase, now);
+            self.early.draw = phrase == Phrase::Starting;
             return (phrase == Phrase::PackTrouble).then(|| Box::new(Message { phrase }) as Box<dyn Mode>);
         }
         let prompt = desk.wish.prompt(&desk.rules.subjects, &desk.rules.colours);
@@ -151,6 +166,17 @@ impl Mode for Choose {
 
     fn character(&mut self, desk: &mut Desk, letter: char, now: Duration) -> Next {
         if desk.type_letter(letter) { self.changed(desk, now) } else { None }
+    }
+
+    fn news(&mut self, desk: &mut Desk, now: Duration) -> Next {
+        if desk.is_starting() {
+            return None;
+        }
+        let early = std::mem::take(&mut self.early);
+        if early.styles != 0 {
+            self.turn_style(desk, early.styles);
+        }
+        if early.draw { self.draw(desk, now) } else { None }
     }
 
     fn tick(&mut self, desk: &mut Desk, now: Duration) -> Next {

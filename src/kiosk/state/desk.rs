@@ -76,7 +76,9 @@ pub(super) struct Desk {
     pub rules: Rules,
     pub wish: Wish,
     pub language: Language,
+    /// What the pack can do; nothing while it is being opened, and where it cannot be read.
     pub skills: Option<Skills>,
+    is_pack_known: bool,
     /// What is kept, newest first; nothing as long as the gallery is being read.
     pub kept: Vec<Entry>,
     pub is_kept_known: bool,
@@ -101,6 +103,7 @@ impl Desk {
             wish: Wish::default(),
             language: rules.language,
             skills: None,
+            is_pack_known: false,
             kept: Vec::new(),
             is_kept_known: false,
             examples: Vec::new(),
@@ -162,10 +165,23 @@ impl Desk {
 
     /// Why a picture cannot be drawn now.
     pub fn hindrance(&self) -> Option<Phrase> {
-        if self.skills.is_none() {
-            return Some(Phrase::PackTrouble);
-        }
-        (self.pace == Pace::Paused).then_some(Phrase::Pause)
+        let warm = (self.pace == Pace::Paused).then_some(Phrase::Pause);
+        self.lacks_pack().or(warm)
+    }
+
+    /// Why there is no pack, where there is none.
+    fn lacks_pack(&self) -> Option<Phrase> {
+        let phrase = if self.is_pack_known {
+            Phrase::PackTrouble
+        } else {
+            Phrase::Starting
+        };
+        self.skills.is_none().then_some(phrase)
+    }
+
+    /// Whether the pack is still being opened.
+    pub fn is_starting(&self) -> bool {
+        self.skills.is_none() && !self.is_pack_known
     }
 
     /// Whether small things may be drawn that nobody asked for.
@@ -259,6 +275,8 @@ impl Desk {
             (self.wish.style, self.wish.step) = (skills.style, skills.step);
         }
         self.skills = skills;
+        self.is_pack_known = true;
+        self.hint = self.hint.filter(|(phrase, _)| *phrase != Phrase::Starting);
     }
 
     /// Says something for a while.
@@ -270,10 +288,11 @@ impl Desk {
         self.hint.map(|(_, until)| until)
     }
 
-    pub fn notice(&self, now: Duration) -> Option<String> {
+    /// What is said beside the picture. That the pack is still being opened is said to those who are there.
+    pub fn notice(&self, now: Duration, is_someone_there: bool) -> Option<String> {
         let hint = self.hint.filter(|(_, until)| now < *until).map(|(phrase, _)| phrase);
         let display = self.display_gone.then_some(Phrase::DisplayTrouble);
-        let pack = self.skills.is_none().then_some(Phrase::PackTrouble);
+        let pack = self.lacks_pack().filter(|phrase| is_someone_there || *phrase != Phrase::Starting);
         let warm = match self.pace {
             Pace::Normal => None,
             Pace::Slower => Some(Phrase::Slower),

@@ -221,7 +221,7 @@ impl Machine {
                 .mode
                 .legends(&self.desk)
                 .map(|legend| legend.map_or_else(String::new, |phrase| language.say(phrase).into())),
-            notice: self.desk.notice(now),
+            notice: self.desk.notice(now, self.mode.is_patient()),
         }
     }
 

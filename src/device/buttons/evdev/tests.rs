@@ -88,7 +88,8 @@ fn folders_and_files_that_are_no_devices() {
     let (sender, receiver) = std::sync::mpsc::channel();
     let options = |folder: PathBuf| InputOptions {
         folder,
-        grab: false,
+        devices: Vec::new(),
+        grab: true,
         frame: Size::new(800, 480),
     };
     let error = InputDevices::open(options(folder.path().join("none")), sender.clone())
@@ -107,6 +108,12 @@ fn folders_and_files_that_are_no_devices() {
         device: "/dev/input/event3".into(),
     }
     .to_string();
+    let held = InputError::Grab {
+        device: "/dev/input/event3".into(),
+        source: std::io::Error::from_raw_os_error(16),
+    }
+    .to_string();
+    assert!(held.contains("fuser -v /dev/input/event3") && held.contains("busy"), "{held}");
     assert!(
         error.contains("group 'input'") && error.contains("GROUP=\"input\", MODE=\"0660\""),
         "{error}"

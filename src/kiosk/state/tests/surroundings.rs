@@ -25,6 +25,55 @@ fn sleep_comes_when_nobody_is_there_and_only_the_schedule_ends_it() {
     assert!(evening.did(|effect| *effect == Effect::Dim(false)));
 }
 
+/// What is pressed while the pack is still being opened is done when it is there.
+#[test]
+fn early_presses_are_remembered() {
+    let mut evening = Evening::new(rules());
+    evening.keep_some(2);
+    assert_eq!((evening.scene(), evening.notice().as_str()), ("attract", ""));
+    evening.press(A);
+    assert_eq!((evening.scene(), evening.notice().as_str()), ("choose", "Starting …"));
+    evening.press(B).press(B).press(A).press(C);
+    assert_eq!((evening.scene(), evening.order.clone()), ("choose", None));
+    evening.wait(5 * SECOND);
+    assert_eq!(evening.notice(), "Starting …");
+    evening.tell(Input::Pack(Some(skills())));
+    let order = evening.order.clone().unwrap();
+    assert_eq!((order.purpose, order.pieces[0].style.as_deref()), (Purpose::Picture, Some("pixel")));
+    assert_eq!((evening.scene(), evening.notice().as_str()), ("drawing", ""));
+    evening.draw();
+    assert_eq!(evening.scene(), "picture");
+}
+
+#[test]
+fn an_early_wish_to_draw_is_taken_back_by_what_comes_after_it() {
+    let mut evening = Evening::new(rules());
+    evening.press(A).press(C).press(A);
+    evening.tell(Input::Pack(Some(skills())));
+    assert_eq!((evening.scene(), evening.order.clone()), ("choose", None));
+    let mut left = Evening::new(rules());
+    left.press(A).press(C).press(Back);
+    left.keep_some(1);
+    left.tell(Input::Pack(Some(skills())));
+    assert_eq!((left.scene(), left.order.clone()), ("attract", None));
+}
+
+#[test]
+fn early_presses_and_a_broken_pack_are_trouble() {
+    let mut evening = Evening::new(rules());
+    evening.press(A).press(C);
+    evening.tell(Input::Pack(None));
+    assert_eq!(evening.scene(), "message");
+    let mut chooses = Evening::new(rules());
+    chooses.press(A);
+    chooses.tell(Input::Pack(None));
+    assert!(chooses.notice().starts_with("The model cannot be read"));
+    chooses.press(C);
+    assert_eq!(chooses.scene(), "message");
+    chooses.tell(Input::Pack(Some(skills())));
+    assert_eq!(chooses.scene(), "attract");
+}
+
 #[test]
 fn without_a_pack_the_gallery_goes_on_and_says_so() {
     let mut evening = Evening::new(rules());
