@@ -231,31 +231,28 @@ impl<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize,
                 .0
         };
         let lines: [&[[u8; 2 * GROUP]]; POINTS] = std::array::from_fn(line);
-        let values = &mut *self.values;
-        widest(
-            #[inline(always)]
-            |_| {
-                for index in 0..pairs {
-                    // Whole vectors at every step: the compiler finds none in a loop over the lanes of all lines.
-                    let mut pixels = [[0; 2 * GROUP]; POINTS];
-                    for (pixels, line) in pixels.iter_mut().zip(lines) {
-                        *pixels = wide(&line[index]);
+        for first in 0..Self::SIDE / 2 {
+            let places = self.values.chunks_exact_mut(place).enumerate();
+            let mut places = places.filter(|(index, _)| index % Self::SIDE / 2 == first);
+            let mut next = || places.next().map_or_else(Default::default, |(_, place)| place.as_chunks_mut().0);
+            let mut places: [[&mut [[i16; GROUP]]; 2]; POINTS] = std::array::from_fn(|_| [next(), next()]);
+            widest(
+                #[inline(always)]
+                |_| {
+                    for (tile, index) in (first..pairs).step_by(Self::SIDE / 2).enumerate() {
+                        let mut pixels = [[0; 2 * GROUP]; POINTS];
+                        for (pixels, line) in pixels.iter_mut().zip(lines) {
+                            *pixels = wide(&line[index]);
+                        }
+                        let transformed = F::inputs(pixels, add, subtract);
+                        for (places, pixels) in places.iter_mut().zip(transformed) {
+                            places[0][tile].copy_from_slice(&pixels[..GROUP]);
+                            places[1][tile].copy_from_slice(&pixels[GROUP..]);
+                        }
                     }
-                    let mut transformed = [[0; 2 * GROUP]; POINTS];
-                    for lane in 0..2 * GROUP {
-                        let column = F::inputs(std::array::from_fn(|line| pixels[line][lane]), |a, b| a + b, |a, b| a - b);
-                        (0..POINTS).for_each(|line| transformed[line][lane] = column[line]);
-                    }
-                    let (tile, first) = (index / (Self::SIDE / 2), index % (Self::SIDE / 2) * 2);
-                    for (line, pixels) in transformed.iter().enumerate() {
-                        let (left, right) = pixels.split_at(GROUP);
-                        let start = (line * Self::SIDE + first) * place + tile * GROUP;
-                        values[start..][..GROUP].copy_from_slice(left);
-                        values[start + place..][..GROUP].copy_from_slice(right);
-                    }
-                }
-            },
-        );
+                },
+            );
+        }
     }
 
     /// Transforms along the lines, d·B, into the panels of tiles, of which this row's begin with tile `first`.
@@ -267,35 +264,55 @@ impl<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize,
             let count = (TILES - lane).min(first + self.across - tile);
             let start = panel * panel_values + group * VALUES + lane * GROUP;
             let part = &mut panels[start..(panel + 1) * panel_values];
-            let from = (tile - first) * GROUP;
-            match count {
-                8 => self.spread_tiles::<{ 8 * GROUP }>(part, place_values, from),
-                4 => self.spread_tiles::<{ 4 * GROUP }>(part, place_values, from),
-                2 => self.spread_tiles::<{ 2 * GROUP }>(part, place_values, from),
-                _ => (0..count).for_each(|next| self.spread_tiles::<GROUP>(&mut part[next * GROUP..], place_values, from + next * GROUP)),
+            let (from, even) = ((tile - first) * GROUP, count / 2 * 2 * GROUP);
+            self.spread_tiles::<{ 2 * GROUP }>(part, place_values, from, count / 2);
+            if !count.is_multiple_of(2) {
+                self.spread_tiles::<GROUP>(&mut part[even..], place_values, from + even, 1);
             }
             tile += count;
         }
     }
 
-    /// [`Lines::spread`] for `COUNT` values of tiles side by side, whose places lie `place_values` apart.
-    fn spread_tiles<const COUNT: usize>(&self, part: &mut [i16], place_values: usize, from: usize) {
+    /// [`Lines::spread`] for `count` times `VALUES` values of tiles side by side, whose places lie `place_values` apart.
+    fn spread_tiles<const VALUES: usize>(&self, part: &mut [i16], place_values: usize, from: usize, count: usize) {
         let place = self.place();
+        let mut places = part.chunks_mut(place_values);
         for line in 0..POINTS {
-            let pixels: [[i16; COUNT]; POINTS] = std::array::from_fn(|pixel| {
+            let pixels: [&[[i16; VALUES]]; POINTS] = std::array::from_fn(|pixel| {
                 let start = (line * Self::SIDE + pixel % Self::SIDE) * place + pixel / Self::SIDE * GROUP + from;
-                *self.values[start..].first_chunk().unwrap_or(&[0; COUNT])
+                self.values[start..][..count * VALUES].as_chunks().0
             });
-            let mut transformed = [[0; COUNT]; POINTS];
-            for lane in 0..COUNT {
-                let row = F::inputs(std::array::from_fn(|pixel| pixels[pixel][lane]), |a, b| a + b, |a, b| a - b);
-                (0..POINTS).for_each(|pixel| transformed[pixel][lane] = row[pixel]);
-            }
-            for (pixel, values) in transformed.iter().enumerate() {
-                part[(line * POINTS + pixel) * place_values..][..COUNT].copy_from_slice(values);
+            let mut next = || {
+                let place = places.next().unwrap_or_default();
+                place[..count * VALUES].as_chunks_mut().0
+            };
+            let mut places: [&mut [[i16; VALUES]]; POINTS] = std::array::from_fn(|_| next());
+            for index in 0..count {
+                let transformed = F::inputs(pixels.map(|pixels| pixels[index]), add, subtract);
+                for (place, values) in places.iter_mut().zip(transformed) {
+                    place[index] = values;
+                }
             }
         }
     }
+}
+
+/// Sums of as many values as a vector has.
+#[inline(always)]
+fn add<const COUNT: usize>(mut a: [i16; COUNT], b: [i16; COUNT]) -> [i16; COUNT] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a = a.wrapping_add(b);
+    }
+    a
+}
+
+/// Their differences.
+#[inline(always)]
+fn subtract<const COUNT: usize>(mut a: [i16; COUNT], b: [i16; COUNT]) -> [i16; COUNT] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a = a.wrapping_sub(b);
+    }
+    a
 }
 
 /// Two pixels of four channels.
