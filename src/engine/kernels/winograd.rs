@@ -101,6 +101,7 @@ pub(super) fn outputs<V: Copy>(products: [V; PLACES], add: impl Fn(V, V) -> V, s
 mod tests {
     use super::super::{available, tests::Numbers};
     use super::*;
+    use crate::engine::AT_MOST;
 
     /// Inputs of a tile along one side.
     const SIDE: usize = 4;
@@ -177,7 +178,7 @@ mod tests {
     #[test]
     fn sums_are_those_of_the_window_on_random_operands() {
         let mut numbers = Numbers::new(7);
-        for groups in [1, 2, 3, 4, 5, 12, 33] {
+        for groups in [1, 2, 3, 4, 5, 12, 33].into_iter().take(AT_MOST) {
             Problem::new(groups, |length| numbers.bytes(length)).assert_equal();
         }
     }
@@ -186,7 +187,7 @@ mod tests {
     fn sums_are_those_of_the_window_on_extreme_operands() {
         for [weight, pixel] in [[127, 127], [-127, 127], [-127, -127], [0, 127], [127, 0]] {
             let mut values = [weight, pixel].into_iter();
-            Problem::new(9, |length| vec![values.next().unwrap(); length]).assert_equal();
+            Problem::new(if cfg!(miri) { 2 } else { 9 }, |length| vec![values.next().unwrap(); length]).assert_equal();
         }
     }
 
