@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn exp_is_close_over_its_range() {
-        for step in -8700..=8800 {
+        for step in (-8700..=8800).step_by(if cfg!(miri) { 50 } else { 1 }) {
             let x = step as f32 * 0.01;
             let exact = f64::from(x).exp();
             let error = (f64::from(exp(x, Fused::PORTABLE)) - exact).abs() / exact;

@@ -53,6 +53,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no heap of the C library")]
     fn freed_pages_go_back() {
         // Other tests of this process take memory meanwhile.
         let tries: Vec<[u64; 2]> = (0..20).map(|_| held_and_freed()).collect();

@@ -138,6 +138,10 @@ fn stay_awake(done: &AtomicBool) {
     }
 }
 
+/// Shapes and seeds that a test of many goes through. Under Miri each takes seconds.
+#[cfg(test)]
+pub(crate) const AT_MOST: usize = if cfg!(miri) { 2 } else { usize::MAX };
+
 #[cfg(test)]
 mod tests {
     use super::*;

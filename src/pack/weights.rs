@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+#[cfg(not(miri))]
 use memmap2::Mmap;
 
 use super::PackError;
+#[cfg(miri)]
+use read::Mmap;
 
 /// A mapped weights file.
 pub struct Weights {
@@ -116,6 +119,39 @@ impl Weights {
 impl std::fmt::Debug for Weights {
     fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(formatter, "Weights({}, {} bytes)", self.path.display(), self.len())
+    }
+}
+
+/// In place of a mapping under Miri, which maps no files.
+#[cfg(miri)]
+mod read {
+    use std::fs::File;
+    use std::io::{Read, Result};
+
+    pub struct Mmap(Vec<u8>);
+
+    impl Mmap {
+        pub unsafe fn map(mut file: &File) -> Result<Mmap> {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(Mmap(bytes))
+        }
+
+        pub fn advise(&self, _: memmap2::Advice) -> Result<()> {
+            Ok(())
+        }
+
+        pub unsafe fn unchecked_advise(&self, _: memmap2::UncheckedAdvice) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    impl std::ops::Deref for Mmap {
+        type Target = [u8];
+
+        fn deref(&self) -> &[u8] {
+            &self.0
+        }
     }
 }
 

@@ -329,6 +329,7 @@ fn wide(bytes: &[u8; 2 * GROUP]) -> [i16; 2 * GROUP] {
 mod tests {
     use super::super::{Padding, convolve as by_windows};
     use super::*;
+    use crate::engine::AT_MOST;
     use crate::engine::kernels::available;
     use crate::pack::ExternalTensor;
 
@@ -399,8 +400,8 @@ mod tests {
             [64, 16, 16],
             [240, 8, 8],
         ];
-        for shape in shapes {
-            for (rows, threads) in [(8, 1), (13, 1), (40, 2), (64, 3), (96, 4)] {
+        for shape in shapes.into_iter().take(AT_MOST) {
+            for (rows, threads) in [(8, 1), (13, 2), (40, 1), (64, 3), (96, 4)].into_iter().take(AT_MOST) {
                 let outputs = outputs(shape, rows, threads);
                 let reference = &outputs[outputs.len() - 1];
                 for (output, kernel) in outputs.iter().zip(available()) {
