@@ -2,6 +2,7 @@
 //! micro-kernels in blocks that stay in cache.
 
 mod activations;
+mod lines;
 mod product;
 mod scratch;
 mod tiles;
