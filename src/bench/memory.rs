@@ -78,18 +78,21 @@ mod tests {
         assert_eq!(Memory::read(&status), None);
     }
 
-    #[test]
-    fn a_touched_block_shows() {
+    /// How much the peak of private memory rose while 32 MiB were held, in bytes.
+    fn risen() -> u64 {
         let mut peak = PeakMemory::default();
         peak.sample();
-        let before = peak.peak();
-        let block = vec![1u8; 32 << 20];
+        let before = peak.peak().private_bytes;
+        let block = std::hint::black_box(vec![1_u8; 32 << 20]);
         peak.sample();
-        assert!(
-            peak.peak().private_bytes >= before.private_bytes + (30 << 20),
-            "{before:?} {:?} {}",
-            peak.peak(),
-            block.len()
-        );
+        drop(block);
+        peak.peak().private_bytes - before
+    }
+
+    #[test]
+    fn a_touched_block_shows() {
+        // Other tests of this process free memory meanwhile.
+        let tries: Vec<u64> = (0..20).map(|_| risen()).collect();
+        assert!(tries.iter().any(|&risen| risen >= 30 << 20), "bytes risen: {tries:?}");
     }
 }
