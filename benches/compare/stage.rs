@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use inkstone::bench::PeakMemory;
-use inkstone::engine::{Engine, Stage};
+use inkstone::engine::{Engine, Stage, Value};
 use inkstone::pack::Pack;
 use serde_json::json;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor, TractResult};
@@ -38,6 +38,9 @@ struct Arguments {
     /// Runs before them.
     #[arg(long, default_value_t = 2)]
     warm: usize,
+    /// Print what Inkstone's stage makes of its inputs as well.
+    #[arg(long)]
+    outputs: bool,
 }
 
 /// Milliseconds of every run, and the largest memory.
@@ -69,9 +72,12 @@ fn by_inkstone(arguments: &Arguments) -> Result<serde_json::Value, Box<dyn std::
     let loaded = started.elapsed();
     let (times, memory) = measure(arguments, || stage.run(&engine, &inputs).map(drop))?;
     let load = loaded.as_secs_f64() * 1e3;
-    Ok(
-        json!({ "kernel": engine.kernel().name(), "threads": engine.threads(), "load_milliseconds": load, "milliseconds": times, "memory": memory.peak() }),
-    )
+    let mut report = json!({ "kernel": engine.kernel().name(), "threads": engine.threads(), "load_milliseconds": load, "milliseconds": times, "memory": memory.peak() });
+    if arguments.outputs {
+        let made = stage.run(&engine, &inputs)?.into_iter().map(Value::into_floats);
+        report["outputs"] = json!(made.collect::<Vec<_>>());
+    }
+    Ok(report)
 }
 
 fn by_tract(arguments: &Arguments) -> TractResult<serde_json::Value> {

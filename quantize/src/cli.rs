@@ -8,7 +8,7 @@ use clap::Parser;
 use inkstone::cli::manual;
 
 use crate::error::{Error, Result};
-use crate::{Report, Scheme};
+use crate::{Options, Report, Scheme};
 
 /// Turns an f32 ONNX export into an Inkstone pack with int8 weights.
 #[derive(Debug, Parser)]
@@ -23,12 +23,23 @@ pub struct Arguments {
     /// Which layers become int8
     #[arg(long, value_enum, default_value_t)]
     pub scheme: Scheme,
+    /// Size of a dimension that the export leaves free, such as batch=1; may be repeated
+    #[arg(long = "size", value_name = "NAME=N", value_parser = size)]
+    pub sizes: Vec<(String, usize)>,
     /// Replace a pack that is there already
     #[arg(long)]
     pub force: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+fn size(text: &str) -> std::result::Result<(String, usize), String> {
+    let (name, size) = text.split_once('=').ok_or("must be NAME=N")?;
+    match size.parse() {
+        Ok(size) if size > 0 && !name.is_empty() => Ok((name.to_owned(), size)),
+        _ => Err("must be NAME=N with a whole number from 1".to_owned()),
+    }
 }
 
 /// Does what the command line asks for, and says how the process ends: see [`Error::exit_code`]. Wrong usage ends it here
@@ -39,7 +50,12 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(ended) => return ended,
     };
-    let report = crate::quantize(&arguments.input, &arguments.out, arguments.scheme, arguments.force);
+    let options = Options {
+        scheme: arguments.scheme,
+        sizes: arguments.sizes.into_iter().collect(),
+        force: arguments.force,
+    };
+    let report = crate::quantize(&arguments.input, &arguments.out, &options);
     match report.and_then(|report| print(&report, arguments.json)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

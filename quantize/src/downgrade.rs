@@ -1,12 +1,13 @@
-//! Rewrites operators of other operator sets as those of [`OPSET`], and refuses what has no counterpart.
+//! Rewrites operators of other operator sets as those of [`OPSET`], and refuses what has no counterpart or what the engine
+//! cannot run.
 
 use tract_onnx::pb::NodeProto;
 
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::proto::{self, DOMAIN, OPSET, WithAttribute};
-use crate::shapes;
 use crate::tensor::Constant;
+use crate::{shapes, spell_out};
 
 /// Standard operators that mean the same in every operator set that can be read, once [`downgrade`] has seen them.
 const KNOWN: [&str; 77] = [
@@ -90,14 +91,19 @@ const KNOWN: [&str; 77] = [
 ];
 const MORE: [&str; 4] = ["TopK", "Trilu", "Where", "Xor"];
 
-/// Rewrites single nodes; operators that [`crate::fuse`] replaces stay as they are.
+/// Rewrites nodes one by one; operators that [`crate::fuse`] replaces stay as they are.
 ///
 /// # Errors
 /// For attributes without a counterpart.
 pub fn downgrade(graph: &mut Graph) -> Result<()> {
+    let mut nodes = Vec::with_capacity(graph.nodes.len());
     for index in 0..graph.nodes.len() {
         let node = graph.nodes[index].clone();
-        graph.nodes[index] = match node.op_type.as_str() {
+        if let Some(spelled) = spell_out::spell_out(graph, &node)? {
+            nodes.extend(spelled);
+            continue;
+        }
+        nodes.push(match node.op_type.as_str() {
             "Split" => split(graph, node)?,
             "Reshape" => reshape(graph, node)?,
             "Resize" => resize(graph, node)?,
@@ -105,22 +111,27 @@ pub fn downgrade(graph: &mut Graph) -> Result<()> {
             "Cast" => without(node, &["saturate"]),
             operator if operator.starts_with("Reduce") && operator != "ReduceSum" => reduce(graph, node)?,
             _ => node,
-        };
+        });
     }
+    graph.nodes = nodes;
     graph.sweep();
     Ok(())
 }
 
-/// Checks that a finished graph holds only operators of [`OPSET`] and ours.
+/// Checks that a finished graph holds only operators of [`OPSET`] and ours, and draws one picture.
 ///
 /// # Errors
-/// For the first operator that is neither.
+/// For the first operator that is neither, or that is given several pictures.
 pub fn check(graph: &Graph) -> Result<()> {
     for node in &graph.nodes {
         let operator = node.op_type.as_str();
         let known = node.domain == DOMAIN || KNOWN.contains(&operator) || MORE.contains(&operator) || operator.starts_with("Reduce");
         if !known {
             return Err(graph.error(node, advice(operator)));
+        }
+        let pictures = node.input.first().and_then(|input| graph.shape(input)).and_then(<[usize]>::first);
+        if ["Conv", "QConv"].contains(&operator) && pictures.is_some_and(|&pictures| pictures != 1) {
+            return Err(graph.error(node, "the engine draws one picture at a time: export the model with a batch of one"));
         }
     }
     Ok(())
@@ -252,11 +263,18 @@ mod tests {
             .constant("scales", &[4], &[1., 1., 0.5, 0.5]);
         let error = downgrade(&mut builder.with(antialias).graph()).unwrap_err();
         assert!(error.is_input() && error.to_string().contains("`shrink` (Resize): attribute `antialias`"));
-        let gelu = Builder::new(20)
+        let window = Builder::new(20)
             .input("x", &[1])
             .output("y", &[1])
-            .node("Gelu", &["x"], "y")
+            .node("HannWindow", &["x"], "y")
             .graph();
-        assert!(check(&gelu).unwrap_err().to_string().contains("node_y"));
+        assert!(check(&window).unwrap_err().to_string().contains("node_y"));
+    }
+
+    #[test]
+    fn several_pictures_are_refused() {
+        let builder = Builder::new(17).input("x", &[2, 4, 8, 8]).output("y", &[2, 4, 8, 8]);
+        let graph = builder.filled("w", &[4, 4, 1, 1]).node("Conv", &["x", "w"], "y").graph();
+        assert!(check(&graph).unwrap_err().to_string().contains("batch of one"));
     }
 }

@@ -29,6 +29,9 @@ pub enum Error {
     /// The manifest is not one that the engine would take.
     #[error(transparent)]
     Manifest(#[from] inkstone::pack::PackError),
+    /// The engine does not take the finished pack.
+    #[error(transparent)]
+    Engine(inkstone::engine::EngineError),
     /// A node of a graph cannot be handled.
     #[error("{}: node `{node}` ({operator}): {problem}", path.display())]
     Node {
@@ -64,7 +67,11 @@ pub enum Error {
 impl Error {
     /// Whether the input or the usage is at fault, and not the machine.
     pub fn is_input(&self) -> bool {
-        !matches!(self, Error::Machine { .. })
+        match self {
+            Error::Machine { .. } => false,
+            Error::Engine(error) => error.is_input_fault(),
+            _ => true,
+        }
     }
 
     /// 2 for wrong usage or input, 1 for a failing machine.

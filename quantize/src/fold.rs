@@ -43,7 +43,8 @@ pub fn fold(graph: &mut Graph) -> Result<()> {
     graph.sort()
 }
 
-fn learn_shapes(graph: &mut Graph, node: &NodeProto) {
+/// Takes down the shapes of what a node makes, as far as they follow.
+pub(crate) fn learn_shapes(graph: &mut Graph, node: &NodeProto) {
     let shapes = shapes::outputs(graph, node).unwrap_or_default();
     for (output, shape) in node.output.iter().zip(shapes) {
         graph.shapes.entry(output.clone()).or_insert(shape);
@@ -95,7 +96,8 @@ fn evaluate(graph: &Graph, node: &NodeProto) -> Option<Constant> {
         "Neg" => map(first, |value| -value),
         "Exp" => map(first, f32::exp),
         "Reciprocal" => map(first, f32::recip),
-        "Add" | "Sub" | "Mul" | "Div" | "Mod" => combine(&node.op_type, first, graph.constant_input(node, 1)?),
+        "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" => combine(&node.op_type, first, graph.constant_input(node, 1)?),
+        "ConstantOfShape" => filled(node, shapes::outputs(graph, node)?.pop()?),
         "Concat" => concat(graph, node),
         "Slice" => slice(graph, node, first),
         "Gather" => gather(first, graph.constant_input(node, 1)?, proto::int(node, "axis").unwrap_or(0)),
@@ -113,6 +115,25 @@ fn shape_of(graph: &Graph, node: &NodeProto) -> Option<Constant> {
     let sizes = shape.get(bound("start", 0)?..bound("end", rank)?)?;
     let values: Vec<i64> = sizes.iter().map(|&size| i64::try_from(size).ok()).collect::<Option<_>>()?;
     Some(Constant::i64(&[values.len()], values))
+}
+
+/// A constant of zeros, or of the node's value.
+fn filled(node: &NodeProto, shape: Vec<usize>) -> Option<Constant> {
+    let count: usize = shape.iter().product();
+    let value = node
+        .attribute
+        .iter()
+        .find(|attribute| attribute.name == "value")
+        .and_then(|value| value.t.as_ref());
+    let Some(value) = value else {
+        return Some(Constant::f32(&shape, vec![0.0; count]));
+    };
+    let value = Constant::decode(value, std::path::Path::new("")).ok()?;
+    match &value.values {
+        Values::F32(values) => Some(Constant::f32(&shape, vec![*values.first()?; count])),
+        Values::I64(values) => Some(Constant::i64(&shape, vec![*values.first()?; count])),
+        _ => None,
+    }
 }
 
 fn map(constant: &Constant, function: impl Fn(f32) -> f32) -> Option<Constant> {
@@ -178,11 +199,15 @@ fn transpose(constant: &Constant, order: Option<&[i64]>) -> Option<Constant> {
 
 fn slice(graph: &Graph, node: &NodeProto, constant: &Constant) -> Option<Constant> {
     let ranges = shapes::slice_ranges(graph, node, &constant.shape)?;
-    let shape: Vec<usize> = ranges.iter().map(|&(start, end, step)| (end - start).div_ceil(step)).collect();
-    let from = strides(&constant.shape);
-    let first: usize = ranges.iter().zip(&from).map(|(&(start, ..), &stride)| start * stride).sum();
-    let steps: Vec<usize> = ranges.iter().zip(&from).map(|(&(_, _, step), &stride)| step * stride).collect();
-    let places: Vec<usize> = places(&shape, &steps).into_iter().map(|place| place + first).collect();
+    let shape: Vec<usize> = ranges.iter().map(|range| range.count).collect();
+    let mut places = vec![0usize];
+    for (range, &stride) in ranges.iter().zip(&strides(&constant.shape)) {
+        let along = |index: usize| range.first.wrapping_add_signed(range.step * index as isize) * stride;
+        places = places
+            .iter()
+            .flat_map(|&place| (0..range.count).map(move |index| place + along(index)))
+            .collect();
+    }
     pick(constant, shape, &places)
 }
 
@@ -258,6 +283,7 @@ fn float(operator: &str, a: f32, b: f32) -> Option<f32> {
         "Sub" => Some(a - b),
         "Mul" => Some(a * b),
         "Div" => Some(a / b),
+        "Pow" => Some(a.powf(b)),
         _ => None,
     }
 }
@@ -318,6 +344,38 @@ mod tests {
         assert_eq!(names(&graph), ["Reshape", "Neg"]);
         assert_eq!(graph.constants["all"].integers().unwrap(), [12]);
         assert_eq!(graph.shape("flat"), Some(&[12][..]));
+    }
+
+    #[test]
+    fn pads_written_backwards_are_folded() {
+        // What the older exporter makes of `F.pad(x, (0, 1, 0, 1))`.
+        let mut builder = Builder::new(17).input("x", &[1, 3, 4, 4]).output("y", &[1, 3, 5, 5]);
+        for (name, values) in [("wanted", &[0, 1, 0, 1][..]), ("rest", &[4]), ("pairs", &[-1, 2]), ("first", &[0])] {
+            builder = builder.integers(name, values);
+        }
+        builder = builder.integers("last", &[-1]).integers("before", &[i64::MIN + 1]);
+        let zeros = proto::node("ConstantOfShape", "zeros", &["rest"], &["zeros"]).with(tract_onnx::pb::AttributeProto {
+            name: "value".to_owned(),
+            t: Some(tract_onnx::pb::TensorProto {
+                dims: vec![1],
+                data_type: DataType::Int64 as i32,
+                int64_data: vec![0],
+                ..Default::default()
+            }),
+            ..Default::default()
+        });
+        let mut graph = builder
+            .with(zeros)
+            .with(proto::node("Concat", "all", &["wanted", "zeros"], &["all"]).with_int("axis", 0))
+            .node("Reshape", &["all", "pairs"], "rows")
+            .node("Slice", &["rows", "last", "before", "first", "last"], "turned")
+            .with(proto::node("Transpose", "t", &["turned"], &["columns"]).with_ints("perm", &[1, 0]))
+            .node("Reshape", &["columns", "last"], "pads")
+            .node("Pad", &["x", "pads"], "y")
+            .graph();
+        fold(&mut graph).unwrap();
+        assert_eq!(names(&graph), ["Pad"]);
+        assert_eq!(graph.constants["pads"].integers().unwrap(), [0, 0, 0, 0, 0, 0, 1, 1]);
     }
 
     #[test]

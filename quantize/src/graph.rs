@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 use crate::proto;
 use crate::tensor::{Constant, DecodeError};
 
+/// Sizes of the dimensions that an export names instead of giving a number, such as `batch` or `height`.
+pub type Sizes = BTreeMap<String, usize>;
+
 /// Operator sets of the default domain that can be read.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 13..=23;
 
@@ -35,25 +38,27 @@ pub struct Graph {
     pub outputs: Vec<Port>,
     /// Shapes of values as far as they are known.
     pub shapes: HashMap<String, Vec<usize>>,
+    /// Dimensions of inputs that the file names instead of giving a number.
+    pub free: BTreeSet<String>,
 }
 
 impl Graph {
-    /// Reads a graph and its external data.
+    /// Reads a graph and its external data; `sizes` gives the free dimensions of its inputs.
     ///
     /// # Errors
-    /// For a file that is missing, not ONNX, of another operator set, or with free dimensions.
-    pub fn read(file: &Path) -> Result<Graph> {
+    /// For a file that is missing, not ONNX, of another operator set, or with dimensions that stay free.
+    pub fn read(file: &Path, sizes: &Sizes) -> Result<Graph> {
         let bytes = std::fs::read(file).map_err(Error::reading(file, "there is no such file: check the path"))?;
         let model = ModelProto::decode(bytes.as_slice())
             .map_err(|error| Error::input(file, format!("is not an ONNX model, or is cut short ({error}): export it again")))?;
-        Graph::from_model(model, file)
+        Graph::from_model(model, file, sizes)
     }
 
     /// Takes over a model's graph; `file` is for messages and its folder for external data.
     ///
     /// # Errors
     /// As for [`Graph::read`].
-    pub fn from_model(model: ModelProto, file: &Path) -> Result<Graph> {
+    pub fn from_model(model: ModelProto, file: &Path, sizes: &Sizes) -> Result<Graph> {
         let opset = check_model(&model, file)?;
         let Some(proto) = model.graph else {
             return Err(Error::input(file, "is not an ONNX model: it has no graph"));
@@ -68,6 +73,7 @@ impl Graph {
             inputs: Vec::new(),
             outputs: Vec::new(),
             shapes: HashMap::new(),
+            free: proto.input.iter().flat_map(named_dimensions).map(str::to_owned).collect(),
         };
         for tensor in &proto.initializer {
             graph.add_tensor(&tensor.name, tensor)?;
@@ -77,19 +83,53 @@ impl Graph {
             proto
                 .value_info
                 .iter()
-                .filter_map(|info| Some((info.name.clone(), fixed_shape(info)?))),
+                .filter_map(|info| Some((info.name.clone(), fixed_shape(info, sizes)?))),
         );
-        graph.inputs = graph.ports(&proto.input, "input")?;
-        graph.outputs = graph.ports(&proto.output, "output")?;
-        let ports: Vec<_> = graph
-            .inputs
-            .iter()
-            .chain(&graph.outputs)
-            .map(|port| (port.name.clone(), port.shape.clone()))
-            .collect();
-        graph.shapes.extend(ports);
+        graph.take_inputs(&proto.input, sizes)?;
         graph.sort()?;
+        graph.take_outputs(&proto.output, sizes)?;
         Ok(graph)
+    }
+
+    fn take_inputs(&mut self, infos: &[ValueInfoProto], sizes: &Sizes) -> Result<()> {
+        for info in infos {
+            if self.constants.contains_key(&info.name) {
+                continue;
+            }
+            let Some(shape) = fixed_shape(info, sizes) else {
+                let unknown = named_dimensions(info).find(|name| !sizes.contains_key(*name));
+                let problem = match unknown {
+                    Some(name) => format!("has the free dimension `{name}`: give its size with --size {name}=N"),
+                    None => "has a free dimension without a name: export the model with fixed shapes".to_owned(),
+                };
+                return Err(self.port_error("input", info, problem));
+            };
+            let port = self.port("input", info, shape)?;
+            self.shapes.insert(port.name.clone(), port.shape.clone());
+            self.inputs.push(port);
+        }
+        Ok(())
+    }
+
+    /// What an export says of its outputs' shapes may be less than follows from the inputs'.
+    fn take_outputs(&mut self, infos: &[ValueInfoProto], sizes: &Sizes) -> Result<()> {
+        for info in infos {
+            let shape = fixed_shape(info, sizes);
+            self.shapes.extend(shape.clone().map(|shape| (info.name.clone(), shape)));
+            let port = self.port("output", info, shape.unwrap_or_default())?;
+            self.outputs.push(port);
+        }
+        if infos.iter().any(|info| !self.shapes.contains_key(&info.name)) {
+            crate::fold::fold(self)?;
+        }
+        for (index, info) in infos.iter().enumerate() {
+            let Some(shape) = self.shape(&info.name).map(<[usize]>::to_vec) else {
+                let problem = "has a free dimension that does not follow from those of the inputs: export the model with fixed shapes";
+                return Err(self.port_error("output", info, problem.to_owned()));
+            };
+            self.outputs[index].shape = shape;
+        }
+        Ok(())
     }
 
     fn add_tensor(&mut self, name: &str, tensor: &TensorProto) -> Result<()> {
@@ -142,15 +182,11 @@ impl Graph {
         self.constants.insert(name.to_owned(), constant);
     }
 
-    fn ports(&self, infos: &[ValueInfoProto], kind: &str) -> Result<Vec<Port>> {
-        let wanted = infos
-            .iter()
-            .filter(|info| kind == "output" || !self.constants.contains_key(&info.name));
-        wanted.map(|info| self.port(info, kind)).collect()
+    fn port_error(&self, kind: &str, info: &ValueInfoProto, problem: String) -> Error {
+        Error::input(&self.file, format!("{kind} `{}` {problem}", info.name))
     }
 
-    fn port(&self, info: &ValueInfoProto, kind: &str) -> Result<Port> {
-        let fail = |problem: String| Error::input(&self.file, format!("{kind} `{}` {problem}", info.name));
+    fn port(&self, kind: &str, info: &ValueInfoProto, shape: Vec<usize>) -> Result<Port> {
         let data_type = tensor_type(info)
             .and_then(|tensor| DataType::try_from(tensor.elem_type).ok())
             .unwrap_or(DataType::Undefined);
@@ -158,13 +194,10 @@ impl Graph {
             DataType::Float => Element::F32,
             DataType::Int64 => Element::I64,
             other => {
-                return Err(fail(format!(
-                    "is {}: export the model with f32 and int64 ports",
-                    other.as_str_name()
-                )));
+                let problem = format!("is {}: export the model with f32 and int64 ports", other.as_str_name());
+                return Err(self.port_error(kind, info, problem));
             }
         };
-        let shape = fixed_shape(info).ok_or_else(|| fail("has a free dimension: export the model with fixed shapes".to_owned()))?;
         Ok(Port {
             name: info.name.clone(),
             element,
@@ -205,6 +238,15 @@ impl Graph {
         let name = free_name(wanted, |name| taken(name) || self.shapes.contains_key(name));
         self.constants.insert(name.clone(), constant);
         name
+    }
+
+    /// `wanted`, or where a value has that name, a name made from it.
+    pub fn free_value(&self, wanted: &str) -> String {
+        free_name(wanted, |name| {
+            self.shapes.contains_key(name)
+                || self.is_given(name)
+                || self.nodes.iter().any(|node| node.output.iter().any(|output| output == name))
+        })
     }
 
     /// Renames nodes that have the name of an earlier one, of an input or of a constant: tract makes nodes of all of them.
@@ -385,10 +427,20 @@ fn tensor_type(info: &ValueInfoProto) -> Option<&type_proto::Tensor> {
     Some(tensor)
 }
 
-fn fixed_shape(info: &ValueInfoProto) -> Option<Vec<usize>> {
+/// Names of a value's free dimensions, as far as they have names.
+fn named_dimensions(info: &ValueInfoProto) -> impl Iterator<Item = &str> {
+    let shape = tensor_type(info).and_then(|tensor| tensor.shape.as_ref());
+    let dimensions = shape.map_or(&[][..], |shape| &shape.dim);
+    dimensions.iter().filter_map(|dimension| match &dimension.value {
+        Some(dimension::Value::DimParam(name)) if !name.is_empty() => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+fn fixed_shape(info: &ValueInfoProto, sizes: &Sizes) -> Option<Vec<usize>> {
     let fixed = |dim: &dimension::Value| match dim {
         dimension::Value::DimValue(value) => usize::try_from(*value).ok(),
-        dimension::Value::DimParam(_) => None,
+        dimension::Value::DimParam(name) => sizes.get(name).copied(),
     };
     tensor_type(info)?
         .shape
@@ -401,7 +453,8 @@ fn fixed_shape(info: &ValueInfoProto) -> Option<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{Builder, names};
+    use super::*;
+    use crate::testing::{Builder, free_dimension, names};
 
     #[test]
     fn nodes_are_sorted_and_dead_ones_swept() {
@@ -444,6 +497,45 @@ mod tests {
             .node("Add", &["x", "z"], "y")
             .read();
         assert!(missing.unwrap_err().to_string().contains("`z`, which nothing makes"));
+    }
+
+    #[test]
+    fn free_dimensions_are_given_or_follow() {
+        let builder = || {
+            let model = Builder::new(17)
+                .input("x", &[1, 4, 8])
+                .output("y", &[1, 4, 8])
+                .node("Neg", &["x"], "y");
+            let mut model = model.model();
+            let graph = model.graph.as_mut().unwrap();
+            free_dimension(&mut graph.input[0], 2, "rows");
+            free_dimension(&mut graph.output[0], 2, "Neg_rows");
+            model
+        };
+        let file = std::path::Path::new("test.onnx");
+        let error = Graph::from_model(builder(), file, &Sizes::new()).unwrap_err();
+        assert!(error.to_string().contains("`rows`: give its size with --size rows=N"), "{error}");
+        let graph = Graph::from_model(builder(), file, &Sizes::from([("rows".to_owned(), 6)])).unwrap();
+        assert_eq!(
+            (graph.inputs[0].shape.as_slice(), graph.outputs[0].shape.as_slice()),
+            (&[1, 4, 6][..], &[1, 4, 6][..])
+        );
+        assert!(graph.free.contains("rows"));
+    }
+
+    #[test]
+    fn an_output_that_does_not_follow_is_refused() {
+        let mut model = Builder::new(17)
+            .input("x", &[2])
+            .output("y", &[2])
+            .node("NonZero", &["x"], "y")
+            .model();
+        free_dimension(&mut model.graph.as_mut().unwrap().output[0], 0, "found");
+        let error = Graph::from_model(model, std::path::Path::new("test.onnx"), &Sizes::new()).unwrap_err();
+        assert!(
+            error.is_input() && error.to_string().contains("output `y` has a free dimension"),
+            "{error}"
+        );
     }
 
     #[test]

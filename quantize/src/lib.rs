@@ -5,7 +5,7 @@
 //! 1. [`source`] reads a folder with `model.toml`, or one graph, and checks that manifest and graphs agree.
 //! 2. [`graph`] holds one graph in a form that is easy to edit; [`tensor`] holds its constants, [`proto`] its nodes.
 //! 3. [`fold`] computes what depends on constants alone, with the shapes of `shapes`; [`downgrade`] rewrites what
-//!    [`OPSET`](proto::OPSET) does not know.
+//!    [`OPSET`](proto::OPSET) does not know, in several nodes where it takes them (`spell_out`).
 //! 4. [`fuse`] finds normalizations, activations and attention, and replaces them by one node each.
 //! 5. [`layers`] replaces convolutions, linear layers and embedding tables by their int8 counterparts.
 //! 6. [`functions`] defines the nodes of our domain by standard operators, so that any runtime opens the graphs.
@@ -26,36 +26,52 @@ pub mod proto;
 pub mod report;
 mod shapes;
 pub mod source;
+mod spell_out;
 pub mod tensor;
 #[cfg(test)]
 mod testing;
 pub mod write;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 pub use error::{Error, Result};
+pub use graph::Sizes;
 pub use layers::Scheme;
 pub use report::Report;
 
+/// How a model is quantized.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Which layers become int8.
+    pub scheme: Scheme,
+    /// Sizes of dimensions that the export leaves free.
+    pub sizes: Sizes,
+    /// Whether a pack that is there already is replaced.
+    pub force: bool,
+}
+
 /// Quantizes the model at `input` (a folder with `model.toml`, or one ONNX graph) and writes the pack `target`.
 ///
-/// The same input gives the same bytes. With `force`, a pack at `target` is replaced.
+/// The same input gives the same bytes. A pack is written only where the engine can run it.
 ///
 /// # Errors
 /// [`Error::is_input`] tells wrong input (which the caller can correct) from a failing machine.
-pub fn quantize(input: &Path, target: &Path, scheme: Scheme, force: bool) -> Result<Report> {
-    write::check_target(target, force)?;
-    let source = source::Source::open(input)?;
-    let mut pack = write::PackWriter::new(target, force)?;
-    let mut report = Report::new(target);
+pub fn quantize(input: &Path, target: &Path, options: &Options) -> Result<Report> {
+    write::check_target(target, options.force)?;
+    let source = source::Source::open(input, &options.sizes)?;
+    let mut pack = write::PackWriter::new(target, options.force)?;
+    let (mut report, mut free) = (Report::new(target), BTreeSet::new());
     for (stage, file) in source.stages() {
         let mut graph = source.graph(stage)?;
+        free.append(&mut graph.free);
         optimize(&mut graph)?;
-        let layers = layers::quantize(&mut graph, scheme)?;
+        let layers = layers::quantize(&mut graph, options.scheme)?;
         downgrade::check(&graph)?;
         report.add(stage, &graph, layers);
         pack.add_graph(file, &graph)?;
     }
+    source.check_sizes(&free)?;
     for (name, path) in source.companions()? {
         pack.copy(&name, &path)?;
     }

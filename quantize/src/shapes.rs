@@ -10,9 +10,28 @@ pub(crate) fn outputs(graph: &Graph, node: &NodeProto) -> Option<Vec<Vec<usize>>
     let shape = |index| graph.shape(proto::input(node, index)?);
     let one = match node.op_type.as_str() {
         "Conv" => convolution(node, shape(0)?, shape(1)?)?,
+        "AveragePool" | "MaxPool" => pool(node, shape(0)?)?,
+        "Pad" => pad(shape(0)?, graph.constant_input(node, 1)?.integers()?)?,
         "Gemm" => gemm(node, shape(0)?, shape(1)?)?,
         "MatMul" => product(shape(0)?, shape(1)?)?,
-        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Equal" | "Less" | "Greater" | "And" | "Or" => broadcast(shape(0)?, shape(1)?)?,
+        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Equal" | "Less" | "Greater" | "And" | "Or" | "PRelu" | "LessOrEqual"
+        | "GreaterOrEqual" => broadcast(shape(0)?, shape(1)?)?,
+        "Max" | "Min" => (1..node.input.len()).try_fold(shape(0)?.to_vec(), |joined, index| broadcast(&joined, shape(index)?))?,
+        "Expand" => {
+            let wanted: Vec<usize> = graph
+                .constant_input(node, 1)?
+                .integers()?
+                .iter()
+                .map(|&size| usize::try_from(size).ok())
+                .collect::<Option<_>>()?;
+            broadcast(shape(0)?, &wanted)?
+        }
+        "ConstantOfShape" => graph
+            .constant_input(node, 0)?
+            .integers()?
+            .iter()
+            .map(|&size| usize::try_from(size).ok())
+            .collect::<Option<_>>()?,
         "Where" => broadcast(&broadcast(shape(0)?, shape(1)?)?, shape(2)?)?,
         "Reshape" => reshape(
             shape(0)?,
@@ -39,25 +58,32 @@ pub(crate) fn outputs(graph: &Graph, node: &NodeProto) -> Option<Vec<Vec<usize>>
     Some(vec![one])
 }
 
-const SAME: [&str; 27] = [
+const SAME: [&str; 35] = [
     "Abs",
+    "BatchNormalization",
     "Cast",
+    "Ceil",
     "Clip",
     "Cos",
     "Dropout",
     "Elu",
     "Erf",
     "Exp",
+    "Floor",
     "Gelu",
     "GroupNormalization",
     "HardSigmoid",
+    "HardSwish",
     "Identity",
     "InstanceNormalization",
     "LayerNormalization",
     "LeakyRelu",
     "Log",
+    "LogSoftmax",
+    "Mish",
     "Neg",
     "Not",
+    "RMSNormalization",
     "Reciprocal",
     "Relu",
     "Round",
@@ -66,6 +92,7 @@ const SAME: [&str; 27] = [
     "Softmax",
     "Sqrt",
     "Tanh",
+    "Trilu",
     "Softplus",
 ];
 
@@ -164,6 +191,25 @@ fn convolution(node: &NodeProto, x: &[usize], w: &[usize]) -> Option<Vec<usize>>
     Some(shape)
 }
 
+/// A window of `kernel_shape` that moves over a picture, as [`convolution`] by weights of one channel; `None` where the last
+/// window may be cut.
+fn pool(node: &NodeProto, x: &[usize]) -> Option<Vec<usize>> {
+    if proto::int(node, "ceil_mode").unwrap_or(0) != 0 {
+        return None;
+    }
+    let window = proto::ints(node, "kernel_shape")?.iter().map(|&size| usize::try_from(size).ok());
+    let weights: Vec<usize> = [Some(*x.get(1)?), Some(1)].into_iter().chain(window).collect::<Option<_>>()?;
+    convolution(node, x, &weights)
+}
+
+fn pad(from: &[usize], pads: &[i64]) -> Option<Vec<usize>> {
+    let (before, after) = (pads.get(..from.len())?, pads.get(from.len()..2 * from.len())?);
+    let sides = from.iter().zip(before).zip(after);
+    sides
+        .map(|((&size, &before), &after)| usize::try_from(i64::try_from(size).ok()? + before + after).ok())
+        .collect()
+}
+
 fn gemm(node: &NodeProto, a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     let (&[a0, a1], &[b0, b1]) = (a, b) else { return None };
     let rows = if proto::int(node, "transA") == Some(1) { a1 } else { a0 };
@@ -193,32 +239,53 @@ fn gather(data: &[usize], indices: &[usize], along: i64) -> Option<Vec<usize>> {
     Some([&data[..along], indices, &data[along + 1..]].concat())
 }
 
-/// Start, end and step of a slice, by axis; ends are clamped.
-pub(crate) fn slice_ranges(graph: &Graph, node: &NodeProto, shape: &[usize]) -> Option<Vec<(usize, usize, usize)>> {
+/// What a slice takes along one axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Range {
+    pub first: usize,
+    pub count: usize,
+    /// From one to the next; backwards where it is negative.
+    pub step: isize,
+}
+
+/// What a slice takes, by axis.
+pub(crate) fn slice_ranges(graph: &Graph, node: &NodeProto, shape: &[usize]) -> Option<Vec<Range>> {
     let list = |index| graph.constant_input(node, index).and_then(|constant| constant.integers());
     let (starts, ends) = (list(1)?, list(2)?);
     let all: Vec<i64> = (0..i64::try_from(starts.len()).ok()?).collect();
     let axes = if node.input.len() > 3 { list(3)? } else { &all };
-    let mut ranges: Vec<_> = shape.iter().map(|&size| (0, size, 1)).collect();
+    let whole = |&count| Range { first: 0, count, step: 1 };
+    let mut ranges: Vec<Range> = shape.iter().map(whole).collect();
     for (index, &along) in axes.iter().enumerate() {
         let along = axis(along, shape.len())?;
-        let size = i64::try_from(shape[along]).ok()?;
         let step = if node.input.len() > 4 { *list(4)?.get(index)? } else { 1 };
-        let clamp =
-            |position: i64| usize::try_from((if position < 0 { position.saturating_add(size) } else { position }).clamp(0, size)).ok();
-        let start = clamp(*starts.get(index)?)?;
-        ranges[along] = (
-            start,
-            clamp(*ends.get(index)?)?.max(start),
-            usize::try_from(step).ok().filter(|&step| step > 0)?,
-        );
+        ranges[along] = range(shape[along], *starts.get(index)?, *ends.get(index)?, step)?;
     }
     Some(ranges)
 }
 
+/// What lies from `start` up to `end`, which count from behind where they are negative and are clamped to `size`.
+fn range(size: usize, start: i64, end: i64, step: i64) -> Option<Range> {
+    let size = i64::try_from(size).ok()?;
+    let place = |position: i64| if position < 0 { position.saturating_add(size) } else { position };
+    let (start, end) = match step {
+        1.. => (place(start).clamp(0, size), place(end).clamp(0, size)),
+        ..0 => (place(start).clamp(-1, size - 1), place(end).clamp(-1, size - 1)),
+        0 => return None,
+    };
+    let distance = if step > 0 { end - start } else { start - end };
+    Some(Range {
+        first: usize::try_from(start.max(0)).ok()?,
+        count: usize::try_from(distance.max(0))
+            .ok()?
+            .div_ceil(usize::try_from(step.unsigned_abs()).ok()?),
+        step: isize::try_from(step).ok()?,
+    })
+}
+
 fn slice(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
     let ranges = slice_ranges(graph, node, graph.shape(node.input.first()?)?)?;
-    Some(ranges.into_iter().map(|(start, end, step)| (end - start).div_ceil(step)).collect())
+    Some(ranges.into_iter().map(|range| range.count).collect())
 }
 
 /// Sizes of a Split's outputs along its axis.
@@ -319,6 +386,31 @@ pub(crate) fn split_with_sizes(node: &NodeProto, sizes: &str) -> NodeProto {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slices_go_both_ways() {
+        let taken = |start, end, step| {
+            let Range { first, count, step } = range(5, start, end, step).unwrap();
+            (first, count, step)
+        };
+        assert_eq!(taken(1, i64::MAX, 2), (1, 2, 2));
+        assert_eq!(taken(-2, 5, 1), (3, 2, 1));
+        assert_eq!(taken(-1, i64::MIN + 1, -1), (4, 5, -1));
+        assert_eq!(taken(3, 0, -2), (3, 2, -2));
+        assert_eq!(taken(4, 2, 1).1, 0);
+        assert_eq!(range(5, 0, 5, 0), None);
+    }
+
+    #[test]
+    fn pads_and_pools_change_the_picture() {
+        assert_eq!(pad(&[1, 3, 5, 6], &[0, 0, 1, 0, 0, 0, 2, -1]), Some(vec![1, 3, 8, 5]));
+        assert_eq!(pad(&[1], &[-2, 0]), None);
+        let halved = proto::node("MaxPool", "", &["x"], &["y"])
+            .with_ints("kernel_shape", &[2, 2])
+            .with_ints("strides", &[2, 2]);
+        assert_eq!(pool(&halved, &[1, 8, 7, 6]), Some(vec![1, 8, 3, 3]));
+        assert_eq!(pool(&halved.with_int("ceil_mode", 1), &[1, 8, 7, 6]), None);
+    }
 
     #[test]
     fn reshape_follows_zero_and_minus_one() {

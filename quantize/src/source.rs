@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use inkstone::pack::{FORMAT, FileRecord, MANIFEST, Manifest, Port, Stage, WEIGHTS};
 
 use crate::error::{Error, Result};
-use crate::graph::Graph;
+use crate::graph::{Graph, Sizes};
 
 /// The manifest of an f32 export: that of a pack without the table `files`.
 pub const MODEL: &str = "model.toml";
@@ -24,22 +24,23 @@ pub struct Source {
     manifest_file: PathBuf,
     /// The graph, where the input was one file.
     single: Option<Graph>,
+    sizes: Sizes,
 }
 
 impl Source {
-    /// Opens a folder with `model.toml`, or an ONNX file.
+    /// Opens a folder with `model.toml`, or an ONNX file; `sizes` gives the free dimensions of graphs.
     ///
     /// # Errors
     /// For a missing file and for wrong manifest fields.
-    pub fn open(input: &Path) -> Result<Source> {
+    pub fn open(input: &Path, sizes: &Sizes) -> Result<Source> {
         match std::fs::metadata(input) {
-            Ok(metadata) if metadata.is_dir() => Source::open_folder(input),
-            Ok(_) => Source::open_graph(input),
+            Ok(metadata) if metadata.is_dir() => Source::open_folder(input, sizes),
+            Ok(_) => Source::open_graph(input, sizes),
             Err(error) => Err(Error::reading(input, "there is no such file or folder: check the path")(error)),
         }
     }
 
-    fn open_folder(folder: &Path) -> Result<Source> {
+    fn open_folder(folder: &Path, sizes: &Sizes) -> Result<Source> {
         let file = folder.join(MODEL);
         let missing = "there is no such file: the folder must hold an f32 export with its manifest";
         let bytes = std::fs::read(&file).map_err(Error::reading(&file, missing))?;
@@ -50,13 +51,14 @@ impl Source {
             folder: folder.to_owned(),
             manifest_file: file,
             single: None,
+            sizes: sizes.clone(),
         };
         source.check_manifest()?;
         Ok(source)
     }
 
-    fn open_graph(file: &Path) -> Result<Source> {
-        let graph = Graph::read(file)?;
+    fn open_graph(file: &Path, sizes: &Sizes) -> Result<Source> {
+        let graph = Graph::read(file, sizes)?;
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
         let text = |part: Option<&std::ffi::OsStr>| part.and_then(std::ffi::OsStr::to_str).unwrap_or("model").to_owned();
         let stage = Stage {
@@ -83,6 +85,7 @@ impl Source {
             folder,
             manifest_file: file.to_owned(),
             single: Some(graph),
+            sizes: sizes.clone(),
         })
     }
 
@@ -108,7 +111,7 @@ impl Source {
                 "there is no such stage: add it, or take it out of the tasks",
             ));
         };
-        let graph = Graph::read(&self.folder.join(&described.graph))?;
+        let graph = Graph::read(&self.folder.join(&described.graph), &self.sizes)?;
         self.check_ports(&format!("stages.{stage}.inputs"), &described.inputs, &graph.inputs)?;
         self.check_ports(&format!("stages.{stage}.outputs"), &described.outputs, &graph.outputs)?;
         Ok(graph)
@@ -144,6 +147,22 @@ impl Source {
     /// The manifest, without files.
     pub fn into_manifest(self) -> Manifest {
         self.manifest
+    }
+
+    /// Checks that every size that was given is one of a dimension of `free`.
+    ///
+    /// # Errors
+    /// For the first that is not.
+    pub fn check_sizes(&self, free: &BTreeSet<String>) -> Result<()> {
+        match self.sizes.keys().find(|name| !free.contains(*name)) {
+            Some(name) => {
+                let known = free.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                let known = if known.is_empty() { "none".to_owned() } else { known };
+                let problem = format!("no input has a free dimension `{name}` (free dimensions: {known}): correct --size");
+                Err(Error::input(&self.manifest_file, problem))
+            }
+            None => Ok(()),
+        }
     }
 
     fn field(&self, field: impl Into<String>, problem: impl Into<String>) -> Error {

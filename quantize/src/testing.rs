@@ -9,7 +9,7 @@ use tract_onnx::pb::{
 };
 
 use crate::error::Result;
-use crate::graph::Graph;
+use crate::graph::{Graph, Sizes};
 use crate::proto;
 
 /// Builds a model a line at a time.
@@ -78,10 +78,18 @@ impl Builder {
         self.constant(name, shape, &values)
     }
 
-    pub fn integers(mut self, name: &str, values: &[i64]) -> Builder {
+    pub fn integers(self, name: &str, values: &[i64]) -> Builder {
+        self.shaped_integers(name, &[values.len() as i64], values)
+    }
+
+    pub fn scalar(self, name: &str, value: i64) -> Builder {
+        self.shaped_integers(name, &[], &[value])
+    }
+
+    fn shaped_integers(mut self, name: &str, shape: &[i64], values: &[i64]) -> Builder {
         self.graph.initializer.push(TensorProto {
             name: name.to_owned(),
-            dims: vec![values.len() as i64],
+            dims: shape.to_vec(),
             data_type: DataType::Int64 as i32,
             int64_data: values.to_vec(),
             ..TensorProto::default()
@@ -95,7 +103,7 @@ impl Builder {
     }
 
     pub fn read(self) -> Result<Graph> {
-        Graph::from_model(self.model(), Path::new("test.onnx"))
+        Graph::from_model(self.model(), Path::new("test.onnx"), &Sizes::new())
     }
 
     pub fn graph(self) -> Graph {
@@ -124,6 +132,18 @@ fn info(name: &str, shape: &[i64], data_type: DataType) -> ValueInfoProto {
         r#type,
         ..ValueInfoProto::default()
     }
+}
+
+/// Gives a dimension a name instead of its size.
+pub fn free_dimension(info: &mut ValueInfoProto, axis: usize, name: &str) {
+    let Some(TypeProto {
+        value: Some(type_proto::Value::TensorType(type_proto::Tensor { shape: Some(shape), .. })),
+        ..
+    }) = &mut info.r#type
+    else {
+        panic!("{info:?} has no shape");
+    };
+    shape.dim[axis].value = Some(dimension::Value::DimParam(name.to_owned()));
 }
 
 /// Operators of a graph in order.

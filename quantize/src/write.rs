@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use inkstone::pack::{ALIGNMENT, Element, FileRecord, MANIFEST, Manifest, Port, WEIGHTS};
+use inkstone::engine::EngineError;
+use inkstone::pack::{ALIGNMENT, Element, FileRecord, MANIFEST, Manifest, Pack, Port, WEIGHTS};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -62,6 +63,8 @@ pub struct PackWriter {
     temporary: TempDir,
     weights: WeightsWriter,
     files: BTreeMap<String, FileRecord>,
+    /// The files that the graphs were made from, by the names that these have in the pack.
+    origins: BTreeMap<String, PathBuf>,
 }
 
 impl PackWriter {
@@ -83,6 +86,7 @@ impl PackWriter {
             temporary,
             weights,
             files: BTreeMap::new(),
+            origins: BTreeMap::new(),
         })
     }
 
@@ -96,6 +100,7 @@ impl PackWriter {
     /// For a disk that does not take them.
     pub fn add_graph(&mut self, file: &str, graph: &Graph) -> Result<()> {
         let model = model(graph, &mut self.weights)?;
+        self.origins.insert(file.to_owned(), graph.file.clone());
         self.write(file, &model.encode_to_vec())
     }
 
@@ -123,7 +128,7 @@ impl PackWriter {
     /// Writes weights and manifest, waits for the disk and gives the pack its name. Returns the records of all files.
     ///
     /// # Errors
-    /// For a disk that does not take them; the target is then as it was.
+    /// For a disk that does not take them, and for a graph that the engine cannot run; the target is then as it was.
     pub fn finish(mut self, mut manifest: Manifest) -> Result<BTreeMap<String, FileRecord>> {
         self.files.insert(WEIGHTS.to_owned(), self.weights.finish()?);
         manifest.files.clone_from(&self.files);
@@ -131,8 +136,22 @@ impl PackWriter {
         let text = toml::to_string(&manifest).map_err(|error| Error::input(&path, format!("cannot be written: {error}")))?;
         write_synced(&path, text.as_bytes())?;
         self.sync_folders()?;
+        self.check_stages(&manifest)?;
         self.publish()?;
         Ok(self.files)
+    }
+
+    fn check_stages(&self, manifest: &Manifest) -> Result<()> {
+        let pack = Pack::open(&self.folder())?;
+        for (name, stage) in &manifest.stages {
+            inkstone::engine::Stage::load(&pack, name).map_err(|error| match error {
+                EngineError::Graph { problem, .. } => {
+                    Error::input(&self.origins[&stage.graph], format!("the engine cannot run this graph: {problem}"))
+                }
+                other => Error::Engine(other),
+            })?;
+        }
+        Ok(())
     }
 
     fn sync_folders(&self) -> Result<()> {

@@ -221,6 +221,50 @@ fn one_graph_becomes_a_pack_without_tasks() {
     inkstone::pack::Pack::open(&target).unwrap();
 }
 
+/// Rows of `body.onnx` without a number, called `rows`.
+fn free_the_rows(folder: &Path) {
+    let file = folder.join("body.onnx");
+    let mut model = ModelProto::decode(std::fs::read(&file).unwrap().as_slice()).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    for info in graph.input.iter_mut().chain(&mut graph.output) {
+        let Some(type_proto::Value::TensorType(tensor)) = &mut info.r#type.as_mut().unwrap().value else {
+            panic!("{info:?} is no tensor");
+        };
+        tensor.shape.as_mut().unwrap().dim[0].value = Some(dimension::Value::DimParam("rows".into()));
+    }
+    std::fs::write(file, model.encode_to_vec()).unwrap();
+}
+
+#[test]
+fn free_dimensions_get_a_size() {
+    let folder = exported();
+    let (input, target) = (folder.path().join("f32/body.onnx"), folder.path().join("pack"));
+    free_the_rows(&folder.path().join("f32"));
+    quantize(&input, &target).assert().code(2).stderr(contains("--size rows=N"));
+    let sized = |size: &str| {
+        let mut command = quantize(&input, &target);
+        command.args(["--size", size]);
+        command.assert()
+    };
+    for size in ["rows", "rows=", "rows=0", "rows=-1", "=3"] {
+        sized(size).code(2).stderr(contains("NAME=N"));
+    }
+    quantize(&input, &target)
+        .args(["--size", "rows=5", "--size", "row=5"])
+        .assert()
+        .code(2)
+        .stderr(contains("`row` (free dimensions: rows)"));
+    assert!(!target.exists());
+    sized("rows=5").success();
+    let pack = inkstone::pack::Pack::open(&target).unwrap();
+    let stage = &pack.manifest().stages["model"];
+    assert_eq!(
+        (stage.inputs[0].shape.as_slice(), stage.outputs[0].shape.as_slice()),
+        (&[5, 8][..], &[5, 8][..])
+    );
+    inkstone::engine::Stage::load(&pack, "model").unwrap();
+}
+
 #[test]
 fn targets_are_kept_unless_forced() {
     let folder = exported();
@@ -275,6 +319,22 @@ fn bad_graphs_are_refused() {
         |folder| std::fs::write(folder.join("body.onnx.data"), [0; 9]).unwrap(),
         "copy the file again",
     );
+    // Eight columns of `down` cannot be added to three rows.
+    let unfit = |folder: &Path| {
+        let file = folder.join("body.onnx");
+        let mut model = ModelProto::decode(std::fs::read(&file).unwrap().as_slice()).unwrap();
+        let graph = model.graph.as_mut().unwrap();
+        graph.node[0].output[0] = "half".into();
+        graph.node.insert(
+            1,
+            NodeProto {
+                attribute: vec![],
+                ..node("Transpose", &["half"], "h")
+            },
+        );
+        std::fs::write(file, model.encode_to_vec()).unwrap();
+    };
+    refused(unfit, "body.onnx: the engine cannot run this graph");
 }
 
 #[test]

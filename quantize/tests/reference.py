@@ -1,14 +1,17 @@
-"""Compares a pack with the f32 graphs it was made from, in onnxruntime.
+"""Compares a pack with the f32 graphs it was made from, in onnxruntime, and with what the engine makes of it.
 
-    python quantize/tests/reference.py PACK F32_FOLDER [--seed 0] [--least 25]
+    python quantize/tests/reference.py PACK F32_FOLDER [--seed 0] [--least 25] [--engine target/release/examples/stage]
 
 PACK is a folder that inkstone-quantize wrote, F32_FOLDER the export. Every graph of the pack goes through onnx.checker with
 shape inference, then both graphs run on the same random inputs. Prints operators, and the signal-to-noise ratio of every output
-in decibels; exits with 1 where one is below --least. Needs Python 3.11, onnx, onnxruntime and numpy.
+in decibels; exits with 1 where one is below --least. With --engine (`cargo build --release --example stage`) the inputs are those of
+the benchmarks, and the engine's outputs are compared with onnxruntime's on the pack. Needs Python 3.11, onnx, onnxruntime and numpy.
 """
 
 import argparse
 import collections
+import json
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -17,6 +20,20 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx.reference import ReferenceEvaluator
+
+
+def wave(port: dict) -> np.ndarray:
+    """What `benches/inputs` gives a stage."""
+    count = int(np.prod(port["shape"]))
+    if port["element"] == "f32":
+        return np.sin(np.arange(count, dtype=np.float32) * np.float32(0.37)).reshape(port["shape"])
+    return np.ones(port["shape"], np.int64)
+
+
+def run_engine(program: Path, pack: Path, stage: str, shapes: list) -> list[np.ndarray]:
+    command = [program, pack, "--stage", stage, "--runs", "1", "--warm", "0", "--outputs"]
+    report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return [np.array(values, np.float32).reshape(shape) for values, shape in zip(report["outputs"], shapes, strict=True)]
 
 
 def random_input(name: str, port: dict, vocabulary: int, generator: np.random.Generator) -> np.ndarray:
@@ -69,6 +86,7 @@ def main() -> int:
     parser.add_argument("f32_folder", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--least", type=float, default=25.0, help="lowest ratio accepted, in decibels")
+    parser.add_argument("--engine", type=Path, help="the example `stage`")
     arguments = parser.parse_args()
     manifest = tomllib.loads((arguments.pack / "pack.toml").read_text())
     generator = np.random.default_rng(arguments.seed)
@@ -78,14 +96,20 @@ def main() -> int:
         onnx.checker.check_model(quantized, full_check=True)
         print(f"{name}: checker ok, {operators(quantized)}")
         source = onnx.load(original, load_external_data=False)
-        inputs = {
+        drawn = {
             port["name"]: random_input(port["name"], port, table_rows(source, port["name"]), generator) for port in stage["inputs"]
         }
+        inputs = {port["name"]: wave(port) for port in stage["inputs"]} if arguments.engine else drawn
         wanted, found = run_original(original, source, inputs), session(quantized).run(None, inputs)
         for port, left, right in zip(stage["outputs"], wanted, found, strict=True):
             ratio = decibels(left, right)
             lowest = min(lowest, ratio)
             print(f"  {port['name']} {list(left.shape)}: {ratio:.1f} dB, rms {np.sqrt(np.square(left).mean()):.3g}")
+        if arguments.engine:
+            made = run_engine(arguments.engine, arguments.pack, name, [output.shape for output in found])
+            for port, left, right in zip(stage["outputs"], found, made, strict=True):
+                lowest = min(lowest, decibels(left, right))
+                print(f"  {port['name']} by the engine: {decibels(left, right):.1f} dB from onnxruntime's")
     return 0 if lowest >= arguments.least else 1
 
 

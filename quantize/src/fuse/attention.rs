@@ -51,9 +51,9 @@ pub(super) fn by_rows(graph: &Graph, links: &Links, node: &NodeProto) -> Option<
 
 /// MatMul → (Add mask) → Softmax → MatMul, with the scale before, between or after.
 pub(super) fn spelled_out(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
-    let mixed = links.made_by(graph, joined(graph, links, node)?, "MatMul")?;
+    let mixed = links.made_by(graph, by_head(graph, links, joined(graph, links, node)?), "MatMul")?;
     let softmax = links.made_by(graph, &mixed.input[0], "Softmax")?;
-    if !matches!(proto::int(softmax, "axis"), None | Some(-1 | 3)) {
+    if !is_over_keys(graph, softmax) {
         return None;
     }
     let scores = &softmax.input[0];
@@ -62,9 +62,10 @@ pub(super) fn spelled_out(graph: &Graph, links: &Links, node: &NodeProto) -> Opt
         let product = links.made_by(graph, scores, "MatMul")?;
         let (query, query_factor) = without_factors(graph, links, &product.input[0]);
         let (key, key_factor) = without_factors(graph, links, &product.input[1]);
-        let whole = untransposed(graph, links, key).and_then(|key| split_heads(graph, links, key));
-        let key = whole.or_else(|| transposed_heads(graph, links, key))?;
-        let operands = [split_heads(graph, links, query)?, key, split_heads(graph, links, &mixed.input[1])?];
+        let whole = untransposed(graph, links, key).and_then(|key| split_heads(graph, links, by_head(graph, links, key)));
+        let key = whole.or_else(|| transposed_heads(graph, links, by_head(graph, links, key)))?;
+        let split = |value| split_heads(graph, links, by_head(graph, links, value));
+        let operands = [split(query)?, key, split(&mixed.input[1])?];
         build(graph, links, node, operands, outer * query_factor * key_factor, mask)
     };
     match links.made_by(graph, scores, "Add") {
@@ -77,6 +78,26 @@ fn is_plain(attention: &NodeProto) -> bool {
     let zero = |name: &str| proto::int(attention, name).unwrap_or(0) == 0;
     let alone = attention.output.iter().skip(1).all(String::is_empty) && attention.input.iter().skip(4).all(String::is_empty);
     alone && zero("is_causal") && zero("qk_matmul_output_mode") && proto::float(attention, "softcap").unwrap_or(0.0) == 0.0
+}
+
+/// Whether the softmax is over the last axis.
+pub(super) fn is_over_keys(graph: &Graph, softmax: &NodeProto) -> bool {
+    let last = |rank: usize| i64::try_from(rank).ok().map(|rank| rank - 1);
+    match proto::int(softmax, "axis") {
+        None | Some(-1) => true,
+        axis => axis == graph.shape(&softmax.input[0]).and_then(|shape| last(shape.len())),
+    }
+}
+
+/// Without the Reshape between `[1, heads, rows, width]` and `[heads, rows, width]`, which some exports put around products.
+fn by_head<'a>(graph: &'a Graph, links: &Links, value: &'a str) -> &'a str {
+    let merged = || {
+        let from = links.made_by(graph, value, "Reshape")?.input[0].as_str();
+        let same = |four: &[usize], three: &[usize]| four.len() == 4 && four[0] == 1 && four[1..] == *three;
+        let (from_shape, to_shape) = (graph.shape(from)?, graph.shape(value)?);
+        (same(from_shape, to_shape) || same(to_shape, from_shape)).then_some(from)
+    };
+    merged().unwrap_or(value)
 }
 
 /// What a Reshape → `[1, T, C]` ← Transpose joins.
@@ -123,7 +144,7 @@ fn untransposed<'a>(graph: &'a Graph, links: &Links, value: &str) -> Option<&'a 
             .made_by(graph, value, "Transpose")
             .filter(|node| proto::ints(node, "perm") == Some(order))
     };
-    if let Some(transpose) = swap(value, &[0, 1, 3, 2]) {
+    if let Some(transpose) = swap(value, &[0, 1, 3, 2]).or_else(|| swap(value, &[0, 2, 1])) {
         return Some(&transpose.input[0]);
     }
     let reshape = links.made_by(graph, value, "Reshape")?;
@@ -137,7 +158,7 @@ fn untransposed<'a>(graph: &'a Graph, links: &Links, value: &str) -> Option<&'a 
 }
 
 /// A value without the scalars that it is multiplied with or divided by, and their product.
-fn without_factors<'a>(graph: &'a Graph, links: &Links, value: &'a str) -> (&'a str, f32) {
+pub(super) fn without_factors<'a>(graph: &'a Graph, links: &Links, value: &'a str) -> (&'a str, f32) {
     let scalar = |name: &str| graph.constants.get(name).and_then(Constant::scalar);
     if let Some(mul) = links.made_by(graph, value, "Mul") {
         let found = both_ways(mul)
@@ -277,6 +298,27 @@ mod tests {
                 .to_string()
                 .contains("`causal` (Attention)")
         );
+    }
+
+    #[test]
+    fn spelled_out_by_products_of_rank_three() {
+        let mut builder = prepared(17, &TO_HEADS)
+            .constant("scale", &[], &[0.5])
+            .integers("merged", &[2, 6, 4]);
+        builder = builder.integers("apart", &[1, 2, 6, 4]);
+        for value in ["q", "k", "v"] {
+            builder = builder.node("Reshape", &[&format!("{value}.heads"), "merged"], &format!("{value}.merged"));
+        }
+        let softmax = proto::node("Softmax", "softmax", &["scaled"], &["p"]).with_int("axis", 2);
+        let swap = proto::node("Transpose", "swap", &["k.merged"], &["kt"]).with_ints("perm", &[0, 2, 1]);
+        builder = builder
+            .with(swap)
+            .node("MatMul", &["q.merged", "kt"], "s")
+            .node("Mul", &["s", "scale"], "scaled");
+        builder = builder.with(softmax).node("MatMul", &["p", "v.merged"], "m");
+        let graph = finish(builder.node("Reshape", &["m", "apart"], "mixed"));
+        assert_eq!(names(&graph), ["Attention"]);
+        assert_eq!((&graph.nodes[0].input[1], scale(&graph)), (&"k".to_owned(), 0.5));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use tract_onnx::pb::NodeProto;
 
-use super::{Replacement, both_ways};
+use super::{Made, Replacement, both_ways};
 use crate::graph::{Graph, Links};
 use crate::proto::{self, WithAttribute};
 use crate::tensor::Constant;
@@ -85,13 +85,11 @@ impl Parameters<'_> {
         let node = proto::our_node("GroupNorm", &node.name, &[self.x, gain?, bias?], &[&node.output[0]])
             .with_int("groups", groups)
             .with_float("epsilon", self.epsilon);
-        Some(Replacement {
-            node,
-            constants: vec![
-                (1, Constant::f32(&[channels], self.gain)),
-                (2, Constant::f32(&[channels], self.bias)),
-            ],
-        })
+        let constants = vec![
+            (1, Constant::f32(&[channels], self.gain)),
+            (2, Constant::f32(&[channels], self.bias)),
+        ];
+        Some(Made { node, constants }.into())
     }
 }
 

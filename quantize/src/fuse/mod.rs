@@ -4,28 +4,55 @@
 //! else still reads simply stay.
 
 mod attention;
+mod attention_alone;
+mod attention_packed;
 mod group_norm;
 mod silu;
 
 use tract_onnx::pb::NodeProto;
 
+use crate::fold::learn_shapes;
 use crate::graph::{Graph, Links};
 use crate::tensor::Constant;
+
+/// A node, and the constants that it brings, by the input's number.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub node: NodeProto,
+    pub constants: Vec<(usize, Constant)>,
+}
+
+impl From<NodeProto> for Made {
+    fn from(node: NodeProto) -> Made {
+        let constants = Vec::new();
+        Made { node, constants }
+    }
+}
+
+impl Made {
+    /// The node, when its constants are in the graph.
+    fn settle(mut self, graph: &mut Graph) -> NodeProto {
+        for (input, constant) in self.constants {
+            self.node.input[input] = graph.add_constant(&self.node.input[input], constant);
+        }
+        self.node
+    }
+}
 
 /// What takes a node's place.
 #[derive(Debug)]
 pub(crate) struct Replacement {
-    /// Makes the same outputs.
-    pub node: NodeProto,
-    /// Constants that it reads, by the input's number.
-    pub constants: Vec<(usize, Constant)>,
+    /// What makes values that `last` reads, in order.
+    pub before: Vec<Made>,
+    /// Makes the node's outputs.
+    pub last: Made,
 }
 
-impl From<NodeProto> for Replacement {
-    fn from(node: NodeProto) -> Replacement {
+impl<T: Into<Made>> From<T> for Replacement {
+    fn from(last: T) -> Replacement {
         Replacement {
-            node,
-            constants: Vec::new(),
+            before: Vec::new(),
+            last: last.into(),
         }
     }
 }
@@ -33,15 +60,18 @@ impl From<NodeProto> for Replacement {
 type Pattern = fn(&Graph, &Links, &NodeProto) -> Option<Replacement>;
 
 /// Every pattern in the order in which they build on one another.
-const PATTERNS: [(&str, Pattern); 8] = [
+const PATTERNS: [(&str, Pattern); 11] = [
     ("GroupNorm", group_norm::standard),
     ("GroupNorm", group_norm::by_instances),
     ("Silu", silu::silu),
     ("GroupNormModulateSilu", group_norm::modulated),
     ("GroupNormSilu", group_norm::activated),
+    ("parts of packed rows", attention_packed::part),
     ("Attention", attention::standard),
     ("Attention", attention::by_rows),
     ("Attention", attention::spelled_out),
+    ("Attention of one head", attention_alone::of_rows),
+    ("Attention of one head", attention_alone::of_columns),
 ];
 
 /// Applies every pattern.
@@ -55,15 +85,18 @@ pub fn fuse(graph: &mut Graph) {
 /// Applies a pattern wherever it fits; returns how often.
 pub(crate) fn apply(graph: &mut Graph, pattern: Pattern) -> usize {
     let links = Links::of(graph);
-    let mut count = 0;
+    let mut before = Vec::new();
     for index in 0..graph.nodes.len() {
-        if let Some(Replacement { mut node, constants }) = pattern(graph, &links, &graph.nodes[index]) {
-            for (input, constant) in constants {
-                node.input[input] = graph.add_constant(&node.input[input], constant);
-            }
-            graph.nodes[index] = node;
-            count += 1;
+        if let Some(replacement) = pattern(graph, &links, &graph.nodes[index]) {
+            let nodes: Vec<NodeProto> = replacement.before.into_iter().map(|made| made.settle(graph)).collect();
+            nodes.iter().for_each(|node| learn_shapes(graph, node));
+            graph.nodes[index] = replacement.last.settle(graph);
+            before.push((index, nodes));
         }
+    }
+    let count = before.len();
+    for (index, nodes) in before.into_iter().rev() {
+        graph.nodes.splice(index..index, nodes);
     }
     graph.sweep();
     count

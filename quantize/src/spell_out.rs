@@ -1,0 +1,192 @@
+//! Operators that are newer than [`OPSET`](crate::proto::OPSET), in several nodes of older ones.
+
+use tract_onnx::pb::NodeProto;
+
+use crate::error::Result;
+use crate::fold::learn_shapes;
+use crate::graph::Graph;
+use crate::proto::{self, WithAttribute};
+use crate::shapes;
+use crate::tensor::Constant;
+
+/// The nodes that make what a node makes; `None` where it needs no others.
+///
+/// # Errors
+/// For attributes without a counterpart.
+pub(crate) fn spell_out(graph: &mut Graph, node: &NodeProto) -> Result<Option<Vec<NodeProto>>> {
+    if !node.domain.is_empty() && node.domain != "ai.onnx" {
+        return Ok(None);
+    }
+    let spelled = match node.op_type.as_str() {
+        "Gelu" if proto::string(node, "approximate") == Some("tanh") => gelu_by_tanh,
+        "Gelu" => gelu,
+        "Mish" => mish,
+        "RMSNormalization" => root_mean_square,
+        _ => return Ok(None),
+    };
+    spelled(Spelling::new(graph, node)).map(Some)
+}
+
+/// Nodes that together make what one node makes.
+struct Spelling<'a> {
+    graph: &'a mut Graph,
+    node: &'a NodeProto,
+    made: Vec<NodeProto>,
+}
+
+impl<'a> Spelling<'a> {
+    fn new(graph: &'a mut Graph, node: &'a NodeProto) -> Spelling<'a> {
+        let made = Vec::new();
+        Spelling { graph, node, made }
+    }
+
+    fn input(&self) -> &'a str {
+        &self.node.input[0]
+    }
+
+    fn scalar(&mut self, value: f32) -> String {
+        self.graph.add_constant(&value.to_string(), Constant::f32(&[], vec![value]))
+    }
+
+    /// A value under way, called after what it is.
+    fn step(&mut self, what: &str, operator: &str, inputs: &[&str]) -> String {
+        self.push(what, proto::node(operator, "", inputs, &[]))
+    }
+
+    fn push(&mut self, what: &str, mut node: NodeProto) -> String {
+        let value = self.graph.free_value(&format!("{}.{what}", self.node.output[0]));
+        node.name = format!("{}.{what}", self.node.name);
+        node.output = vec![value.clone()];
+        learn_shapes(self.graph, &node);
+        self.made.push(node);
+        value
+    }
+
+    /// All nodes, with the one that makes the output.
+    fn end(mut self, operator: &str, inputs: &[&str]) -> Vec<NodeProto> {
+        self.made
+            .push(proto::node(operator, &self.node.name, inputs, &[&self.node.output[0]]));
+        self.made
+    }
+}
+
+/// `x/2 · (1 + erf(x/√2))` (Hendrycks and Gimpel, arXiv 1606.08415).
+fn gelu(mut spelling: Spelling) -> Result<Vec<NodeProto>> {
+    let root = spelling.scalar(std::f32::consts::FRAC_1_SQRT_2);
+    let scaled = spelling.step("scaled", "Mul", &[spelling.input(), &root]);
+    let gate = spelling.step("erf", "Erf", &[&scaled]);
+    Ok(gated(spelling, &gate))
+}
+
+/// `x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))`, the same source.
+fn gelu_by_tanh(mut spelling: Spelling) -> Result<Vec<NodeProto>> {
+    let x = spelling.input();
+    let [factor, root] = [0.044_715, (2.0 / std::f32::consts::PI).sqrt()].map(|value| spelling.scalar(value));
+    let square = spelling.step("square", "Mul", &[x, x]);
+    let cube = spelling.step("cube", "Mul", &[&square, x]);
+    let small = spelling.step("small", "Mul", &[&cube, &factor]);
+    let sum = spelling.step("sum", "Add", &[x, &small]);
+    let scaled = spelling.step("scaled", "Mul", &[&sum, &root]);
+    let gate = spelling.step("tanh", "Tanh", &[&scaled]);
+    Ok(gated(spelling, &gate))
+}
+
+/// `x/2 · (1 + gate)`
+fn gated(mut spelling: Spelling, gate: &str) -> Vec<NodeProto> {
+    let [one, half] = [1.0, 0.5].map(|value| spelling.scalar(value));
+    let open = spelling.step("open", "Add", &[gate, &one]);
+    let halved = spelling.step("half", "Mul", &[spelling.input(), &half]);
+    spelling.end("Mul", &[&halved, &open])
+}
+
+/// `x · tanh(softplus(x))` (Misra, arXiv 1908.08681).
+fn mish(mut spelling: Spelling) -> Result<Vec<NodeProto>> {
+    let x = spelling.input();
+    let soft = spelling.step("softplus", "Softplus", &[x]);
+    let gate = spelling.step("tanh", "Tanh", &[&soft]);
+    Ok(spelling.end("Mul", &[x, &gate]))
+}
+
+/// `x / √(mean x² + ε) · gain` over the axes from `axis` on (Zhang and Sennrich, arXiv 1910.07467).
+fn root_mean_square(mut spelling: Spelling) -> Result<Vec<NodeProto>> {
+    let (x, node) = (spelling.input(), spelling.node);
+    let first = proto::int(node, "axis").unwrap_or(-1);
+    let rank = spelling.graph.shape(x).map(<[usize]>::len);
+    let axes: Vec<i64> = match rank.and_then(|rank| Some((shapes::axis(first, rank)?, rank))) {
+        Some((first, rank)) => (first as i64..rank as i64).collect(),
+        None if first == -1 => vec![-1],
+        None => {
+            return Err(spelling.graph.error(
+                node,
+                "attribute `axis` needs an input of known shape: export the model with operator set 17",
+            ));
+        }
+    };
+    let square = spelling.step("square", "Mul", &[x, x]);
+    let mean = proto::node("ReduceMean", "", &[&square], &[])
+        .with_ints("axes", &axes)
+        .with_int("keepdims", 1);
+    let mean = spelling.push("mean", mean);
+    let epsilon = spelling.scalar(proto::float(node, "epsilon").unwrap_or(1e-5));
+    let stable = spelling.step("stable", "Add", &[&mean, &epsilon]);
+    let root = spelling.step("root", "Sqrt", &[&stable]);
+    let normal = spelling.step("normal", "Div", &[x, &root]);
+    Ok(spelling.end("Mul", &[&normal, &node.input[1]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::downgrade::{check, downgrade};
+    use crate::graph::Graph;
+    use crate::proto::{self, WithAttribute};
+    use crate::testing::{Builder, names};
+
+    fn spelled(operator: &str, about: impl Fn(tract_onnx::pb::NodeProto) -> tract_onnx::pb::NodeProto) -> Graph {
+        let node = about(proto::node(operator, "newer", &["x", "gain"], &["y"]));
+        let builder = Builder::new(23)
+            .input("x", &[2, 3, 4])
+            .output("y", &[2, 3, 4])
+            .constant("gain", &[4], &[1.0; 4]);
+        let mut graph = builder.with(node).graph();
+        downgrade(&mut graph).unwrap();
+        check(&graph).unwrap();
+        assert_eq!(graph.nodes.last().unwrap().output, ["y"]);
+        graph
+    }
+
+    #[test]
+    fn activations() {
+        let tanh = tract_onnx::pb::AttributeProto {
+            name: "approximate".into(),
+            s: b"tanh".to_vec(),
+            ..Default::default()
+        };
+        assert_eq!(names(&spelled("Gelu", |node| node)), ["Mul", "Erf", "Add", "Mul", "Mul"]);
+        assert_eq!(
+            names(&spelled("Gelu", |node| node.with(tanh.clone()))),
+            ["Mul", "Mul", "Mul", "Add", "Mul", "Tanh", "Add", "Mul", "Mul"]
+        );
+        assert_eq!(names(&spelled("Mish", |node| node)), ["Softplus", "Tanh", "Mul"]);
+    }
+
+    #[test]
+    fn root_mean_squares_over_the_last_axes() {
+        let graph = spelled("RMSNormalization", |node| node.with_int("axis", 1).with_float("epsilon", 0.5));
+        assert_eq!(names(&graph), ["Mul", "ReduceMean", "Add", "Sqrt", "Div", "Mul"]);
+        assert_eq!(proto::ints(&graph.nodes[1], "axes"), Some(&[1, 2][..]));
+        assert_eq!(graph.shape(&graph.nodes[1].output[0]), Some(&[2, 1, 1][..]));
+        assert_eq!(graph.constants[&graph.nodes[2].input[1]].scalar(), Some(0.5));
+    }
+
+    #[test]
+    fn two_of_a_kind_share_their_constants_and_no_values() {
+        let builder = Builder::new(20).input("x", &[2]).output("y", &[2]);
+        let mut graph = builder.node("Gelu", &["x"], "h").node("Gelu", &["h"], "y").graph();
+        downgrade(&mut graph).unwrap();
+        assert_eq!((graph.nodes.len(), graph.constants.len()), (10, 3));
+        let mut made: Vec<&String> = graph.nodes.iter().flat_map(|node| &node.output).collect();
+        made.sort();
+        made.dedup();
+        assert_eq!(made.len(), 10);
+    }
+}
