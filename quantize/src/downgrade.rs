@@ -109,6 +109,7 @@ pub fn downgrade(graph: &mut Graph) -> Result<()> {
             "Resize" => resize(graph, node)?,
             "Pad" => pad(graph, node)?,
             "Cast" => without(node, &["saturate"]),
+            "LayerNormalization" => layer_norm(graph, node),
             operator if operator.starts_with("Reduce") && operator != "ReduceSum" => reduce(graph, node)?,
             _ => node,
         });
@@ -139,9 +140,11 @@ pub fn check(graph: &Graph) -> Result<()> {
 
 fn advice(operator: &str) -> String {
     match operator {
-        "Attention" => "only attention of one picture, with q, k and v split into as many heads each, at most a float mask [1, 1, 1, S], \
-                        and without softcap or causal mask is supported: export such attention with operator set 18"
-            .to_owned(),
+        "Attention" => {
+            "only attention of one picture, with q, k and v split into as many heads each, at most a float mask that broadcasts \
+                        to [1, heads, T, S], and without softcap or causal mask is supported: export such attention with operator set 18"
+                .to_owned()
+        }
         "GroupNormalization" => "only constant gain and bias are supported: export the model with operator set 18".to_owned(),
         "QuantizeLinear" | "DequantizeLinear" => "the model is quantized already: give the f32 export".to_owned(),
         _ => format!("this operator has no counterpart in operator set {OPSET}: export the model with operator set {OPSET}"),
@@ -151,6 +154,27 @@ fn advice(operator: &str) -> String {
 fn without(mut node: NodeProto, names: &[&str]) -> NodeProto {
     node.attribute.retain(|attribute| !names.contains(&attribute.name.as_str()));
     node
+}
+
+/// Over the last axis, and with a bias: the form that the engine has a kernel for.
+fn layer_norm(graph: &mut Graph, node: NodeProto) -> NodeProto {
+    let rank = node.input.first().and_then(|x| graph.shape(x)).map_or(0, <[usize]>::len);
+    let last = proto::int(&node, "axis")
+        .and_then(|axis| shapes::axis(axis, rank))
+        .is_some_and(|axis| axis + 1 == rank);
+    let mut norm = if last {
+        without(node, &["axis"]).with_int("axis", -1)
+    } else {
+        node
+    };
+    if norm.input.len() == 2
+        && let Some(gain) = graph.constant_input(&norm, 1)
+    {
+        let zeros = Constant::f32(&gain.shape, vec![0.0; gain.len()]);
+        let bias = graph.add_constant(&format!("{}.bias", norm.name), zeros);
+        norm.input.push(bias);
+    }
+    norm
 }
 
 fn split(graph: &mut Graph, node: NodeProto) -> Result<NodeProto> {
@@ -252,6 +276,19 @@ mod tests {
             (Some(&[1][..]), 1)
         );
         check(&graph).unwrap();
+    }
+
+    #[test]
+    fn layer_norms_get_a_bias_and_the_last_axis() {
+        let norm = proto::node("LayerNormalization", "n", &["x", "gain"], &["y"]).with_int("axis", 1);
+        let builder = Builder::new(17)
+            .input("x", &[2, 4])
+            .output("y", &[2, 4])
+            .constant("gain", &[4], &[1.0; 4]);
+        let mut graph = builder.with(norm).graph();
+        downgrade(&mut graph).unwrap();
+        assert_eq!(proto::int(&graph.nodes[0], "axis"), Some(-1));
+        assert_eq!(graph.constants[&graph.nodes[0].input[2]].floats().unwrap(), [0.0; 4]);
     }
 
     #[test]

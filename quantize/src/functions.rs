@@ -9,8 +9,10 @@ use crate::proto::{self, DOMAIN, OPSET, WithAttribute};
 type Definition = fn() -> FunctionProto;
 
 /// Every operator of our domain by name.
-const DEFINITIONS: [(&str, Definition); 9] = [
+const DEFINITIONS: [(&str, Definition); 11] = [
     ("Attention", attention),
+    ("Gelu", gelu),
+    ("GeluTanh", gelu_tanh),
     ("GroupNorm", group_norm),
     ("GroupNormModulateSilu", group_norm_modulate_silu),
     ("GroupNormSilu", group_norm_silu),
@@ -196,6 +198,38 @@ fn silu() -> FunctionProto {
     body.finish("Silu", &["x"], &[], "x times its sigmoid.")
 }
 
+/// `y` = x/2·(1 + gate)
+fn open_gate(body: &mut Body) {
+    body.float("one", 1.0);
+    body.float("half", 0.5);
+    body.op("open", "Add", &["gate", "one"]);
+    body.op("halved", "Mul", &["x", "half"]);
+    body.op("y", "Mul", &["halved", "open"]);
+}
+
+fn gelu() -> FunctionProto {
+    let mut body = Body::new();
+    body.float("root", std::f32::consts::FRAC_1_SQRT_2);
+    body.op("scaled", "Mul", &["x", "root"]);
+    body.op("gate", "Erf", &["scaled"]);
+    open_gate(&mut body);
+    body.finish("Gelu", &["x"], &[], "x times the share of a normal distribution below x.")
+}
+
+fn gelu_tanh() -> FunctionProto {
+    let mut body = Body::new();
+    body.float("small", 0.044_715);
+    body.float("root", (2.0 / std::f32::consts::PI).sqrt());
+    body.op("square", "Mul", &["x", "x"]);
+    body.op("cube", "Mul", &["square", "x"]);
+    body.op("bend", "Mul", &["cube", "small"]);
+    body.op("sum", "Add", &["x", "bend"]);
+    body.op("scaled", "Mul", &["sum", "root"]);
+    body.op("gate", "Tanh", &["scaled"]);
+    open_gate(&mut body);
+    body.finish("GeluTanh", &["x"], &[], "Gelu by a hyperbolic tangent.")
+}
+
 fn activate(body: &mut Body, value: &str) {
     body.op("gate", "Sigmoid", &[value]);
     body.op("y", "Mul", &[value, "gate"]);
@@ -316,7 +350,7 @@ fn masked_attention() -> FunctionProto {
         "MaskedAttention",
         &["q", "k", "v", "bias"],
         &["heads", "scale"],
-        "Attention of rows q [1, T, C] to rows k and v [1, S, C], with bias [1, 1, 1, S] added to the scores.",
+        "Attention of rows q [1, T, C] to rows k and v [1, S, C], with a bias added to the scores that broadcasts to [1, heads, T, S].",
     )
 }
 

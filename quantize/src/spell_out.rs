@@ -18,8 +18,6 @@ pub(crate) fn spell_out(graph: &mut Graph, node: &NodeProto) -> Result<Option<Ve
         return Ok(None);
     }
     let spelled = match node.op_type.as_str() {
-        "Gelu" if proto::string(node, "approximate") == Some("tanh") => gelu_by_tanh,
-        "Gelu" => gelu,
         "Mish" => mish,
         "RMSNormalization" => root_mean_square,
         _ => return Ok(None),
@@ -68,35 +66,6 @@ impl<'a> Spelling<'a> {
             .push(proto::node(operator, &self.node.name, inputs, &[&self.node.output[0]]));
         self.made
     }
-}
-
-/// `x/2 · (1 + erf(x/√2))` (Hendrycks and Gimpel, arXiv 1606.08415).
-fn gelu(mut spelling: Spelling) -> Result<Vec<NodeProto>> {
-    let root = spelling.scalar(std::f32::consts::FRAC_1_SQRT_2);
-    let scaled = spelling.step("scaled", "Mul", &[spelling.input(), &root]);
-    let gate = spelling.step("erf", "Erf", &[&scaled]);
-    Ok(gated(spelling, &gate))
-}
-
-/// `x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))`, the same source.
-fn gelu_by_tanh(mut spelling: Spelling) -> Result<Vec<NodeProto>> {
-    let x = spelling.input();
-    let [factor, root] = [0.044_715, (2.0 / std::f32::consts::PI).sqrt()].map(|value| spelling.scalar(value));
-    let square = spelling.step("square", "Mul", &[x, x]);
-    let cube = spelling.step("cube", "Mul", &[&square, x]);
-    let small = spelling.step("small", "Mul", &[&cube, &factor]);
-    let sum = spelling.step("sum", "Add", &[x, &small]);
-    let scaled = spelling.step("scaled", "Mul", &[&sum, &root]);
-    let gate = spelling.step("tanh", "Tanh", &[&scaled]);
-    Ok(gated(spelling, &gate))
-}
-
-/// `x/2 · (1 + gate)`
-fn gated(mut spelling: Spelling, gate: &str) -> Vec<NodeProto> {
-    let [one, half] = [1.0, 0.5].map(|value| spelling.scalar(value));
-    let open = spelling.step("open", "Add", &[gate, &one]);
-    let halved = spelling.step("half", "Mul", &[spelling.input(), &half]);
-    spelling.end("Mul", &[&halved, &open])
 }
 
 /// `x · tanh(softplus(x))` (Misra, arXiv 1908.08681).
@@ -155,17 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn activations() {
-        let tanh = tract_onnx::pb::AttributeProto {
-            name: "approximate".into(),
-            s: b"tanh".to_vec(),
-            ..Default::default()
-        };
-        assert_eq!(names(&spelled("Gelu", |node| node)), ["Mul", "Erf", "Add", "Mul", "Mul"]);
-        assert_eq!(
-            names(&spelled("Gelu", |node| node.with(tanh.clone()))),
-            ["Mul", "Mul", "Mul", "Add", "Mul", "Tanh", "Add", "Mul", "Mul"]
-        );
+    fn mish_is_a_gate() {
         assert_eq!(names(&spelled("Mish", |node| node)), ["Softplus", "Tanh", "Mul"]);
     }
 
@@ -180,13 +139,19 @@ mod tests {
 
     #[test]
     fn two_of_a_kind_share_their_constants_and_no_values() {
-        let builder = Builder::new(20).input("x", &[2]).output("y", &[2]);
-        let mut graph = builder.node("Gelu", &["x"], "h").node("Gelu", &["h"], "y").graph();
+        let mut builder = Builder::new(23)
+            .input("x", &[2])
+            .output("y", &[2])
+            .constant("gain", &[2], &[1.0, 2.0]);
+        for (from, to) in [("x", "h"), ("h", "y")] {
+            builder = builder.node("RMSNormalization", &[from, "gain"], to);
+        }
+        let mut graph = builder.graph();
         downgrade(&mut graph).unwrap();
-        assert_eq!((graph.nodes.len(), graph.constants.len()), (10, 3));
+        assert_eq!((graph.nodes.len(), graph.constants.len()), (12, 2));
         let mut made: Vec<&String> = graph.nodes.iter().flat_map(|node| &node.output).collect();
         made.sort();
         made.dedup();
-        assert_eq!(made.len(), 10);
+        assert_eq!(made.len(), 12);
     }
 }

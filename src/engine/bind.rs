@@ -13,7 +13,8 @@ use super::adapter::{Node, inference};
 use super::int8::{Padding, Window};
 use super::kernels::{GROUP, select};
 use super::operators::{
-    Attention, FloatConvolution, GroupNorm, LayerNorm, NormActivation, QuantizedConvolution, QuantizedEmbedding, QuantizedLinear, Silu,
+    Activation, Attention, FloatConvolution, GroupNorm, LayerNorm, NormActivation, QuantizedConvolution, QuantizedEmbedding,
+    QuantizedLinear,
 };
 use crate::pack::{DOMAIN, ExternalTensor, Graph};
 
@@ -30,7 +31,9 @@ pub fn reader() -> Onnx {
     register.insert("QConv", quantized_convolution);
     register.insert("QLinear", quantized_linear);
     register.insert("QEmbedding", quantized_embedding);
-    register.insert("Silu", |_, _| Ok((inference(Silu), vec![])));
+    register.insert("Silu", |context, node| activation(context, node, Activation::Silu));
+    register.insert("Gelu", |context, node| activation(context, node, Activation::Gelu));
+    register.insert("GeluTanh", |context, node| activation(context, node, Activation::GeluTanh));
     register.insert("GroupNorm", |_, node| group_norm(node, NormActivation::None));
     register.insert("GroupNormSilu", |_, node| group_norm(node, NormActivation::Silu));
     register.insert("GroupNormModulateSilu", |_, node| group_norm(node, NormActivation::ModulateSilu));
@@ -182,6 +185,13 @@ fn group_norm(node: &NodeProto, activation: NormActivation) -> Built {
         }),
         vec![],
     ))
+}
+
+fn activation(context: &ParsingContext, node: &NodeProto, activation: Activation) -> Built {
+    if node.domain != DOMAIN {
+        return standard(context, node);
+    }
+    Ok((inference(activation), vec![]))
 }
 
 fn attention(context: &ParsingContext, node: &NodeProto, masked: bool) -> Built {

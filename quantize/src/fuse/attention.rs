@@ -178,7 +178,7 @@ pub(super) fn without_factors<'a>(graph: &'a Graph, links: &Links, value: &'a st
 
 fn build(graph: &Graph, links: &Links, node: &NodeProto, operands: [Heads; 3], scale: f32, mask: Option<&str>) -> Option<Replacement> {
     let [query, key, value] = operands;
-    let (&[_, _, channels], &[_, rows, _], &[_, value_rows, _]) =
+    let (&[_, query_rows, channels], &[_, rows, _], &[_, value_rows, _]) =
         (graph.shape(query.rows)?, graph.shape(key.rows)?, graph.shape(value.rows)?)
     else {
         return None;
@@ -189,9 +189,17 @@ fn build(graph: &Graph, links: &Links, node: &NodeProto, operands: [Heads; 3], s
     if !alike || rows != value_rows || channels != query.heads * query.width {
         return None;
     }
+    let zero = |mask: &str| {
+        graph
+            .constants
+            .get(mask)
+            .and_then(|mask| mask.floats())
+            .is_some_and(|values| values.iter().all(|&value| value == 0.0))
+    };
+    let mask = mask.filter(|mask| !zero(mask));
     let mut inputs = vec![query.rows, key.rows, value.rows];
     let operator = match mask {
-        Some(mask) if graph.shape(mask)? == [1, 1, 1, rows] && is_float(graph, links, mask) => {
+        Some(mask) if broadcasts(graph.shape(mask)?, [query.heads, query_rows, rows]) && is_float(graph, links, mask) => {
             inputs.push(mask);
             "MaskedAttention"
         }
@@ -205,6 +213,16 @@ fn build(graph: &Graph, links: &Links, node: &NodeProto, operands: [Heads; 3], s
             .with_float("scale", scale)
             .into(),
     )
+}
+
+/// Whether a mask of this shape is a bias of the engine's attention.
+fn broadcasts(mask: &[usize], [heads, queries, keys]: [usize; 3]) -> bool {
+    let from_last = |place: usize| mask.len().checked_sub(place).map_or(1, |index| mask[index]);
+    mask.len() <= 4
+        && from_last(1) == keys
+        && [1, queries].contains(&from_last(2))
+        && [1, heads].contains(&from_last(3))
+        && from_last(4) == 1
 }
 
 /// Masks may be boolean too; what makes those is known.
@@ -280,9 +298,28 @@ mod tests {
     }
 
     #[test]
-    fn masks_by_column_only() {
-        for (shape, operator) in [([1, 1, 1, 6], "MaskedAttention"), ([1, 1, 6, 6], "Reshape")] {
-            let builder = prepared(23, &TO_HEADS).input("mask", &shape);
+    fn masks_that_broadcast() {
+        let shapes: [(&[i64], &str); 8] = [
+            (&[1, 1, 1, 6], "MaskedAttention"),
+            (&[1, 1, 6, 6], "MaskedAttention"),
+            (&[6, 6], "MaskedAttention"),
+            (&[1, 2, 6, 6], "MaskedAttention"),
+            (&[6], "MaskedAttention"),
+            (&[1, 1, 6, 1], "Reshape"),
+            (&[1, 3, 6, 6], "Reshape"),
+            (&[2, 1, 1, 6], "Reshape"),
+        ];
+        for (shape, operator) in shapes {
+            let builder = prepared(23, &TO_HEADS).input("mask", shape);
+            let graph = finish(builder.node("Attention", &["q.heads", "k.heads", "v.heads", "mask"], "mixed"));
+            assert_eq!(graph.nodes[0].op_type, operator);
+        }
+    }
+
+    #[test]
+    fn a_mask_of_zeros_is_none() {
+        for (value, operator) in [(0.0, "Attention"), (-1.0, "MaskedAttention")] {
+            let builder = prepared(23, &TO_HEADS).constant("mask", &[6, 6], &[value; 36]);
             let graph = finish(builder.node("Attention", &["q.heads", "k.heads", "v.heads", "mask"], "mixed"));
             assert_eq!(graph.nodes[0].op_type, operator);
         }

@@ -6,6 +6,7 @@
 mod attention;
 mod attention_alone;
 mod attention_packed;
+mod gelu;
 mod group_norm;
 mod silu;
 
@@ -60,10 +61,12 @@ impl<T: Into<Made>> From<T> for Replacement {
 type Pattern = fn(&Graph, &Links, &NodeProto) -> Option<Replacement>;
 
 /// Every pattern in the order in which they build on one another.
-const PATTERNS: [(&str, Pattern); 11] = [
+const PATTERNS: [(&str, Pattern); 13] = [
     ("GroupNorm", group_norm::standard),
     ("GroupNorm", group_norm::by_instances),
     ("Silu", silu::silu),
+    ("Gelu", gelu::standard),
+    ("Gelu", gelu::spelled_out),
     ("GroupNormModulateSilu", group_norm::modulated),
     ("GroupNormSilu", group_norm::activated),
     ("parts of packed rows", attention_packed::part),

@@ -60,6 +60,7 @@ pub trait Winograd: Send + Sync + std::fmt::Debug {
 }
 
 /// Panics where the operands of [`Winograd::transform`] are shorter than their shapes.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(super) fn assert_weights(side: usize, weights: &[i8], groups: usize, transformed: &[i16]) {
     assert!(
         groups <= weights.len() / (9 * VALUES),
@@ -74,6 +75,7 @@ pub(super) fn assert_weights(side: usize, weights: &[i8], groups: usize, transfo
 }
 
 /// Panics where the operands of [`Winograd::multiply`] are shorter than their shapes.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(super) fn assert_panels(side: usize, weights: &[i16], tiles: &[i16], groups: usize, count: usize, sums: &[i32]) {
     let length = weights.len().min(tiles.len());
     let most = length / (places(side) * VALUES);

@@ -13,7 +13,8 @@ use crate::engine::shares;
 /// Queries that are scored together.
 const QUERIES: usize = TOGETHER;
 
-/// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, where masked, a bias of S values; output `[1, T, C]`.
+/// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, where masked, a bias `[1, 1 or heads, 1 or T, S]`, of which leading ones may
+/// be missing; output `[1, T, C]`.
 #[derive(Clone, Debug)]
 pub struct Attention {
     /// Number of heads; C is a multiple of it.
@@ -41,6 +42,13 @@ impl Operator for Attention {
             )
         };
         ensure!(
+            !inputs[0].contains(&0) && !inputs[1].contains(&0),
+            "{} of nothing: {:?} and {:?}",
+            self.name(),
+            inputs[0],
+            inputs[1]
+        );
+        ensure!(
             channels == inner && inputs[1] == inputs[2],
             "q, k and v have shapes {:?}, {:?}, {:?}",
             inputs[0],
@@ -53,7 +61,7 @@ impl Operator for Attention {
             self.heads
         );
         if let Some(bias) = inputs.get(3) {
-            super::check_length("the bias", bias, *keys)?;
+            self.bias_rows(bias, inputs[0][1], *keys)?;
         }
         Ok(inputs[0].into())
     }
@@ -64,18 +72,15 @@ impl Operator for Attention {
         let width = channels / self.heads;
         let padded = keys.next_multiple_of(LANES);
         let transposed = transpose(inputs.floats(1)?, keys, channels, padded);
-        let mut bias = vec![f32::NEG_INFINITY; padded];
-        bias[..keys].fill(0.0);
-        if self.masked {
-            bias[..keys].copy_from_slice(inputs.floats(3)?);
-        }
+        let bias = self.bias(inputs, padded)?;
         let share = QUERIES * channels;
         let nothing = vec![0f32; channels];
         output
             .par_chunks_mut(share)
             .zip(queries.par_chunks(share))
+            .enumerate()
             .with_min_len(shares::items(QUERIES * padded * self.heads))
-            .for_each(|(output, queries)| {
+            .for_each(|(block, (output, queries))| {
                 // A block of fewer queries is filled up, so that the inner loops always have the same shape.
                 let query = |index: usize| queries.get(index * channels..(index + 1) * channels).unwrap_or(&nothing);
                 let mut together = vec![[0f32; QUERIES]; width.max(padded)];
@@ -88,10 +93,11 @@ impl Operator for Attention {
                         #[inline(always)]
                         |fused| score(&mut scores, &together[..width], keys, padded, self.scale, fused),
                     );
-                    for row in scores.chunks_exact_mut(padded) {
+                    for (index, row) in scores.chunks_exact_mut(padded).enumerate() {
+                        let bias = bias.row(head, block * QUERIES + index);
                         widest(
                             #[inline(always)]
-                            |fused| softmax(row, &bias, fused),
+                            |fused| softmax(row, bias, fused),
                         );
                     }
                     interleave(&mut together, std::array::from_fn(|index| &scores[index * padded..][..padded]));
@@ -102,6 +108,66 @@ impl Operator for Attention {
                 }
             });
         Ok(())
+    }
+}
+
+impl Attention {
+    /// Whether a bias of this shape has rows of their own for heads and for queries.
+    fn bias_rows(&self, shape: &[usize], queries: usize, keys: usize) -> TractResult<[bool; 2]> {
+        let mut whole = [1; 4];
+        let known = shape.len() <= whole.len();
+        if known {
+            whole[4 - shape.len()..].copy_from_slice(shape);
+        }
+        let [1, heads, rows, columns] = whole else {
+            bail!("the bias has shape {shape:?}")
+        };
+        ensure!(
+            known && columns == keys && [1, self.heads].contains(&heads) && [1, queries].contains(&rows),
+            "the bias has shape {shape:?} where [1, 1 or {}, 1 or {queries}, {keys}] is needed",
+            self.heads
+        );
+        Ok([heads > 1, rows > 1])
+    }
+
+    /// The bias, or zeros where there is none.
+    fn bias(&self, inputs: &Inputs, padded: usize) -> TractResult<Bias> {
+        let (queries, keys) = (inputs.shape(0)[1], inputs.shape(1)[1]);
+        let zeros = vec![0f32; keys];
+        let (values, by) = match self.masked {
+            true => (inputs.floats(3)?, self.bias_rows(inputs.shape(3), queries, keys)?),
+            false => (zeros.as_slice(), [false; 2]),
+        };
+        let mut rows = vec![f32::NEG_INFINITY; values.len() / keys * padded];
+        for (row, values) in rows.chunks_exact_mut(padded).zip(values.chunks_exact(keys)) {
+            row[..keys].copy_from_slice(values);
+        }
+        let [by_head, by_query] = by.map(usize::from);
+        Ok(Bias {
+            rows,
+            padded,
+            by_head: by_head * if by_query > 0 { queries } else { 1 },
+            by_query,
+            queries,
+        })
+    }
+}
+
+/// What is added to scores: rows of S values and minus infinity up to `padded`.
+struct Bias {
+    rows: Vec<f32>,
+    padded: usize,
+    /// Rows from one head to the next, and from one query to the next.
+    by_head: usize,
+    by_query: usize,
+    queries: usize,
+}
+
+impl Bias {
+    /// The row of a head and a query; queries beyond the last one have the last one's.
+    fn row(&self, head: usize, query: usize) -> &[f32] {
+        let index = head * self.by_head + query.min(self.queries - 1) * self.by_query;
+        &self.rows[index * self.padded..][..self.padded]
     }
 }
 

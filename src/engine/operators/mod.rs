@@ -1,6 +1,7 @@
 //! The operators, one a file: each computes one float output from slices and knows nothing of graphs. The
 //! names in brackets are those of the pack's graphs, in ONNX domain `inkstone` unless said otherwise.
 
+mod activation;
 mod addition;
 mod attention;
 mod concatenation;
@@ -11,11 +12,11 @@ mod layer_norm;
 mod move_axis;
 mod quantized_convolution;
 mod quantized_linear;
-mod silu;
 #[cfg(test)]
 mod tests;
 mod weighted_sums;
 
+pub use activation::Activation;
 pub use addition::Addition;
 pub use attention::Attention;
 pub use concatenation::Concatenation;
@@ -26,7 +27,6 @@ pub use layer_norm::LayerNorm;
 pub use move_axis::MoveAxis;
 pub use quantized_convolution::QuantizedConvolution;
 pub use quantized_linear::QuantizedLinear;
-pub use silu::Silu;
 
 use tract_onnx::tract_core::internal::*;
 

@@ -428,8 +428,22 @@ fn attention_with_and_without_a_mask() {
     {
         let channels = heads * width;
         let [q, k, v] = [queries, keys, keys].map(|rows| numbers.floats(rows * channels));
-        let mask: Vec<f32> = (0..keys).map(|key| if key % 3 == 1 { -1e4 } else { 0.5 * key as f32 }).collect();
-        for masked in [false, true] {
+        // None, by key, by query and key, by head, query and key.
+        for bias in [None, Some([1, 1]), Some([1, queries]), Some([heads, queries]), Some([heads, 1])] {
+            let [mask_heads, mask_rows] = bias.unwrap_or([1, 1]);
+            let rows = mask_heads * mask_rows;
+            let mask: Vec<f32> = (0..rows * keys)
+                .map(|place| match (place % keys, place / keys) {
+                    (0, row) => 0.25 * row as f32,
+                    (key, row) if (key + row) % 3 == 1 => f32::NEG_INFINITY,
+                    (key, row) => 0.5 * key as f32 - 0.125 * row as f32,
+                })
+                .collect();
+            let masked = bias.is_some();
+            let added = |head: usize, query: usize, key: usize| {
+                let row = if mask_heads > 1 { head * mask_rows } else { 0 } + if mask_rows > 1 { query } else { 0 };
+                if masked { f64::from(mask[row * keys + key]) } else { 0.0 }
+            };
             let scale = 0.7;
             let mut expected = vec![0.0; queries * channels];
             for (query, head) in (0..queries).flat_map(|query| (0..heads).map(move |head| (query, head))) {
@@ -443,7 +457,7 @@ fn attention_with_and_without_a_mask() {
                 let scores: Vec<f64> = (0..keys)
                     .map(|key| {
                         let product: f64 = row(&q, query).iter().zip(row(&k, key)).map(|(a, b)| a * b).sum();
-                        product * scale + if masked { f64::from(mask[key]) } else { 0.0 }
+                        product * scale + added(head, query, key)
                     })
                     .collect();
                 let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -460,7 +474,7 @@ fn attention_with_and_without_a_mask() {
                 value(&[1, keys, channels], &v),
             ];
             if masked {
-                inputs.push(value(&[1, 1, 1, keys], &mask));
+                inputs.push(value(&[1, mask_heads, mask_rows, keys], &mask));
             }
             let operator = Attention {
                 heads,

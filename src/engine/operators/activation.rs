@@ -1,0 +1,62 @@
+//! `Silu`, `Gelu`, `GeluTanh`: activation functions, element by element.
+
+use rayon::prelude::*;
+use tract_onnx::tract_core::internal::*;
+
+use crate::engine::adapter::{Inputs, Operator};
+use crate::engine::arithmetic::{gelu, gelu_tanh, silu};
+use crate::engine::lanes::{Fused, widest};
+use crate::engine::shares;
+
+/// A function of one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// x·sigmoid(x).
+    Silu,
+    /// x times the share of a normal distribution below x.
+    Gelu,
+    /// The same by a hyperbolic tangent.
+    GeluTanh,
+}
+
+impl Operator for Activation {
+    fn name(&self) -> &'static str {
+        match self {
+            Activation::Silu => "Silu",
+            Activation::Gelu => "Gelu",
+            Activation::GeluTanh => "GeluTanh",
+        }
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
+        ensure!(inputs.len() == 1, "{} takes one input", self.name());
+        Ok(inputs[0].into())
+    }
+
+    fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
+        let values = inputs.floats(0)?;
+        match self {
+            Activation::Silu => apply(values, output, silu),
+            Activation::Gelu => apply(values, output, gelu),
+            Activation::GeluTanh => apply(values, output, gelu_tanh),
+        }
+        Ok(())
+    }
+}
+
+#[inline(always)]
+fn apply(values: &[f32], output: &mut [f32], function: impl Fn(f32, Fused) -> f32 + Sync) {
+    output
+        .par_chunks_mut(shares::VALUES)
+        .zip(values.par_chunks(shares::VALUES))
+        .for_each(|(output, values)| {
+            widest(
+                #[inline(always)]
+                |fused| {
+                    for (out, &value) in output.iter_mut().zip(values) {
+                        *out = function(value, fused);
+                    }
+                },
+            );
+        });
+}
