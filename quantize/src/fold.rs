@@ -43,6 +43,15 @@ pub fn fold(graph: &mut Graph) -> Result<()> {
     graph.sort()
 }
 
+/// Folds a graph that was just read, and gives its outputs their shapes.
+///
+/// # Errors
+/// As for [`fold`] and [`Graph::complete_outputs`].
+pub fn complete(graph: &mut Graph) -> Result<()> {
+    fold(graph)?;
+    graph.complete_outputs()
+}
+
 /// Takes down the shapes of what a node makes, as far as they follow.
 pub(crate) fn learn_shapes(graph: &mut Graph, node: &NodeProto) {
     let shapes = shapes::outputs(graph, node).unwrap_or_default();
@@ -305,8 +314,9 @@ fn integer(operator: &str, a: i64, b: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Sizes;
     use crate::proto::WithAttribute;
-    use crate::testing::{Builder, names};
+    use crate::testing::{Builder, free_dimension, names};
 
     #[test]
     fn reshapes_of_weights_are_folded() {
@@ -376,6 +386,47 @@ mod tests {
         fold(&mut graph).unwrap();
         assert_eq!(names(&graph), ["Pad"]);
         assert_eq!(graph.constants["pads"].integers().unwrap(), [0, 0, 0, 0, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn free_dimensions_are_given_or_follow() {
+        let builder = || {
+            let model = Builder::new(17)
+                .input("x", &[1, 4, 8])
+                .output("y", &[1, 4, 8])
+                .node("Neg", &["x"], "y");
+            let mut model = model.model();
+            let graph = model.graph.as_mut().unwrap();
+            free_dimension(&mut graph.input[0], 2, "rows");
+            free_dimension(&mut graph.output[0], 2, "Neg_rows");
+            model
+        };
+        let file = std::path::Path::new("test.onnx");
+        let error = Graph::from_model(builder(), file, &Sizes::new()).unwrap_err();
+        assert!(error.to_string().contains("`rows`: give its size with --size rows=N"), "{error}");
+        let mut graph = Graph::from_model(builder(), file, &Sizes::from([("rows".to_owned(), 6)])).unwrap();
+        complete(&mut graph).unwrap();
+        assert_eq!(
+            (graph.inputs[0].shape.as_slice(), graph.outputs[0].shape.as_slice()),
+            (&[1, 4, 6][..], &[1, 4, 6][..])
+        );
+        assert!(graph.free.contains("rows"));
+    }
+
+    #[test]
+    fn an_output_that_does_not_follow_is_refused() {
+        let mut model = Builder::new(17)
+            .input("x", &[2])
+            .output("y", &[2])
+            .node("NonZero", &["x"], "y")
+            .model();
+        free_dimension(&mut model.graph.as_mut().unwrap().output[0], 0, "found");
+        let mut graph = Graph::from_model(model, std::path::Path::new("test.onnx"), &Sizes::new()).unwrap();
+        let error = complete(&mut graph).unwrap_err();
+        assert!(
+            error.is_input() && error.to_string().contains("output `y` has a free dimension"),
+            "{error}"
+        );
     }
 
     #[test]

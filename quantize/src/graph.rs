@@ -111,7 +111,7 @@ impl Graph {
         Ok(())
     }
 
-    /// What an export says of its outputs' shapes may be less than follows from the inputs'.
+    /// Outputs without a known shape get theirs by [`Graph::complete_outputs`].
     fn take_outputs(&mut self, infos: &[ValueInfoProto], sizes: &Sizes) -> Result<()> {
         for info in infos {
             let shape = fixed_shape(info, sizes);
@@ -119,13 +119,19 @@ impl Graph {
             let port = self.port("output", info, shape.unwrap_or_default())?;
             self.outputs.push(port);
         }
-        if infos.iter().any(|info| !self.shapes.contains_key(&info.name)) {
-            crate::fold::fold(self)?;
-        }
-        for (index, info) in infos.iter().enumerate() {
-            let Some(shape) = self.shape(&info.name).map(<[usize]>::to_vec) else {
+        Ok(())
+    }
+
+    /// Gives outputs the shapes that follow from the inputs': what an export says of them may be less.
+    ///
+    /// # Errors
+    /// For an output whose shape is not known.
+    pub fn complete_outputs(&mut self) -> Result<()> {
+        for index in 0..self.outputs.len() {
+            let name = &self.outputs[index].name;
+            let Some(shape) = self.shape(name).map(<[usize]>::to_vec) else {
                 let problem = "has a free dimension that does not follow from those of the inputs: export the model with fixed shapes";
-                return Err(self.port_error("output", info, problem.to_owned()));
+                return Err(Error::input(&self.file, format!("output `{name}` {problem}")));
             };
             self.outputs[index].shape = shape;
         }
@@ -453,8 +459,7 @@ fn fixed_shape(info: &ValueInfoProto, sizes: &Sizes) -> Option<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::testing::{Builder, free_dimension, names};
+    use crate::testing::{Builder, names};
 
     #[test]
     fn nodes_are_sorted_and_dead_ones_swept() {
@@ -497,45 +502,6 @@ mod tests {
             .node("Add", &["x", "z"], "y")
             .read();
         assert!(missing.unwrap_err().to_string().contains("`z`, which nothing makes"));
-    }
-
-    #[test]
-    fn free_dimensions_are_given_or_follow() {
-        let builder = || {
-            let model = Builder::new(17)
-                .input("x", &[1, 4, 8])
-                .output("y", &[1, 4, 8])
-                .node("Neg", &["x"], "y");
-            let mut model = model.model();
-            let graph = model.graph.as_mut().unwrap();
-            free_dimension(&mut graph.input[0], 2, "rows");
-            free_dimension(&mut graph.output[0], 2, "Neg_rows");
-            model
-        };
-        let file = std::path::Path::new("test.onnx");
-        let error = Graph::from_model(builder(), file, &Sizes::new()).unwrap_err();
-        assert!(error.to_string().contains("`rows`: give its size with --size rows=N"), "{error}");
-        let graph = Graph::from_model(builder(), file, &Sizes::from([("rows".to_owned(), 6)])).unwrap();
-        assert_eq!(
-            (graph.inputs[0].shape.as_slice(), graph.outputs[0].shape.as_slice()),
-            (&[1, 4, 6][..], &[1, 4, 6][..])
-        );
-        assert!(graph.free.contains("rows"));
-    }
-
-    #[test]
-    fn an_output_that_does_not_follow_is_refused() {
-        let mut model = Builder::new(17)
-            .input("x", &[2])
-            .output("y", &[2])
-            .node("NonZero", &["x"], "y")
-            .model();
-        free_dimension(&mut model.graph.as_mut().unwrap().output[0], 0, "found");
-        let error = Graph::from_model(model, std::path::Path::new("test.onnx"), &Sizes::new()).unwrap_err();
-        assert!(
-            error.is_input() && error.to_string().contains("output `y` has a free dimension"),
-            "{error}"
-        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use inkstone::pack::{FORMAT, FileRecord, MANIFEST, Manifest, Port, Stage, WEIGHTS};
 
 use crate::error::{Error, Result};
+use crate::fold::complete;
 use crate::graph::{Graph, Sizes};
 
 /// The manifest of an f32 export: that of a pack without the table `files`.
@@ -58,7 +59,7 @@ impl Source {
     }
 
     fn open_graph(file: &Path, sizes: &Sizes) -> Result<Source> {
-        let graph = Graph::read(file, sizes)?;
+        let graph = read(file, sizes)?;
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
         let text = |part: Option<&std::ffi::OsStr>| part.and_then(std::ffi::OsStr::to_str).unwrap_or("model").to_owned();
         let stage = Stage {
@@ -100,7 +101,7 @@ impl Source {
     /// Reads a stage's graph and checks that its ports are those of the manifest.
     ///
     /// # Errors
-    /// For a stage that is not there, and as for [`Graph::read`].
+    /// For a stage that is not there, and as for [`Graph::read`] and [`complete`].
     pub fn graph(&self, stage: &str) -> Result<Graph> {
         if let Some(graph) = &self.single {
             return Ok(graph.clone());
@@ -111,7 +112,7 @@ impl Source {
                 "there is no such stage: add it, or take it out of the tasks",
             ));
         };
-        let graph = Graph::read(&self.folder.join(&described.graph), &self.sizes)?;
+        let graph = read(&self.folder.join(&described.graph), &self.sizes)?;
         self.check_ports(&format!("stages.{stage}.inputs"), &described.inputs, &graph.inputs)?;
         self.check_ports(&format!("stages.{stage}.outputs"), &described.outputs, &graph.outputs)?;
         Ok(graph)
@@ -243,6 +244,12 @@ impl Source {
         }
         Ok(())
     }
+}
+
+fn read(file: &Path, sizes: &Sizes) -> Result<Graph> {
+    let mut graph = Graph::read(file, sizes)?;
+    complete(&mut graph)?;
+    Ok(graph)
 }
 
 fn parse_manifest(text: &str, file: &Path) -> Result<Manifest> {
