@@ -142,7 +142,7 @@ fn advice(operator: &str) -> String {
     match operator {
         "Attention" => {
             "only attention of one picture, with q, k and v split into as many heads each, at most a float mask that broadcasts \
-                        to [1, heads, T, S], and without softcap or causal mask is supported: export such attention with operator set 18"
+                        to [1, heads, T, S], without softcap or a second mask is supported: export such attention with operator set 18"
                 .to_owned()
         }
         "GroupNormalization" => "only constant gain and bias are supported: export the model with operator set 18".to_owned(),

@@ -2,7 +2,7 @@
 
 use tract_onnx::pb::NodeProto;
 
-use super::{Replacement, both_ways};
+use super::{Made, Replacement, both_ways};
 use crate::graph::{Graph, Links};
 use crate::proto::{self, WithAttribute};
 use crate::tensor::Constant;
@@ -25,7 +25,7 @@ pub(super) fn standard(graph: &Graph, links: &Links, node: &NodeProto) -> Option
     let split = |index| split_heads(graph, links, proto::input(attention, index)?);
     let operands = [split(0)?, split(1)?, split(2)?];
     let scale = proto::float(attention, "scale").unwrap_or((operands[0].width as f32).sqrt().recip());
-    build(graph, links, node, operands, scale, proto::input(attention, 3))
+    build(graph, links, node, operands, scale, Mask::of(attention)?)
 }
 
 /// The standard `Attention` that splits rows `[1, T, C]` into heads itself.
@@ -46,7 +46,7 @@ pub(super) fn by_rows(graph: &Graph, links: &Links, node: &NodeProto) -> Option<
     };
     let operands = [rows(0, "q_num_heads")?, rows(1, "kv_num_heads")?, rows(2, "kv_num_heads")?];
     let scale = proto::float(node, "scale").unwrap_or((operands[0].width as f32).sqrt().recip());
-    build(graph, links, node, operands, scale, proto::input(node, 3))
+    build(graph, links, node, operands, scale, Mask::of(node)?)
 }
 
 /// MatMul → (Add mask) → Softmax → MatMul, with the scale before, between or after.
@@ -66,6 +66,7 @@ pub(super) fn spelled_out(graph: &Graph, links: &Links, node: &NodeProto) -> Opt
         let key = whole.or_else(|| transposed_heads(graph, links, by_head(graph, links, key)))?;
         let split = |value| split_heads(graph, links, by_head(graph, links, value));
         let operands = [split(query)?, key, split(&mixed.input[1])?];
+        let mask = mask.map_or(Mask::None, Mask::Value);
         build(graph, links, node, operands, outer * query_factor * key_factor, mask)
     };
     match links.made_by(graph, scores, "Add") {
@@ -77,7 +78,7 @@ pub(super) fn spelled_out(graph: &Graph, links: &Links, node: &NodeProto) -> Opt
 fn is_plain(attention: &NodeProto) -> bool {
     let zero = |name: &str| proto::int(attention, name).unwrap_or(0) == 0;
     let alone = attention.output.iter().skip(1).all(String::is_empty) && attention.input.iter().skip(4).all(String::is_empty);
-    alone && zero("is_causal") && zero("qk_matmul_output_mode") && proto::float(attention, "softcap").unwrap_or(0.0) == 0.0
+    alone && zero("qk_matmul_output_mode") && proto::float(attention, "softcap").unwrap_or(0.0) == 0.0
 }
 
 /// Whether the softmax is over the last axis.
@@ -176,7 +177,36 @@ pub(super) fn without_factors<'a>(graph: &'a Graph, links: &Links, value: &'a st
     }
 }
 
-fn build(graph: &Graph, links: &Links, node: &NodeProto, operands: [Heads; 3], scale: f32, mask: Option<&str>) -> Option<Replacement> {
+/// What is added to the scores.
+enum Mask<'a> {
+    None,
+    Value(&'a str),
+    /// Nothing for a query's own key and those before it, minus infinity for those after it.
+    Causal,
+}
+
+/// Most values of a causal mask that a pack is to hold.
+const CAUSAL_VALUES: usize = 1 << 20;
+
+impl<'a> Mask<'a> {
+    /// The mask of the standard operator; `None` where it has two.
+    fn of(attention: &'a NodeProto) -> Option<Mask<'a>> {
+        match (proto::input(attention, 3), proto::int(attention, "is_causal").unwrap_or(0)) {
+            (None, 0) => Some(Mask::None),
+            (Some(mask), 0) => Some(Mask::Value(mask)),
+            (None, _) => Some(Mask::Causal),
+            (Some(_), _) => None,
+        }
+    }
+}
+
+/// `[queries, keys]`
+fn causal(queries: usize, keys: usize) -> Constant {
+    let row = |query: usize| (0..keys).map(move |key| if key <= query { 0.0 } else { f32::NEG_INFINITY });
+    Constant::f32(&[queries, keys], (0..queries).flat_map(row).collect())
+}
+
+fn build(graph: &Graph, links: &Links, node: &NodeProto, operands: [Heads; 3], scale: f32, mask: Mask) -> Option<Replacement> {
     let [query, key, value] = operands;
     let (&[_, query_rows, channels], &[_, rows, _], &[_, value_rows, _]) =
         (graph.shape(query.rows)?, graph.shape(key.rows)?, graph.shape(value.rows)?)
@@ -196,23 +226,25 @@ fn build(graph: &Graph, links: &Links, node: &NodeProto, operands: [Heads; 3], s
             .and_then(|mask| mask.floats())
             .is_some_and(|values| values.iter().all(|&value| value == 0.0))
     };
-    let mask = mask.filter(|mask| !zero(mask));
-    let mut inputs = vec![query.rows, key.rows, value.rows];
-    let operator = match mask {
-        Some(mask) if broadcasts(graph.shape(mask)?, [query.heads, query_rows, rows]) && is_float(graph, links, mask) => {
+    let causal_name = format!("{}.causal", node.name);
+    let (mut inputs, mut constants) = (vec![query.rows, key.rows, value.rows], Vec::new());
+    match mask {
+        Mask::Value(mask) if zero(mask) => {}
+        Mask::Value(mask) if broadcasts(graph.shape(mask)?, [query.heads, query_rows, rows]) && is_float(graph, links, mask) => {
             inputs.push(mask);
-            "MaskedAttention"
         }
-        Some(_) => return None,
-        None => "Attention",
-    };
-    let fused = proto::our_node(operator, &node.name, &inputs, &[&node.output[0]]);
-    Some(
-        fused
-            .with_int("heads", i64::try_from(query.heads).ok()?)
-            .with_float("scale", scale)
-            .into(),
-    )
+        Mask::Causal if query_rows * rows <= CAUSAL_VALUES => {
+            constants.push((inputs.len(), causal(query_rows, rows)));
+            inputs.push(&causal_name);
+        }
+        Mask::Value(_) | Mask::Causal => return None,
+        Mask::None => {}
+    }
+    let operator = if inputs.len() == 3 { "Attention" } else { "MaskedAttention" };
+    let node = proto::our_node(operator, &node.name, &inputs, &[&node.output[0]])
+        .with_int("heads", i64::try_from(query.heads).ok()?)
+        .with_float("scale", scale);
+    Some(Made { node, constants }.into())
 }
 
 /// Whether a mask of this shape is a bias of the engine's attention.
@@ -326,14 +358,23 @@ mod tests {
     }
 
     #[test]
-    fn causal_attention_stays_and_is_refused() {
+    fn causal_attention_gets_its_mask() {
         let causal = proto::node("Attention", "causal", &["q.heads", "k.heads", "v.heads"], &["mixed"]).with_int("is_causal", 1);
         let graph = finish(prepared(23, &TO_HEADS).with(causal));
+        assert_eq!(names(&graph), ["MaskedAttention"]);
+        let mask = graph.constants[&graph.nodes[0].input[3]].floats().unwrap();
+        assert_eq!((mask.len(), mask[6], mask[7], mask[8]), (36, 0.0, 0.0, f32::NEG_INFINITY));
+    }
+
+    #[test]
+    fn attention_with_a_soft_cap_stays_and_is_refused() {
+        let capped = proto::node("Attention", "capped", &["q.heads", "k.heads", "v.heads"], &["mixed"]).with_float("softcap", 30.0);
+        let graph = finish(prepared(23, &TO_HEADS).with(capped));
         assert!(
             crate::downgrade::check(&graph)
                 .unwrap_err()
                 .to_string()
-                .contains("`causal` (Attention)")
+                .contains("`capped` (Attention)")
         );
     }
 
