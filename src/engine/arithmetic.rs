@@ -51,7 +51,7 @@ pub fn gelu(x: f32, fused: Fused) -> f32 {
 #[inline(always)]
 pub fn gelu_tanh(x: f32, fused: Fused) -> f32 {
     let cube = x * x * x;
-    let argument = fused.add(cube, 0.044_715, x) * 1.595_769_1;
+    let argument = fused.add(cube, 0.044_715, x) * 1.595_769;
     x / (1.0 + exp(-argument, fused))
 }
 
