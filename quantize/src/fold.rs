@@ -43,12 +43,14 @@ pub fn fold(graph: &mut Graph) -> Result<()> {
     graph.sort()
 }
 
-/// Folds a graph that was just read, and gives its outputs their shapes.
+/// Gives the outputs of a graph that was just read their shapes; folds it where some do not stand in the file.
 ///
 /// # Errors
 /// As for [`fold`] and [`Graph::complete_outputs`].
 pub fn complete(graph: &mut Graph) -> Result<()> {
-    fold(graph)?;
+    if graph.outputs.iter().any(|port| graph.shape(&port.name).is_none()) {
+        fold(graph)?;
+    }
     graph.complete_outputs()
 }
 
@@ -161,13 +163,14 @@ fn cast(constant: &Constant, to: i64) -> Option<Constant> {
     }
 }
 
-/// For every element of `shape`, the place of the element that it takes from a constant with the dimensions `from`.
-fn places(shape: &[usize], strides: &[usize]) -> Vec<usize> {
+/// For every element of `shape`, the place of the element that it takes from a constant: the sum of `along(axis, index)`.
+fn places(shape: &[usize], along: impl Fn(usize, usize) -> usize) -> Vec<usize> {
     let mut places = vec![0];
-    for (&size, &stride) in shape.iter().zip(strides) {
+    for (axis, &size) in shape.iter().enumerate() {
+        let along = &along;
         places = places
             .iter()
-            .flat_map(|&place| (0..size).map(move |index| place + index * stride))
+            .flat_map(|&place| (0..size).map(move |index| place + along(axis, index)))
             .collect();
     }
     places
@@ -202,21 +205,18 @@ fn pick(constant: &Constant, shape: Vec<usize>, places: &[usize]) -> Option<Cons
 fn transpose(constant: &Constant, order: Option<&[i64]>) -> Option<Constant> {
     let shape = shapes::transpose(&constant.shape, order)?;
     let from = shapes::transpose(&strides(&constant.shape), order)?;
-    let places = places(&shape, &from);
+    let places = places(&shape, |axis, index| index * from[axis]);
     pick(constant, shape, &places)
 }
 
 fn slice(graph: &Graph, node: &NodeProto, constant: &Constant) -> Option<Constant> {
     let ranges = shapes::slice_ranges(graph, node, &constant.shape)?;
     let shape: Vec<usize> = ranges.iter().map(|range| range.count).collect();
-    let mut places = vec![0usize];
-    for (range, &stride) in ranges.iter().zip(&strides(&constant.shape)) {
-        let along = |index: usize| range.first.wrapping_add_signed(range.step * index as isize) * stride;
-        places = places
-            .iter()
-            .flat_map(|&place| (0..range.count).map(move |index| place + along(index)))
-            .collect();
-    }
+    let from = strides(&constant.shape);
+    let places = places(&shape, |axis, index| {
+        let range = ranges[axis];
+        range.first.wrapping_add_signed(range.step * index as isize) * from[axis]
+    });
     pick(constant, shape, &places)
 }
 
@@ -270,7 +270,7 @@ fn combine(operator: &str, left: &Constant, right: &Constant) -> Option<Constant
                 .zip(&constant.shape)
                 .map(|(&stride, &size)| if size == 1 { 0 } else { stride }),
         );
-        places(&shape, &steps)
+        places(&shape, |axis, index| index * steps[axis])
     };
     let pairs = aligned(left).into_iter().zip(aligned(right));
     match (&left.values, &right.values) {

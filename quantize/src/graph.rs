@@ -226,6 +226,11 @@ impl Graph {
         self.constants.get(proto::input(node, index)?)
     }
 
+    /// The number that a value is, where it is a constant of one.
+    pub fn scalar(&self, value: &str) -> Option<f32> {
+        self.constants.get(value).and_then(Constant::scalar)
+    }
+
     /// Shape of a value, where it is known.
     pub fn shape(&self, value: &str) -> Option<&[usize]> {
         match self.constants.get(value) {

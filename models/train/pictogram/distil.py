@@ -14,7 +14,6 @@ features     the leap, and the landing places must also look alike to the pictur
 """
 
 import copy
-import random
 from pathlib import Path
 
 import numpy as np
@@ -115,8 +114,7 @@ def main() -> None:
     made = training.optimisers(student.denoiser, muon=0.002, adam=2e-4)
     step, seen = state.get("step", 0), 0
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / f"distil-{options.out}.jsonl")
-    generator, chooser = random.Random(options.seed + step), np.random.default_rng(options.seed + step)
-    torch.manual_seed(options.seed + step)
+    generator, chooser = training.chances(options.seed + step)
     empty, _ = captions.batch(captions.training[:1], generator, empty=1.0)
     running, begun, next_save = None, clock.elapsed, clock.elapsed + 3
 

@@ -10,7 +10,6 @@ time: bare names are read once, and other captions are kept for a while and draw
 `student.pt` beside it the new draft goes there, to be exported without another step of the denoiser.
 """
 
-import random
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +143,7 @@ def main() -> None:
         optimiser.load_state_dict(state["optimiser"])
     step, running = state.get("step", 0), None
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "draft.jsonl")
-    generator, chooser = random.Random(options.seed + step), np.random.default_rng(options.seed + step)
+    generator, chooser = training.chances(options.seed + step)
     next_save, pool, bare_words = clock.elapsed + 3, Pool(1 << 16, device), BareWords(captions, array, text, device)
 
     def keep():

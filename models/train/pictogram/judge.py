@@ -8,7 +8,6 @@ judge never sees the held-out pictures, nor one in twenty-five of those that the
 these, the real ones, is the ceiling for drawn ones.
 """
 
-import random
 from pathlib import Path
 
 import numpy as np
@@ -96,8 +95,7 @@ def main() -> None:
     path = options.work / "judge.pt"
     state = torch.load(path, map_location=device) if path.exists() else {}
     step, seed = state.get("step", 0), options.seed + 1000 + state.get("step", 0)
-    torch.manual_seed(seed)
-    generator, chooser = random.Random(seed), np.random.default_rng(seed)
+    generator, chooser = training.chances(seed)
     captions, array = Captions(options.work), np.load(options.work / "pictures128.npy", mmap_mode="r")
     array = np.concatenate([shrunk(array[begin : begin + 512]) for begin in range(0, len(array), 512)])
     judge = Judge(int(captions.concepts.max()) + 1).to(device, memory_format=torch.channels_last)

@@ -7,7 +7,6 @@ text encoder is trained to pick the concept out of all of them. No picture is lo
 this sees as many captions as an hour of training on pictures.
 """
 
-import random
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +46,7 @@ def main() -> None:
     parser.add_argument("--text", type=Path, help="checkpoint whose text encoder is taken instead of the words stage's")
     options = parser.parse_args()
     device = training.pick_device(options.device)
-    torch.manual_seed(options.seed)
-    generator, chooser = random.Random(options.seed), np.random.default_rng(options.seed)
+    generator, chooser = training.chances(options.seed)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy", mmap_mode="r")
     words = torch.load(options.work / "words.pt", map_location=device)
     pictures = PictureEncoder().to(device, memory_format=torch.channels_last)

@@ -64,8 +64,7 @@ def main() -> None:
     made = training.optimisers(student.denoiser, muon=0.002, adam=2e-4)
     step, seen = state.get("step", 0), 0
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "repaint.jsonl")
-    generator, chooser = random.Random(options.seed + step), np.random.default_rng(options.seed + step)
-    torch.manual_seed(options.seed + step)
+    generator, chooser = training.chances(options.seed + step)
     losses, begun, next_save = np.zeros(2), clock.elapsed, clock.elapsed + 3
     painted = round(options.batch * options.colours)
 

@@ -8,7 +8,6 @@ pack's own int8 weights.
 """
 
 import copy
-import random
 from pathlib import Path
 
 import numpy as np
@@ -81,9 +80,7 @@ def main() -> None:
         for optimiser, saved in zip(made, state["optimisers"]):
             optimiser.load_state_dict(saved)
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "train.jsonl")
-    # A resumed run must not see the same batches again.
-    generator, chooser = random.Random(options.seed + step), np.random.default_rng(options.seed + step)
-    torch.manual_seed(options.seed + step)
+    generator, chooser = training.chances(options.seed + step)
     parameters = list(model.parameters())
     print(f"{sum(p.numel() for p in parameters) / 1e6:.2f} M parameters, {device}, step {step}")
 

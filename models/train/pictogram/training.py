@@ -3,9 +3,11 @@
 import argparse
 import json
 import os
+import random
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -120,6 +122,13 @@ class Clock:
         """Warm up, hold, then fall linearly to 3 %."""
         fall = 1.0 if self.fraction < hold else max(0.03, (1 - self.fraction) / (1 - hold))
         return min(1.0, (step + 1) / warm) * fall
+
+
+def chances(seed: int) -> tuple[random.Random, np.random.Generator]:
+    """What a run draws captions and pictures with; PyTorch's own numbers start from the seed too. A resumed run adds its steps to
+    the seed, so that it does not see the same batches again."""
+    torch.manual_seed(seed)
+    return random.Random(seed), np.random.default_rng(seed)
 
 
 def set_rates(made: list[torch.optim.Optimizer], rate: float) -> None:

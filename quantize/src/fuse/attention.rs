@@ -2,6 +2,7 @@
 
 use tract_onnx::pb::NodeProto;
 
+use super::product::without_factors;
 use super::{Made, Replacement, both_ways};
 use crate::graph::{Graph, Links};
 use crate::proto::{self, WithAttribute};
@@ -156,25 +157,6 @@ fn untransposed<'a>(graph: &'a Graph, links: &Links, value: &str) -> Option<&'a 
         return None;
     };
     (merged_shape == [heads, rows, width] && to == [1, heads, width, rows]).then_some(merged.input[0].as_str())
-}
-
-/// A value without the scalars that it is multiplied with or divided by, and their product.
-pub(super) fn without_factors<'a>(graph: &'a Graph, links: &Links, value: &'a str) -> (&'a str, f32) {
-    let scalar = |name: &str| graph.constants.get(name).and_then(Constant::scalar);
-    if let Some(mul) = links.made_by(graph, value, "Mul") {
-        let found = both_ways(mul)
-            .into_iter()
-            .flatten()
-            .find_map(|(rest, factor)| Some((rest, scalar(factor)?)));
-        return found.unwrap_or((value, 1.0));
-    }
-    match links
-        .made_by(graph, value, "Div")
-        .map(|div| (div.input[0].as_str(), scalar(&div.input[1])))
-    {
-        Some((rest, Some(divisor))) => (rest, divisor.recip()),
-        _ => (value, 1.0),
-    }
 }
 
 /// What is added to the scores.

@@ -2,7 +2,8 @@
 
 use tract_onnx::pb::NodeProto;
 
-use super::attention::{is_over_keys, without_factors};
+use super::attention::is_over_keys;
+use super::product::without_factors;
 use super::{Made, Replacement};
 use crate::graph::{Graph, Links};
 use crate::proto::{self, WithAttribute};

@@ -2,15 +2,13 @@
 
 use tract_onnx::pb::NodeProto;
 
+use super::product::Product;
 use super::{Replacement, both_ways};
 use crate::graph::{Graph, Links};
 use crate::proto;
-use crate::tensor::Constant;
 
 /// How far a written constant may be from its value, relatively.
 const CLOSE: f32 = 1e-3;
-/// Products within products that are looked through.
-const DEEPEST: usize = 4;
 
 /// The operator of set 20.
 pub(super) fn standard(_: &Graph, _: &Links, node: &NodeProto) -> Option<Replacement> {
@@ -42,7 +40,7 @@ fn gated(graph: &Graph, links: &Links, x: &str, value: &str) -> Option<&'static 
     let add = links.made_by(graph, value, "Add")?;
     let (gate, _) = both_ways(add)?
         .into_iter()
-        .find(|(_, one)| scalar(graph, one).is_some_and(|one| is_close(one, 1.0)))?;
+        .find(|(_, one)| graph.scalar(one).is_some_and(|one| is_close(one, 1.0)))?;
     let argument = |operator| Some(Product::of(graph, links, &links.made_by(graph, gate, operator)?.input[0]));
     if let Some(Product { values, factor }) = argument("Erf") {
         return (values == [x] && is_close(factor, std::f32::consts::FRAC_1_SQRT_2)).then_some("Gelu");
@@ -61,53 +59,6 @@ fn is_bent(graph: &Graph, links: &Links, x: &str, sum: &str) -> bool {
     };
     let terms = links.made_by(graph, sum, "Add").and_then(both_ways);
     terms.is_some_and(|ways| ways.into_iter().any(|(linear, bend)| linear == x && cube(bend)))
-}
-
-/// A product: what varies, with powers written out, and the product of the constants.
-struct Product<'a> {
-    values: Vec<&'a str>,
-    factor: f32,
-}
-
-impl<'a> Product<'a> {
-    fn of(graph: &'a Graph, links: &Links, value: &'a str) -> Product<'a> {
-        let mut product = Product {
-            values: Vec::new(),
-            factor: 1.0,
-        };
-        product.take(graph, links, value, DEEPEST);
-        product
-    }
-
-    fn take(&mut self, graph: &'a Graph, links: &Links, value: &'a str, depth: usize) {
-        if let Some(constant) = scalar(graph, value) {
-            self.factor *= constant;
-            return;
-        }
-        let made = |operator| {
-            links
-                .made_by(graph, value, operator)
-                .filter(|node| depth > 0 && node.input.len() == 2)
-        };
-        if let Some(node) = made("Mul") {
-            node.input.iter().for_each(|input| self.take(graph, links, input, depth - 1));
-            return;
-        }
-        let by_constant = |operator| made(operator).and_then(|node| Some((&node.input[0], scalar(graph, &node.input[1])?)));
-        if let Some((input, divisor)) = by_constant("Div") {
-            self.factor /= divisor;
-            return self.take(graph, links, input, depth - 1);
-        }
-        match by_constant("Pow") {
-            Some((input, 3.0)) => self.values.extend([input.as_str(); 3]),
-            Some((input, 2.0)) => self.values.extend([input.as_str(); 2]),
-            _ => self.values.push(value),
-        }
-    }
-}
-
-fn scalar(graph: &Graph, value: &str) -> Option<f32> {
-    graph.constants.get(value).and_then(Constant::scalar)
 }
 
 fn is_close(value: f32, wanted: f32) -> bool {

@@ -166,7 +166,7 @@ pub(super) fn modulated(graph: &Graph, links: &Links, node: &NodeProto) -> Optio
 /// The `scale` of `1 + scale`.
 fn one_plus<'a>(graph: &'a Graph, links: &Links, value: &str) -> Option<&'a str> {
     let add = links.made_by(graph, value, "Add")?;
-    let is_one = |name: &str| graph.constants.get(name).and_then(Constant::scalar) == Some(1.0);
+    let is_one = |name: &str| graph.scalar(name) == Some(1.0);
     both_ways(add)?.into_iter().find(|&(_, one)| is_one(one)).map(|(scale, _)| scale)
 }
 

@@ -8,6 +8,7 @@ mod attention_alone;
 mod attention_packed;
 mod gelu;
 mod group_norm;
+mod product;
 mod silu;
 
 use tract_onnx::pb::NodeProto;
