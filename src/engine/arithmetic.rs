@@ -55,6 +55,36 @@ pub fn gelu_tanh(x: f32, fused: Fused) -> f32 {
     x / (1.0 + exp(-argument, fused))
 }
 
+/// A function of one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// [`silu`].
+    Silu,
+    /// [`gelu`].
+    Gelu,
+    /// [`gelu_tanh`].
+    GeluTanh,
+}
+
+impl Activation {
+    /// The function of every value, in place.
+    #[inline(always)]
+    pub fn apply<const COUNT: usize>(self, values: &mut [f32; COUNT], fused: Fused) {
+        match self {
+            Activation::Silu => each(values, fused, silu),
+            Activation::Gelu => each(values, fused, gelu),
+            Activation::GeluTanh => each(values, fused, gelu_tanh),
+        }
+    }
+}
+
+#[inline(always)]
+fn each<const COUNT: usize>(values: &mut [f32; COUNT], fused: Fused, function: impl Fn(f32, Fused) -> f32) {
+    for value in values {
+        *value = function(*value, fused);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::lanes::widest;

@@ -10,11 +10,11 @@ use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_hir::internal::InferenceOp;
 
 use super::adapter::{Node, inference};
+use super::arithmetic::Activation;
 use super::int8::{Padding, Window};
 use super::kernels::{GROUP, select};
 use super::operators::{
-    Activation, Attention, FloatConvolution, GroupNorm, LayerNorm, NormActivation, QuantizedConvolution, QuantizedEmbedding,
-    QuantizedLinear,
+    Attention, FloatConvolution, GroupNorm, LayerNorm, NormActivation, QuantizedConvolution, QuantizedEmbedding, QuantizedLinear,
 };
 use crate::pack::{DOMAIN, ExternalTensor, Graph};
 
@@ -154,6 +154,9 @@ fn quantized_linear(_: &ParsingContext, node: &NodeProto) -> Built {
             inputs,
             kernel: select()?,
             weights: None,
+            activation: None,
+            gated: false,
+            residual: false,
         }),
         vec![],
     ))

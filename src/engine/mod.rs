@@ -3,7 +3,7 @@
 //!
 //! * [`Engine`] is a thread pool; [`Stage`] is one graph made ready to run in it, [`Stages`] are those of a pack.
 //! * `adapter` is the only place that knows tract's operator traits; `bind` turns the graph's nodes into
-//!   operators, `fuse` makes neighbours of convolutions part of them, and `adopt` replaces what of tract's only moves floats.
+//!   operators, `fuse` makes neighbours of quantized layers part of them, and `adopt` replaces what of tract's only moves floats.
 //! * `program` is a graph as a list of operators; `arena` is the one block that their values lie in, planned ahead.
 //! * `operators` holds the operators, one a file: plain functions from slices to slices.
 //! * `int8` quantizes activations and multiplies them with mapped weights; [`kernels`] are the micro-kernels.

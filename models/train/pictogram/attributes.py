@@ -14,6 +14,10 @@ from .captions import Captions
 # Hue in degrees in the middle of a colour's range; the others are made from saturation and value.
 HUES = {"red": 0, "orange": 27, "yellow": 51, "green": 122, "blue": 215, "purple": 273, "pink": 328}
 COLOURS = [*HUES, "brown", "black", "white", "gray"]
+# Less than so saturated, red would be pink and orange brown.
+RICH = {"red": 0.65, "orange": 0.87}
+# Share of a picture that its colour has to cover to be named.
+COVERED = 0.5
 
 # One entry a colour, in the order of COLOURS; forms of one colour are separated by slashes.
 COLOUR_WORDS = {
@@ -90,11 +94,19 @@ def dominant(picture: np.ndarray) -> tuple[str, float]:
     return COLOURS[best], float(shares[best] / max(alpha.sum(), 1e-6))
 
 
-def recolour(picture: np.ndarray, colour: str) -> np.ndarray:
-    """The picture with its main colour turned into another; eyes, mouths and the like keep theirs."""
+def paint(picture: np.ndarray, colour: str) -> np.ndarray:
+    """The picture with its main colour turned into another, or, where that does not cover half of it, painted all over."""
+    made = recolour(picture, colour)
+    named, share = dominant(made)
+    return made if named == colour and share >= COVERED else recolour(picture, colour, whole=True)
+
+
+def recolour(picture: np.ndarray, colour: str, whole: bool = False) -> np.ndarray:
+    """The picture with its main colour turned into another; eyes, mouths and the like keep theirs. `whole` paints all but
+    what is dark."""
     hue, saturation, value, alpha = to_hsv(picture)
     weight = (alpha * saturation * value).ravel()
-    if weight.sum() > 0.15 * alpha.sum():
+    if not whole and weight.sum() > 0.15 * alpha.sum():
         histogram = np.bincount((hue.ravel() // 10).astype(int), weights=weight, minlength=36)
         main = (histogram + np.roll(histogram, 1) + np.roll(histogram, -1)).argmax() * 10 + 5
         away = np.abs((hue - main + 180) % 360 - 180)
@@ -103,7 +115,13 @@ def recolour(picture: np.ndarray, colour: str) -> np.ndarray:
         main, strength = None, (value > 0.3) * 1.0
     if colour in HUES:
         turned = np.full_like(hue, HUES[colour]) if main is None else (hue + HUES[colour] - main) % 360
-        richer = np.maximum(saturation, 0.55 if main is None else 0)
+        rich = RICH.get(colour, 0.55)
+        if main is None:
+            richer = np.maximum(saturation, rich)
+        else:
+            # A dull picture becomes brighter as a whole, so that highlights stay highlights.
+            usual = (weight * saturation.ravel() * strength.ravel()).sum() / max((weight * strength.ravel()).sum(), 1e-6)
+            richer = (saturation * max(1.0, rich / max(usual, 1e-6))).clip(0, 1)
         made = from_hsv(turned, richer, value, alpha)
     else:
         turned, rich, low, high = {"brown": (24, 0.6, 0.2, 0.6), "black": (0, 0, 0.05, 0.25), "white": (0, 0, 0.8, 1.0), "gray": (0, 0, 0.3, 0.75)}[colour]
@@ -131,6 +149,16 @@ def plural(name: str) -> str:
     if name.endswith("y") and name[-2:-1] not in "aeiou":
         return name[:-1] + "ies"
     return name + "s"
+
+
+def coloured(colour: str, language: str, name: str, generator: random.Random) -> str:
+    """A name in a language, asked for in a colour."""
+    word = generator.choice(COLOUR_WORDS[language][COLOURS.index(colour)])
+    if language == "zh":
+        return word + (generator.choice(["的", ""]) if word.endswith("色") else "") + name
+    if language == "ja":
+        return word + name
+    return f"{name} {word}" if language in COLOUR_LAST else f"{word} {name}"
 
 
 class Asking:
@@ -168,7 +196,7 @@ class Asking:
     def recolour(self, index: int, generator: random.Random):
         if not self.plain[index]:
             return None
-        picture = recolour(self.array[index], generator.choice(COLOURS))
+        picture = paint(self.array[index], generator.choice(COLOURS))
         return self.called(picture, index, generator)
 
     def colour(self, index: int, generator: random.Random):
@@ -177,15 +205,9 @@ class Asking:
     def called(self, picture: np.ndarray, index: int, generator: random.Random):
         """The picture captioned with the colour it has, if it has one."""
         colour, share = dominant(picture)
-        if share < 0.5:
+        if share < COVERED:
             return None
-        language, name = self.name(index, generator)
-        word = generator.choice(COLOUR_WORDS[language][COLOURS.index(colour)])
-        if language == "zh":
-            return picture, word + (generator.choice(["的", ""]) if word.endswith("色") else "") + name
-        if language == "ja":
-            return picture, word + name
-        return picture, f"{name} {word}" if language in COLOUR_LAST else f"{word} {name}"
+        return picture, coloured(colour, *self.name(index, generator), generator)
 
     def count(self, index: int, generator: random.Random):
         if not self.free[index]:

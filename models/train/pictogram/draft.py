@@ -10,13 +10,14 @@ time: bare names are read once, and other captions are kept for a while and draw
 `student.pt` beside it the new draft goes there, to be exported without another step of the denoiser.
 """
 
+import random
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from . import settings, training
-from .attributes import RATES, Asking
+from .attributes import COLOURS, COVERED, Asking, coloured, dominant, paint
 from .captions import Captions, as_pictures
 from .networks import Draft, Model, TextEncoder
 from .sampling import sheet, standard_prompts
@@ -27,6 +28,8 @@ FRESH, STEPS = 256, 3
 # Share of bare words in a batch; among them, of English names, English keywords (up to so many a picture) and names
 # in other languages.
 BARE, KINDS, KEYWORDS = 0.6, [0.4, 0.3, 0.3], 4
+# Languages, English beside them, in which a picture's name is read with each colour.
+COLOURED_LANGUAGES = 2
 
 
 class BareWords:
@@ -36,8 +39,7 @@ class BareWords:
         texts, styles, ends = [], [], [[0, 0, 0]]
         for index in captions.training:
             words = captions.rows[index]["words"]
-            name, keywords = words["en"]
-            keywords = sorted(keywords, key=lambda keyword: captions.concepts_with["en"][keyword.lower()])[:KEYWORDS] or [name]
+            name, keywords = words["en"][0], own_keywords(captions, index)
             others = [words[language][0] for language in sorted(words) if language != "en"] or [name]
             start = len(texts)
             texts += [name, *keywords, *others]
@@ -47,8 +49,7 @@ class BareWords:
         # Rows of a picture by kind: from its first to behind its last.
         self.first, self.behind = np.stack([ends[:-1, 2], *ends[1:, :2].T], 1), ends[1:]
         self.captions, self.array = captions, array
-        read = [read_conditions(captions.encode(texts[b : b + 512]), torch.tensor(styles[b : b + 512]), text, device) for b in range(0, len(texts), 512)]
-        self.conditions = torch.cat(read)
+        self.conditions = read_all(captions, texts, styles, text, device)
 
     def draw(self, count: int, chooser: np.random.Generator, device: str):
         places = chooser.choice(len(self.captions.training), count, p=self.captions.weights)
@@ -57,6 +58,51 @@ class BareWords:
         indices = self.captions.training[places]
         styles = torch.from_numpy(self.captions.styles[indices]).to(device)
         return self.conditions[torch.from_numpy(rows)].to(device).float(), as_pictures(self.array[indices], device), styles
+
+
+class ColouredWords:
+    """Every training picture that may be painted, in every colour, with conditions of its names in that colour: its English
+    name, a keyword and names in other languages. Painted and read once."""
+
+    def __init__(self, asking: Asking, text: TextEncoder, device: str, generator: random.Random):
+        captions, pictures, styles, texts = asking.captions, [], [], []
+        for index in captions.training[asking.plain[captions.training]]:
+            for colour in COLOURS:
+                picture = paint(asking.array[index], colour)
+                named, share = dominant(picture)
+                if named != colour or share < COVERED:
+                    continue
+                pictures.append(picture)
+                styles.append(captions.styles[index])
+                texts += [coloured(colour, language, name, generator) for language, name in self.names(captions, index, generator)]
+        self.names_each = len(texts) // len(pictures)
+        self.pictures, self.styles = np.stack(pictures), np.array(styles)
+        self.conditions = read_all(captions, texts, self.styles.repeat(self.names_each), text, device)
+
+    @staticmethod
+    def names(captions: Captions, index: int, generator: random.Random) -> list[tuple[str, str]]:
+        words = captions.rows[index]["words"]
+        others = [language for language in sorted(words) if language != "en"] or ["en"]
+        picked = [generator.choice(others) for _ in range(COLOURED_LANGUAGES)]
+        english = [words["en"][0], generator.choice(own_keywords(captions, index))]
+        return [("en", name) for name in english] + [(language, words[language][0]) for language in picked]
+
+    def draw(self, count: int, chooser: np.random.Generator, device: str):
+        places = chooser.integers(len(self.pictures), size=count)
+        rows = places * self.names_each + chooser.integers(self.names_each, size=count)
+        styles = torch.from_numpy(self.styles[places]).to(device)
+        return self.conditions[torch.from_numpy(rows)].to(device).float(), as_pictures(self.pictures[places], device), styles
+
+
+def own_keywords(captions: Captions, index: int) -> list[str]:
+    """A picture's English keywords that fewest concepts share, or its name where it has none."""
+    name, keywords = captions.rows[index]["words"]["en"]
+    return sorted(keywords, key=lambda keyword: captions.concepts_with["en"][keyword.lower()])[:KEYWORDS] or [name]
+
+
+def read_all(captions: Captions, texts: list[str], styles, text: TextEncoder, device: str) -> torch.Tensor:
+    styles, batches = torch.as_tensor(np.asarray(styles)), range(0, len(texts), 512)
+    return torch.cat([read_conditions(captions.encode(texts[b : b + 512]), styles[b : b + 512], text, device) for b in batches])
 
 
 def read_conditions(ids: torch.Tensor, styles: torch.Tensor, text: TextEncoder, device: str) -> torch.Tensor:
@@ -130,11 +176,11 @@ def main() -> None:
     parser = training.arguments(__doc__, minutes=10, batch=512)
     parser.add_argument("--from-pack", type=Path)
     parser.add_argument("--rate", type=float, default=2e-3, help="learning rate before it falls")
-    parser.add_argument("--colours", type=float, default=RATES["recolour"], help="share of pictures read that are to be painted in another colour")
+    parser.add_argument("--colours", type=float, default=0.0, help="share of every batch that are bare names with a colour")
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
-    asking, path = Asking(captions, array, RATES | {"recolour": options.colours}), options.work / "draft.pt"
+    asking, path = Asking(captions, array), options.work / "draft.pt"
     state = torch.load(path, map_location=device) if path.exists() else {}
     text, draft = start(options, state, device)
     groups = [{"params": draft.parameters(), "base": options.rate}]
@@ -145,6 +191,9 @@ def main() -> None:
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "draft.jsonl")
     generator, chooser = training.chances(options.seed + step)
     next_save, pool, bare_words = clock.elapsed + 3, Pool(1 << 16, device), BareWords(captions, array, text, device)
+    painted = round(options.batch * options.colours)
+    bare = round((options.batch - painted) * BARE)
+    coloured_words = ColouredWords(asking, text, device, generator) if painted else None
 
     def keep():
         states = {"model": draft.state_dict(), "text": text.state_dict(), "optimiser": optimiser.state_dict()}
@@ -157,9 +206,9 @@ def main() -> None:
         pool.put(read_conditions(ids, asked, text, device), as_pictures(pictures, device), styles)
         for _ in range(STEPS):
             training.set_rates([optimiser], clock.rate(step, 100, 0.4))
-            bare = int(options.batch * BARE)
-            mixed = zip(bare_words.draw(bare, chooser, device), pool.draw(options.batch - bare))
-            loss = draft_loss(draft, *(torch.cat(parts) for parts in mixed), device)
+            sources = [bare_words.draw(bare, chooser, device), pool.draw(options.batch - painted - bare)]
+            sources += [coloured_words.draw(painted, chooser, device)] if painted else []
+            loss = draft_loss(draft, *(torch.cat(parts) for parts in zip(*sources)), device)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -1,4 +1,4 @@
-//! Activations as symmetric int8: one scale for a whole image, or one a row.
+//! Activations as symmetric int8: one scale for a whole image, or one a row; and the windows that move over an image.
 
 use rayon::prelude::*;
 
@@ -17,7 +17,7 @@ pub fn scale_of(values: &[f32]) -> f32 {
 
 /// The nearest integer of `value·inverse`, ties to even, as a byte XORed with `mask`.
 #[inline(always)]
-fn quantize(value: f32, inverse: f32, mask: u8) -> u8 {
+pub fn quantize(value: f32, inverse: f32, mask: u8) -> u8 {
     ((value * inverse + ROUNDING).to_bits() as u8) ^ mask
 }
 
@@ -38,6 +38,25 @@ pub struct Padding {
     pub bottom: usize,
     /// Columns on the right.
     pub right: usize,
+}
+
+/// A window that moves over a padded image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width of the window.
+    pub size: [usize; 2],
+    /// Rows and columns from one position to the next.
+    pub strides: [usize; 2],
+}
+
+impl Window {
+    /// Height and width of the output for a padded image of a size; nothing where the window does not fit.
+    pub fn positions(&self, height: usize, width: usize) -> Option<[usize; 2]> {
+        Some([
+            height.checked_sub(self.size[0])? / self.strides[0] + 1,
+            width.checked_sub(self.size[1])? / self.strides[1] + 1,
+        ])
+    }
 }
 
 /// A quantized image with its padding, `[channels/4][height][width][4]` bytes: the four channels that a kernel

@@ -2,12 +2,17 @@
 //! micro-kernels in blocks that stay in cache.
 
 mod activations;
+mod blocks;
+mod convolution;
 mod lines;
-mod product;
+mod rows;
 mod scratch;
 mod tiles;
 mod weights;
+mod windows;
 
-pub use activations::{Image, Padding, quantize_group, scale_of};
-pub use product::{Outputs, Window, convolve, multiply_rows};
+pub use activations::{Image, Padding, Window};
+pub use blocks::Outputs;
+pub use convolution::convolve;
+pub use rows::{Finish, multiply_rows};
 pub use weights::WeightMatrix;

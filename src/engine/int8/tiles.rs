@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::blocks::{Block, Outputs, by_blocks};
 use super::lines::{Lines, lines_values};
-use super::product::{Block, by_blocks};
 use super::scratch::Scratch;
-use super::{Image, Outputs, WeightMatrix, Window};
+use super::{Image, WeightMatrix, Window};
 use crate::engine::kernels::winograd::{Form, Four, TILES, Two, Winograd, outputs, panel_values};
 use crate::engine::kernels::{Kernel, ROWS};
 use crate::engine::lanes::widest;

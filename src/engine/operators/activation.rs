@@ -4,20 +4,9 @@ use rayon::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::arithmetic::{gelu, gelu_tanh, silu};
+use crate::engine::arithmetic::{Activation, gelu, gelu_tanh, silu};
 use crate::engine::lanes::{Fused, widest};
 use crate::engine::shares;
-
-/// A function of one value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// x·sigmoid(x).
-    Silu,
-    /// x times the share of a normal distribution below x.
-    Gelu,
-    /// The same by a hyperbolic tangent.
-    GeluTanh,
-}
 
 impl Operator for Activation {
     fn name(&self) -> &'static str {

@@ -198,6 +198,10 @@ fn score(scores: &mut [f32], queries: &[[f32; QUERIES]], keys: &[f32], padded: u
         stride: padded,
         start: 0,
     };
+    while fits(64, fused) && rows.start + 64 <= padded {
+        score_part::<64>(scores, queries, rows, scale, fused);
+        rows.start += 64;
+    }
     while fits(32, fused) && rows.start + 32 <= padded {
         score_part::<32>(scores, queries, rows, scale, fused);
         rows.start += 32;
@@ -255,6 +259,10 @@ fn blend(output: &mut [f32], weights: &[[f32; QUERIES]], values: &[f32], [channe
         stride: channels,
         start: place,
     };
+    while fits(64, fused) && rows.start + 64 <= end {
+        blend_part::<64>(output, weights, rows, fused);
+        rows.start += 64;
+    }
     while fits(32, fused) && rows.start + 32 <= end {
         blend_part::<32>(output, weights, rows, fused);
         rows.start += 32;

@@ -1,9 +1,11 @@
 //! `Conv` of the standard ONNX domain in f32, for the few small layers that are not quantized: products are
-//! added in the order of the weights, so that the sum is the same on every processor.
+//! added in the order of the weights, so that the sum is the same on every processor; a few output channels are computed
+//! together.
 
 use rayon::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
+use super::weighted_sums::{TOGETHER, fits};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::int8::{Padding, Window};
 use crate::engine::lanes::{Fused, widest};
@@ -59,102 +61,123 @@ impl Operator for FloatConvolution {
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let (picture, shape) = (inputs.floats(0)?, inputs.shape(1));
         let [height, width] = self.positions(inputs.shape(0), shape)?;
-        let (padded, padded_shape) = pad(picture, inputs.shape(0), self.padding);
+        let (padded, [tall, wide]) = pad(picture, inputs.shape(0), self.padding);
+        let rows = (0..shape[1]).flat_map(|channel| (0..shape[2]).map(move |y| (channel * tall + y) * wide));
+        let places: Vec<usize> = rows.flat_map(|start| start..start + shape[3]).collect();
         let weights = inputs.floats(1)?;
         let biases = if inputs.count() > 2 { inputs.floats(2)? } else { &[] };
-        let per_output = shape[1] * shape[2] * shape[3];
+        let (area, per_output) = (height * width, shape[1] * shape[2] * shape[3]);
         output
-            .par_chunks_mut(height * width)
-            .zip(weights.par_chunks(per_output))
-            .with_min_len(shares::items(height * width * per_output))
+            .par_chunks_mut(TOGETHER * area)
+            .zip(weights.par_chunks(TOGETHER * per_output))
+            .with_min_len(shares::items(TOGETHER * area * per_output))
             .enumerate()
-            .for_each(|(output, (plane, weights))| {
-                plane.fill(biases.get(output).copied().unwrap_or(0.0));
+            .for_each(|(block, (output, weights))| {
+                let mut planes: Vec<&mut [f32]> = output.chunks_exact_mut(area).collect();
+                for (index, plane) in planes.iter_mut().enumerate() {
+                    plane.fill(biases.get(block * TOGETHER + index).copied().unwrap_or(0.0));
+                }
                 let taps = Taps {
-                    weights,
-                    window: [shape[2], shape[3]],
+                    weights: &together(weights, per_output),
+                    places: &places,
                     padded: &padded,
-                    shape: padded_shape,
-                    strides: self.strides,
+                    strides: [self.strides[0] * wide, self.strides[1]],
                 };
                 widest(
                     #[inline(always)]
-                    |fused| taps.add_to(plane, width, fused),
+                    |fused| taps.add_to(&mut planes, width, fused),
                 );
             });
         Ok(())
     }
 }
 
-/// What one output channel is made of.
+/// `[up to 4][n]` → `[n][4]`, zeros for channels that are not there.
+fn together(weights: &[f32], per_output: usize) -> Vec<[f32; TOGETHER]> {
+    let mut taps = vec![[0.0; TOGETHER]; per_output];
+    for (output, weights) in weights.chunks_exact(per_output).enumerate() {
+        for (tap, &weight) in taps.iter_mut().zip(weights) {
+            tap[output] = weight;
+        }
+    }
+    taps
+}
+
+/// What a few output channels are made of.
 #[derive(Clone, Copy)]
 struct Taps<'a> {
-    /// `[C, kh, kw]`
-    weights: &'a [f32],
-    /// kh and kw.
-    window: [usize; 2],
+    /// `[C, kh, kw]`, one weight a channel of the output.
+    weights: &'a [[f32; TOGETHER]],
+    /// Where in the padded picture each of them meets it first.
+    places: &'a [usize],
     /// `[C, height, width]`, padded.
     padded: &'a [f32],
-    /// Height and width of it.
-    shape: [usize; 2],
-    /// Rows and columns from one position to the next.
+    /// Values from one row of positions to the next, and from one position to the next.
     strides: [usize; 2],
 }
 
 impl Taps<'_> {
-    /// Adds the products to one channel of the output, weight by weight in their order.
+    /// Adds the products to channels of the output, weight by weight in their order.
     #[inline(always)]
-    fn add_to(self, plane: &mut [f32], width: usize, fused: Fused) {
-        for (row, out) in plane.chunks_exact_mut(width).enumerate() {
+    fn add_to(self, planes: &mut [&mut [f32]], width: usize, fused: Fused) {
+        for row in 0..planes.first().map_or(0, |plane| plane.len() / width) {
             let mut first = 0;
             if self.strides[1] == 1 {
-                first = self.add_blocks::<64>(out, row, first, fused);
-                first = self.add_blocks::<32>(out, row, first, fused);
-                first = self.add_blocks::<16>(out, row, first, fused);
+                first = self.add_blocks::<64>(planes, [row, width], first, fused);
+                first = self.add_blocks::<32>(planes, [row, width], first, fused);
+                first = self.add_blocks::<16>(planes, [row, width], first, fused);
+                first = self.add_blocks::<8>(planes, [row, width], first, fused);
             }
-            let rest = &mut out[first..];
-            if rest.is_empty() {
-                continue;
+            for column in first..width {
+                self.add_one(
+                    planes,
+                    row * width + column,
+                    row * self.strides[0] + column * self.strides[1],
+                    fused,
+                );
             }
-            self.each(row, |line, weight| {
-                let source = line[first * self.strides[1]..].iter().step_by(self.strides[1]);
-                for (out, &value) in rest.iter_mut().zip(source) {
-                    *out = fused.add(value, weight, *out);
-                }
-            });
         }
     }
 
-    /// The same for columns from `first` on, `WIDE` at a time: their sums stay in registers. Returns the column behind.
+    /// The same for columns of a row from `first` on, `WIDE` at a time while their sums fit the registers. Returns the column
+    /// behind.
     #[inline(always)]
-    fn add_blocks<const WIDE: usize>(self, out: &mut [f32], row: usize, first: usize, fused: Fused) -> usize {
-        let blocks = out[first..].as_chunks_mut::<WIDE>().0;
-        let behind = first + blocks.len() * WIDE;
-        for (index, out) in blocks.iter_mut().enumerate() {
-            let mut sums = *out;
-            self.each(row, |line, weight| {
-                if let Some(source) = line[first + index * WIDE..].first_chunk::<WIDE>() {
-                    for lane in 0..WIDE {
-                        sums[lane] = fused.add(source[lane], weight, sums[lane]);
-                    }
-                }
-            });
-            *out = sums;
-        }
-        behind
-    }
-
-    /// Every weight in its order, with the line of the picture that it meets first in a row of the output.
-    #[inline(always)]
-    fn each(self, row: usize, mut visit: impl FnMut(&[f32], f32)) {
-        let channels = self.padded.chunks_exact(self.shape[0] * self.shape[1]);
-        for (channel, weights) in channels.zip(self.weights.chunks_exact(self.window[0] * self.window[1])) {
-            for (y, weights) in weights.chunks_exact(self.window[1]).enumerate() {
-                let line = &channel[(row * self.strides[0] + y) * self.shape[1]..];
-                for (x, &weight) in weights.iter().enumerate() {
-                    visit(&line[x..], weight);
+    fn add_blocks<const WIDE: usize>(self, planes: &mut [&mut [f32]], [row, width]: [usize; 2], first: usize, fused: Fused) -> usize {
+        let mut start = first;
+        while fits(WIDE, fused) && start + WIDE <= width {
+            let (place, source) = (row * width + start, &self.padded[row * self.strides[0] + start..]);
+            let mut sums = [[0f32; WIDE]; TOGETHER];
+            for (sums, plane) in sums.iter_mut().zip(&*planes) {
+                sums.copy_from_slice(&plane[place..][..WIDE]);
+            }
+            // One array a channel: the compiler keeps these in registers.
+            let [mut a, mut b, mut c, mut d] = sums;
+            for (&[of_a, of_b, of_c, of_d], &tap) in self.weights.iter().zip(self.places) {
+                let values = &source[tap..][..WIDE];
+                for lane in 0..WIDE {
+                    a[lane] = fused.add(values[lane], of_a, a[lane]);
+                    b[lane] = fused.add(values[lane], of_b, b[lane]);
+                    c[lane] = fused.add(values[lane], of_c, c[lane]);
+                    d[lane] = fused.add(values[lane], of_d, d[lane]);
                 }
             }
+            for (sums, plane) in [a, b, c, d].iter().zip(&mut *planes) {
+                plane[place..][..WIDE].copy_from_slice(sums);
+            }
+            start += WIDE;
+        }
+        start
+    }
+
+    /// The same for one position.
+    #[inline(always)]
+    fn add_one(self, planes: &mut [&mut [f32]], place: usize, source: usize, fused: Fused) {
+        for (index, plane) in planes.iter_mut().enumerate() {
+            let mut sum = plane[place];
+            for (weights, tap) in self.weights.iter().zip(self.places) {
+                sum = fused.add(self.padded[source + tap], weights[index], sum);
+            }
+            plane[place] = sum;
         }
     }
 }

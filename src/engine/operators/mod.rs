@@ -16,7 +16,6 @@ mod quantized_linear;
 mod tests;
 mod weighted_sums;
 
-pub use activation::Activation;
 pub use addition::Addition;
 pub use attention::Attention;
 pub use concatenation::Concatenation;

@@ -8,6 +8,7 @@ use tract_onnx::tract_core::internal::*;
 use super::*;
 use crate::engine::AT_MOST;
 use crate::engine::adapter::{Inputs, Operator};
+use crate::engine::arithmetic::Activation;
 use crate::engine::int8::{Padding, Window};
 use crate::engine::kernels::{self, GROUP, Kernel, ROWS};
 use crate::pack::ExternalTensor;
@@ -296,6 +297,9 @@ fn quantized_linear_layers_scale_each_row_by_itself_with_every_kernel() {
                 inputs,
                 kernel,
                 weights: None,
+                activation: None,
+                gated: false,
+                residual: false,
             };
             let values = [value(&[1, tokens, inputs], &x), value(&[rows], &scales), value(&[rows], &biases)];
             let (shape, found) = run(&*bound(&operator, mapped(&weights)), &values);
@@ -307,11 +311,75 @@ fn quantized_linear_layers_scale_each_row_by_itself_with_every_kernel() {
     }
 }
 
+/// The operators that a linear layer can take in, one after another.
+fn apart(plain: &[f32], activation: Option<Activation>, gates: Option<&[f32]>, residual: Option<&[f32]>) -> Vec<f32> {
+    let shape = [plain.len()];
+    let mut values = plain.to_vec();
+    if let Some(activation) = activation {
+        values = run(&activation, &[value(&shape, &values)]).1;
+    }
+    if let Some(gates) = gates {
+        values.iter_mut().zip(gates.iter().cycle()).for_each(|(value, gate)| *value *= gate);
+    }
+    if let Some(residual) = residual {
+        values.iter_mut().zip(residual).for_each(|(value, added)| *value += added);
+    }
+    values
+}
+
+#[test]
+fn what_a_linear_layer_took_in_changes_no_bit() {
+    let mut numbers = Numbers(23);
+    let functions = [None, Some(Activation::Silu), Some(Activation::Gelu), Some(Activation::GeluTanh)];
+    for (tokens, rows, inputs) in [(1, 13, 12), (16, 8, 4), (17, 24, 20), (75, 5, 64)].into_iter().take(AT_MOST) {
+        let weights: Vec<Vec<i8>> = (0..rows).map(|_| (0..inputs).map(|_| numbers.weight()).collect()).collect();
+        let own = [(tokens * inputs, vec![1, tokens, inputs]), (rows, vec![rows]), (rows, vec![rows])]
+            .map(|(count, shape)| value(&shape, &numbers.floats(count)));
+        let (gates, residual) = (numbers.floats(rows), numbers.floats(tokens * rows));
+        for (kernel, activation, gated, added) in kernels::available().into_iter().flat_map(|kernel| {
+            let ways = [(false, false), (true, false), (false, true), (true, true)];
+            functions
+                .iter()
+                .flat_map(move |&function| ways.map(|(gated, added)| (kernel, function, gated, added)))
+        }) {
+            let plain = QuantizedLinear {
+                tensor: "w".into(),
+                rows,
+                inputs,
+                kernel,
+                weights: None,
+                activation: None,
+                gated: false,
+                residual: false,
+            };
+            let fused = QuantizedLinear {
+                activation,
+                gated,
+                residual: added,
+                ..plain.clone()
+            };
+            let mut taken = own.to_vec();
+            taken.extend(gated.then(|| value(&[1, 1, rows], &gates)));
+            taken.extend(added.then(|| value(&[1, tokens, rows], &residual)));
+            let (_, alone) = run(&*bound(&plain, mapped(&weights)), &own);
+            let (shape, found) = run(&*bound(&fused, mapped(&weights)), &taken);
+            let expected = apart(&alone, activation, gated.then_some(&*gates), added.then_some(&*residual));
+            assert_eq!(shape, [1, tokens, rows]);
+            let same = found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(
+                same,
+                "{tokens}×{rows}, {activation:?}, gated {gated}, added {added}, {}",
+                kernel.name()
+            );
+        }
+    }
+}
+
 #[test]
 fn float_convolutions_are_their_definition() {
     let mut numbers = Numbers(7);
     for (window, padding) in windows().into_iter().take(AT_MOST) {
-        for (outputs, channels, height, width) in [(1, 1, 5, 5), (5, 3, 7, 20)] {
+        for (outputs, channels, height, width) in [(1, 1, 5, 5), (5, 3, 7, 20), (6, 2, 5, 131)] {
             let weights = numbers.floats(outputs * channels * window.size[0] * window.size[1]);
             let (picture, biases) = (numbers.floats(channels * height * width), numbers.floats(outputs));
             let values: Vec<f64> = picture.iter().copied().map(f64::from).collect();

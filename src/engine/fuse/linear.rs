@@ -1,0 +1,55 @@
+//! What a matrix product takes in: an activation, then a gate, then an addition.
+
+use std::sync::Arc;
+
+use tract_onnx::tract_core::internal::*;
+
+use super::{Absorbed, addition, binary, only_reader, operator};
+use crate::engine::adapter::Node;
+use crate::engine::arithmetic::Activation;
+use crate::engine::operators::QuantizedLinear;
+
+/// A matrix product with what follows it; nothing where the node is none.
+pub fn absorb(model: &TypedModel, node: usize) -> TractResult<Option<Absorbed>> {
+    let Some(linear) = operator::<QuantizedLinear>(model, node) else {
+        return Ok(None);
+    };
+    let mut fused = linear.clone();
+    let mut inputs = model.node(node).inputs.clone();
+    let mut output = OutletId::new(node, 0);
+    if let Some((activated, function)) = activation(model, output) {
+        (fused.activation, output) = (Some(function), activated);
+    }
+    if let Some((gated, gates)) = gate(model, output, fused.rows)? {
+        fused.gated = true;
+        inputs.push(gates);
+        output = gated;
+    }
+    if let Some((sum, added)) = addition(model, output)? {
+        fused.residual = true;
+        inputs.push(added);
+        output = sum;
+    }
+    Ok(Some(Absorbed {
+        operator: Node(Arc::new(fused)),
+        inputs,
+        output,
+    }))
+}
+
+/// The activation that alone reads an outlet.
+fn activation(model: &TypedModel, outlet: OutletId) -> Option<(OutletId, Activation)> {
+    only_reader(model, outlet)?;
+    let reader = model.node(outlet.node).outputs[outlet.slot].successors[0].node;
+    Some((OutletId::new(reader, 0), *operator::<Activation>(model, reader)?))
+}
+
+/// The product with one factor a row of the weights that alone reads an outlet, and the factors.
+fn gate(model: &TypedModel, outlet: OutletId, rows: usize) -> TractResult<Option<(OutletId, OutletId)>> {
+    let Some((product, gates)) = binary(model, outlet, "Mul") else {
+        return Ok(None);
+    };
+    let (shape, of_gates) = (&model.outlet_fact(outlet)?.shape, &model.outlet_fact(gates)?.shape);
+    let row = of_gates.last() == Some(&rows.to_dim()) && of_gates.volume() == rows.to_dim();
+    Ok((row && shape.rank() == of_gates.rank()).then_some((product, gates)))
+}

@@ -1,0 +1,84 @@
+//! Makes what stands around a quantized layer part of it, so that its results never leave the cache: of a convolution the
+//! normalisation or enlargement before it and the addition after it, of a matrix product what follows. Values do not change
+//! by a bit.
+
+mod convolution;
+mod linear;
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+
+use tract_onnx::tract_core::internal::*;
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
+
+use super::adapter::Node;
+
+/// Fuses around every layer of a decluttered model.
+pub fn fuse(model: &mut TypedModel) -> TractResult<()> {
+    for node in model.eval_order()? {
+        let patch = patch(model, node).with_context(|| format!("fusing around node '{}'", model.node(node).name))?;
+        if let Some(patch) = patch {
+            patch.apply(model)?;
+        }
+    }
+    Ok(())
+}
+
+/// A patch that replaces a layer and its neighbours; nothing where there is nothing to take in.
+fn patch(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
+    let absorbed = match convolution::absorb(model, node)? {
+        Some(absorbed) => absorbed,
+        None => match linear::absorb(model, node)? {
+            Some(absorbed) => absorbed,
+            None => return Ok(None),
+        },
+    };
+    if absorbed.inputs == model.node(node).inputs && absorbed.output.node == node {
+        return Ok(None);
+    }
+    let mut patch = TypedModelPatch::default();
+    let taps = patch.taps(model, &absorbed.inputs)?;
+    let wired = patch.wire_node(format!("{}.fused", model.node(node).name), absorbed.operator, &taps)?;
+    patch.shunt_outside(model, absorbed.output, wired[0])?;
+    Ok(Some(patch))
+}
+
+/// A layer with all that it took in.
+struct Absorbed {
+    operator: Node,
+    inputs: Vec<OutletId>,
+    /// What it computes of the model.
+    output: OutletId,
+}
+
+/// The operator of a node, if it is one of ours and of that type.
+fn operator<T: 'static>(model: &TypedModel, node: usize) -> Option<&T> {
+    let Node(operator) = model.node(node).op_as::<Node>()?;
+    (&**operator as &dyn Any).downcast_ref()
+}
+
+/// Whether one node alone reads an outlet that is no output of the model.
+fn only_reader(model: &TypedModel, outlet: OutletId) -> Option<()> {
+    let readers = &model.node(outlet.node).outputs[outlet.slot].successors;
+    (readers.len() == 1 && !model.outputs.contains(&outlet)).then_some(())
+}
+
+/// The binary operation that alone reads an outlet, if it has that name, and its other operand.
+fn binary(model: &TypedModel, outlet: OutletId, name: &str) -> Option<(OutletId, OutletId)> {
+    only_reader(model, outlet)?;
+    let reader = model.node(model.node(outlet.node).outputs[outlet.slot].successors[0].node);
+    let named = reader.op_as::<TypedBinOp>().is_some_and(|op| op.0.name() == name);
+    let [one, other] = *reader.inputs else { return None };
+    let operand = if one == outlet { other } else { one };
+    (named && one != other).then(|| (OutletId::new(reader.id, 0), operand))
+}
+
+/// The sum that alone reads an outlet, and its other summand, where both have the outlet's shape.
+fn addition(model: &TypedModel, outlet: OutletId) -> TractResult<Option<(OutletId, OutletId)>> {
+    let Some((sum, added)) = binary(model, outlet, "Add") else {
+        return Ok(None);
+    };
+    let same = model.outlet_fact(added)?.shape == model.outlet_fact(outlet)?.shape;
+    Ok(same.then_some((sum, added)))
+}

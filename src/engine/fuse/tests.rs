@@ -1,0 +1,170 @@
+//! What is taken in and what is not, on graphs of a few nodes.
+
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::math;
+
+use super::*;
+use crate::engine::adapter::Operator;
+use crate::engine::arithmetic::Activation;
+use crate::engine::int8::{Padding, Window};
+use crate::engine::kernels;
+use crate::engine::operators::{GroupNorm, NormActivation, QuantizedConvolution, QuantizedLinear};
+
+const WIDTH: usize = 8;
+
+/// A graph in the making.
+struct Graph(TypedModel);
+
+impl Graph {
+    fn source(&mut self, name: &str, shape: &[usize]) -> OutletId {
+        self.0.add_source(name, f32::fact(shape)).unwrap()
+    }
+
+    fn constant(&mut self, name: &str, shape: &[usize]) -> OutletId {
+        let values = vec![0.5; shape.iter().product()];
+        self.0.add_const(name, Tensor::from_shape(shape, &values).unwrap()).unwrap()
+    }
+
+    fn put(&mut self, name: &str, operator: impl Operator, inputs: &[OutletId]) -> OutletId {
+        self.0.wire_node(name, Node(std::sync::Arc::new(operator)), inputs).unwrap()[0]
+    }
+
+    fn binary(&mut self, name: &str, operator: TypedBinOp, inputs: &[OutletId]) -> OutletId {
+        self.0.wire_node(name, operator, inputs).unwrap()[0]
+    }
+
+    fn linear(&mut self, x: OutletId) -> OutletId {
+        let [scale, bias] = ["scale", "bias"].map(|name| self.constant(name, &[WIDTH]));
+        let linear = QuantizedLinear {
+            tensor: "w".into(),
+            rows: WIDTH,
+            inputs: WIDTH,
+            kernel: kernels::available()[0],
+            weights: None,
+            activation: None,
+            gated: false,
+            residual: false,
+        };
+        self.put("linear", linear, &[x, scale, bias])
+    }
+
+    fn convolution(&mut self, x: OutletId) -> OutletId {
+        let [scale, bias] = ["scale", "bias"].map(|name| self.constant(name, &[WIDTH]));
+        let convolution = QuantizedConvolution {
+            tensor: "w".into(),
+            outputs: WIDTH,
+            channels: WIDTH,
+            window: Window {
+                size: [1, 1],
+                strides: [1, 1],
+            },
+            padding: Padding {
+                top: 0,
+                left: 0,
+                bottom: 0,
+                right: 0,
+            },
+            kernel: kernels::available()[0],
+            weights: None,
+            norm: None,
+            enlarge: 1,
+            residual: false,
+        };
+        self.put("convolution", convolution, &[x, scale, bias])
+    }
+
+    /// The fused graph without the nodes that nothing reads any more.
+    fn fused(mut self, outputs: &[OutletId]) -> TypedModel {
+        self.0.select_output_outlets(outputs).unwrap();
+        fuse(&mut self.0).unwrap();
+        self.0.compact().unwrap();
+        self.0
+    }
+}
+
+/// The layers of a kind, and the number of all nodes that compute something.
+fn layers<T: Clone + 'static>(model: &TypedModel) -> (Vec<T>, usize) {
+    let nodes = model.eval_order().unwrap().into_iter();
+    let computing: Vec<usize> = nodes.filter(|&node| !model.node(node).inputs.is_empty()).collect();
+    let found = computing.iter().filter_map(|&node| operator::<T>(model, node).cloned());
+    (found.collect(), computing.len())
+}
+
+fn add() -> TypedBinOp {
+    TypedBinOp(Box::new(math::Add), None)
+}
+
+fn multiply() -> TypedBinOp {
+    TypedBinOp(Box::new(math::Mul), None)
+}
+
+#[test]
+fn a_linear_layer_takes_in_activation_gate_and_addition() {
+    let mut graph = Graph(TypedModel::default());
+    let x = graph.source("x", &[1, 5, WIDTH]);
+    let gates = graph.source("gates", &[1, 1, WIDTH]);
+    let linear = graph.linear(x);
+    let activated = graph.put("activated", Activation::Gelu, &[linear]);
+    let gated = graph.binary("gated", multiply(), &[gates, activated]);
+    let sum = graph.binary("sum", add(), &[x, gated]);
+    let (layers, nodes) = layers::<QuantizedLinear>(&graph.fused(&[sum]));
+    assert_eq!((layers.len(), nodes), (1, 1));
+    let layer = &layers[0];
+    assert_eq!(
+        (layer.activation, layer.gated, layer.residual),
+        (Some(Activation::Gelu), true, true)
+    );
+}
+
+#[test]
+fn what_others_read_too_stays_apart() {
+    let mut graph = Graph(TypedModel::default());
+    let x = graph.source("x", &[1, 5, WIDTH]);
+    let linear = graph.linear(x);
+    let activated = graph.put("activated", Activation::Silu, &[linear]);
+    let sum = graph.binary("sum", add(), &[linear, activated]);
+    let (found, nodes) = layers::<QuantizedLinear>(&graph.fused(&[sum]));
+    assert_eq!((found[0].activation, found[0].residual, nodes), (None, false, 3));
+
+    let mut graph = Graph(TypedModel::default());
+    let x = graph.source("x", &[1, 5, WIDTH]);
+    let linear = graph.linear(x);
+    let activated = graph.put("activated", Activation::Silu, &[linear]);
+    let (found, nodes) = layers::<QuantizedLinear>(&graph.fused(&[activated, linear]));
+    assert_eq!(
+        (found[0].activation, nodes),
+        (None, 2),
+        "an output of the model is one that others read"
+    );
+}
+
+#[test]
+fn a_factor_a_token_is_no_gate_and_a_row_is_no_residual() {
+    for (shape, operator) in [([1, 5, 1], multiply()), ([1, 1, WIDTH], add())] {
+        let mut graph = Graph(TypedModel::default());
+        let x = graph.source("x", &[1, 5, WIDTH]);
+        let other = graph.source("other", &shape);
+        let linear = graph.linear(x);
+        let made = graph.binary("made", operator, &[linear, other]);
+        let (found, nodes) = layers::<QuantizedLinear>(&graph.fused(&[made]));
+        assert_eq!((found[0].gated, found[0].residual, nodes), (false, false, 2));
+    }
+}
+
+#[test]
+fn a_convolution_takes_in_its_norm_and_an_addition() {
+    let mut graph = Graph(TypedModel::default());
+    let shape = [1, WIDTH, 4, 4];
+    let (x, added) = (graph.source("x", &shape), graph.source("added", &shape));
+    let [gain, bias] = ["norm gain", "norm bias"].map(|name| graph.constant(name, &[WIDTH]));
+    let norm = GroupNorm {
+        groups: 2,
+        epsilon: 1e-5,
+        activation: NormActivation::Silu,
+    };
+    let normalised = graph.put("normalised", norm, &[x, gain, bias]);
+    let convolution = graph.convolution(normalised);
+    let sum = graph.binary("sum", add(), &[convolution, added]);
+    let (found, nodes) = layers::<QuantizedConvolution>(&graph.fused(&[sum]));
+    assert_eq!((found[0].norm.is_some(), found[0].residual, nodes), (true, true, 1));
+}

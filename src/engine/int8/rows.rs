@@ -1,0 +1,243 @@
+//! The loops around the micro-kernels for matrix products: tokens are quantized into panels, each with its own scale, and
+//! multiplied with every weight panel; sums become floats, with what follows the product, at once.
+
+use rayon::prelude::*;
+
+use super::WeightMatrix;
+use super::activations::{quantize, scale_of};
+use super::blocks::{Outputs, by_blocks, shifts};
+use super::scratch::Scratch;
+use crate::engine::arithmetic::Activation;
+use crate::engine::kernels::{GROUP, Kernel, ROWS};
+use crate::engine::lanes::{Fused, widest};
+use crate::engine::shares;
+
+/// Bytes of quantized tokens that are multiplied with every weight panel in turn: they stay in second-level cache.
+const TOKEN_BYTES: usize = 256 << 10;
+
+/// Tokens whose outputs are computed together.
+const TOKENS: usize = 16;
+
+/// What follows a product with tokens, before its residual is added.
+#[derive(Clone, Copy, Default)]
+pub struct Finish<'a> {
+    /// Function of every output.
+    pub activation: Option<Activation>,
+    /// Factor of each row after it; none where it is empty.
+    pub gates: &'a [f32],
+}
+
+/// Matrix product: output `[tokens][rows]` of tokens `[tokens][inputs]`, each token with its own scale. Threads share
+/// the rows, so each weight is read by one of them, once for as many tokens as [`TOKEN_BYTES`] hold.
+pub fn multiply_rows(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32], outputs: Outputs, finish: Finish, output: &mut [f32]) {
+    let (rows, inputs) = (weights.rows(), weights.inputs());
+    let together = (TOKEN_BYTES / inputs / kernel.columns()).max(1) * kernel.columns();
+    let layer = Layer {
+        kernel,
+        weights,
+        outputs,
+        finish,
+    };
+    for (block, (tokens, output)) in tokens.chunks(together * inputs).zip(output.chunks_mut(together * rows)).enumerate() {
+        layer.multiply(tokens, block * together, output);
+    }
+}
+
+/// A product, whatever its tokens.
+struct Layer<'a> {
+    kernel: &'a dyn Kernel,
+    weights: &'a WeightMatrix,
+    outputs: Outputs<'a>,
+    finish: Finish<'a>,
+}
+
+impl Layer<'_> {
+    /// The product with some tokens, the first of which has a number.
+    fn multiply(&self, tokens: &[f32], first_token: usize, output: &mut [f32]) {
+        let (kernel, weights) = (self.kernel, self.weights);
+        let (rows, inputs) = (weights.rows(), weights.inputs());
+        let panels = (tokens.len() / inputs).div_ceil(kernel.columns());
+        let panel_bytes = kernel.columns() * inputs;
+        let mut packed = vec![0; panels * panel_bytes];
+        let scales = pack_tokens(&mut packed, tokens, inputs, kernel);
+        let threads = shares::threads(panels * kernel.columns() * rows * inputs);
+        let share = weights.panels().div_ceil(threads) * ROWS;
+        let row_sums = shifts(kernel, weights);
+        let calls = packed
+            .chunks(kernel.panels() * panel_bytes)
+            .zip(scales.chunks(kernel.panels() * kernel.columns()));
+        by_blocks(output, rows, share)
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(index, mut tokens)| {
+                Scratch::with(|scratch| {
+                    let (_, sums) = scratch.panels(0, ROWS * kernel.panels() * kernel.columns());
+                    for panel in 0..tokens.first().map_or(0, |rows| rows.len()).div_ceil(ROWS) {
+                        let row_panel = index * share / ROWS + panel;
+                        for (call, (activations, scales)) in calls.clone().enumerate() {
+                            let count = activations.len() / panel_bytes;
+                            kernel.multiply(
+                                weights.panel(row_panel),
+                                row_sums(row_panel),
+                                activations,
+                                weights.groups(),
+                                count,
+                                sums,
+                            );
+                            let first = call * kernel.panels() * kernel.columns();
+                            let part = Part {
+                                sums,
+                                columns: count * kernel.columns(),
+                                first_row: row_panel * ROWS,
+                                first_token: first_token + first,
+                            };
+                            part.finish(self, scales, &mut tokens[first..], panel * ROWS);
+                        }
+                    }
+                });
+            });
+    }
+}
+
+/// Sums of one weight panel with the tokens of a call, `[8][columns]`.
+struct Part<'a> {
+    sums: &'a [i32],
+    columns: usize,
+    first_row: usize,
+    first_token: usize,
+}
+
+impl Part<'_> {
+    /// Turns the sums into eight outputs of every token from `place` on, fewer at the end of the rows.
+    fn finish(&self, layer: &Layer, token_scales: &[f32], tokens: &mut [&mut [f32]], place: usize) {
+        let mut first = 0;
+        for (token_scales, tokens) in token_scales.chunks(TOKENS).zip(tokens.chunks_mut(TOKENS)) {
+            let mut tile = [[0f32; TOKENS]; ROWS];
+            widest(
+                #[inline(always)]
+                |fused| self.dequantize(&mut tile, layer, token_scales, first, fused),
+            );
+            if layer.weights.rows() - self.first_row >= ROWS {
+                self.store(&tile, layer, first, tokens, place);
+            } else {
+                self.store_last(&tile, layer, first, tokens, place);
+            }
+            first += TOKENS;
+        }
+    }
+
+    /// A tile of outputs by rows, before anything is added to them. Loops are written out and run over tokens, so that they
+    /// become vectors.
+    #[inline(always)]
+    fn dequantize(&self, tile: &mut [[f32; TOKENS]; ROWS], layer: &Layer, token_scales: &[f32], first: usize, fused: Fused) {
+        let of_tokens: [f32; TOKENS] = filled(token_scales, 0.0);
+        for (index, values) in tile.iter_mut().enumerate() {
+            let row = self.first_row + index;
+            let (Some(&scale), Some(&bias)) = (layer.outputs.scales.get(row), layer.outputs.biases.get(row)) else {
+                return;
+            };
+            let start = index * self.columns + first;
+            let sums: [i32; TOKENS] = filled(&self.sums[start..(index + 1) * self.columns], 0);
+            for token in 0..TOKENS {
+                values[token] = sums[token] as f32 * (scale * of_tokens[token]) + bias;
+            }
+            if let Some(activation) = layer.finish.activation {
+                activation.apply(values, fused);
+            }
+            if let Some(&gate) = layer.finish.gates.get(row) {
+                for value in values {
+                    *value *= gate;
+                }
+            }
+        }
+    }
+
+    /// Puts a tile of whole panels where it belongs. Apart from [`Part::store_last`], so that no copy has a length that is not
+    /// known here.
+    fn store(&self, tile: &[[f32; TOKENS]; ROWS], layer: &Layer, first: usize, tokens: &mut [&mut [f32]], place: usize) {
+        for (token, out) in tokens.iter_mut().enumerate() {
+            let out = &mut out[place..place + ROWS];
+            let values: [f32; ROWS] = std::array::from_fn(|row| tile[row][token]);
+            match self.residual(layer, first + token) {
+                [] => out.copy_from_slice(&values),
+                added => {
+                    for row in 0..ROWS {
+                        out[row] = values[row] + added[row];
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same where rows end within the panel.
+    fn store_last(&self, tile: &[[f32; TOKENS]; ROWS], layer: &Layer, first: usize, tokens: &mut [&mut [f32]], place: usize) {
+        for (token, out) in tokens.iter_mut().enumerate() {
+            let residual = self.residual(layer, first + token);
+            for (row, out) in out[place..].iter_mut().enumerate() {
+                *out = tile[row][token];
+                if let Some(added) = residual.get(row) {
+                    *out += added;
+                }
+            }
+        }
+    }
+
+    /// What is added to a token's outputs, nothing where nothing is.
+    fn residual<'a>(&self, layer: &'a Layer, token: usize) -> &'a [f32] {
+        let (residual, rows) = (layer.outputs.residual, layer.weights.rows());
+        match residual {
+            [] => residual,
+            _ => &residual[(self.first_token + token) * rows..][self.first_row..rows.min(self.first_row + ROWS)],
+        }
+    }
+}
+
+/// The first values, something else where there are no more.
+#[inline(always)]
+fn filled<T: Copy, const COUNT: usize>(values: &[T], beyond: T) -> [T; COUNT] {
+    if let Some(values) = values.first_chunk() {
+        return *values;
+    }
+    let mut filled = [beyond; COUNT];
+    filled[..values.len()].copy_from_slice(values);
+    filled
+}
+
+/// Quantizes tokens into panels, `[columns, bytes]` each, and returns their scales.
+fn pack_tokens(panels: &mut [u8], tokens: &[f32], inputs: usize, kernel: &dyn Kernel) -> Vec<f32> {
+    let (columns, mask) = (kernel.columns(), kernel.activation_mask());
+    let mut scales = vec![0.0; tokens.len() / inputs];
+    panels
+        .par_chunks_mut(columns * inputs)
+        .zip(tokens.par_chunks(columns * inputs))
+        .zip(scales.par_chunks_mut(columns))
+        .with_min_len(shares::items(columns * inputs))
+        .for_each(|((panel, tokens), scales)| {
+            for (column, (values, scale)) in tokens.chunks_exact(inputs).zip(scales).enumerate() {
+                *scale = scale_of(values);
+                pack_token(&mut panel[column * GROUP..], columns * GROUP, values, 1.0 / *scale, mask);
+            }
+        });
+    scales
+}
+
+/// Quantizes one token into the first bytes of every `stride`, a group each.
+fn pack_token(panel: &mut [u8], stride: usize, values: &[f32], inverse: f32, mask: u8) {
+    const TOGETHER: usize = 64;
+    let mut groups = panel.chunks_mut(stride);
+    for values in values.chunks(TOGETHER) {
+        let values: [f32; TOGETHER] = filled(values, 0.0);
+        let mut bytes = [0; TOGETHER];
+        widest(
+            #[inline(always)]
+            |_| {
+                for (byte, &value) in bytes.iter_mut().zip(&values) {
+                    *byte = quantize(value, inverse, mask);
+                }
+            },
+        );
+        for (bytes, group) in bytes.as_chunks::<GROUP>().0.iter().zip(&mut groups) {
+            group[..GROUP].copy_from_slice(bytes);
+        }
+    }
+}
