@@ -9,7 +9,7 @@ use crate::proto::{self, DOMAIN, OPSET, WithAttribute};
 type Definition = fn() -> FunctionProto;
 
 /// Every operator of our domain by name.
-const DEFINITIONS: [(&str, Definition); 11] = [
+const DEFINITIONS: [(&str, Definition); 12] = [
     ("Attention", attention),
     ("Gelu", gelu),
     ("GeluTanh", gelu_tanh),
@@ -20,6 +20,7 @@ const DEFINITIONS: [(&str, Definition); 11] = [
     ("QConv", q_conv),
     ("QEmbedding", q_embedding),
     ("QLinear", q_linear),
+    ("RmsNorm", rms_norm),
     ("Silu", silu),
 ];
 
@@ -299,6 +300,23 @@ fn group_norm_modulate_silu() -> FunctionProto {
         &["x", "gain", "bias", "scale", "shift"],
         &["groups", "epsilon"],
         "Group normalization, times 1 + scale, plus shift, then Silu.",
+    )
+}
+
+fn rms_norm() -> FunctionProto {
+    let mut body = Body::new();
+    body.op("squares", "Mul", &["x", "x"]);
+    body.reduce("mean", "ReduceMean", "squares", Some(-1));
+    body.attribute("small", "epsilon", AttributeType::Float);
+    body.op("stable", "Add", &["mean", "small"]);
+    body.op("root", "Sqrt", &["stable"]);
+    body.op("normal", "Div", &["x", "root"]);
+    body.op("y", "Mul", &["normal", "gain"]);
+    body.finish(
+        "RmsNorm",
+        &["x", "gain"],
+        &["epsilon"],
+        "Every row divided by the root of its mean square, times gain by channel.",
     )
 }
 

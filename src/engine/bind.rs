@@ -14,7 +14,7 @@ use super::arithmetic::Activation;
 use super::int8::{Padding, Window};
 use super::kernels::{GROUP, select};
 use super::operators::{
-    Attention, FloatConvolution, GroupNorm, LayerNorm, NormActivation, QuantizedConvolution, QuantizedEmbedding, QuantizedLinear,
+    Attention, FloatConvolution, GroupNorm, NormActivation, QuantizedConvolution, QuantizedEmbedding, QuantizedLinear, RowNorm, RowNormKind,
 };
 use crate::pack::{DOMAIN, ExternalTensor, Graph};
 
@@ -40,6 +40,7 @@ pub fn reader() -> Onnx {
     register.insert("Attention", |context, node| attention(context, node, false));
     register.insert("MaskedAttention", |context, node| attention(context, node, true));
     register.insert("LayerNormalization", layer_norm);
+    register.insert("RmsNorm", |_, node| rms_norm(node));
     register.insert("Conv", float_convolution);
     reader
 }
@@ -211,8 +212,21 @@ fn layer_norm(context: &ParsingContext, node: &NodeProto) -> Built {
         return standard(context, node);
     }
     Ok((
-        inference(LayerNorm {
+        inference(RowNorm {
+            kind: RowNormKind::Layer,
             epsilon: node.get_attr_opt("epsilon")?.unwrap_or(1e-5),
+            modulated: false,
+        }),
+        vec![],
+    ))
+}
+
+fn rms_norm(node: &NodeProto) -> Built {
+    Ok((
+        inference(RowNorm {
+            kind: RowNormKind::RootMeanSquare,
+            epsilon: node.get_attr("epsilon")?,
+            modulated: false,
         }),
         vec![],
     ))

@@ -162,7 +162,7 @@ def start(options, state: dict, device: str) -> tuple[TextEncoder, Draft]:
     """The text encoder, which stays as it is, and the draft to go on with: the run's own, a pack's, or a new one."""
     if options.from_pack:
         model = Model()
-        load_pack(options.from_pack, model)
+        load_pack(options.from_pack, model, options.work)
         text, draft = model.text.to(device).requires_grad_(False), model.draft.to(device)
     else:
         text, draft = text_encoder(options.work, device), Draft().to(device)

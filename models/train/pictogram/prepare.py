@@ -1,11 +1,13 @@
 """Reads the pictures and captions, makes the arrays and the tokenizer that all later stages use.
 
     python -m pictogram.prepare --data PICTOGRAMS --work work
+    python -m pictogram.prepare --data PICTOGRAMS --work work --from-pack ../pictogram
 
 `PICTOGRAMS` is a folder with one tar of 256×256 RGBA pictures a style, `captions.jsonl` and
 `names.json`; `README.md` beside this package says from which repositories it is made.
 Writes `pictures32.npy`, `pictures128.npy` (uint8, N×side×side×4, premultiplied alpha),
-`captions.json` and `tokenizer.json`.
+`captions.json` and `tokenizer.json`. `--from-pack` takes a pack's tokenizer instead of making one: pieces that are as
+likely come in another order every time, and the pack's weights know them by their numbers.
 """
 
 import argparse
@@ -92,12 +94,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=settings.DEFAULT_WORK)
+    parser.add_argument("--from-pack", type=Path, help="folder of a pack whose tokenizer is kept")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in (options.data / "captions.jsonl").open(encoding="utf-8")]
     names = json.loads((options.data / "names.json").read_text(encoding="utf-8"))
     captions = [caption(row, names) for row in rows]
-    tokenizer = make_tokenizer(captions)
+    tokenizer = Tokenizer.from_file(str(options.from_pack / "tokenizer.json")) if options.from_pack else make_tokenizer(captions)
     tokenizer.save(str(options.work / "tokenizer.json"))
     (options.work / "captions.json").write_text(json.dumps(captions, ensure_ascii=False), encoding="utf-8")
     small, large = read_pictures(options.data, rows)

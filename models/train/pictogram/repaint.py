@@ -51,7 +51,7 @@ def main() -> None:
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
     asking, path = Asking(captions, array), options.work / "repaint.pt"
     pack = Model().to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-    load_pack(options.from_pack, pack)
+    load_pack(options.from_pack, pack, options.work)
     student = copy.deepcopy(pack)
     student.draft.load_state_dict(torch.load(options.work / "draft.pt", map_location=device)["model"])
     student.denoiser.requires_grad_(True)

@@ -50,7 +50,7 @@ def start(model: Model, options, path: Path, device: str) -> dict:
     if path.exists():
         return torch.load(path, map_location=device)
     if options.from_pack:
-        load_pack(options.from_pack, model)
+        load_pack(options.from_pack, model, options.work)
     elif (options.work / "draft.pt").exists():
         taught = torch.load(options.work / "draft.pt", map_location=device)
         model.text.load_state_dict(taught["text"])

@@ -1,5 +1,6 @@
 """Reads a pack's int8 weights back into the networks, so that no run has to start from zero again."""
 
+import json
 import re
 from pathlib import Path
 
@@ -72,7 +73,16 @@ def read_stage(folder: Path, stage: str, network: nn.Module) -> dict[str, torch.
     return {name: torch.from_numpy(np.array(tensor)) for name, tensor in state.items()}
 
 
-def load_pack(folder: Path, model) -> None:
+def load_pack(folder: Path, model, work: Path) -> None:
     """Fills text encoder, draft and denoiser; what is left of rounding disappears within a few steps of training."""
+    if vocabulary(folder) != vocabulary(work):
+        raise SystemExit(
+            f"{work}/tokenizer.json gives words other numbers than {folder}/tokenizer.json, which the pack's weights know: "
+            f"copy the pack's there, as `python -m pictogram.prepare --from-pack {folder}` does"
+        )
     model.prompt.load_state_dict(read_stage(folder, "text_encoder", model.prompt))
     model.denoiser.load_state_dict(read_stage(folder, "denoiser", model.denoiser))
+
+
+def vocabulary(folder: Path) -> list:
+    return json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]

@@ -9,6 +9,7 @@ mod attention_packed;
 mod gelu;
 mod group_norm;
 mod product;
+mod rms_norm;
 mod silu;
 
 use tract_onnx::pb::NodeProto;
@@ -62,12 +63,13 @@ impl<T: Into<Made>> From<T> for Replacement {
 type Pattern = fn(&Graph, &Links, &NodeProto) -> Option<Replacement>;
 
 /// Every pattern in the order in which they build on one another.
-const PATTERNS: [(&str, Pattern); 13] = [
+const PATTERNS: [(&str, Pattern); 14] = [
     ("GroupNorm", group_norm::standard),
     ("GroupNorm", group_norm::by_instances),
     ("Silu", silu::silu),
     ("Gelu", gelu::standard),
     ("Gelu", gelu::spelled_out),
+    ("RmsNorm", rms_norm::spelled_out),
     ("GroupNormModulateSilu", group_norm::modulated),
     ("GroupNormSilu", group_norm::activated),
     ("parts of packed rows", attention_packed::part),

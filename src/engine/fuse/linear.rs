@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tract_onnx::tract_core::internal::*;
 
-use super::{Absorbed, addition, binary, only_reader, operator};
+use super::{Absorbed, addition, by_channel, only_reader, operator};
 use crate::engine::adapter::Node;
 use crate::engine::arithmetic::Activation;
 use crate::engine::operators::QuantizedLinear;
@@ -20,7 +20,7 @@ pub fn absorb(model: &TypedModel, node: usize) -> TractResult<Option<Absorbed>> 
     if let Some((activated, function)) = activation(model, output) {
         (fused.activation, output) = (Some(function), activated);
     }
-    if let Some((gated, gates)) = gate(model, output, fused.rows)? {
+    if let Some((gated, gates)) = by_channel(model, output, "Mul")? {
         fused.gated = true;
         inputs.push(gates);
         output = gated;
@@ -42,14 +42,4 @@ fn activation(model: &TypedModel, outlet: OutletId) -> Option<(OutletId, Activat
     only_reader(model, outlet)?;
     let reader = model.node(outlet.node).outputs[outlet.slot].successors[0].node;
     Some((OutletId::new(reader, 0), *operator::<Activation>(model, reader)?))
-}
-
-/// The product with one factor a row of the weights that alone reads an outlet, and the factors.
-fn gate(model: &TypedModel, outlet: OutletId, rows: usize) -> TractResult<Option<(OutletId, OutletId)>> {
-    let Some((product, gates)) = binary(model, outlet, "Mul") else {
-        return Ok(None);
-    };
-    let (shape, of_gates) = (&model.outlet_fact(outlet)?.shape, &model.outlet_fact(gates)?.shape);
-    let row = of_gates.last() == Some(&rows.to_dim()) && of_gates.volume() == rows.to_dim();
-    Ok((row && shape.rank() == of_gates.rank()).then_some((product, gates)))
 }

@@ -1,9 +1,10 @@
-//! Makes what stands around a quantized layer part of it, so that its results never leave the cache: of a convolution the
-//! normalisation or enlargement before it and the addition after it, of a matrix product what follows. Values do not change
-//! by a bit.
+//! Makes what stands around a layer part of it, so that its results never leave the cache: of a convolution the normalisation
+//! or enlargement before it and the addition after it, of a matrix product and of a normalisation of rows what follows. Values
+//! do not change by a bit.
 
 mod convolution;
 mod linear;
+mod row_norm;
 #[cfg(test)]
 mod tests;
 
@@ -27,13 +28,11 @@ pub fn fuse(model: &mut TypedModel) -> TractResult<()> {
 
 /// A patch that replaces a layer and its neighbours; nothing where there is nothing to take in.
 fn patch(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
-    let absorbed = match convolution::absorb(model, node)? {
-        Some(absorbed) => absorbed,
-        None => match linear::absorb(model, node)? {
-            Some(absorbed) => absorbed,
-            None => return Ok(None),
-        },
-    };
+    let mut found = None;
+    for absorb in [convolution::absorb, linear::absorb, row_norm::absorb] {
+        found = found.or(absorb(model, node)?);
+    }
+    let Some(absorbed) = found else { return Ok(None) };
     if absorbed.inputs == model.node(node).inputs && absorbed.output.node == node {
         return Ok(None);
     }
@@ -81,4 +80,14 @@ fn addition(model: &TypedModel, outlet: OutletId) -> TractResult<Option<(OutletI
     };
     let same = model.outlet_fact(added)?.shape == model.outlet_fact(outlet)?.shape;
     Ok(same.then_some((sum, added)))
+}
+
+/// The binary operation of that name with one value a channel of the last axis that alone reads an outlet, and these values.
+fn by_channel(model: &TypedModel, outlet: OutletId, name: &str) -> TractResult<Option<(OutletId, OutletId)>> {
+    let Some((made, values)) = binary(model, outlet, name) else {
+        return Ok(None);
+    };
+    let (shape, of_values) = (&model.outlet_fact(outlet)?.shape, &model.outlet_fact(values)?.shape);
+    let one_row = of_values.last() == shape.last() && shape.last() == Some(&of_values.volume());
+    Ok((one_row && shape.rank() == of_values.rank()).then_some((made, values)))
 }

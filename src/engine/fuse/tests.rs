@@ -8,7 +8,7 @@ use crate::engine::adapter::Operator;
 use crate::engine::arithmetic::Activation;
 use crate::engine::int8::{Padding, Window};
 use crate::engine::kernels;
-use crate::engine::operators::{GroupNorm, NormActivation, QuantizedConvolution, QuantizedLinear};
+use crate::engine::operators::{GroupNorm, NormActivation, QuantizedConvolution, QuantizedLinear, RowNorm, RowNormKind};
 
 const WIDTH: usize = 8;
 
@@ -167,4 +167,26 @@ fn a_convolution_takes_in_its_norm_and_an_addition() {
     let sum = graph.binary("sum", add(), &[convolution, added]);
     let (found, nodes) = layers::<QuantizedConvolution>(&graph.fused(&[sum]));
     assert_eq!((found[0].norm.is_some(), found[0].residual, nodes), (true, true, 1));
+}
+
+#[test]
+fn a_normalisation_of_rows_takes_in_its_modulation_or_nothing() {
+    for shifted in [true, false] {
+        let mut graph = Graph(TypedModel::default());
+        let x = graph.source("x", &[1, 5, WIDTH]);
+        let [factor, shift] = ["factor", "shift"].map(|name| graph.source(name, &[1, 1, WIDTH]));
+        let gain = graph.constant("gain", &[WIDTH]);
+        let norm = RowNorm {
+            kind: RowNormKind::RootMeanSquare,
+            epsilon: 1e-5,
+            modulated: false,
+        };
+        let mut made = graph.put("norm", norm, &[x, gain]);
+        made = graph.binary("scaled", multiply(), &[made, factor]);
+        if shifted {
+            made = graph.binary("shifted", add(), &[shift, made]);
+        }
+        let (found, nodes) = layers::<RowNorm>(&graph.fused(&[made]));
+        assert_eq!((found[0].modulated, nodes), if shifted { (true, 1) } else { (false, 2) });
+    }
 }

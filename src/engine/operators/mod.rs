@@ -8,10 +8,10 @@ mod concatenation;
 mod embedding;
 mod float_convolution;
 mod group_norm;
-mod layer_norm;
 mod move_axis;
 mod quantized_convolution;
 mod quantized_linear;
+mod row_norm;
 #[cfg(test)]
 mod tests;
 mod weighted_sums;
@@ -22,10 +22,10 @@ pub use concatenation::Concatenation;
 pub use embedding::QuantizedEmbedding;
 pub use float_convolution::FloatConvolution;
 pub use group_norm::{GroupNorm, NormActivation, Parameters};
-pub use layer_norm::LayerNorm;
 pub use move_axis::MoveAxis;
 pub use quantized_convolution::QuantizedConvolution;
 pub use quantized_linear::QuantizedLinear;
+pub use row_norm::{RowNorm, RowNormKind};
 
 use tract_onnx::tract_core::internal::*;
 

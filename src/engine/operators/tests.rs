@@ -465,25 +465,52 @@ fn group_norms_with_and_without_what_follows() {
     }
 }
 
+/// A row less its centre, divided by the root of what is left's mean square.
+fn normalised(row: &[f32], centred: bool) -> Vec<f64> {
+    let count = row.len() as f64;
+    let mean = if centred {
+        row.iter().map(|v| f64::from(*v)).sum::<f64>() / count
+    } else {
+        0.0
+    };
+    let square = row.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / count;
+    row.iter().map(|v| (f64::from(*v) - mean) / (square + 1e-5).sqrt()).collect()
+}
+
 #[test]
-fn layer_norms_each_row() {
+fn rows_are_normalised_and_modulated() {
     let mut numbers = Numbers(13);
-    for width in [1, 7, 16, 50] {
-        let (x, gain, bias) = (numbers.floats(3 * width), numbers.floats(width), numbers.floats(width));
+    let kinds = [RowNormKind::Layer, RowNormKind::RootMeanSquare];
+    for (width, kind, modulated) in [1, 7, 16, 50]
+        .into_iter()
+        .flat_map(|width| kinds.map(|kind| (width, kind)))
+        .flat_map(|(width, kind)| [false, true].map(|modulated| (width, kind, modulated)))
+    {
+        let x = numbers.floats(3 * width);
+        let [gain, bias, factor, shift] = [(); 4].map(|()| numbers.floats(width));
+        let layer = kind == RowNormKind::Layer;
         let mut expected = Vec::new();
         for row in x.chunks_exact(width) {
-            let mean = row.iter().map(|v| f64::from(*v)).sum::<f64>() / width as f64;
-            let variance = row.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / width as f64;
-            let normal = row.iter().map(|v| (f64::from(*v) - mean) / (variance + 1e-5).sqrt());
-            expected.extend(
-                normal
-                    .zip(&gain)
-                    .zip(&bias)
-                    .map(|((v, gain), bias)| v * f64::from(*gain) + f64::from(*bias)),
-            );
+            for (place, normal) in normalised(row, layer).into_iter().enumerate() {
+                let of = |values: &[f32]| f64::from(values[place]);
+                let made = normal * of(&gain) + if layer { of(&bias) } else { 0.0 };
+                expected.push(if modulated { made * of(&factor) + of(&shift) } else { made });
+            }
         }
-        let inputs = [value(&[1, 3, width], &x), value(&[width], &gain), value(&[width], &bias)];
-        assert_close(&run(&LayerNorm { epsilon: 1e-5 }, &inputs).1, &expected, 1e-4);
+        let mut inputs = vec![value(&[1, 3, width], &x), value(&[width], &gain)];
+        inputs.extend(layer.then(|| value(&[width], &bias)));
+        inputs.extend(
+            [&factor, &shift]
+                .into_iter()
+                .filter(|_| modulated)
+                .map(|values| value(&[1, 1, width], values)),
+        );
+        let norm = RowNorm {
+            kind,
+            epsilon: 1e-5,
+            modulated,
+        };
+        assert_close(&run(&norm, &inputs).1, &expected, 1e-4);
     }
 }
 
