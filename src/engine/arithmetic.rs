@@ -69,7 +69,7 @@ pub enum Activation {
 impl Activation {
     /// The function of every value, in place.
     #[inline(always)]
-    pub fn apply<const COUNT: usize>(self, values: &mut [f32; COUNT], fused: Fused) {
+    pub fn apply(self, values: &mut [f32], fused: Fused) {
         match self {
             Activation::Silu => each(values, fused, silu),
             Activation::Gelu => each(values, fused, gelu),
@@ -79,7 +79,7 @@ impl Activation {
 }
 
 #[inline(always)]
-fn each<const COUNT: usize>(values: &mut [f32; COUNT], fused: Fused, function: impl Fn(f32, Fused) -> f32) {
+fn each(values: &mut [f32], fused: Fused, function: impl Fn(f32, Fused) -> f32) {
     for value in values {
         *value = function(*value, fused);
     }

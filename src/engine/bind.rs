@@ -138,6 +138,7 @@ fn quantized_convolution(_: &ParsingContext, node: &NodeProto) -> Built {
         weights: None,
         norm: None,
         enlarge: 1,
+        activation: None,
         residual: false,
     };
     Ok((inference(operator), vec![]))

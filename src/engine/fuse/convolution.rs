@@ -1,11 +1,11 @@
-//! What a convolution takes in: the normalisation or enlargement before it, the addition after it.
+//! What a convolution takes in: the normalisation or enlargement before it, the activation and addition after it.
 
 use std::sync::Arc;
 
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::nn::resize::NearestUpsample;
 
-use super::{Absorbed, addition, only_reader, operator};
+use super::{Absorbed, activation, addition, only_reader, operator};
 use crate::engine::adapter::Node;
 use crate::engine::operators::{GroupNorm, QuantizedConvolution};
 
@@ -24,6 +24,9 @@ pub fn absorb(model: &TypedModel, node: usize) -> TractResult<Option<Absorbed>> 
         inputs[0] = taken[0];
         inputs.extend_from_slice(&taken[1..]);
         fused.norm = Some(norm.clone());
+    }
+    if let Some((activated, function)) = activation(model, output) {
+        (fused.activation, output) = (Some(function), activated);
     }
     if let Some((sum, added)) = addition(model, output)? {
         fused.residual = true;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use tract_onnx::tract_core::internal::*;
 
-use super::{Absorbed, addition, by_channel, only_reader, operator};
+use super::{Absorbed, activation, addition, by_channel, operator};
 use crate::engine::adapter::Node;
-use crate::engine::arithmetic::Activation;
 use crate::engine::operators::QuantizedLinear;
 
 /// A matrix product with what follows it; nothing where the node is none.
@@ -35,11 +34,4 @@ pub fn absorb(model: &TypedModel, node: usize) -> TractResult<Option<Absorbed>> 
         inputs,
         output,
     }))
-}
-
-/// The activation that alone reads an outlet.
-fn activation(model: &TypedModel, outlet: OutletId) -> Option<(OutletId, Activation)> {
-    only_reader(model, outlet)?;
-    let reader = model.node(outlet.node).outputs[outlet.slot].successors[0].node;
-    Some((OutletId::new(reader, 0), *operator::<Activation>(model, reader)?))
 }

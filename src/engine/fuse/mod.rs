@@ -1,5 +1,5 @@
 //! Makes what stands around a layer part of it, so that its results never leave the cache: of a convolution the normalisation
-//! or enlargement before it and the addition after it, of a matrix product and of a normalisation of rows what follows. Values
+//! or enlargement before it and the activation and addition after it, of a matrix product and of a normalisation of rows what follows. Values
 //! do not change by a bit.
 
 mod convolution;
@@ -14,6 +14,7 @@ use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 
 use super::adapter::Node;
+use super::arithmetic::Activation;
 
 /// Fuses around every layer of a decluttered model.
 pub fn fuse(model: &mut TypedModel) -> TractResult<()> {
@@ -61,6 +62,13 @@ fn operator<T: 'static>(model: &TypedModel, node: usize) -> Option<&T> {
 fn only_reader(model: &TypedModel, outlet: OutletId) -> Option<()> {
     let readers = &model.node(outlet.node).outputs[outlet.slot].successors;
     (readers.len() == 1 && !model.outputs.contains(&outlet)).then_some(())
+}
+
+/// The activation that alone reads an outlet.
+fn activation(model: &TypedModel, outlet: OutletId) -> Option<(OutletId, Activation)> {
+    only_reader(model, outlet)?;
+    let reader = model.node(outlet.node).outputs[outlet.slot].successors[0].node;
+    Some((OutletId::new(reader, 0), *operator::<Activation>(model, reader)?))
 }
 
 /// The binary operation that alone reads an outlet, if it has that name, and its other operand.

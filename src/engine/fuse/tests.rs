@@ -68,6 +68,7 @@ impl Graph {
             weights: None,
             norm: None,
             enlarge: 1,
+            activation: None,
             residual: false,
         };
         self.put("convolution", convolution, &[x, scale, bias])
@@ -152,7 +153,7 @@ fn a_factor_a_token_is_no_gate_and_a_row_is_no_residual() {
 }
 
 #[test]
-fn a_convolution_takes_in_its_norm_and_an_addition() {
+fn a_convolution_takes_in_its_norm_an_activation_and_an_addition() {
     let mut graph = Graph(TypedModel::default());
     let shape = [1, WIDTH, 4, 4];
     let (x, added) = (graph.source("x", &shape), graph.source("added", &shape));
@@ -164,9 +165,11 @@ fn a_convolution_takes_in_its_norm_and_an_addition() {
     };
     let normalised = graph.put("normalised", norm, &[x, gain, bias]);
     let convolution = graph.convolution(normalised);
-    let sum = graph.binary("sum", add(), &[convolution, added]);
+    let activated = graph.put("activated", Activation::Silu, &[convolution]);
+    let sum = graph.binary("sum", add(), &[activated, added]);
     let (found, nodes) = layers::<QuantizedConvolution>(&graph.fused(&[sum]));
     assert_eq!((found[0].norm.is_some(), found[0].residual, nodes), (true, true, 1));
+    assert_eq!(found[0].activation, Some(Activation::Silu));
 }
 
 #[test]

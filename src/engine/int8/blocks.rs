@@ -2,16 +2,19 @@
 //! floats.
 
 use super::WeightMatrix;
+use crate::engine::arithmetic::Activation;
 use crate::engine::kernels::{Kernel, ROWS};
 use crate::engine::lanes::Fused;
 
-/// What a product becomes: `sum·scale·input scale + bias + residual`.
+/// What a product becomes: `activation(sum·scale·input scale + bias) + residual`.
 #[derive(Clone, Copy)]
 pub struct Outputs<'a> {
     /// Scale of each weight row.
     pub scales: &'a [f32],
     /// Bias of each row.
     pub biases: &'a [f32],
+    /// Function of every output, before anything is added to it.
+    pub activation: Option<Activation>,
     /// Added to the outputs, of their shape; nothing where it is empty.
     pub residual: &'a [f32],
 }
@@ -48,14 +51,29 @@ impl Block {
             let row = self.first_row + index;
             let (scale, bias) = (outputs.scales[row] * scale, outputs.biases[row]);
             let (out, sums) = (&mut out[self.columns.clone()], &sums[index * self.stride..]);
-            if outputs.residual.is_empty() {
-                for (out, &sum) in out.iter_mut().zip(sums) {
-                    *out = fused.add(sum as f32, scale, bias);
+            let residual = outputs
+                .residual
+                .get(row * self.residual[0] + self.residual[1]..)
+                .unwrap_or_default();
+            match outputs.activation {
+                None if residual.is_empty() => {
+                    for (out, &sum) in out.iter_mut().zip(sums) {
+                        *out = fused.add(sum as f32, scale, bias);
+                    }
                 }
-            } else {
-                let residual = &outputs.residual[row * self.residual[0] + self.residual[1]..][..self.columns.len()];
-                for ((out, &sum), residual) in out.iter_mut().zip(sums).zip(residual) {
-                    *out = fused.add(sum as f32, scale, bias) + residual;
+                None => {
+                    for ((out, &sum), residual) in out.iter_mut().zip(sums).zip(residual) {
+                        *out = fused.add(sum as f32, scale, bias) + residual;
+                    }
+                }
+                Some(activation) => {
+                    for (out, &sum) in out.iter_mut().zip(sums) {
+                        *out = fused.add(sum as f32, scale, bias);
+                    }
+                    activation.apply(out, fused);
+                    for (out, residual) in out.iter_mut().zip(residual) {
+                        *out += residual;
+                    }
                 }
             }
         }

@@ -14,5 +14,5 @@ mod windows;
 pub use activations::{Image, Padding, Window};
 pub use blocks::Outputs;
 pub use convolution::convolve;
-pub use rows::{Finish, multiply_rows};
+pub use rows::multiply_rows;
 pub use weights::WeightMatrix;

@@ -7,7 +7,6 @@ use super::WeightMatrix;
 use super::activations::{quantize, scale_of};
 use super::blocks::{Outputs, by_blocks, shifts};
 use super::scratch::Scratch;
-use crate::engine::arithmetic::Activation;
 use crate::engine::kernels::{GROUP, Kernel, ROWS};
 use crate::engine::lanes::{Fused, widest};
 use crate::engine::shares;
@@ -18,25 +17,17 @@ const TOKEN_BYTES: usize = 256 << 10;
 /// Tokens whose outputs are computed together.
 const TOKENS: usize = 16;
 
-/// What follows a product with tokens, before its residual is added.
-#[derive(Clone, Copy, Default)]
-pub struct Finish<'a> {
-    /// Function of every output.
-    pub activation: Option<Activation>,
-    /// Factor of each row after it; none where it is empty.
-    pub gates: &'a [f32],
-}
-
 /// Matrix product: output `[tokens][rows]` of tokens `[tokens][inputs]`, each token with its own scale. Threads share
-/// the rows, so each weight is read by one of them, once for as many tokens as [`TOKEN_BYTES`] hold.
-pub fn multiply_rows(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32], outputs: Outputs, finish: Finish, output: &mut [f32]) {
+/// the rows, so each weight is read by one of them, once for as many tokens as [`TOKEN_BYTES`] hold. `gates` are factors of each
+/// row's outputs after the activation, none where it is empty.
+pub fn multiply_rows(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32], outputs: Outputs, gates: &[f32], output: &mut [f32]) {
     let (rows, inputs) = (weights.rows(), weights.inputs());
     let together = (TOKEN_BYTES / inputs / kernel.columns()).max(1) * kernel.columns();
     let layer = Layer {
         kernel,
         weights,
         outputs,
-        finish,
+        gates,
     };
     for (block, (tokens, output)) in tokens.chunks(together * inputs).zip(output.chunks_mut(together * rows)).enumerate() {
         layer.multiply(tokens, block * together, output);
@@ -48,7 +39,7 @@ struct Layer<'a> {
     kernel: &'a dyn Kernel,
     weights: &'a WeightMatrix,
     outputs: Outputs<'a>,
-    finish: Finish<'a>,
+    gates: &'a [f32],
 }
 
 impl Layer<'_> {
@@ -141,10 +132,10 @@ impl Part<'_> {
             for token in 0..TOKENS {
                 values[token] = sums[token] as f32 * (scale * of_tokens[token]) + bias;
             }
-            if let Some(activation) = layer.finish.activation {
+            if let Some(activation) = layer.outputs.activation {
                 activation.apply(values, fused);
             }
-            if let Some(&gate) = layer.finish.gates.get(row) {
+            if let Some(&gate) = layer.gates.get(row) {
                 for value in values {
                     *value *= gate;
                 }

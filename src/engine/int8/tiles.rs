@@ -247,6 +247,7 @@ mod tests {
             let outputs = Outputs {
                 scales: &scales,
                 biases: &biases,
+                activation: None,
                 residual: &residual,
             };
             let mut output = vec![f32::NAN; rows * columns];

@@ -1,5 +1,5 @@
 //! `QConv`: convolution with mapped int8 weights; the input is quantized with one scale. What stands before and
-//! after it in a graph can be made part of it: a group normalisation, a nearest enlargement, an addition.
+//! after it in a graph can be made part of it: a group normalisation, a nearest enlargement, an activation, an addition.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use tract_onnx::tract_core::internal::*;
 
 use super::{GroupNorm, Parameters, check_length};
 use crate::engine::adapter::{Inputs, Operator};
+use crate::engine::arithmetic::Activation;
 use crate::engine::int8::{Image, Outputs, Padding, WeightMatrix, Window, convolve};
 use crate::engine::kernels::Kernel;
 use crate::pack::ExternalTensor;
@@ -34,7 +35,9 @@ pub struct QuantizedConvolution {
     pub norm: Option<GroupNorm>,
     /// How often each row and column of the input is repeated, after the normalisation.
     pub enlarge: usize,
-    /// Whether the last input is added to the output.
+    /// Function of every output.
+    pub activation: Option<Activation>,
+    /// Whether the last input is added to the output, after the activation.
     pub residual: bool,
 }
 
@@ -107,6 +110,7 @@ impl Operator for QuantizedConvolution {
         let outputs = Outputs {
             scales: inputs.floats(1)?,
             biases: inputs.floats(2)?,
+            activation: self.activation,
             residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
         };
         let positions = self.positions(shape[1] * self.enlarge, shape[2] * self.enlarge)?;

@@ -9,7 +9,7 @@ use tract_onnx::tract_core::internal::*;
 use super::check_length;
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::Activation;
-use crate::engine::int8::{Finish, Outputs, WeightMatrix, multiply_rows};
+use crate::engine::int8::{Outputs, WeightMatrix, multiply_rows};
 use crate::engine::kernels::Kernel;
 use crate::pack::ExternalTensor;
 
@@ -74,13 +74,11 @@ impl Operator for QuantizedLinear {
         let outputs = Outputs {
             scales: inputs.floats(1)?,
             biases: inputs.floats(2)?,
+            activation: self.activation,
             residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
         };
-        let finish = Finish {
-            activation: self.activation,
-            gates: if self.gated { inputs.floats(Self::OWN_INPUTS)? } else { &[] },
-        };
-        multiply_rows(self.kernel, weights, inputs.floats(0)?, outputs, finish, output);
+        let gates = if self.gated { inputs.floats(Self::OWN_INPUTS)? } else { &[] };
+        multiply_rows(self.kernel, weights, inputs.floats(0)?, outputs, gates, output);
         Ok(())
     }
 

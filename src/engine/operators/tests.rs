@@ -224,6 +224,7 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
         weights: None,
         norm: None,
         enlarge: 1,
+        activation: None,
         residual: false,
     };
     let norm = GroupNorm {
@@ -270,6 +271,17 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
         &*bound(&plain, mapped(&weights)),
         &inputs(&value(&[1, channels, height * 2, width * 2], &large), &[]),
     );
+    let activated = QuantizedConvolution {
+        activation: Some(Activation::GeluTanh),
+        residual: true,
+        ..plain.clone()
+    };
+    let (_, alone) = run(&*bound(&plain, mapped(&weights)), &inputs(&picture, &[]));
+    let residual = numbers.floats(alone.len());
+    let added = value(&[1, outputs, height, width], &residual);
+    let (_, found) = run(&*bound(&activated, mapped(&weights)), &inputs(&picture, &[added]));
+    assert_eq!(found, one_after_another(&alone, Some(Activation::GeluTanh), None, Some(&residual)));
+
     let fused = QuantizedConvolution { enlarge: 2, ..plain };
     assert_eq!(run(&*bound(&fused, mapped(&weights)), &inputs(&picture, &[])), apart);
 }
@@ -312,7 +324,7 @@ fn quantized_linear_layers_scale_each_row_by_itself_with_every_kernel() {
 }
 
 /// The operators that a linear layer can take in, one after another.
-fn apart(plain: &[f32], activation: Option<Activation>, gates: Option<&[f32]>, residual: Option<&[f32]>) -> Vec<f32> {
+fn one_after_another(plain: &[f32], activation: Option<Activation>, gates: Option<&[f32]>, residual: Option<&[f32]>) -> Vec<f32> {
     let shape = [plain.len()];
     let mut values = plain.to_vec();
     if let Some(activation) = activation {
@@ -363,7 +375,7 @@ fn what_a_linear_layer_took_in_changes_no_bit() {
             taken.extend(added.then(|| value(&[1, tokens, rows], &residual)));
             let (_, alone) = run(&*bound(&plain, mapped(&weights)), &own);
             let (shape, found) = run(&*bound(&fused, mapped(&weights)), &taken);
-            let expected = apart(&alone, activation, gated.then_some(&*gates), added.then_some(&*residual));
+            let expected = one_after_another(&alone, activation, gated.then_some(&*gates), added.then_some(&*residual));
             assert_eq!(shape, [1, tokens, rows]);
             let same = found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
             assert!(
@@ -625,6 +637,7 @@ fn wrong_shapes_are_refused() {
         weights: None,
         norm: None,
         enlarge: 1,
+        activation: None,
         residual: false,
     };
     assert!(
