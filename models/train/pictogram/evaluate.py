@@ -3,8 +3,9 @@
     python -m pictogram.evaluate --pack ../pictogram --binary ../../target/release/inkstone
 
 The int8 pictures come from the pack through the binary; teacher and student come from the networks in `--work`,
-started from the very noise that the binary uses. Three parts: `sheets` draws; `int8` compares the pack with the f32
-student; `judged` asks the judge, which `python -m pictogram.judge` trains first. Figures go to `card/figures.json`.
+started from the very noise that the binary uses. Four parts: `sheets` draws; `int8` compares the pack with the f32
+student; `attributes` tells how often an asked colour or number is there; `judged` asks the judge, which
+`python -m pictogram.judge` trains first. Figures go to `card/figures.json`.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from .captions import Captions
 from .drawing import Binary, Networks
 from .judge import Judge, load
 
-PARTS = ["sheets", "int8", "judged"]
+PARTS = ["sheets", "int8", "attributes", "judged"]
 SEED = 1
 STEPS = [4, 2, 1]
 TEACHER_STEPS, TEACHER_GUIDANCE = 50, 2.0
@@ -141,7 +142,7 @@ def judge_everything(asked: Reports, held_out: Reports, binary: Binary, work: Pa
     """Pairs that the model has learned, by every source of pictures, and held-out pairs by the teacher and the pack."""
     figures = {"asked": judge_source(asked, binary) | judge_f32(asked, work, device) | judge_more(asked, binary)}
     figures["held_out"] = judge_source(held_out, binary) | {"teacher_50_steps": judge_teacher(held_out, work, device)}
-    return figures | {"attributes": attribute_accuracy(binary)}
+    return figures
 
 
 def judge_source(reports: Reports, binary: Binary) -> dict:
@@ -189,6 +190,8 @@ def main() -> None:
         sheets(binary, card)
     if "int8" in options.parts:
         figures |= int8_against_f32(binary, Networks(options.work, "student", captions, device), card)
+    if "attributes" in options.parts:
+        figures["attributes"] = attribute_accuracy(binary)
     if "judged" in options.parts:
         judge, sets = load(options.work, device), (captions.judge_hidden, captions.validation)
         asked, held_out = (Reports(judge, Questions(captions, indices, options.questions), options.work, device) for indices in sets)

@@ -188,6 +188,7 @@ fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
                     weights: None,
                     norm: None,
                     enlarge: 1,
+                    activation: None,
                     residual: false,
                 };
                 let values = [
