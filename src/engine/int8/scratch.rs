@@ -20,7 +20,7 @@ impl Scratch {
         SCRATCH.with_borrow_mut(work);
     }
 
-    /// So many bytes and sums, of any content.
+    /// So many bytes and sums, of any content, from the start of a cache line on.
     pub fn panels(&mut self, bytes: usize, sums: usize) -> (&mut [u8], &mut [i32]) {
         (grown(&mut self.packed, bytes), grown(&mut self.sums, sums))
     }
@@ -32,8 +32,18 @@ impl Scratch {
 }
 
 fn grown<T: Copy + Default>(room: &mut Vec<T>, length: usize) -> &mut [T] {
-    if room.len() < length {
-        room.resize(length, T::default());
+    if room.len() < length + LINE {
+        room.resize(length + LINE, T::default());
     }
-    &mut room[..length]
+    &mut from_line(room)[..length]
+}
+
+/// Bytes of a cache line, so many elements at the most: loads of whole vectors that cross one cost two.
+pub const LINE: usize = 64;
+
+/// What of a slice lies from the start of a cache line on.
+pub fn from_line<T>(room: &mut [T]) -> &mut [T] {
+    // `align_offset` may refuse, as it does in an interpreter.
+    let skipped = room.as_ptr().align_offset(LINE);
+    &mut room[if skipped < LINE { skipped } else { 0 }..]
 }
