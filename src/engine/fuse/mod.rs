@@ -9,11 +9,12 @@ mod row_norm;
 mod tests;
 
 use std::any::Any;
+use std::sync::Arc;
 
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 
-use super::adapter::Node;
+use super::adapter::{Node, Operator};
 use super::arithmetic::Activation;
 
 /// Fuses around every layer of a decluttered model.
@@ -50,6 +51,66 @@ struct Absorbed {
     inputs: Vec<OutletId>,
     /// What it computes of the model.
     output: OutletId,
+}
+
+/// What a layer reads and computes while it takes in what follows it.
+struct Taken<'a> {
+    model: &'a TypedModel,
+    inputs: Vec<OutletId>,
+    output: OutletId,
+}
+
+impl<'a> Taken<'a> {
+    /// What a node reads and computes by itself.
+    fn of(model: &'a TypedModel, node: usize) -> Taken<'a> {
+        Taken {
+            model,
+            inputs: model.node(node).inputs.clone(),
+            output: OutletId::new(node, 0),
+        }
+    }
+
+    /// Takes in the activation that follows, if one does.
+    fn activation(&mut self) -> Option<Activation> {
+        let (activated, function) = activation(self.model, self.output)?;
+        self.output = activated;
+        Some(function)
+    }
+
+    /// Takes in what a search finds: what it makes becomes the output, its other operand an input. Whether there is any.
+    fn operand(&mut self, found: Option<(OutletId, OutletId)>) -> bool {
+        let Some((made, operand)) = found else { return false };
+        self.inputs.push(operand);
+        self.output = made;
+        true
+    }
+
+    /// A product with one factor a channel that follows.
+    fn gate(&mut self) -> TractResult<bool> {
+        let found = by_channel(self.model, self.output, "Mul")?;
+        Ok(self.operand(found))
+    }
+
+    /// A sum with one value a channel that follows.
+    fn shift(&mut self) -> TractResult<bool> {
+        let found = by_channel(self.model, self.output, "Add")?;
+        Ok(self.operand(found))
+    }
+
+    /// A sum with a value of the same shape that follows.
+    fn addition(&mut self) -> TractResult<bool> {
+        let found = addition(self.model, self.output)?;
+        Ok(self.operand(found))
+    }
+
+    /// All of it, computed by an operator.
+    fn by(self, operator: impl Operator) -> Absorbed {
+        Absorbed {
+            operator: Node(Arc::new(operator)),
+            inputs: self.inputs,
+            output: self.output,
+        }
+    }
 }
 
 /// The operator of a node, if it is one of ours and of that type.
