@@ -178,8 +178,8 @@ fn sum_by(values: &[f32], add: impl Fn(Fused, f32, f32) -> f32) -> f32 {
     )
 }
 
-/// Adds partial sums pairwise: 16 → 8 → 4 → 2 → 1.
-#[inline(always)]
+/// Adds partial sums pairwise: 16 → 8 → 4 → 2 → 1. Never part of the loop before it, which the compiler would cut into pairs too.
+#[inline(never)]
 pub fn fold(partial: [f32; LANES]) -> f32 {
     pairwise(
         partial,

@@ -10,7 +10,7 @@
 //! * `shares` says into how many pieces work is cut for the threads.
 //! * [`heap`] tells the C library what to do with memory that was freed.
 //! * `lanes` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
-//!   depend on how wide that is.
+//!   depend on how wide that is; `transposition` exchanges rows and columns.
 //!
 //! Integer sums are exact, and float steps use a fixed order, one rounding for every multiplication with an addition,
 //! and our own `exp`, so the same graph gives the same bits on every processor and with every number of threads.
@@ -31,6 +31,7 @@ mod program;
 mod shares;
 mod stage;
 mod stages;
+mod transposition;
 
 pub use error::EngineError;
 pub use stage::{Stage, Value};

@@ -25,9 +25,8 @@ from .unpack import load_pack
 
 # Captions read, and steps taken, in each turn.
 FRESH, STEPS = 256, 3
-# Share of bare words in a batch; among them, of English names, English keywords (up to so many a picture) and names
-# in other languages.
-BARE, KINDS, KEYWORDS = 0.6, [0.4, 0.3, 0.3], 4
+# Among bare words, the shares of English names, English keywords (up to so many a picture) and names in other languages.
+KINDS, KEYWORDS = [0.4, 0.3, 0.3], 4
 # Languages, English beside them, in which a picture's name is read with each colour.
 COLOURED_LANGUAGES = 2
 
@@ -177,6 +176,7 @@ def main() -> None:
     parser.add_argument("--from-pack", type=Path)
     parser.add_argument("--rate", type=float, default=2e-3, help="learning rate before it falls")
     parser.add_argument("--colours", type=float, default=0.0, help="share of every batch that are bare names with a colour")
+    parser.add_argument("--bare", type=float, default=0.6, help="share of bare words among the others; what is left is captions")
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
@@ -192,7 +192,7 @@ def main() -> None:
     generator, chooser = training.chances(options.seed + step)
     next_save, pool, bare_words = clock.elapsed + 3, Pool(1 << 16, device), BareWords(captions, array, text, device)
     painted = round(options.batch * options.colours)
-    bare = round((options.batch - painted) * BARE)
+    bare = round((options.batch - painted) * options.bare)
     coloured_words = ColouredWords(asking, text, device, generator) if painted else None
 
     def keep():

@@ -1,9 +1,9 @@
-//! What both ways to compute a convolution and the product with tokens share: outputs cut into blocks, and sums turned into
-//! floats.
+//! What both ways to compute a convolution and the product with tokens share: outputs cut into blocks, sums of more panels than
+//! a kernel takes at once, and sums turned into floats.
 
 use super::WeightMatrix;
 use crate::engine::arithmetic::Activation;
-use crate::engine::kernels::{Kernel, ROWS};
+use crate::engine::kernels::{GROUP, Kernel, ROWS, Sums};
 use crate::engine::lanes::Fused;
 
 /// What a product becomes: `activation(sum·scale·input scale + bias) + residual`.
@@ -31,6 +31,9 @@ pub fn by_blocks(output: &mut [f32], columns: usize, block_columns: usize) -> Ve
     blocks
 }
 
+/// Outputs of a row that are computed together: whole vectors on every processor.
+const WIDE: usize = 16;
+
 /// Which outputs a call of the kernel made sums of.
 pub struct Block {
     /// Columns within the block.
@@ -47,35 +50,67 @@ impl Block {
     /// Turns the sums of a panel's rows into outputs.
     #[inline(always)]
     pub fn dequantize(&self, sums: &[i32], scale: f32, outputs: Outputs, rows: &mut [&mut [f32]], fused: Fused) {
+        let count = self.columns.len();
         for (index, out) in rows.iter_mut().enumerate() {
             let row = self.first_row + index;
             let (scale, bias) = (outputs.scales[row] * scale, outputs.biases[row]);
-            let (out, sums) = (&mut out[self.columns.clone()], &sums[index * self.stride..]);
-            let residual = outputs
-                .residual
-                .get(row * self.residual[0] + self.residual[1]..)
-                .unwrap_or_default();
-            match outputs.activation {
-                None if residual.is_empty() => {
-                    for (out, &sum) in out.iter_mut().zip(sums) {
-                        *out = fused.add(sum as f32, scale, bias);
+            let (out, sums) = (&mut out[self.columns.start..][..count], &sums[index * self.stride..][..count]);
+            let ((wide_out, out), (wide_sums, sums)) = (out.as_chunks_mut::<WIDE>(), sums.as_chunks::<WIDE>());
+            let residual = match outputs.residual {
+                [] => &[],
+                residual => &residual[row * self.residual[0] + self.residual[1]..][..count],
+            };
+            let (wide_residual, residual) = residual.as_chunks::<WIDE>();
+            for (index, (out, sums)) in wide_out.iter_mut().zip(wide_sums).enumerate() {
+                let mut values = [0f32; WIDE];
+                for lane in 0..WIDE {
+                    values[lane] = fused.add(sums[lane] as f32, scale, bias);
+                }
+                if let Some(activation) = outputs.activation {
+                    activation.apply(&mut values, fused);
+                }
+                if let Some(residual) = wide_residual.get(index) {
+                    for lane in 0..WIDE {
+                        values[lane] += residual[lane];
                     }
                 }
-                None => {
-                    for ((out, &sum), residual) in out.iter_mut().zip(sums).zip(residual) {
-                        *out = fused.add(sum as f32, scale, bias) + residual;
-                    }
-                }
-                Some(activation) => {
-                    for (out, &sum) in out.iter_mut().zip(sums) {
-                        *out = fused.add(sum as f32, scale, bias);
-                    }
-                    activation.apply(out, fused);
-                    for (out, residual) in out.iter_mut().zip(residual) {
-                        *out += residual;
-                    }
-                }
+                *out = values;
             }
+            for (index, (out, &sum)) in out.iter_mut().zip(sums).enumerate() {
+                let mut value = [fused.add(sum as f32, scale, bias)];
+                if let Some(activation) = outputs.activation {
+                    activation.apply(&mut value, fused);
+                }
+                *out = value[0] + residual.get(index).copied().unwrap_or(0.0);
+            }
+        }
+    }
+}
+
+/// Columns whose sums of a weight panel are made before they become floats: a multiple of what every kernel takes at once, long
+/// enough for whole vectors and short enough for first-level cache.
+pub const SUMMED: usize = 48;
+
+/// Sums of a weight panel's rows, at the start of a cache line.
+#[repr(align(64))]
+pub struct PanelSums(pub [[i32; SUMMED]; ROWS]);
+
+impl PanelSums {
+    /// No sums yet.
+    pub fn new() -> PanelSums {
+        PanelSums([[0; SUMMED]; ROWS])
+    }
+
+    /// Those of a weight panel with up to [`SUMMED`] columns of activations, by as many calls of the kernel as that takes.
+    pub fn multiply(&mut self, kernel: &dyn Kernel, weights: &WeightMatrix, panel: usize, row_sums: &[i32; ROWS], activations: &[u8]) {
+        let panel_bytes = kernel.columns() * weights.groups() * GROUP;
+        for (call, activations) in activations.chunks(kernel.panels() * panel_bytes).enumerate() {
+            let sums = Sums {
+                values: &mut self.0.as_flattened_mut()[call * kernel.panels() * kernel.columns()..],
+                stride: SUMMED,
+            };
+            let count = activations.len() / panel_bytes;
+            kernel.multiply(weights.panel(panel), row_sums, activations, weights.groups(), count, sums);
         }
     }
 }

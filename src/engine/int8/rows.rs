@@ -5,11 +5,12 @@ use rayon::prelude::*;
 
 use super::WeightMatrix;
 use super::activations::{quantize, scale_of};
-use super::blocks::{Outputs, by_blocks, shifts};
-use super::scratch::{LINE, Scratch, from_line};
+use super::blocks::{Outputs, PanelSums, SUMMED, by_blocks, shifts};
+use super::scratch::{LINE, from_line};
 use crate::engine::kernels::{GROUP, Kernel, ROWS};
 use crate::engine::lanes::{Fused, widest};
 use crate::engine::shares;
+use crate::engine::transposition::{SIDE, turn};
 
 /// Bytes of quantized tokens that are multiplied with every weight panel in turn: they stay in second-level cache.
 const TOKEN_BYTES: usize = 256 << 10;
@@ -55,46 +56,35 @@ impl Layer<'_> {
         let threads = shares::threads(panels * kernel.columns() * rows * inputs);
         let share = weights.panels().div_ceil(threads) * ROWS;
         let row_sums = shifts(kernel, weights);
-        let calls = packed
-            .chunks(kernel.panels() * panel_bytes)
-            .zip(scales.chunks(kernel.panels() * kernel.columns()));
+        let calls = packed.chunks(SUMMED / kernel.columns() * panel_bytes).zip(scales.chunks(SUMMED));
         by_blocks(output, rows, share)
             .into_par_iter()
             .enumerate()
             .for_each(|(index, mut tokens)| {
-                Scratch::with(|scratch| {
-                    let (_, sums) = scratch.panels(0, ROWS * kernel.panels() * kernel.columns());
-                    for panel in 0..tokens.first().map_or(0, |rows| rows.len()).div_ceil(ROWS) {
-                        let row_panel = index * share / ROWS + panel;
-                        for (call, (activations, scales)) in calls.clone().enumerate() {
-                            let count = activations.len() / panel_bytes;
-                            kernel.multiply(
-                                weights.panel(row_panel),
-                                row_sums(row_panel),
-                                activations,
-                                weights.groups(),
-                                count,
-                                sums,
-                            );
-                            let first = call * kernel.panels() * kernel.columns();
-                            let part = Part {
-                                sums,
-                                columns: count * kernel.columns(),
-                                first_row: row_panel * ROWS,
-                                first_token: first_token + first,
-                            };
-                            part.finish(self, scales, &mut tokens[first..], panel * ROWS);
-                        }
+                let mut sums = PanelSums::new();
+                for panel in 0..tokens.first().map_or(0, |rows| rows.len()).div_ceil(ROWS) {
+                    let row_panel = index * share / ROWS + panel;
+                    for (call, (activations, scales)) in calls.clone().enumerate() {
+                        sums.multiply(kernel, weights, row_panel, row_sums(row_panel), activations);
+                        let first = call * SUMMED;
+                        let part = Part {
+                            sums: &sums,
+                            first_row: row_panel * ROWS,
+                            first_token: first_token + first,
+                        };
+                        part.finish(self, scales, &mut tokens[first..], panel * ROWS);
                     }
-                });
+                }
             });
     }
 }
 
-/// Sums of one weight panel with the tokens of a call, `[8][columns]`.
+/// Outputs of a panel's rows of some tokens.
+type Tile = [[f32; TOKENS]; ROWS];
+
+/// Sums of one weight panel with up to [`SUMMED`] tokens.
 struct Part<'a> {
-    sums: &'a [i32],
-    columns: usize,
+    sums: &'a PanelSums,
     first_row: usize,
     first_token: usize,
 }
@@ -102,67 +92,66 @@ struct Part<'a> {
 impl Part<'_> {
     /// Turns the sums into eight outputs of every token from `place` on, fewer at the end of the rows.
     fn finish(&self, layer: &Layer, token_scales: &[f32], tokens: &mut [&mut [f32]], place: usize) {
-        let mut first = 0;
-        for (token_scales, tokens) in token_scales.chunks(TOKENS).zip(tokens.chunks_mut(TOKENS)) {
-            let mut tile = [[0f32; TOKENS]; ROWS];
-            widest(
+        for (part, (token_scales, tokens)) in token_scales.chunks(TOKENS).zip(tokens.chunks_mut(TOKENS)).enumerate() {
+            let tile = widest(
                 #[inline(always)]
-                |fused| self.dequantize(&mut tile, layer, token_scales, first, fused),
+                |fused| self.dequantize(layer, part, filled(token_scales, 0.0), fused),
             );
+            let first = part * TOKENS;
             if layer.weights.rows() - self.first_row >= ROWS {
                 self.store(&tile, layer, first, tokens, place);
             } else {
                 self.store_last(&tile, layer, first, tokens, place);
             }
-            first += TOKENS;
         }
     }
 
     /// A tile of outputs by rows, before anything is added to them. Loops are written out and run over tokens, so that they
-    /// become vectors.
+    /// become vectors; with the rows in one loop of an unknown length the compiler does not mix them. Tokens that are not there
+    /// are computed too.
     #[inline(always)]
-    fn dequantize(&self, tile: &mut [[f32; TOKENS]; ROWS], layer: &Layer, token_scales: &[f32], first: usize, fused: Fused) {
-        let of_tokens: [f32; TOKENS] = filled(token_scales, 0.0);
-        for (index, values) in tile.iter_mut().enumerate() {
-            let row = self.first_row + index;
-            let (Some(&scale), Some(&bias)) = (layer.outputs.scales.get(row), layer.outputs.biases.get(row)) else {
-                return;
-            };
-            let start = index * self.columns + first;
-            let sums: [i32; TOKENS] = filled(&self.sums[start..(index + 1) * self.columns], 0);
+    fn dequantize(&self, layer: &Layer, part: usize, token_scales: [f32; TOKENS], fused: Fused) -> Tile {
+        let mut tile = [[0f32; TOKENS]; ROWS];
+        let rows = layer.outputs.scales[self.first_row..]
+            .iter()
+            .zip(&layer.outputs.biases[self.first_row..]);
+        for (index, ((values, sums), (&scale, &bias))) in tile.iter_mut().zip(&self.sums.0).zip(rows).enumerate() {
+            let sums = sums.as_chunks::<TOKENS>().0[part];
             for token in 0..TOKENS {
-                values[token] = sums[token] as f32 * (scale * of_tokens[token]) + bias;
+                values[token] = sums[token] as f32 * (scale * token_scales[token]) + bias;
             }
             if let Some(activation) = layer.outputs.activation {
                 activation.apply(values, fused);
             }
-            if let Some(&gate) = layer.gates.get(row) {
+            if let Some(gate) = layer.gates.get(self.first_row + index) {
                 for value in values {
                     *value *= gate;
                 }
             }
         }
+        tile
     }
 
-    /// Puts a tile of whole panels where it belongs. Apart from [`Part::store_last`], so that no copy has a length that is not
-    /// known here.
-    fn store(&self, tile: &[[f32; TOKENS]; ROWS], layer: &Layer, first: usize, tokens: &mut [&mut [f32]], place: usize) {
-        for (token, out) in tokens.iter_mut().enumerate() {
-            let out = &mut out[place..place + ROWS];
-            let values: [f32; ROWS] = std::array::from_fn(|row| tile[row][token]);
-            match self.residual(layer, first + token) {
-                [] => out.copy_from_slice(&values),
-                added => {
-                    for row in 0..ROWS {
-                        out[row] = values[row] + added[row];
-                    }
+    /// Puts a tile of whole panels where it belongs. Apart from [`Part::store_last`], so that no copy has a length that is not known
+    /// here.
+    fn store(&self, tile: &Tile, layer: &Layer, first: usize, tokens: &mut [&mut [f32]], place: usize) {
+        let (upper, lower) = tile.split_at(SIDE);
+        for (block, tokens) in tokens.chunks_mut(SIDE).enumerate() {
+            let square = |rows: &[[f32; TOKENS]]| turn(std::array::from_fn(|row| rows[row].as_chunks().0[block]));
+            for (index, (out, halves)) in tokens.iter_mut().zip(square(upper).into_iter().zip(square(lower))).enumerate() {
+                let mut values = [0f32; ROWS];
+                values[..SIDE].copy_from_slice(&halves.0);
+                values[SIDE..].copy_from_slice(&halves.1);
+                if let Some(added) = self.residual(layer, first + block * SIDE + index).first_chunk::<ROWS>() {
+                    values = std::array::from_fn(|row| values[row] + added[row]);
                 }
+                out[place..place + ROWS].copy_from_slice(&values);
             }
         }
     }
 
     /// The same where rows end within the panel.
-    fn store_last(&self, tile: &[[f32; TOKENS]; ROWS], layer: &Layer, first: usize, tokens: &mut [&mut [f32]], place: usize) {
+    fn store_last(&self, tile: &Tile, layer: &Layer, first: usize, tokens: &mut [&mut [f32]], place: usize) {
         for (token, out) in tokens.iter_mut().enumerate() {
             let residual = self.residual(layer, first + token);
             for (row, out) in out[place..].iter_mut().enumerate() {

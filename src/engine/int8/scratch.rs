@@ -20,9 +20,9 @@ impl Scratch {
         SCRATCH.with_borrow_mut(work);
     }
 
-    /// So many bytes and sums, of any content, from the start of a cache line on.
-    pub fn panels(&mut self, bytes: usize, sums: usize) -> (&mut [u8], &mut [i32]) {
-        (grown(&mut self.packed, bytes), grown(&mut self.sums, sums))
+    /// So many bytes of any content, from the start of a cache line on.
+    pub fn packed(&mut self, bytes: usize) -> &mut [u8] {
+        grown(&mut self.packed, bytes)
     }
 
     /// So many 16-bit values and sums, of any content.

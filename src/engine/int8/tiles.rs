@@ -150,6 +150,7 @@ impl Layer<'_> {
     }
 
     /// Turns the sums of a panel's tiles into outputs, one run of tiles side by side after another.
+    #[inline(never)]
     fn dequantize(&self, sums: &[i32], tiles: Range<usize>, tile_rows: &Range<usize>, first_row: usize, rows: &mut [&mut [f32]]) {
         let side = self.kernel.side();
         let width = side * self.across;

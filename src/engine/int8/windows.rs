@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::blocks::{Block, Outputs, by_blocks, shifts};
+use super::blocks::{Block, Outputs, PanelSums, SUMMED, by_blocks, shifts};
 use super::scratch::Scratch;
 use super::{Image, WeightMatrix, Window};
 use crate::engine::kernels::{GROUP, Kernel, ROWS};
@@ -38,7 +38,7 @@ pub fn convolve(
         let first = index * block_columns;
         let end = columns.min(first + block_columns);
         let count = (end - first).div_ceil(panel_columns);
-        let (packed, sums) = scratch.panels(count * panel_bytes, ROWS * kernel.panels() * panel_columns);
+        let (packed, mut sums) = (scratch.packed(count * panel_bytes), PanelSums::new());
         let strip_panels = (STRIP / panel_columns).max(1);
         for (index, strip) in packed.chunks_mut(strip_panels * panel_bytes).enumerate() {
             let start = first + index * strip_panels * panel_columns;
@@ -51,28 +51,18 @@ pub fn convolve(
             gather(strip, [panel_columns, panel_bytes], image, window, &runs);
         }
         for (row_panel, rows) in rows.chunks_mut(ROWS).enumerate() {
-            for start in (0..count).step_by(kernel.panels()) {
-                let together = kernel.panels().min(count - start);
-                let activations = &packed[start * panel_bytes..][..together * panel_bytes];
-                let sums = &mut sums[..ROWS * together * panel_columns];
-                kernel.multiply(
-                    weights.panel(row_panel),
-                    row_sums(row_panel),
-                    activations,
-                    weights.groups(),
-                    together,
-                    sums,
-                );
-                let column = start * panel_columns;
+            for (call, activations) in packed.chunks(SUMMED / panel_columns * panel_bytes).enumerate() {
+                sums.multiply(kernel, weights, row_panel, row_sums(row_panel), activations);
+                let column = call * SUMMED;
                 let block = Block {
-                    columns: column..(end - first).min(column + together * panel_columns),
-                    stride: together * panel_columns,
+                    columns: column..(end - first).min(column + SUMMED),
+                    stride: SUMMED,
                     first_row: row_panel * ROWS,
                     residual: [columns, first + column],
                 };
                 widest(
                     #[inline(always)]
-                    |fused| block.dequantize(sums, image.scale, outputs, rows, fused),
+                    |fused| block.dequantize(sums.0.as_flattened(), image.scale, outputs, rows, fused),
                 );
             }
         }

@@ -1,7 +1,7 @@
 //! The kernel of 32-bit ARM with NEON, as on every Raspberry Pi since the 2: products of two by widening
 //! multiplication. `.cargo/config.toml` turns NEON on for the whole build and sets `neon_vfp4`. The weight panel is read in place.
 
-use super::{GROUP, Kernel, ROWS};
+use super::{GROUP, Kernel, ROWS, Sums};
 use std::arch::asm;
 
 /// Columns of one activation panel.
@@ -28,9 +28,8 @@ impl Kernel for Neon {
         4
     }
 
-    fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
-        super::assert_shapes(self, weights, activations, groups, count, sums);
-        let stride = count * COLUMNS;
+    fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: Sums) {
+        super::assert_shapes(self, weights, activations, groups, count, &sums);
         for panel in 0..count {
             for column in (0..COLUMNS).step_by(TOGETHER) {
                 let mut columns = [[0i32; ROWS]; TOGETHER];
@@ -38,7 +37,7 @@ impl Kernel for Neon {
                 // SAFETY: `assert_shapes` found as many groups in the weights and in each of `count` panels.
                 unsafe { two_columns(weights.as_ptr(), activations.as_ptr().add(start), groups, &mut columns) };
                 for row in 0..ROWS {
-                    let sums = &mut sums[row * stride + panel * COLUMNS + column..][..TOGETHER];
+                    let sums = &mut sums.values[row * sums.stride + panel * COLUMNS + column..][..TOGETHER];
                     sums.copy_from_slice(&columns.map(|sums| sums[row]));
                 }
             }

@@ -12,6 +12,7 @@ mod aarch64;
 #[cfg(all(target_arch = "arm", neon_vfp4, target_endian = "little"))]
 mod arm;
 mod portable;
+pub mod shorts;
 #[cfg(test)]
 mod tests;
 pub mod winograd;
@@ -24,6 +25,15 @@ use winograd::Winograd;
 pub const ROWS: usize = 8;
 /// Inputs of one group.
 pub const GROUP: usize = 4;
+
+/// Where the sums of a weight panel's eight rows go: each row's `stride` after those of the row before.
+#[derive(Debug)]
+pub struct Sums<'a> {
+    /// From the first row's first sum to the last row's last one or beyond.
+    pub values: &'a mut [i32],
+    /// Values from one row to the next.
+    pub stride: usize,
+}
 
 /// A micro-kernel for one kind of processor.
 pub trait Kernel: Send + Sync + std::fmt::Debug {
@@ -43,11 +53,11 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
     ///
     /// `weights` is `groups·8·4` bytes, `activations` is `count` panels of `groups·columns·4` bytes one after
     /// another, `row_sums` the eight rows' sums of weights (read only where [`Kernel::activation_mask`] is not
-    /// 0), and `sums` receives `[8][count·columns]`.
+    /// 0), and each row of `sums` receives `count·columns`.
     ///
     /// # Panics
     /// If a slice is shorter than its shape, or `count` is 0 or greater than [`Kernel::panels`].
-    fn multiply(&self, weights: &[i8], row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]);
+    fn multiply(&self, weights: &[i8], row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: Sums);
 
     /// Activation panels that one call takes at the most.
     fn panels(&self) -> usize {
@@ -94,7 +104,7 @@ fn by_name(name: Option<String>) -> Result<&'static dyn Kernel, UnknownKernel> {
 
 /// Panics where the operands of [`Kernel::multiply`] are shorter than their shapes: what the unsafe code behind it
 /// relies on. Divides rather than multiplies by `groups`, so that nothing can overflow.
-fn assert_shapes(kernel: &dyn Kernel, weights: &[i8], activations: &[u8], groups: usize, count: usize, sums: &[i32]) {
+fn assert_shapes(kernel: &dyn Kernel, weights: &[i8], activations: &[u8], groups: usize, count: usize, sums: &Sums) {
     assert!(
         (1..=kernel.panels()).contains(&count),
         "{count} panels, where {} takes 1 to {}",
@@ -112,7 +122,11 @@ fn assert_shapes(kernel: &dyn Kernel, weights: &[i8], activations: &[u8], groups
         "{} activations for {groups} groups",
         activations.len()
     );
-    assert!(ROWS * columns <= sums.len(), "{} sums for {columns} columns", sums.len());
+    let (stride, room) = (sums.stride, sums.values.len());
+    assert!(
+        columns <= stride && columns <= room && stride <= (room - columns) / (ROWS - 1),
+        "room for {room} sums, {stride} a row, for {columns} columns"
+    );
 }
 
 /// `INKSTONE_KERNEL` names no kernel that this processor can run.

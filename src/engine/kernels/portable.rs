@@ -1,6 +1,6 @@
 //! The scalar reference: what every other kernel must equal bit for bit.
 
-use super::{GROUP, Kernel, ROWS};
+use super::{GROUP, Kernel, ROWS, Sums};
 
 const COLUMNS: usize = 8;
 
@@ -17,10 +17,12 @@ impl Kernel for Portable {
         COLUMNS
     }
 
-    fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
-        super::assert_shapes(self, weights, activations, groups, count, sums);
+    fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: Sums) {
+        super::assert_shapes(self, weights, activations, groups, count, &sums);
         let tile = multiply_panel(weights, activations, groups);
-        sums[..ROWS * COLUMNS].copy_from_slice(tile.as_flattened());
+        for (sums, row) in sums.values.chunks_mut(sums.stride).zip(tile) {
+            sums[..COLUMNS].copy_from_slice(&row);
+        }
     }
 }
 

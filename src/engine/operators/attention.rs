@@ -9,6 +9,7 @@ use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::exp;
 use crate::engine::lanes::{Fused, LANES, fold, fold_larger, larger, widest};
 use crate::engine::shares;
+use crate::engine::transposition::transpose;
 
 /// Queries that are scored together.
 const QUERIES: usize = TOGETHER;
@@ -69,45 +70,69 @@ impl Operator for Attention {
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let (channels, keys) = (inputs.shape(0)[2], inputs.shape(1)[1]);
         let (queries, values) = (inputs.floats(0)?, inputs.floats(2)?);
-        let width = channels / self.heads;
         let padded = keys.next_multiple_of(LANES);
-        let transposed = transpose(inputs.floats(1)?, keys, channels, padded);
-        let bias = self.bias(inputs, padded)?;
+        let heads = Heads {
+            channels,
+            width: channels / self.heads,
+            keys: &by_channels(inputs.floats(1)?, [keys, channels], padded, self.scale),
+            padded,
+            values,
+            bias: &self.bias(inputs, padded)?,
+        };
         let share = QUERIES * channels;
-        let nothing = vec![0f32; channels];
         output
             .par_chunks_mut(share)
             .zip(queries.par_chunks(share))
             .enumerate()
             .with_min_len(shares::items(QUERIES * padded * self.heads))
-            .for_each(|(block, (output, queries))| {
-                // A block of fewer queries is filled up, so that the inner loops always have the same shape.
-                let query = |index: usize| queries.get(index * channels..(index + 1) * channels).unwrap_or(&nothing);
-                let mut together = vec![[0f32; QUERIES]; width.max(padded)];
-                let mut scores = vec![0f32; QUERIES * padded];
-                for head in 0..self.heads {
-                    let place = head * width;
-                    interleave(&mut together, std::array::from_fn(|index| &query(index)[place..][..width]));
-                    let keys = &transposed[place * padded..][..width * padded];
-                    widest(
-                        #[inline(always)]
-                        |fused| score(&mut scores, &together[..width], keys, padded, self.scale, fused),
-                    );
-                    for (index, row) in scores.chunks_exact_mut(padded).enumerate() {
-                        let bias = bias.row(head, block * QUERIES + index);
-                        widest(
-                            #[inline(always)]
-                            |fused| softmax(row, bias, fused),
-                        );
-                    }
-                    interleave(&mut together, std::array::from_fn(|index| &scores[index * padded..][..padded]));
-                    widest(
-                        #[inline(always)]
-                        |fused| blend(output, &together[..padded], values, [channels, place, width], fused),
-                    );
-                }
-            });
+            .for_each(|(block, (output, queries))| heads.attend(block * QUERIES, queries, output));
         Ok(())
+    }
+}
+
+/// What queries are compared with and what is made of it, of all heads.
+struct Heads<'a> {
+    channels: usize,
+    /// Channels of a head.
+    width: usize,
+    /// `[channels][padded]`, times the scale.
+    keys: &'a [f32],
+    padded: usize,
+    /// `[keys][channels]`.
+    values: &'a [f32],
+    bias: &'a Bias,
+}
+
+impl Heads<'_> {
+    /// Outputs of up to [`QUERIES`] queries, the first of which has a number. Where there are fewer, zeros fill up, so that the
+    /// inner loops always have the same shape.
+    fn attend(&self, first: usize, queries: &[f32], output: &mut [f32]) {
+        let nothing = vec![0f32; self.channels];
+        let query = |index: usize| queries.get(index * self.channels..(index + 1) * self.channels).unwrap_or(&nothing);
+        let mut scores = vec![0f32; QUERIES * self.padded];
+        for head in 0..self.channels / self.width {
+            let place = head * self.width;
+            let queries = std::array::from_fn(|index| &query(index)[place..][..self.width]);
+            let keys = &self.keys[place * self.padded..][..self.width * self.padded];
+            widest(
+                #[inline(always)]
+                |fused| score(&mut scores, queries, keys, self.padded, fused),
+            );
+            let mut factors = [0f32; QUERIES];
+            for (index, (row, factor)) in scores.chunks_exact_mut(self.padded).zip(&mut factors).enumerate() {
+                let bias = self.bias.row(head, first + index);
+                *factor = widest(
+                    #[inline(always)]
+                    |fused| exponentials(row, bias, fused),
+                );
+            }
+            let weights = std::array::from_fn(|index| &scores[index * self.padded..][..self.padded]);
+            let shape = [self.channels, place, self.width];
+            widest(
+                #[inline(always)]
+                |fused| blend(output, weights, factors, self.values, shape, fused),
+            );
+        }
     }
 }
 
@@ -130,9 +155,12 @@ impl Attention {
         Ok([heads > 1, rows > 1])
     }
 
-    /// The bias, or zeros where there is none.
+    /// The bias, or nothing for the keys and minus infinity behind them.
     fn bias(&self, inputs: &Inputs, padded: usize) -> TractResult<Bias> {
         let (queries, keys) = (inputs.shape(0)[1], inputs.shape(1)[1]);
+        if !self.masked && keys == padded {
+            return Ok(Bias::default());
+        }
         let zeros = vec![0f32; keys];
         let (values, by) = match self.masked {
             true => (inputs.floats(3)?, self.bias_rows(inputs.shape(3), queries, keys)?),
@@ -148,95 +176,91 @@ impl Attention {
             padded,
             by_head: by_head * if by_query > 0 { queries } else { 1 },
             by_query,
-            queries,
+            last: queries - 1,
         })
     }
 }
 
-/// What is added to scores: rows of S values and minus infinity up to `padded`.
+/// What is added to scores: rows of S values and minus infinity up to `padded`; no rows where nothing is.
+#[derive(Default)]
 struct Bias {
     rows: Vec<f32>,
     padded: usize,
     /// Rows from one head to the next, and from one query to the next.
     by_head: usize,
     by_query: usize,
-    queries: usize,
+    /// The last query.
+    last: usize,
 }
 
 impl Bias {
     /// The row of a head and a query; queries beyond the last one have the last one's.
     fn row(&self, head: usize, query: usize) -> &[f32] {
-        let index = head * self.by_head + query.min(self.queries - 1) * self.by_query;
+        let index = head * self.by_head + query.min(self.last) * self.by_query;
         &self.rows[index * self.padded..][..self.padded]
     }
 }
 
-/// `[S, C]` → `[C, padded]`, zeros beyond S.
-fn transpose(rows: &[f32], count: usize, channels: usize, padded: usize) -> Vec<f32> {
+/// `[S, C]` → `[C, padded]` times the scale, zeros beyond S.
+fn by_channels(keys: &[f32], [count, channels]: [usize; 2], padded: usize, scale: f32) -> Vec<f32> {
     let mut columns = vec![0f32; channels * padded];
-    for (index, row) in rows.chunks_exact(channels).take(count).enumerate() {
-        for (channel, &value) in row.iter().enumerate() {
-            columns[channel * padded + index] = value;
-        }
+    transpose(keys, channels, &mut columns, padded, [count, channels]);
+    for value in &mut columns {
+        *value *= scale;
     }
     columns
 }
 
-/// `[QUERIES][n]` → `[n][QUERIES]`, so that one load gives what all queries multiply a row with.
-fn interleave(together: &mut [[f32; QUERIES]], queries: [&[f32]; QUERIES]) {
-    let [a, b, c, d] = queries;
-    for ((((out, a), b), c), d) in together.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-        *out = [*a, *b, *c, *d];
-    }
-}
-
 /// Scores of [`QUERIES`] queries against all keys `[channels][padded]`; channels are added in their order.
 #[inline(always)]
-fn score(scores: &mut [f32], queries: &[[f32; QUERIES]], keys: &[f32], padded: usize, scale: f32, fused: Fused) {
+fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: usize, fused: Fused) {
     let mut rows = Rows {
         values: keys,
         stride: padded,
         start: 0,
     };
     while fits(64, fused) && rows.start + 64 <= padded {
-        score_part::<64>(scores, queries, rows, scale, fused);
+        score_part::<64>(scores, queries, rows, fused);
         rows.start += 64;
     }
     while fits(32, fused) && rows.start + 32 <= padded {
-        score_part::<32>(scores, queries, rows, scale, fused);
+        score_part::<32>(scores, queries, rows, fused);
         rows.start += 32;
     }
     while fits(16, fused) && rows.start + 16 <= padded {
-        score_part::<16>(scores, queries, rows, scale, fused);
+        score_part::<16>(scores, queries, rows, fused);
         rows.start += 16;
     }
     while rows.start < padded {
-        score_part::<8>(scores, queries, rows, scale, fused);
+        score_part::<8>(scores, queries, rows, fused);
         rows.start += 8;
     }
 }
 
 #[inline(always)]
-fn score_part<const WIDTH: usize>(scores: &mut [f32], queries: &[[f32; QUERIES]], keys: Rows, scale: f32, fused: Fused) {
+fn score_part<const WIDTH: usize>(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: Rows, fused: Fused) {
     let sums = weighted_sums::<WIDTH>(queries, keys, fused);
     for (scores, sums) in scores.chunks_exact_mut(keys.stride).zip(sums) {
-        let scores = scores[keys.start..].iter_mut();
-        scores.zip(sums).for_each(|(score, sum)| *score = sum * scale);
+        scores[keys.start..][..WIDTH].copy_from_slice(&sums);
     }
 }
 
-/// Scores to weights that add up to 1.
+/// Scores to weights; returns by what they have to be multiplied to add up to 1.
 #[inline(always)]
-fn softmax(scores: &mut [f32], bias: &[f32], fused: Fused) {
+fn exponentials(scores: &mut [f32], bias: &[f32], fused: Fused) -> f32 {
     let mut largest = [f32::NEG_INFINITY; LANES];
     for (scores, bias) in scores.as_chunks_mut::<LANES>().0.iter_mut().zip(bias.as_chunks::<LANES>().0) {
         // Copies, which the compiler knows to lie apart.
         let (mut sums, bias) = (*scores, *bias);
         for lane in 0..LANES {
             sums[lane] += bias[lane];
-            largest[lane] = larger(sums[lane], largest[lane]);
         }
         *scores = sums;
+    }
+    for scores in scores.as_chunks::<LANES>().0 {
+        for lane in 0..LANES {
+            largest[lane] = larger(scores[lane], largest[lane]);
+        }
     }
     let largest = fold_larger(largest);
     let mut sums = [0f32; LANES];
@@ -246,13 +270,19 @@ fn softmax(scores: &mut [f32], bias: &[f32], fused: Fused) {
             sums[lane] += chunk[lane];
         }
     }
-    let factor = 1.0 / fold(sums);
-    scores.iter_mut().for_each(|score| *score *= factor);
+    1.0 / fold(sums)
 }
 
-/// Weighted sums of one head's values, for [`QUERIES`] queries; `output` may hold fewer.
+/// Weighted sums of one head's values, for [`QUERIES`] queries, times a factor each; `output` may hold fewer.
 #[inline(always)]
-fn blend(output: &mut [f32], weights: &[[f32; QUERIES]], values: &[f32], [channels, place, width]: [usize; 3], fused: Fused) {
+fn blend(
+    output: &mut [f32],
+    weights: [&[f32]; QUERIES],
+    factors: [f32; QUERIES],
+    values: &[f32],
+    [channels, place, width]: [usize; 3],
+    fused: Fused,
+) {
     let end = place + width;
     let mut rows = Rows {
         values,
@@ -260,31 +290,34 @@ fn blend(output: &mut [f32], weights: &[[f32; QUERIES]], values: &[f32], [channe
         start: place,
     };
     while fits(64, fused) && rows.start + 64 <= end {
-        blend_part::<64>(output, weights, rows, fused);
+        blend_part::<64>(output, weights, factors, rows, fused);
         rows.start += 64;
     }
     while fits(32, fused) && rows.start + 32 <= end {
-        blend_part::<32>(output, weights, rows, fused);
+        blend_part::<32>(output, weights, factors, rows, fused);
         rows.start += 32;
     }
     while fits(16, fused) && rows.start + 16 <= end {
-        blend_part::<16>(output, weights, rows, fused);
+        blend_part::<16>(output, weights, factors, rows, fused);
         rows.start += 16;
     }
     while rows.start + 8 <= end {
-        blend_part::<8>(output, weights, rows, fused);
+        blend_part::<8>(output, weights, factors, rows, fused);
         rows.start += 8;
     }
     while rows.start < end {
-        blend_part::<1>(output, weights, rows, fused);
+        blend_part::<1>(output, weights, factors, rows, fused);
         rows.start += 1;
     }
 }
 
 #[inline(always)]
-fn blend_part<const WIDTH: usize>(output: &mut [f32], weights: &[[f32; QUERIES]], values: Rows, fused: Fused) {
+fn blend_part<const WIDTH: usize>(output: &mut [f32], weights: [&[f32]; QUERIES], factors: [f32; QUERIES], values: Rows, fused: Fused) {
     let sums = weighted_sums::<WIDTH>(weights, values, fused);
-    for (out, sums) in output.chunks_exact_mut(values.stride).zip(sums) {
+    for ((out, mut sums), factor) in output.chunks_exact_mut(values.stride).zip(sums).zip(factors) {
+        for sum in &mut sums {
+            *sum *= factor;
+        }
         out[values.start..][..WIDTH].copy_from_slice(&sums);
     }
 }

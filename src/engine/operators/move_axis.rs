@@ -5,6 +5,7 @@ use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::shares;
+use crate::engine::transposition::transpose;
 
 /// Rows of the output that are written together: each line of the cache that is read is used whole.
 const TOGETHER: usize = 16;
@@ -73,16 +74,13 @@ impl Operator for MoveAxis {
 /// Columns of `[rows, columns, inner]`, from one of them on, as rows of `output`.
 fn exchange(output: &mut [f32], source: &[f32], [rows, columns, inner]: [usize; 3], first: usize) {
     let width = output.len() / (rows * inner);
+    if inner == 1 {
+        return transpose(&source[first..], columns, output, rows, [rows, width]);
+    }
     for row in 0..rows {
         let source = &source[(row * columns + first) * inner..][..width * inner];
-        if inner == 1 {
-            for (output, &value) in output.chunks_exact_mut(rows).zip(source) {
-                output[row] = value;
-            }
-        } else {
-            for (output, values) in output.chunks_exact_mut(rows * inner).zip(source.chunks_exact(inner)) {
-                output[row * inner..][..inner].copy_from_slice(values);
-            }
+        for (output, values) in output.chunks_exact_mut(rows * inner).zip(source.chunks_exact(inner)) {
+            output[row * inner..][..inner].copy_from_slice(values);
         }
     }
 }

@@ -25,10 +25,10 @@ impl Rows<'_> {
     }
 }
 
-/// For each of [`TOGETHER`] weights of the rows, the weighted sum of `WIDTH` values of every row, added in the order of
+/// For each of [`TOGETHER`] lists of weights, one a row, the weighted sum of `WIDTH` values of every row, added in the order of
 /// the rows. As many sums as fit this processor's registers are fast: see [`fits`].
 #[inline(always)]
-pub fn weighted_sums<const WIDTH: usize>(weights: &[[f32; TOGETHER]], rows: Rows, fused: Fused) -> [[f32; WIDTH]; TOGETHER] {
+pub fn weighted_sums<const WIDTH: usize>(weights: [&[f32]; TOGETHER], rows: Rows, fused: Fused) -> [[f32; WIDTH]; TOGETHER] {
     #[cfg(target_arch = "aarch64")]
     match WIDTH {
         16 => return neon::weighted_sums::<WIDTH, 4>(weights, rows),
@@ -45,10 +45,12 @@ pub fn fits(width: usize, fused: Fused) -> bool {
 }
 
 #[inline(always)]
-fn portable<const WIDTH: usize>(weights: &[[f32; TOGETHER]], rows: Rows, fused: Fused) -> [[f32; WIDTH]; TOGETHER] {
+fn portable<const WIDTH: usize>(weights: [&[f32]; TOGETHER], rows: Rows, fused: Fused) -> [[f32; WIDTH]; TOGETHER] {
     // One array a weight: the compiler keeps these in registers, and an array of arrays in memory.
     let (mut a, mut b, mut c, mut d) = ([0f32; WIDTH], [0f32; WIDTH], [0f32; WIDTH], [0f32; WIDTH]);
-    for (row, &[of_a, of_b, of_c, of_d]) in rows.of_width::<WIDTH>().zip(weights) {
+    let [of_a, of_b, of_c, of_d] = weights;
+    let weights = of_a.iter().zip(of_b).zip(of_c).zip(of_d);
+    for (row, (((&of_a, &of_b), &of_c), &of_d)) in rows.of_width::<WIDTH>().zip(weights) {
         for lane in 0..WIDTH {
             a[lane] = fused.add(of_a, row[lane], a[lane]);
             b[lane] = fused.add(of_b, row[lane], b[lane]);
@@ -59,34 +61,41 @@ fn portable<const WIDTH: usize>(weights: &[[f32; TOGETHER]], rows: Rows, fused: 
     [a, b, c, d]
 }
 
-/// The compiler loads each weight into a register of its own; the instruction takes it out of one that holds all four.
+/// The compiler loads each weight into a register of its own; the instruction takes it out of one that holds those of four rows.
 #[cfg(target_arch = "aarch64")]
 mod neon {
     use std::arch::aarch64::*;
 
     use super::{Rows, TOGETHER};
 
+    /// Weights that one register holds.
+    const LANES: usize = 4;
+
     /// `VECTORS` times four values are `WIDTH`.
     #[inline(always)]
-    pub fn weighted_sums<const WIDTH: usize, const VECTORS: usize>(weights: &[[f32; TOGETHER]], rows: Rows) -> [[f32; WIDTH]; TOGETHER] {
+    pub fn weighted_sums<const WIDTH: usize, const VECTORS: usize>(weights: [&[f32]; TOGETHER], rows: Rows) -> [[f32; WIDTH]; TOGETHER] {
         let mut sums = [[0f32; WIDTH]; TOGETHER];
-        let count = weights.len().min(rows.values.len() / rows.stride);
+        let shortest = weights.iter().map(|weights| weights.len()).min().unwrap_or(0);
+        let count = shortest.min(rows.values.len() / rows.stride);
         assert!(WIDTH == 4 * VECTORS && rows.start + WIDTH <= rows.stride);
         // SAFETY: NEON is part of every 64-bit ARM. `count` rows and weights exist, and `WIDTH` values from `start` on lie
         // within a row; so do all loads. Stores go to `WIDTH` values of each of the sums.
         unsafe {
             let mut partial = [[vdupq_n_f32(0.0); VECTORS]; TOGETHER];
-            let mut row = rows.values.as_ptr().wrapping_add(rows.start);
-            for weight in &weights[..count] {
-                let weight = vld1q_f32(weight.as_ptr());
-                for vector in 0..VECTORS {
-                    let values = vld1q_f32(row.add(4 * vector));
-                    partial[0][vector] = vfmaq_laneq_f32::<0>(partial[0][vector], values, weight);
-                    partial[1][vector] = vfmaq_laneq_f32::<1>(partial[1][vector], values, weight);
-                    partial[2][vector] = vfmaq_laneq_f32::<2>(partial[2][vector], values, weight);
-                    partial[3][vector] = vfmaq_laneq_f32::<3>(partial[3][vector], values, weight);
-                }
-                row = row.wrapping_add(rows.stride);
+            let row = |index: usize| rows.values.as_ptr().add(index * rows.stride + rows.start);
+            for index in (0..count / LANES * LANES).step_by(LANES) {
+                let weights = weights.map(|weights| vld1q_f32(weights.as_ptr().add(index)));
+                add::<0, VECTORS>(&mut partial, row(index), weights);
+                add::<1, VECTORS>(&mut partial, row(index + 1), weights);
+                add::<2, VECTORS>(&mut partial, row(index + 2), weights);
+                add::<3, VECTORS>(&mut partial, row(index + 3), weights);
+            }
+            for index in count / LANES * LANES..count {
+                add::<0, VECTORS>(
+                    &mut partial,
+                    row(index),
+                    weights.map(|weights| vdupq_n_f32(*weights.get_unchecked(index))),
+                );
             }
             for (sums, partial) in sums.iter_mut().zip(partial) {
                 for (vector, values) in partial.into_iter().enumerate() {
@@ -95,6 +104,28 @@ mod neon {
             }
         }
         sums
+    }
+
+    /// Adds a row, weighted by a lane of each list's weights.
+    ///
+    /// # Safety
+    ///
+    /// Four times `VECTORS` values of the row are readable.
+    #[inline(always)]
+    unsafe fn add<const LANE: i32, const VECTORS: usize>(
+        sums: &mut [[float32x4_t; VECTORS]; TOGETHER],
+        row: *const f32,
+        weights: [float32x4_t; TOGETHER],
+    ) {
+        for vector in 0..VECTORS {
+            // SAFETY: the values are readable.
+            unsafe {
+                let values = vld1q_f32(row.add(4 * vector));
+                for (sums, weights) in sums.iter_mut().zip(weights) {
+                    sums[vector] = vfmaq_laneq_f32::<LANE>(sums[vector], values, weights);
+                }
+            }
+        }
     }
 }
 
@@ -105,9 +136,8 @@ mod tests {
 
     fn check<const WIDTH: usize>(count: usize, stride: usize, start: usize) {
         let values: Vec<f32> = (0..count * stride).map(|index| (index as f32 * 0.7).sin()).collect();
-        let weights: Vec<[f32; TOGETHER]> = (0..count)
-            .map(|row| std::array::from_fn(|index| (row as f32 + 0.3 * index as f32).cos()))
-            .collect();
+        let weights: [Vec<f32>; TOGETHER] =
+            std::array::from_fn(|index| (0..count).map(|row| (row as f32 + 0.3 * index as f32).cos()).collect());
         let rows = Rows {
             values: &values,
             stride,
@@ -115,12 +145,12 @@ mod tests {
         };
         let sums = widest(
             #[inline(always)]
-            |fused| weighted_sums::<WIDTH>(&weights, rows, fused),
+            |fused| weighted_sums::<WIDTH>(weights.each_ref().map(Vec::as_slice), rows, fused),
         );
         for (index, sums) in sums.iter().enumerate() {
             for (place, sum) in sums.iter().enumerate() {
-                let products = weights.iter().zip(values.chunks_exact(stride));
-                let expected = products.fold(0f32, |sum, (weights, row)| weights[index].mul_add(row[start + place], sum));
+                let products = weights[index].iter().zip(values.chunks_exact(stride));
+                let expected = products.fold(0f32, |sum, (weight, row)| weight.mul_add(row[start + place], sum));
                 assert_eq!(
                     sum.to_bits(),
                     expected.to_bits(),

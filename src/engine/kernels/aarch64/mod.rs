@@ -4,7 +4,7 @@
 mod winograd;
 
 use super::winograd::Winograd;
-use super::{GROUP, Kernel, ROWS};
+use super::{GROUP, Kernel, ROWS, Sums};
 use std::arch::aarch64::*;
 use std::arch::asm;
 
@@ -47,14 +47,14 @@ impl Kernel for NeonDotprod {
         2 * DOTPROD_PANELS
     }
 
-    fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
-        super::assert_shapes(self, weights, activations, groups, count, sums);
-        let (weights, stride) = (weights.as_ptr(), count * COLUMNS);
+    fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: Sums) {
+        super::assert_shapes(self, weights, activations, groups, count, &sums);
+        let (weights, stride) = (weights.as_ptr(), sums.stride);
         let threes = count / DOTPROD_PANELS * DOTPROD_PANELS;
         // SAFETY: `available` found the features; the slices are long enough for `count` panels.
         unsafe {
             let panel = |index: usize| activations.as_ptr().cast::<i8>().add(index * groups * COLUMN_BYTES);
-            let sums = sums.as_mut_ptr();
+            let sums = sums.values.as_mut_ptr();
             for first in (0..threes).step_by(DOTPROD_PANELS) {
                 three_panels(weights, panel(first), groups, sums.add(first * COLUMNS), stride);
             }
@@ -86,14 +86,14 @@ impl Kernel for Neon {
         &winograd::ALL
     }
 
-    fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
-        super::assert_shapes(self, weights, activations, groups, count, sums);
+    fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: Sums) {
+        super::assert_shapes(self, weights, activations, groups, count, &sums);
         for panel in 0..count {
             // SAFETY: `available` found the feature; the slices are long enough for `count` panels.
             unsafe {
                 let activations = activations.as_ptr().cast::<i8>().add(panel * groups * COLUMN_BYTES);
-                let sums = sums.as_mut_ptr().add(panel * COLUMNS);
-                neon(weights.as_ptr(), activations, groups, sums, count * COLUMNS);
+                let place = sums.values.as_mut_ptr().add(panel * COLUMNS);
+                neon(weights.as_ptr(), activations, groups, place, sums.stride);
             }
         }
     }

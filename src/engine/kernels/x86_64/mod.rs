@@ -4,7 +4,7 @@
 mod winograd;
 
 use super::winograd::Winograd;
-use super::{GROUP, Kernel, ROWS};
+use super::{GROUP, Kernel, ROWS, Sums};
 use std::arch::x86_64::*;
 
 /// Columns of a 512-bit vector of 32-bit sums.
@@ -51,16 +51,16 @@ impl Kernel for Avx512Vnni {
         3
     }
 
-    fn multiply(&self, weights: &[i8], row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
-        super::assert_shapes(self, weights, activations, groups, count, sums);
-        let (weights, activations, sums) = (weights.as_ptr(), activations.as_ptr(), sums.as_mut_ptr());
+    fn multiply(&self, weights: &[i8], row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: Sums) {
+        super::assert_shapes(self, weights, activations, groups, count, &sums);
+        let (weights, activations, stride, sums) = (weights.as_ptr(), activations.as_ptr(), sums.stride, sums.values.as_mut_ptr());
         let corrections = corrections(row_sums);
         // SAFETY: `available` found the features; the slices are long enough for `count` panels.
         unsafe {
             match count {
-                1 => avx512_vnni::<1>(weights, &corrections, activations, groups, sums),
-                2 => avx512_vnni::<2>(weights, &corrections, activations, groups, sums),
-                _ => avx512_vnni::<3>(weights, &corrections, activations, groups, sums),
+                1 => avx512_vnni::<1>(weights, &corrections, activations, groups, sums, stride),
+                2 => avx512_vnni::<2>(weights, &corrections, activations, groups, sums, stride),
+                _ => avx512_vnni::<3>(weights, &corrections, activations, groups, sums, stride),
             }
         }
     }
@@ -87,16 +87,16 @@ impl Kernel for AvxVnni {
         3
     }
 
-    fn multiply(&self, weights: &[i8], row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
-        super::assert_shapes(self, weights, activations, groups, count, sums);
-        let (weights, activations, sums) = (weights.as_ptr(), activations.as_ptr(), sums.as_mut_ptr());
+    fn multiply(&self, weights: &[i8], row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: Sums) {
+        super::assert_shapes(self, weights, activations, groups, count, &sums);
+        let (weights, activations, stride, sums) = (weights.as_ptr(), activations.as_ptr(), sums.stride, sums.values.as_mut_ptr());
         let corrections = corrections(row_sums);
         // SAFETY: `available` found the features; the slices are long enough for `count` panels.
         unsafe {
             match count {
-                1 => avx_vnni::<8, 1>(weights, &corrections, activations, groups, sums),
-                2 => avx_vnni::<4, 2>(weights, &corrections, activations, groups, sums),
-                _ => avx_vnni::<4, 3>(weights, &corrections, activations, groups, sums),
+                1 => avx_vnni::<8, 1>(weights, &corrections, activations, groups, sums, stride),
+                2 => avx_vnni::<4, 2>(weights, &corrections, activations, groups, sums, stride),
+                _ => avx_vnni::<4, 3>(weights, &corrections, activations, groups, sums, stride),
             }
         }
     }
@@ -123,14 +123,14 @@ impl Kernel for Avx2 {
         &winograd::ALL
     }
 
-    fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: &mut [i32]) {
-        super::assert_shapes(self, weights, activations, groups, count, sums);
-        let (weights, activations, sums) = (weights.as_ptr(), activations.as_ptr(), sums.as_mut_ptr());
+    fn multiply(&self, weights: &[i8], _row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: Sums) {
+        super::assert_shapes(self, weights, activations, groups, count, &sums);
+        let (weights, activations, stride, sums) = (weights.as_ptr(), activations.as_ptr(), sums.stride, sums.values.as_mut_ptr());
         // SAFETY: `available` found the feature; the slices are long enough for `count` panels.
         unsafe {
             match count {
-                1 => avx2::<8, 1>(weights, activations, groups, sums),
-                _ => avx2::<4, 2>(weights, activations, groups, sums),
+                1 => avx2::<8, 1>(weights, activations, groups, sums, stride),
+                _ => avx2::<4, 2>(weights, activations, groups, sums, stride),
             }
         }
     }
@@ -153,7 +153,8 @@ unsafe fn weight_lane(weights: *const i8, group: usize, row: usize) -> i32 {
 }
 
 /// # Safety
-/// `weights` holds `groups` groups, `activations` `COUNT` panels of as many, `sums` `[8][COUNT·16]`.
+/// `weights` holds `groups` groups, `activations` `COUNT` panels of as many, `sums` eight rows of `COUNT·16`, each `stride`
+/// after the one before.
 #[target_feature(enable = "avx512f,avx512vnni")]
 unsafe fn avx512_vnni<const COUNT: usize>(
     weights: *const i8,
@@ -161,6 +162,7 @@ unsafe fn avx512_vnni<const COUNT: usize>(
     activations: *const u8,
     groups: usize,
     sums: *mut i32,
+    stride: usize,
 ) {
     // Written out: a function of the array would be called, with all of it in memory.
     let mut totals = [[_mm512_setzero_si512(); COUNT]; ROWS];
@@ -187,16 +189,19 @@ unsafe fn avx512_vnni<const COUNT: usize>(
             }
         }
     }
-    for (index, &total) in totals.as_flattened().iter().enumerate() {
-        // SAFETY: there are 8·COUNT vectors, each of 16 sums, row by row.
-        unsafe { _mm512_storeu_si512(sums.add(index * WIDE_COLUMNS).cast(), total) };
+    for (row, totals) in totals.iter().enumerate() {
+        for (panel, &total) in totals.iter().enumerate() {
+            // SAFETY: each of the eight rows has COUNT vectors of 16 sums.
+            unsafe { _mm512_storeu_si512(sums.add(row * stride + panel * WIDE_COLUMNS).cast(), total) };
+        }
     }
 }
 
 /// Goes over the rows in passes of `PASS`, so that the sums of a pass stay in the 16 registers.
 ///
 /// # Safety
-/// `weights` holds `groups` groups, `activations` `COUNT` panels of as many, `sums` `[8][COUNT·8]`.
+/// `weights` holds `groups` groups, `activations` `COUNT` panels of as many, `sums` eight rows of `COUNT·8`, each `stride`
+/// after the one before.
 #[target_feature(enable = "avx2,avxvnni")]
 unsafe fn avx_vnni<const PASS: usize, const COUNT: usize>(
     weights: *const i8,
@@ -204,6 +209,7 @@ unsafe fn avx_vnni<const PASS: usize, const COUNT: usize>(
     activations: *const u8,
     groups: usize,
     sums: *mut i32,
+    stride: usize,
 ) {
     let (passes, _) = corrections.as_chunks::<PASS>();
     for (pass, corrections) in passes.iter().enumerate() {
@@ -220,7 +226,7 @@ unsafe fn avx_vnni<const PASS: usize, const COUNT: usize>(
             }
         }
         // SAFETY: `sums` holds every row, so also those of this pass.
-        unsafe { store_totals(&totals, sums.add(pass * PASS * COUNT * COLUMNS)) };
+        unsafe { store_totals(&totals, sums.add(pass * PASS * stride), stride) };
     }
 }
 
@@ -228,9 +234,16 @@ unsafe fn avx_vnni<const PASS: usize, const COUNT: usize>(
 /// products in 16 bits, which hold 2·127·127.
 ///
 /// # Safety
-/// `weights` holds `groups` groups, `activations` `COUNT` panels of as many, `sums` `[8][COUNT·8]`.
+/// `weights` holds `groups` groups, `activations` `COUNT` panels of as many, `sums` eight rows of `COUNT·8`, each `stride`
+/// after the one before.
 #[target_feature(enable = "avx2")]
-unsafe fn avx2<const PASS: usize, const COUNT: usize>(weights: *const i8, activations: *const u8, groups: usize, sums: *mut i32) {
+unsafe fn avx2<const PASS: usize, const COUNT: usize>(
+    weights: *const i8,
+    activations: *const u8,
+    groups: usize,
+    sums: *mut i32,
+    stride: usize,
+) {
     let ones = _mm256_set1_epi16(1);
     for first_row in (0..ROWS).step_by(PASS) {
         let mut totals = [[_mm256_setzero_si256(); COUNT]; PASS];
@@ -247,7 +260,7 @@ unsafe fn avx2<const PASS: usize, const COUNT: usize>(weights: *const i8, activa
             }
         }
         // SAFETY: `sums` holds every row, so also those of this pass.
-        unsafe { store_totals(&totals, sums.add(first_row * COUNT * COLUMNS)) };
+        unsafe { store_totals(&totals, sums.add(first_row * stride), stride) };
     }
 }
 
@@ -267,12 +280,14 @@ unsafe fn load_columns<const COUNT: usize>(activations: *const u8, groups: usize
 }
 
 /// # Safety
-/// `sums` holds `[PASS][COUNT·8]`.
+/// `sums` holds `PASS` rows of `COUNT·8`, each `stride` after the one before.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn store_totals<const PASS: usize, const COUNT: usize>(totals: &[[__m256i; COUNT]; PASS], sums: *mut i32) {
-    for (index, &total) in totals.as_flattened().iter().enumerate() {
-        // SAFETY: there are PASS·COUNT vectors, each of 8 sums, row by row.
-        unsafe { _mm256_storeu_si256(sums.add(index * COLUMNS).cast(), total) };
+unsafe fn store_totals<const PASS: usize, const COUNT: usize>(totals: &[[__m256i; COUNT]; PASS], sums: *mut i32, stride: usize) {
+    for (row, totals) in totals.iter().enumerate() {
+        for (panel, &total) in totals.iter().enumerate() {
+            // SAFETY: each of the rows has COUNT vectors of 8 sums.
+            unsafe { _mm256_storeu_si256(sums.add(row * stride + panel * COLUMNS).cast(), total) };
+        }
     }
 }
