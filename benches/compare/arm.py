@@ -21,7 +21,7 @@ def build(root: Path) -> Path:
     tools = {"CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER": "aarch64-linux-gnu-gcc", "CC_aarch64_unknown_linux_gnu": "aarch64-linux-gnu-gcc"}
     command = ["cargo", "build", "--release", "--locked", "--target", TARGET, "--example", "stage", "--no-default-features"]
     subprocess.run(command, check=True, cwd=root, env=os.environ | tools)
-    return root / "target" / TARGET / "release" / "examples" / "stage"
+    return Path(os.environ.get("CARGO_TARGET_DIR", root / "target")) / TARGET / "release" / "examples" / "stage"
 
 
 def count(plugin: Path, program: list, processor: str, out: Path, root: Path = Path("/usr/aarch64-linux-gnu")) -> dict[str, int]:
