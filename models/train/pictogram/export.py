@@ -113,6 +113,7 @@ def main() -> None:
     model, decoder = Model().eval(), Decoder().eval()
     model.load_state_dict(torch.load(options.work / f"{options.network}.pt", map_location="cpu")["average"])
     model.draft.fine = True
+    model.draft.even_out()
     decoder.load_state_dict(torch.load(options.work / "decoder.pt", map_location="cpu")["model"])
     tables = [export_stage(name, *stage, out) for name, stage in stages(model, decoder).items()]
     (out / "model.toml").write_text(describe(tables), encoding="utf-8")

@@ -132,7 +132,8 @@ class Draft(nn.Module):
     """Condition N×256 → the mean of the pictures N×4×32×32 that the words may mean.
 
     Hidden values are a few large ones among many small: one int8 scale for all would be the largest error of the
-    whole model (35 dB). `fine`, for N = 1, is how it is exported.
+    whole model (35 dB). `fine`, for N = 1, is how it is exported. And the small ones have large weights, which would leave few
+    steps to all others: `even_out` moves their size from the weights to factors of the hidden values.
     """
 
     fine = False
@@ -141,11 +142,24 @@ class Draft(nn.Module):
         super().__init__()
         self.one, self.two = nn.Linear(settings.CONDITION, hidden), nn.Linear(hidden, hidden)
         self.three = nn.Linear(hidden, settings.CHANNELS * settings.PICTURE**2)
+        self.register_buffer("two_factors", torch.ones(hidden))
+        self.register_buffer("three_factors", torch.ones(hidden))
 
     def forward(self, condition):
         apply = in_two_parts if self.fine else nn.Linear.__call__
-        rows = apply(self.three, F.silu(apply(self.two, F.silu(self.one(condition)))))
+        hidden = F.silu(self.one(condition)) * self.two_factors
+        rows = apply(self.three, F.silu(apply(self.two, hidden)) * self.three_factors)
         return rows.unflatten(1, (settings.CHANNELS, settings.PICTURE, settings.PICTURE))
+
+    @torch.no_grad()
+    def even_out(self):
+        """Makes the weights of every hidden value equally large; nothing else changes. As cross-layer equalisation (Nagel et
+        al. 2019, arXiv 1906.04721), but with factors of their own, since SiLU lets none pass."""
+        for layer, factors in ((self.two, self.two_factors), (self.three, self.three_factors)):
+            sizes = layer.weight.square().mean(0).sqrt()
+            sizes = (sizes / sizes.mean()).clamp_min(1e-3)
+            layer.weight /= sizes
+            factors *= sizes
 
 
 class Denoiser(nn.Module):

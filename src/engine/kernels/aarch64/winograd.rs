@@ -51,11 +51,13 @@ unsafe fn transform<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const
     transformed: *mut i16,
 ) {
     for group in 0..groups {
-        // SAFETY: the group is within each tap's groups; the load parts the four channels.
-        let taps: [int8x8x4_t; 9] = std::array::from_fn(|tap| unsafe { vld4_s8(weights.add((tap * groups + group) * VALUES)) });
-        let channels: [fn(&int8x8x4_t) -> int8x8_t; GROUP] = [|tap| tap.0, |tap| tap.1, |tap| tap.2, |tap| tap.3];
-        for (channel, of_channel) in channels.into_iter().enumerate() {
-            let window = taps.each_ref().map(|tap| vmovl_s8(of_channel(tap)));
+        let taps: [[int8x8_t; GROUP]; 9] = std::array::from_fn(|tap| {
+            // SAFETY: the group is within each tap's groups; the load parts the four channels.
+            let int8x8x4_t(a, b, c, d) = unsafe { vld4_s8(weights.add((tap * groups + group) * VALUES)) };
+            [a, b, c, d]
+        });
+        for channel in 0..GROUP {
+            let window = taps.each_ref().map(|tap| vmovl_s8(tap[channel]));
             let places = F::filter(window, |a, b| vaddq_s16(a, b), |a, b| vsubq_s16(a, b));
             for (place, values) in places.into_iter().enumerate() {
                 let to = place * place_values(groups) + group * VALUES + channel * ROWS;
