@@ -245,7 +245,7 @@ fn score_part<const WIDTH: usize>(scores: &mut [f32], queries: [&[f32]; QUERIES]
     }
 }
 
-/// Scores to weights; returns by what they have to be multiplied to add up to 1.
+/// Scores to weights; returns by what they have to be multiplied to add up to 1. Where every key is masked all are 0.
 #[inline(always)]
 fn exponentials(scores: &mut [f32], bias: &[f32], fused: Fused) -> f32 {
     let mut largest = [f32::NEG_INFINITY; LANES];
@@ -262,7 +262,7 @@ fn exponentials(scores: &mut [f32], bias: &[f32], fused: Fused) -> f32 {
             largest[lane] = larger(scores[lane], largest[lane]);
         }
     }
-    let largest = fold_larger(largest);
+    let largest = larger(fold_larger(largest), f32::MIN);
     let mut sums = [0f32; LANES];
     for chunk in scores.as_chunks_mut::<LANES>().0 {
         for lane in 0..LANES {
@@ -270,7 +270,8 @@ fn exponentials(scores: &mut [f32], bias: &[f32], fused: Fused) -> f32 {
             sums[lane] += chunk[lane];
         }
     }
-    1.0 / fold(sums)
+    let sum = fold(sums);
+    if sum > 0.0 { 1.0 / sum } else { 0.0 }
 }
 
 /// Weighted sums of one head's values, for [`QUERIES`] queries, times a factor each; `output` may hold fewer.

@@ -444,6 +444,26 @@ fn rows_are_normalised_and_modulated() {
 }
 
 #[test]
+fn queries_whose_keys_are_all_masked_get_nothing() {
+    let (queries, keys, width) = (3, 20, 8);
+    let mut numbers = Numbers(29);
+    let mut inputs: Vec<_> = [queries, keys, keys]
+        .map(|rows| value(&[1, rows, width], &numbers.floats(rows * width)))
+        .into();
+    let mut mask = vec![0.0; queries * keys];
+    mask[keys..2 * keys].fill(f32::NEG_INFINITY);
+    inputs.push(value(&[1, 1, queries, keys], &mask));
+    let operator = Attention {
+        heads: 1,
+        scale: 0.5,
+        masked: true,
+    };
+    let found = run(&operator, &inputs).1;
+    assert_eq!(found[width..2 * width], [0.0; 8]);
+    assert!(found.iter().all(|value| value.is_finite()) && found[0] != 0.0);
+}
+
+#[test]
 fn attention_with_and_without_a_mask() {
     let mut numbers = Numbers(17);
     for (queries, keys, heads, width) in [(1, 1, 1, 4), (5, 3, 2, 8), (6, 37, 3, 32), (9, 16, 1, 50)]
