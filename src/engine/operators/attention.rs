@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
-use super::weighted_sums::{Strided, TOGETHER, fits, weighted_sums};
+use super::weighted_sums::{Rows, TOGETHER, fits, weighted_sums};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::exp;
 use crate::engine::lanes::{Fused, LANES, fold, fold_larger, larger, widest};
@@ -214,7 +214,7 @@ fn by_channels(keys: &[f32], [count, channels]: [usize; 2], padded: usize, scale
 /// Scores of [`QUERIES`] queries against all keys `[channels][padded]`; channels are added in their order.
 #[inline(always)]
 fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: usize, fused: Fused) {
-    let mut rows = Strided {
+    let mut rows = Rows {
         values: keys,
         stride: padded,
         start: 0,
@@ -238,8 +238,8 @@ fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: u
 }
 
 #[inline(always)]
-fn score_part<const WIDTH: usize>(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: Strided, fused: Fused) {
-    let sums = weighted_sums::<WIDTH>([0.0; QUERIES], queries, keys, fused);
+fn score_part<const WIDTH: usize>(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: Rows, fused: Fused) {
+    let sums = weighted_sums::<WIDTH>(queries, keys, fused);
     for (scores, sums) in scores.chunks_exact_mut(keys.stride).zip(sums) {
         scores[keys.start..][..WIDTH].copy_from_slice(&sums);
     }
@@ -285,7 +285,7 @@ fn blend(
     fused: Fused,
 ) {
     let end = place + width;
-    let mut rows = Strided {
+    let mut rows = Rows {
         values,
         stride: channels,
         start: place,
@@ -313,8 +313,8 @@ fn blend(
 }
 
 #[inline(always)]
-fn blend_part<const WIDTH: usize>(output: &mut [f32], weights: [&[f32]; QUERIES], factors: [f32; QUERIES], values: Strided, fused: Fused) {
-    let sums = weighted_sums::<WIDTH>([0.0; QUERIES], weights, values, fused);
+fn blend_part<const WIDTH: usize>(output: &mut [f32], weights: [&[f32]; QUERIES], factors: [f32; QUERIES], values: Rows, fused: Fused) {
+    let sums = weighted_sums::<WIDTH>(weights, values, fused);
     for ((out, mut sums), factor) in output.chunks_exact_mut(values.stride).zip(sums).zip(factors) {
         for sum in &mut sums {
             *sum *= factor;

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
-use super::weighted_sums::{Placed, TOGETHER, fits, weighted_sums};
+use super::weighted_sums::{TOGETHER, fits};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::int8::{Padding, Window};
 use crate::engine::lanes::{Fused, widest};
@@ -67,8 +67,6 @@ impl Operator for FloatConvolution {
         let weights = inputs.floats(1)?;
         let biases = if inputs.count() > 2 { inputs.floats(2)? } else { &[] };
         let (area, per_output) = (height * width, shape[1] * shape[2] * shape[3]);
-        let window = Placed::new(&padded, &places);
-        let nothing = vec![0f32; per_output];
         output
             .par_chunks_mut(TOGETHER * area)
             .zip(weights.par_chunks(TOGETHER * per_output))
@@ -76,48 +74,67 @@ impl Operator for FloatConvolution {
             .enumerate()
             .for_each(|(block, (output, weights))| {
                 let mut planes: Vec<&mut [f32]> = output.chunks_exact_mut(area).collect();
+                for (index, plane) in planes.iter_mut().enumerate() {
+                    plane.fill(biases.get(block * TOGETHER + index).copied().unwrap_or(0.0));
+                }
                 let taps = Taps {
-                    biases: std::array::from_fn(|index| biases.get(block * TOGETHER + index).copied().unwrap_or(0.0)),
-                    weights: std::array::from_fn(|index| weights.chunks_exact(per_output).nth(index).unwrap_or(&nothing)),
-                    window,
+                    weights: &together(weights, per_output),
+                    places: &places,
+                    padded: &padded,
                     strides: [self.strides[0] * wide, self.strides[1]],
                 };
                 widest(
                     #[inline(always)]
-                    |fused| taps.sum(&mut planes, width, fused),
+                    |fused| taps.add_to(&mut planes, width, fused),
                 );
             });
         Ok(())
     }
 }
 
+/// `[up to 4][n]` → `[n][4]`, zeros for channels that are not there.
+fn together(weights: &[f32], per_output: usize) -> Vec<[f32; TOGETHER]> {
+    let mut taps = vec![[0.0; TOGETHER]; per_output];
+    for (output, weights) in weights.chunks_exact(per_output).enumerate() {
+        for (tap, &weight) in taps.iter_mut().zip(weights) {
+            tap[output] = weight;
+        }
+    }
+    taps
+}
+
 /// What a few output channels are made of.
 #[derive(Clone, Copy)]
 struct Taps<'a> {
-    biases: [f32; TOGETHER],
-    /// `[C, kh, kw]` of each channel; zeros for channels that are not there.
-    weights: [&'a [f32]; TOGETHER],
-    /// What each weight meets first in the padded picture, and everything behind it.
-    window: Placed<'a>,
+    /// `[C, kh, kw]`, one weight a channel of the output.
+    weights: &'a [[f32; TOGETHER]],
+    /// Where in the padded picture each of them meets it first.
+    places: &'a [usize],
+    /// `[C, height, width]`, padded.
+    padded: &'a [f32],
     /// Values from one row of positions to the next, and from one position to the next.
     strides: [usize; 2],
 }
 
 impl Taps<'_> {
-    /// Sums of the products of some channels of the output, weight by weight in their order.
+    /// Adds the products to channels of the output, weight by weight in their order.
     #[inline(always)]
-    fn sum(self, planes: &mut [&mut [f32]], width: usize, fused: Fused) {
+    fn add_to(self, planes: &mut [&mut [f32]], width: usize, fused: Fused) {
         for row in 0..planes.first().map_or(0, |plane| plane.len() / width) {
             let mut first = 0;
             if self.strides[1] == 1 {
-                first = self.sum_blocks::<64>(planes, [row, width], first, fused);
-                first = self.sum_blocks::<32>(planes, [row, width], first, fused);
-                first = self.sum_blocks::<16>(planes, [row, width], first, fused);
-                first = self.sum_blocks::<8>(planes, [row, width], first, fused);
+                first = self.add_blocks::<64>(planes, [row, width], first, fused);
+                first = self.add_blocks::<32>(planes, [row, width], first, fused);
+                first = self.add_blocks::<16>(planes, [row, width], first, fused);
+                first = self.add_blocks::<8>(planes, [row, width], first, fused);
             }
             for column in first..width {
-                let source = row * self.strides[0] + column * self.strides[1];
-                self.put::<1>(planes, row * width + column, source, fused);
+                self.add_one(
+                    planes,
+                    row * width + column,
+                    row * self.strides[0] + column * self.strides[1],
+                    fused,
+                );
             }
         }
     }
@@ -125,21 +142,42 @@ impl Taps<'_> {
     /// The same for columns of a row from `first` on, `WIDE` at a time while their sums fit the registers. Returns the column
     /// behind.
     #[inline(always)]
-    fn sum_blocks<const WIDE: usize>(self, planes: &mut [&mut [f32]], [row, width]: [usize; 2], first: usize, fused: Fused) -> usize {
+    fn add_blocks<const WIDE: usize>(self, planes: &mut [&mut [f32]], [row, width]: [usize; 2], first: usize, fused: Fused) -> usize {
         let mut start = first;
         while fits(WIDE, fused) && start + WIDE <= width {
-            self.put::<WIDE>(planes, row * width + start, row * self.strides[0] + start, fused);
+            let (place, source) = (row * width + start, &self.padded[row * self.strides[0] + start..]);
+            let mut sums = [[0f32; WIDE]; TOGETHER];
+            for (sums, plane) in sums.iter_mut().zip(&*planes) {
+                sums.copy_from_slice(&plane[place..][..WIDE]);
+            }
+            // One array a channel: the compiler keeps these in registers.
+            let [mut a, mut b, mut c, mut d] = sums;
+            for (&[of_a, of_b, of_c, of_d], &tap) in self.weights.iter().zip(self.places) {
+                let values = &source[tap..][..WIDE];
+                for lane in 0..WIDE {
+                    a[lane] = fused.add(values[lane], of_a, a[lane]);
+                    b[lane] = fused.add(values[lane], of_b, b[lane]);
+                    c[lane] = fused.add(values[lane], of_c, c[lane]);
+                    d[lane] = fused.add(values[lane], of_d, d[lane]);
+                }
+            }
+            for (sums, plane) in [a, b, c, d].iter().zip(&mut *planes) {
+                plane[place..][..WIDE].copy_from_slice(sums);
+            }
             start += WIDE;
         }
         start
     }
 
-    /// `WIDE` sums of every channel from a place of the output on, whose window lies so many values behind the first.
+    /// The same for one position.
     #[inline(always)]
-    fn put<const WIDE: usize>(self, planes: &mut [&mut [f32]], place: usize, source: usize, fused: Fused) {
-        let sums = weighted_sums::<WIDE>(self.biases, self.weights, self.window.behind(source), fused);
-        for (plane, sums) in planes.iter_mut().zip(sums) {
-            plane[place..][..WIDE].copy_from_slice(&sums);
+    fn add_one(self, planes: &mut [&mut [f32]], place: usize, source: usize, fused: Fused) {
+        for (index, plane) in planes.iter_mut().enumerate() {
+            let mut sum = plane[place];
+            for (weights, tap) in self.weights.iter().zip(self.places) {
+                sum = fused.add(self.padded[source + tap], weights[index], sum);
+            }
+            plane[place] = sum;
         }
     }
 }

@@ -1,33 +1,14 @@
-//! Sums of rows weighted by a few weights at a time: the inner loop of attention, where rows are keys or values, and of
-//! convolutions in f32, where they are what a weight of the window meets. Owns the order of its additions, which no processor
-//! changes: from row to row, one rounding each.
+//! Sums of rows weighted by a few weights at a time: the inner loop of attention, where rows are keys or values. Owns the
+//! order of its additions, which no processor changes: from row to row, one rounding each.
 
 use crate::engine::lanes::Fused;
 
 /// Weights that share each load of a row.
 pub const TOGETHER: usize = 4;
 
-/// Rows of values to be added.
-///
-/// # Safety
-/// The values hold `width` values from the start of every row below the count on.
-pub unsafe trait Rows: Copy {
-    /// What the rows are parts of.
-    fn values(&self) -> &[f32];
-
-    /// How many there are.
-    ///
-    /// # Panics
-    /// If a row has fewer than `width` values.
-    fn count(&self, width: usize) -> usize;
-
-    /// Where a row starts.
-    fn start(&self, index: usize) -> usize;
-}
-
 /// Rows `[count][stride]`, of which values from `start` on are added.
 #[derive(Clone, Copy)]
-pub struct Strided<'a> {
+pub struct Rows<'a> {
     /// All values.
     pub values: &'a [f32],
     /// Values from one row to the next.
@@ -36,101 +17,25 @@ pub struct Strided<'a> {
     pub start: usize,
 }
 
-// SAFETY: a row of `width` values from `start` on lies within its `stride` values, of which there are as many times as counted.
-unsafe impl Rows for Strided<'_> {
-    #[inline(always)]
-    fn values(&self) -> &[f32] {
+impl Rows<'_> {
+    fn of_width<const WIDTH: usize>(&self) -> impl Iterator<Item = &[f32; WIDTH]> {
         self.values
-    }
-
-    #[inline(always)]
-    fn count(&self, width: usize) -> usize {
-        assert!(
-            self.start + width <= self.stride,
-            "{width} values from {} of {}",
-            self.start,
-            self.stride
-        );
-        self.values.len() / self.stride
-    }
-
-    #[inline(always)]
-    fn start(&self, index: usize) -> usize {
-        index * self.stride + self.start
+            .chunks_exact(self.stride)
+            .filter_map(|row| row.get(self.start..)?.first_chunk())
     }
 }
 
-/// Rows that lie anywhere.
-#[derive(Clone, Copy)]
-pub struct Placed<'a> {
-    values: &'a [f32],
-    starts: &'a [usize],
-    largest: usize,
-}
-
-impl<'a> Placed<'a> {
-    /// Rows of these values that start there.
-    pub fn new(values: &'a [f32], starts: &'a [usize]) -> Placed<'a> {
-        Placed {
-            values,
-            starts,
-            largest: starts.iter().copied().max().unwrap_or(0),
-        }
-    }
-
-    /// Rows that start so many values later.
-    ///
-    /// # Panics
-    /// If there are not as many values.
-    #[inline(always)]
-    pub fn behind(self, values: usize) -> Placed<'a> {
-        Placed {
-            values: &self.values[values..],
-            ..self
-        }
-    }
-}
-
-// SAFETY: `width` values follow the largest start.
-unsafe impl Rows for Placed<'_> {
-    #[inline(always)]
-    fn values(&self) -> &[f32] {
-        self.values
-    }
-
-    #[inline(always)]
-    fn count(&self, width: usize) -> usize {
-        let length = self.values.len();
-        assert!(
-            width <= length && self.largest <= length - width,
-            "{width} values from {} of {length}",
-            self.largest
-        );
-        self.starts.len()
-    }
-
-    #[inline(always)]
-    fn start(&self, index: usize) -> usize {
-        self.starts[index]
-    }
-}
-
-/// For each of [`TOGETHER`] lists of weights, one a row, the weighted sum of `WIDTH` values of every row, added to its first value
-/// in the order of the rows. As many sums as fit this processor's registers are fast: see [`fits`].
+/// For each of [`TOGETHER`] lists of weights, one a row, the weighted sum of `WIDTH` values of every row, added in the order of
+/// the rows. As many sums as fit this processor's registers are fast: see [`fits`].
 #[inline(always)]
-pub fn weighted_sums<const WIDTH: usize>(
-    first: [f32; TOGETHER],
-    weights: [&[f32]; TOGETHER],
-    rows: impl Rows,
-    fused: Fused,
-) -> [[f32; WIDTH]; TOGETHER] {
+pub fn weighted_sums<const WIDTH: usize>(weights: [&[f32]; TOGETHER], rows: Rows, fused: Fused) -> [[f32; WIDTH]; TOGETHER] {
     #[cfg(target_arch = "aarch64")]
     match WIDTH {
-        16 => return neon::weighted_sums::<WIDTH, 4>(first, weights, rows),
-        8 => return neon::weighted_sums::<WIDTH, 2>(first, weights, rows),
+        16 => return neon::weighted_sums::<WIDTH, 4>(weights, rows),
+        8 => return neon::weighted_sums::<WIDTH, 2>(weights, rows),
         _ => {}
     }
-    portable(first, weights, rows, fused)
+    portable(weights, rows, fused)
 }
 
 /// Whether [`TOGETHER`] times so many sums, and a row of so many values, stay in registers.
@@ -140,18 +45,12 @@ pub fn fits(width: usize, fused: Fused) -> bool {
 }
 
 #[inline(always)]
-fn portable<const WIDTH: usize>(
-    first: [f32; TOGETHER],
-    weights: [&[f32]; TOGETHER],
-    rows: impl Rows,
-    fused: Fused,
-) -> [[f32; WIDTH]; TOGETHER] {
+fn portable<const WIDTH: usize>(weights: [&[f32]; TOGETHER], rows: Rows, fused: Fused) -> [[f32; WIDTH]; TOGETHER] {
     // One array a weight: the compiler keeps these in registers, and an array of arrays in memory.
-    let [mut a, mut b, mut c, mut d] = first.map(|value| [value; WIDTH]);
+    let (mut a, mut b, mut c, mut d) = ([0f32; WIDTH], [0f32; WIDTH], [0f32; WIDTH], [0f32; WIDTH]);
     let [of_a, of_b, of_c, of_d] = weights;
     let weights = of_a.iter().zip(of_b).zip(of_c).zip(of_d);
-    for (index, (((&of_a, &of_b), &of_c), &of_d)) in (0..rows.count(WIDTH)).zip(weights) {
-        let row = &rows.values()[rows.start(index)..][..WIDTH];
+    for (row, (((&of_a, &of_b), &of_c), &of_d)) in rows.of_width::<WIDTH>().zip(weights) {
         for lane in 0..WIDTH {
             a[lane] = fused.add(of_a, row[lane], a[lane]);
             b[lane] = fused.add(of_b, row[lane], b[lane]);
@@ -174,20 +73,16 @@ mod neon {
 
     /// `VECTORS` times four values are `WIDTH`.
     #[inline(always)]
-    pub fn weighted_sums<const WIDTH: usize, const VECTORS: usize>(
-        first: [f32; TOGETHER],
-        weights: [&[f32]; TOGETHER],
-        rows: impl Rows,
-    ) -> [[f32; WIDTH]; TOGETHER] {
+    pub fn weighted_sums<const WIDTH: usize, const VECTORS: usize>(weights: [&[f32]; TOGETHER], rows: Rows) -> [[f32; WIDTH]; TOGETHER] {
         let mut sums = [[0f32; WIDTH]; TOGETHER];
         let shortest = weights.iter().map(|weights| weights.len()).min().unwrap_or(0);
-        let count = shortest.min(rows.count(WIDTH));
-        assert_eq!(WIDTH, 4 * VECTORS);
-        // SAFETY: NEON is part of every 64-bit ARM. `count` rows and weights exist, and `WIDTH` values from the start of each row
-        // on; so do all loads. Stores go to `WIDTH` values of each of the sums.
+        let count = shortest.min(rows.values.len() / rows.stride);
+        assert!(WIDTH == 4 * VECTORS && rows.start + WIDTH <= rows.stride);
+        // SAFETY: NEON is part of every 64-bit ARM. `count` rows and weights exist, and `WIDTH` values from `start` on lie
+        // within a row; so do all loads. Stores go to `WIDTH` values of each of the sums.
         unsafe {
-            let mut partial = first.map(|value| [vdupq_n_f32(value); VECTORS]);
-            let row = |index: usize| rows.values().as_ptr().add(rows.start(index));
+            let mut partial = [[vdupq_n_f32(0.0); VECTORS]; TOGETHER];
+            let row = |index: usize| rows.values.as_ptr().add(index * rows.stride + rows.start);
             for index in (0..count / LANES * LANES).step_by(LANES) {
                 let weights = weights.map(|weights| vld1q_f32(weights.as_ptr().add(index)));
                 add::<0, VECTORS>(&mut partial, row(index), weights);
@@ -243,26 +138,19 @@ mod tests {
         let values: Vec<f32> = (0..count * stride).map(|index| (index as f32 * 0.7).sin()).collect();
         let weights: [Vec<f32>; TOGETHER] =
             std::array::from_fn(|index| (0..count).map(|row| (row as f32 + 0.3 * index as f32).cos()).collect());
-        let rows = Strided {
+        let rows = Rows {
             values: &values,
             stride,
             start,
         };
-        let starts: Vec<usize> = (0..count).map(|row| row * stride + start).collect();
-        let (first, weights) = ([0.0, 0.5, -1.0, 7.0], weights.each_ref().map(Vec::as_slice));
         let sums = widest(
             #[inline(always)]
-            |fused| weighted_sums::<WIDTH>(first, weights, rows, fused),
+            |fused| weighted_sums::<WIDTH>(weights.each_ref().map(Vec::as_slice), rows, fused),
         );
-        let placed = widest(
-            #[inline(always)]
-            |fused| weighted_sums::<WIDTH>(first, weights, Placed::new(&values, &starts), fused),
-        );
-        assert_eq!(sums, placed);
         for (index, sums) in sums.iter().enumerate() {
             for (place, sum) in sums.iter().enumerate() {
                 let products = weights[index].iter().zip(values.chunks_exact(stride));
-                let expected = products.fold(first[index], |sum, (weight, row)| weight.mul_add(row[start + place], sum));
+                let expected = products.fold(0f32, |sum, (weight, row)| weight.mul_add(row[start + place], sum));
                 assert_eq!(
                     sum.to_bits(),
                     expected.to_bits(),
@@ -274,35 +162,12 @@ mod tests {
 
     #[test]
     fn sums_are_those_of_one_row_after_another() {
-        for count in [1, 2, 7, 40] {
+        for count in [0, 1, 2, 7, 40] {
             check::<8>(count, 8, 0);
             check::<8>(count, 13, 5);
             check::<16>(count, 16, 0);
             check::<16>(count, 50, 3);
             check::<32>(count, 48, 16);
         }
-    }
-
-    #[test]
-    fn rows_that_are_too_short_panic() {
-        let sums = |rows: Placed| {
-            let sums = std::panic::AssertUnwindSafe(|| portable::<8>([0.0; TOGETHER], [&[1.0; 2]; TOGETHER], rows, Fused::PORTABLE));
-            std::panic::catch_unwind(sums).is_ok()
-        };
-        let values = [1.0; 20];
-        assert!(sums(Placed::new(&values, &[0, 12])));
-        assert!(!sums(Placed::new(&values, &[13, 0])));
-        assert!(sums(Placed::new(&values, &[0, 10]).behind(2)));
-        assert!(!sums(Placed::new(&values, &[0, 10]).behind(3)));
-        assert!(!sums(Placed::new(&values[..7], &[0])));
-        assert!(
-            std::panic::catch_unwind(|| Strided {
-                values: &[0.0; 24],
-                stride: 12,
-                start: 5
-            }
-            .count(8))
-            .is_err()
-        );
     }
 }
