@@ -90,7 +90,7 @@ impl<'a, F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: us
     }
 
     /// Transforms along the lines, d·B, into the panels of tiles, of which this row's begin with tile `first`.
-    /// Never part of its caller.
+    /// Never part of its caller, for the sake of registers.
     #[inline(never)]
     pub fn spread(&self, panels: &mut [i16], first: usize, group: usize, groups: usize) {
         let (panel_values, place_values) = (panel_values(Self::SIDE, groups), place_values(groups));

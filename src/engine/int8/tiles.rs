@@ -149,7 +149,8 @@ impl Layer<'_> {
         }
     }
 
-    /// Turns the sums of a panel's tiles into outputs, one run of tiles side by side after another.
+    /// Turns the sums of a panel's tiles into outputs, one run of tiles side by side after another. Never part of its caller, for the
+    /// sake of registers.
     #[inline(never)]
     fn dequantize(&self, sums: &[i32], tiles: Range<usize>, tile_rows: &Range<usize>, first_row: usize, rows: &mut [&mut [f32]]) {
         let side = self.kernel.side();

@@ -94,22 +94,21 @@ impl Problem {
         let count = self.columns / kernel.columns();
         let rows = Sums { values: &mut sums, stride };
         kernel.multiply(&weights[1..], &self.row_sums(), &activations[1..], self.groups, count, rows);
-        let (rows, mut beside) = sums.split_at(ROWS * stride);
+        let untouched = |beside: &[i32]| {
+            assert!(
+                beside.iter().all(|&sum| sum == UNTOUCHED),
+                "{} writes beside its sums",
+                kernel.name()
+            )
+        };
+        let (rows, behind) = sums.split_at(ROWS * stride);
+        untouched(behind);
         let mut found = Vec::new();
         for row in rows.chunks_exact(stride) {
-            let (row, behind) = row.split_at(self.columns);
+            let (row, between) = row.split_at(self.columns);
+            untouched(between);
             found.extend_from_slice(row);
-            beside = if behind.iter().all(|&sum| sum == UNTOUCHED) {
-                beside
-            } else {
-                behind
-            };
         }
-        assert!(
-            beside.iter().all(|&sum| sum == UNTOUCHED),
-            "{} writes beside its sums",
-            kernel.name()
-        );
         found
     }
 

@@ -78,6 +78,7 @@ impl Operator for Attention {
             padded,
             values,
             bias: &self.bias(inputs, padded)?,
+            nothing: &vec![0f32; channels],
         };
         let share = QUERIES * channels;
         output
@@ -101,14 +102,19 @@ struct Heads<'a> {
     /// `[keys][channels]`.
     values: &'a [f32],
     bias: &'a Bias,
+    /// A query of zeros.
+    nothing: &'a [f32],
 }
 
 impl Heads<'_> {
     /// Outputs of up to [`QUERIES`] queries, the first of which has a number. Where there are fewer, zeros fill up, so that the
     /// inner loops always have the same shape.
     fn attend(&self, first: usize, queries: &[f32], output: &mut [f32]) {
-        let nothing = vec![0f32; self.channels];
-        let query = |index: usize| queries.get(index * self.channels..(index + 1) * self.channels).unwrap_or(&nothing);
+        let query = |index: usize| {
+            queries
+                .get(index * self.channels..(index + 1) * self.channels)
+                .unwrap_or(self.nothing)
+        };
         let mut scores = vec![0f32; QUERIES * self.padded];
         for head in 0..self.channels / self.width {
             let place = head * self.width;

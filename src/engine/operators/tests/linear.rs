@@ -2,6 +2,20 @@
 
 use super::*;
 
+/// A layer that took in nothing yet.
+fn alone(rows: usize, inputs: usize, kernel: &'static dyn kernels::Kernel) -> QuantizedLinear {
+    QuantizedLinear {
+        tensor: "w".into(),
+        rows,
+        inputs,
+        kernel,
+        weights: None,
+        activation: None,
+        gated: false,
+        residual: false,
+    }
+}
+
 #[test]
 fn quantized_linear_layers_scale_each_row_by_itself_with_every_kernel() {
     let mut numbers = Numbers(5);
@@ -19,16 +33,7 @@ fn quantized_linear_layers_scale_each_row_by_itself_with_every_kernel() {
         }
         let mut all = Vec::new();
         for kernel in kernels::available() {
-            let operator = QuantizedLinear {
-                tensor: "w".into(),
-                rows,
-                inputs,
-                kernel,
-                weights: None,
-                activation: None,
-                gated: false,
-                residual: false,
-            };
+            let operator = alone(rows, inputs, kernel);
             let values = [value(&[1, tokens, inputs], &x), value(&[rows], &scales), value(&[rows], &biases)];
             let (shape, found) = run(&*bound(&operator, mapped(&weights)), &values);
             assert_eq!(shape, [1, tokens, rows]);
@@ -54,16 +59,7 @@ fn what_a_linear_layer_took_in_changes_no_bit() {
                 .iter()
                 .flat_map(move |&function| ways.map(|(gated, added)| (kernel, function, gated, added)))
         }) {
-            let plain = QuantizedLinear {
-                tensor: "w".into(),
-                rows,
-                inputs,
-                kernel,
-                weights: None,
-                activation: None,
-                gated: false,
-                residual: false,
-            };
+            let plain = alone(rows, inputs, kernel);
             let fused = QuantizedLinear {
                 activation,
                 gated,
@@ -73,9 +69,9 @@ fn what_a_linear_layer_took_in_changes_no_bit() {
             let mut taken = own.to_vec();
             taken.extend(gated.then(|| value(&[1, 1, rows], &gates)));
             taken.extend(added.then(|| value(&[1, tokens, rows], &residual)));
-            let (_, alone) = run(&*bound(&plain, mapped(&weights)), &own);
+            let (_, unfused) = run(&*bound(&plain, mapped(&weights)), &own);
             let (shape, found) = run(&*bound(&fused, mapped(&weights)), &taken);
-            let expected = one_after_another(&alone, activation, gated.then_some(&*gates), added.then_some(&*residual));
+            let expected = one_after_another(&unfused, activation, gated.then_some(&*gates), added.then_some(&*residual));
             assert_eq!(shape, [1, tokens, rows]);
             let same = found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
             assert!(
