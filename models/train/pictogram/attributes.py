@@ -55,7 +55,7 @@ PEOPLE = {"man", "woman", "person", "people", "men", "women", "boy", "girl", "hu
 # Pictures that mean something else, or nothing, upside down or recoloured.
 FIXED = {"clock", "arrow", "arrows", "button", "keycap", "symbol", "letter", "letters", "sign", "number", "flag", "mark", "o’clock", "thirty"}
 
-RATES = {"recolour": 0.05, "colour": 0.04, "count": 0.02, "pair": 0.02, "small": 0.01, "upside_down": 0.005}
+RATES = {"recolour": 0.1, "colour": 0.05, "count": 0.05, "pair": 0.04, "small": 0.02, "upside_down": 0.005}
 
 
 def to_hsv(picture: np.ndarray):

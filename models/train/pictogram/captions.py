@@ -3,7 +3,6 @@
 import json
 import random
 import zlib
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,11 @@ import torch
 from tokenizers import Tokenizer
 
 from . import settings
+from .everyday import EVERYDAY, Meanings
 
 ENGLISH_SHARE = 0.45
 # People ask for a tree, a car, a flower: things whose pictures have longer names.
-KEYWORD_ALONE = 0.12
+KEYWORD_ALONE = 0.2
 ARTICLES = ["", "", "", "a ", "a ", "the ", "one "]
 # Words in the names of pictures that people hardly ask for: signs, and the many forms of one person.
 SIGNS = set("button arrow arrows square circle triangle keycap o’clock thirty symbol sign mark latin cross latin".split())
@@ -26,7 +26,7 @@ class Captions:
     """The captions of all pictures, as token rows of `settings.TOKENS` ids."""
 
     def __init__(self, work: Path):
-        self.rows = json.loads((work / "captions.json").read_text(encoding="utf-8"))
+        self.rows = [with_everyday_words(row) for row in json.loads((work / "captions.json").read_text(encoding="utf-8"))]
         self.tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
         self.tokenizer.enable_truncation(settings.TOKENS)
         self.tokenizer.enable_padding(pad_id=settings.PAD, pad_token="<pad>", length=settings.TOKENS)
@@ -40,7 +40,7 @@ class Captions:
         hidden = np.array([hidden_from_judge(row) for row in self.rows])
         self.judge_training, self.judge_hidden = np.flatnonzero(~held & ~hidden), np.flatnonzero(~held & hidden)
         emoji = {row["words"]["en"][0] for row in self.rows if row["emoji"]}
-        self.concepts_with = {language: keyword_counts(self.rows, language) for language in settings.LANGUAGES}
+        self.meanings = Meanings(self.rows)
         weights = np.array([weight(self.rows[index], emoji) for index in self.training])
         self.weights = weights / weights.sum()
 
@@ -53,8 +53,9 @@ class Captions:
         language = language or self.language(words, generator)
         language = language if language in words else "en"
         name, keywords = words[language]
-        if keywords and generator.random() < KEYWORD_ALONE:
-            return self.keyword(keywords, language, generator)
+        keyword = self.keyword(index, language, generator) if generator.random() < KEYWORD_ALONE else None
+        if keyword:
+            return keyword
         keywords = generator.sample(keywords, min(len(keywords), generator.choice([0, 0, 0, 0, 1, 2, 4])))
         parts = keywords + ([name] if generator.random() < 0.85 or not keywords else [])
         generator.shuffle(parts)
@@ -62,9 +63,15 @@ class Captions:
             parts[0] = generator.choice(ARTICLES) + parts[0]
         return ", ".join(parts)
 
-    def keyword(self, keywords: list[str], language: str, generator: random.Random) -> str:
-        """One keyword, the likelier the fewer concepts have it."""
-        return generator.choices(keywords, [1 / self.concepts_with[language][keyword.lower()] for keyword in keywords])[0]
+    def keyword(self, index: int, language: str, generator: random.Random) -> str | None:
+        """A keyword of the picture's, the likelier the more it stands for this concept above others; none for one it hardly stands for."""
+        row = self.rows[index]
+        keywords = row["words"][language][1]
+        if not keywords:
+            return None
+        shares = [self.meanings.share(language, keyword, row["key"]) for keyword in keywords]
+        (keyword, share), = generator.choices(list(zip(keywords, shares)), shares)
+        return keyword if generator.random() < share else None
 
     @staticmethod
     def language(words: dict, generator: random.Random) -> str:
@@ -85,10 +92,12 @@ class Captions:
         return self.encode(texts), torch.from_numpy(styles)
 
 
-def keyword_counts(rows: list[dict], language: str) -> Counter:
-    """How many concepts have each keyword."""
-    concepts = {row["key"]: row["words"][language][1] for row in rows if language in row["words"]}
-    return Counter(keyword.lower() for keywords in concepts.values() for keyword in set(keywords))
+def with_everyday_words(row: dict) -> dict:
+    """The row with the words that people use for its concept, where they are not among its keywords yet."""
+    name, keywords = row["words"]["en"]
+    known = {keyword.lower() for keyword in keywords} | {name.lower()}
+    more = [word for word, meant in EVERYDAY.items() if meant == name and word not in known] if row["emoji"] else []
+    return row | {"words": row["words"] | {"en": [name, keywords + more]}}
 
 
 def weight(row: dict, emoji: set[str]) -> float:
@@ -114,6 +123,7 @@ def hidden_from_judge(row: dict) -> bool:
     return zlib.crc32(f"judge/{row['key']}/{row['style']}".encode()) % 25 == 0
 
 
-def as_pictures(array: np.ndarray, device: str = "cpu") -> torch.Tensor:
+def as_pictures(pixels: np.ndarray | torch.Tensor, device: str = "cpu") -> torch.Tensor:
     """uint8 N×H×W×4 → float N×4×H×W in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(array)).to(device).float().permute(0, 3, 1, 2) / 127.5 - 1
+    pixels = pixels if isinstance(pixels, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(pixels))
+    return pixels.to(device).float().permute(0, 3, 1, 2) / 127.5 - 1

@@ -11,6 +11,9 @@ consistency  (after Heek et al. 2024, arXiv 2403.06807) from a random time in th
              one small step, and the student's own average goes from there to the end of the interval.
 features     the leap, and the landing places must also look alike to the picture network of the words stage
              (after Zhang et al. 2018, arXiv 1801.03924).
+
+The student computes with the rounding of int8, so that it is a student which rounding does not hurt; at the end its
+weights lie on the int8 grid themselves.
 """
 
 import copy
@@ -20,9 +23,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from . import sampling, settings, training
+from . import rounding, sampling, settings, training
 from .attributes import Asking
-from .captions import Captions, as_pictures
+from .captions import Captions
+from .feeding import Asked, feed
 from .networks import Model, PictureEncoder
 
 METHODS = ["leap", "consistency", "features"]
@@ -95,15 +99,19 @@ def main() -> None:
     parser.add_argument("--out", default="student", help="name of the checkpoint")
     parser.add_argument("--guidance", type=float, default=2.0)
     parser.add_argument("--leap", type=int, default=4)
+    parser.add_argument("--hold", type=float, default=0.3, help="share of the minutes before the learning rate falls")
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
     asking, path = Asking(captions, array), options.work / f"{options.out}.pt"
     teacher = Model().to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     teacher.load_state_dict(torch.load(options.work / "teacher.pt", map_location=device)["average"])
-    student = copy.deepcopy(teacher).requires_grad_(True)
     # The words mean what they meant to the teacher.
-    student.prompt.requires_grad_(False)
+    rounding.settle(teacher.text)
+    rounding.settle(teacher.draft)
+    student = copy.deepcopy(teacher)
+    student.denoiser.requires_grad_(True)
+    rounding.round_layers(student)
     state = torch.load(path, map_location=device) if path.exists() else {}
     if state:
         student.load_state_dict(state["model"])
@@ -114,28 +122,24 @@ def main() -> None:
     made = training.optimisers(student.denoiser, muon=0.002, adam=2e-4)
     step, seen = state.get("step", 0), 0
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / f"distil-{options.out}.jsonl")
-    generator, chooser = training.chances(options.seed + step)
-    empty, _ = captions.batch(captions.training[:1], generator, empty=1.0)
-    running, begun, next_save = None, clock.elapsed, clock.elapsed + 3
+    _, chooser = training.chances(options.seed + step)
+    empty = captions.encode([""]).to(device).expand(options.batch, -1)
+    running, begun, next_save = training.Running(0.95), clock.elapsed, clock.elapsed + 3
 
     def keep():
         training.save(path, model=student.state_dict(), average=average.state_dict(), step=step, minutes=clock.elapsed)
 
-    while clock.fraction < 1:
-        training.set_rates(made, clock.rate(step, 20, 0.3))
-        indices = chooser.choice(captions.training, options.batch, p=captions.weights)
-        drawn, *prompts = asking.batch(indices, generator, empty=0.05, style_word=0.15)
-        ids, styles = (part.to(device) for part in prompts)
+    for pictures, ids, styles in feed(Asked(asking, options.batch, options.seed + step, empty=0.05, style_word=0.15), device):
+        training.set_rates(made, clock.rate(step, 20, options.hold))
         start, end = (part.to(device) for part in intervals(chooser, options.batch))
         if options.method == "consistency":
             piece = (end - start) / PIECES
             start = start + piece * torch.where(torch.rand_like(start) < 0.5, 0, torch.randint_like(start, PIECES))
             middle = start + piece
-        pictures = as_pictures(drawn, device)
         mix = start[:, None, None, None]
         x = (1 - mix) * torch.randn_like(pictures) + mix * pictures
         with torch.no_grad(), training.autocast(device):
-            conditioned, unconditioned = teacher.prompt(ids, styles), teacher.prompt(empty.to(device).expand_as(ids), styles)
+            conditioned, unconditioned = student.prompt(ids, styles), student.prompt(empty, styles)
         if options.method == "consistency":
             target = consistent(teacher, average, x, (start, middle, end), (conditioned, unconditioned), options.guidance, device)
         else:
@@ -152,13 +156,16 @@ def main() -> None:
             optimiser.step()
         step, seen = step + 1, seen + options.batch
         training.follow(average, student, min(0.99, max(0.0, 1 - 4 / (step + 1))))
-        running = loss.item() if running is None else 0.95 * running + 0.05 * loss.item()
+        running.add(loss)
         if step % 20 == 0:
             speed = seen / (clock.elapsed - begun) / 60
-            log(step=step, minutes=clock.elapsed, loss=running, pictures_per_second=speed, minutes_left=clock.minutes - clock.elapsed)
+            log(step=step, minutes=clock.elapsed, loss=running.item(), pictures_per_second=speed, minutes_left=clock.minutes - clock.elapsed)
         if clock.elapsed > next_save:
             keep()
             next_save = clock.elapsed + 3
+        if clock.fraction >= 1:
+            break
+    rounding.settle(average)
     keep()
     for steps, times in settings.SCHEDULES.items():
         sampling.standard_sheet(average, captions, options.work / f"{options.out}-{steps}.png", times, 1.0, device)

@@ -94,9 +94,11 @@ class ColouredWords:
 
 
 def own_keywords(captions: Captions, index: int) -> list[str]:
-    """A picture's English keywords that fewest concepts share, or its name where it has none."""
-    name, keywords = captions.rows[index]["words"]["en"]
-    return sorted(keywords, key=lambda keyword: captions.concepts_with["en"][keyword.lower()])[:KEYWORDS] or [name]
+    """The English keywords that stand for a picture's concept above others, or its name where none does."""
+    row = captions.rows[index]
+    name, keywords = row["words"]["en"]
+    shares = sorted(((captions.meanings.share("en", keyword, row["key"]), keyword) for keyword in keywords), reverse=True)
+    return [keyword for share, keyword in shares[:KEYWORDS] if share > 0.5] or [name]
 
 
 def read_all(captions: Captions, texts: list[str], styles, text: TextEncoder, device: str) -> torch.Tensor:

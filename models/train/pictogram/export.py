@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from . import settings
+from . import rounding, settings
 from .networks import Decoder, Model
 
 VERSION = "0.1.0"
@@ -113,7 +113,9 @@ def main() -> None:
     model, decoder = Model().eval(), Decoder().eval()
     model.load_state_dict(torch.load(options.work / f"{options.network}.pt", map_location="cpu")["average"])
     model.draft.fine = True
-    model.draft.even_out()
+    # Other factors would move weights off a grid on which they were trained.
+    if not rounding.is_settled(model.draft):
+        model.draft.even_out()
     decoder.load_state_dict(torch.load(options.work / "decoder.pt", map_location="cpu")["model"])
     tables = [export_stage(name, *stage, out) for name, stage in stages(model, decoder).items()]
     (out / "model.toml").write_text(describe(tables), encoding="utf-8")

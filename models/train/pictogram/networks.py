@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import settings
+from .rounding import Conv2d, Embedding, Linear
 
 
 def attention(queries, keys, values, heads: int, bias=None):
@@ -31,8 +32,8 @@ class TextBlock(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
-        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.query, self.key, self.value, self.out = (Linear(width, width) for _ in range(4))
+        self.up, self.down = Linear(width, 4 * width), Linear(4 * width, width)
         # The encoder starts as a bag of words, which learns fastest, and becomes more than that.
         for layer in (self.out, self.down):
             nn.init.zeros_(layer.weight)
@@ -49,13 +50,13 @@ class TextEncoder(nn.Module):
 
     def __init__(self, width: int = settings.WIDTH, depth: int = 2, heads: int = 6):
         super().__init__()
-        self.token = nn.Embedding(settings.VOCABULARY, width)
+        self.token = Embedding(settings.VOCABULARY, width)
         self.position = nn.Parameter(torch.randn(settings.TOKENS, width) * 0.02)
         self.style = nn.Embedding(len(settings.STYLES) + 1, width)
         self.blocks = nn.ModuleList(TextBlock(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.pooled_condition = nn.Linear(width, settings.CONDITION)
-        self.style_condition = nn.Linear(width, settings.CONDITION)
+        self.pooled_condition = Linear(width, settings.CONDITION)
+        self.style_condition = Linear(width, settings.CONDITION)
         nn.init.normal_(self.token.weight, std=0.3)
         nn.init.normal_(self.style.weight, std=0.3)
 
@@ -80,20 +81,31 @@ def group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(min(16, channels // 4), channels)
 
 
+def norm_silu(x, norm: nn.GroupNorm, scale=None, shift=None):
+    """SiLU of the normed picture, which scale and shift modulate."""
+    if x.is_cuda:
+        # Autocast would norm in f32, and reading and writing that is most of what a GPU does here; sums are f32 in any case.
+        with torch.autocast("cuda", enabled=False):
+            h = F.group_norm(x, norm.num_groups, norm.weight.to(x.dtype), norm.bias.to(x.dtype), norm.eps)
+    else:
+        h = norm(x)
+    return F.silu(h if scale is None else h * (1 + scale) + shift)
+
+
 class ResidualBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, condition: int):
         super().__init__()
-        self.norm1, self.conv1 = group_norm(inputs), nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.norm2, self.conv2 = group_norm(outputs), nn.Conv2d(outputs, outputs, 3, padding=1)
-        self.modulation = nn.Linear(condition, 2 * outputs)
-        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        self.norm1, self.conv1 = group_norm(inputs), Conv2d(inputs, outputs, 3, padding=1)
+        self.norm2, self.conv2 = group_norm(outputs), Conv2d(outputs, outputs, 3, padding=1)
+        self.modulation = Linear(condition, 2 * outputs)
+        self.skip = Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
         nn.init.zeros_(self.conv2.weight)
         nn.init.zeros_(self.conv2.bias)
 
     def forward(self, x, condition):
-        h = self.conv1(F.silu(self.norm1(x)))
+        h = self.conv1(norm_silu(x, self.norm1))
         scale, shift = self.modulation(condition)[:, :, None, None].chunk(2, 1)
-        return self.skip(x) + self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+        return self.skip(x) + self.conv2(norm_silu(h, self.norm2, scale, shift))
 
 
 class AttentionBlock(nn.Module):
@@ -103,9 +115,9 @@ class AttentionBlock(nn.Module):
         super().__init__()
         self.heads = channels // head
         self.norm = group_norm(channels)
-        self.query, self.key, self.value = (nn.Linear(channels, channels) for _ in range(3))
-        self.context_key, self.context_value = (nn.Linear(context, channels, bias=False) for _ in range(2))
-        self.out = nn.Linear(channels, channels)
+        self.query, self.key, self.value = (Linear(channels, channels) for _ in range(3))
+        self.context_key, self.context_value = (Linear(context, channels, bias=False) for _ in range(2))
+        self.out = Linear(channels, channels)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
@@ -140,8 +152,9 @@ class Draft(nn.Module):
 
     def __init__(self, hidden: int = 1024):
         super().__init__()
-        self.one, self.two = nn.Linear(settings.CONDITION, hidden), nn.Linear(hidden, hidden)
-        self.three = nn.Linear(hidden, settings.CHANNELS * settings.PICTURE**2)
+        self.one, self.two = Linear(settings.CONDITION, hidden), Linear(hidden, hidden)
+        self.three = Linear(hidden, settings.CHANNELS * settings.PICTURE**2)
+        self.two.wide = self.three.wide = True
         self.register_buffer("two_factors", torch.ones(hidden))
         self.register_buffer("three_factors", torch.ones(hidden))
 
@@ -173,7 +186,7 @@ class Denoiser(nn.Module):
         width = settings.CONDITION
         # Hat functions, not sines: multiply, add and maximum give the same bits on every board.
         self.register_buffer("knots", torch.arange(self.KNOTS) * 1.0, persistent=False)
-        self.time1, self.time2 = nn.Linear(self.KNOTS, width), nn.Linear(width, width)
+        self.time1, self.time2 = Linear(self.KNOTS, width), Linear(width, width)
         self.first = nn.Conv2d(settings.CHANNELS, channels[0], 3, padding=1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         skips, current = [channels[0]], channels[0]
@@ -183,12 +196,12 @@ class Denoiser(nn.Module):
                 current = count
                 skips.append(current)
             if level + 1 < len(channels):
-                self.down.append(nn.Conv2d(current, current, 3, stride=2, padding=1))
+                self.down.append(Conv2d(current, current, 3, stride=2, padding=1))
                 skips.append(current)
         # From pure noise a convolution cannot tell where it is. A coarse picture made from the condition alone can.
         self.canvas = (current // 2, settings.PICTURE >> (len(channels) - 1), settings.PICTURE >> (len(channels) - 1))
-        self.canvas1, self.canvas2 = nn.Linear(width, 512), nn.Linear(512, math.prod(self.canvas))
-        self.canvas3 = nn.Conv2d(self.canvas[0], current, 1)
+        self.canvas1, self.canvas2 = Linear(width, 512), Linear(512, math.prod(self.canvas))
+        self.canvas3 = Conv2d(self.canvas[0], current, 1)
         nn.init.zeros_(self.canvas2.weight)
         nn.init.zeros_(self.canvas2.bias)
         # What a thing in a style looks like is learned a hundred times faster without the rest of the network.
@@ -203,7 +216,7 @@ class Denoiser(nn.Module):
                 self.up.append(self.stage(current + skips.pop(), count, level, context))
                 current = count
             if level > 0:
-                self.up.append(nn.Conv2d(current, current, 3, padding=1))
+                self.up.append(Conv2d(current, current, 3, padding=1))
         self.norm, self.last = group_norm(current), nn.Conv2d(current, settings.CHANNELS, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
@@ -233,7 +246,7 @@ class Denoiser(nn.Module):
                 h = module(F.interpolate(h, scale_factor=2, mode="nearest"))
             else:
                 h = run_stage(module, torch.cat([h, skips.pop()], 1), context, condition)
-        return self.last(F.silu(self.norm(h)))
+        return self.last(norm_silu(h, self.norm))
 
 
 def run_stage(module, h, context, condition):
@@ -276,7 +289,7 @@ class DecoderBlock(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.norm = nn.GroupNorm(channels // 8, channels)
-        self.conv1, self.conv2 = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+        self.conv1, self.conv2 = (Conv2d(channels, channels, 3, padding=1) for _ in range(2))
         nn.init.zeros_(self.conv2.weight)
         nn.init.zeros_(self.conv2.bias)
 
@@ -292,7 +305,7 @@ class Decoder(nn.Module):
         self.style = nn.Embedding(len(settings.STYLES) + 1, channels[0])
         self.first = nn.Conv2d(settings.CHANNELS * 4, channels[0], 3, padding=1)
         self.levels = nn.ModuleList(nn.Sequential(*(DecoderBlock(c) for _ in range(blocks))) for c in channels)
-        self.grow = nn.ModuleList(nn.Conv2d(a, b * 4, 1) for a, b in zip(channels, channels[1:]))
+        self.grow = nn.ModuleList(Conv2d(a, b * 4, 1) for a, b in zip(channels, channels[1:]))
         self.last = nn.Conv2d(channels[-1], settings.CHANNELS * 4, 3, padding=1)
 
     def forward(self, x, styles):

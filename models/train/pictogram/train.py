@@ -4,7 +4,8 @@
 
 May be cut anywhere: it goes on from `teacher.pt` until `--minutes` are spent over all runs together;
 with more minutes than before it goes on from the finished network. `--from-pack FOLDER` starts from a
-pack's own int8 weights.
+pack's own int8 weights. Text encoder and draft learn with the rounding of int8 from the beginning, and from more
+captions than the denoiser (`--reading`): reading and drafting take a twentieth of its time.
 """
 
 import copy
@@ -13,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import sampling, training
+from . import rounding, sampling, training
 from .attributes import Asking
-from .captions import Captions, as_pictures
+from .captions import Captions
+from .feeding import Asked, feed
 from .networks import Model
 from .unpack import load_pack
 
@@ -34,15 +36,19 @@ def random_times(count: int, device: str) -> torch.Tensor:
     return torch.where(torch.rand(count, device=device) < EARLY, early, usual)
 
 
-def denoising_loss(model, pictures, ids, styles, device):
-    """Velocity loss: the error of the predicted picture weighted by 1/(1-t)², and by its style."""
-    noise = torch.randn_like(pictures)
-    time = random_times(len(pictures), device)
+def losses(model: Model, pictures, ids, styles, drawn: int, device: str):
+    """Of the draft for all pictures, and of the denoiser for the first `drawn`: its velocity loss, the error of the predicted
+    picture weighted by 1/(1-t)². Both are weighted by style."""
+    with training.autocast(device):
+        context, condition, draft = model.prompt(ids, styles)
+    weights, errors = training.style_weights(styles), (draft.float() - pictures).square().mean((1, 2, 3))
+    pictures = pictures[:drawn]
+    noise, time = torch.randn_like(pictures), random_times(drawn, device)
     mix = time[:, None, None, None]
     with training.autocast(device):
-        predicted = model((1 - mix) * noise + mix * pictures, time, ids, styles)
-    error = (predicted.float() - pictures).square().mean((1, 2, 3))
-    return (training.style_weights(styles) * error / (1 - time).clamp(min=0.1).square()).mean()
+        predicted = model.denoiser((1 - mix) * noise + mix * pictures, time, context[:drawn], condition[:drawn], draft[:drawn])
+    error = (predicted.float() - pictures).square().mean((1, 2, 3)) / (1 - time).clamp(min=0.1).square()
+    return (weights * errors).mean(), (weights[:drawn] * error).mean()
 
 
 def start(model: Model, options, path: Path, device: str) -> dict:
@@ -51,6 +57,7 @@ def start(model: Model, options, path: Path, device: str) -> dict:
         return torch.load(path, map_location=device)
     if options.from_pack:
         load_pack(options.from_pack, model, options.work)
+        model.draft.even_out()
     elif (options.work / "draft.pt").exists():
         taught = torch.load(options.work / "draft.pt", map_location=device)
         model.text.load_state_dict(taught["text"])
@@ -65,14 +72,20 @@ def main() -> None:
     parser.add_argument("--sheet-every", type=float, default=15, help="minutes between sample sheets")
     parser.add_argument("--average", type=float, default=0.9995, help="decay of the average of weights while the learning rate is high")
     parser.add_argument("--hold", type=float, default=0.65, help="share of the minutes before the learning rate falls")
+    parser.add_argument("--reading", type=int, default=1, help="captions that the draft learns from for each that the denoiser does")
+    parser.add_argument("--muon", type=float, default=0.01, help="learning rate of the denoiser's matrices")
+    parser.add_argument("--text-rate", type=float, default=training.TAUGHT_RATE, help="learning rate of the text encoder, which earlier stages taught")
+    parser.add_argument("--draft-rate", type=float, default=training.TAUGHT_RATE, help="learning rate of the draft")
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
     asking, path = Asking(captions, array), options.work / "teacher.pt"
     model = Model().to(device, memory_format=torch.channels_last)
     state = start(model, options, path, device)
+    rounding.round_layers(model.text)
+    rounding.round_layers(model.draft)
     average = copy.deepcopy(model)
-    made = training.optimisers(model, muon=0.01, adam=1e-3)
+    made = training.optimisers(model, options.muon, adam=1e-3, taught={"text": options.text_rate, "draft": options.draft_rate})
     step, seen = state.get("step", 0), 0
     if state:
         model.load_state_dict(state["model"])
@@ -80,7 +93,8 @@ def main() -> None:
         for optimiser, saved in zip(made, state["optimisers"]):
             optimiser.load_state_dict(saved)
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "train.jsonl")
-    generator, chooser = training.chances(options.seed + step)
+    asked = Asked(asking, options.batch * options.reading, options.seed + step, empty=0.1, style_word=0.15)
+    torch.manual_seed(options.seed + step)
     parameters = list(model.parameters())
     print(f"{sum(p.numel() for p in parameters) / 1e6:.2f} M parameters, {device}, step {step}")
 
@@ -88,32 +102,35 @@ def main() -> None:
         states = [optimiser.state_dict() for optimiser in made]
         training.save(path, model=model.state_dict(), average=average.state_dict(), optimisers=states, step=step, minutes=clock.elapsed)
 
-    running, begun, next_save, next_sheet = None, clock.elapsed, clock.elapsed + options.save_every, clock.elapsed + options.sheet_every
-    while clock.fraction < 1:
+    begun, next_save, next_sheet = clock.elapsed, clock.elapsed + options.save_every, clock.elapsed + options.sheet_every
+    running, running_draft = training.Running(0.98), training.Running(0.98)
+    for pictures, ids, styles in feed(asked, device):
         # While the rate falls, the weights themselves average; a long memory would only keep them back.
         rate = clock.rate(step, 300, options.hold)
         training.set_rates(made, rate)
-        indices = chooser.choice(captions.training, options.batch, p=captions.weights)
-        pictures, ids, styles = asking.batch(indices, generator, empty=0.1, style_word=0.15)
-        loss = denoising_loss(model, as_pictures(pictures, device), ids.to(device), styles.to(device), device)
+        draft_loss, loss = losses(model, pictures, ids, styles, options.batch, device)
         for optimiser in made:
             optimiser.zero_grad()
-        loss.backward()
+        (draft_loss + loss).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         for optimiser in made:
             optimiser.step()
         step, seen = step + 1, seen + options.batch
         training.follow(average, model, min(1 - (1 - options.average) / max(rate, 0.25), max(0.0, 1 - 20 / (step + 1))))
-        running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
+        running.add(loss)
+        running_draft.add(draft_loss)
         if step % 100 == 0:
             speed = seen / (clock.elapsed - begun) / 60
-            log(step=step, minutes=clock.elapsed, loss=running, pictures_per_second=speed, minutes_left=clock.minutes - clock.elapsed)
+            values = dict(loss=running.item(), draft=running_draft.item(), pictures_per_second=speed)
+            log(step=step, minutes=clock.elapsed, **values, minutes_left=clock.minutes - clock.elapsed)
         if clock.elapsed > next_save:
             keep()
             next_save = clock.elapsed + options.save_every
         if clock.elapsed > next_sheet:
             sampling.standard_sheet(average, captions, options.work / f"teacher-{step}.png", sampling.teacher_times(25), 2.0, device)
             next_sheet = clock.elapsed + options.sheet_every
+        if clock.fraction >= 1:
+            break
     keep()
     sampling.standard_sheet(average, captions, options.work / "teacher.png", sampling.teacher_times(25), 2.0, device)
 

@@ -30,7 +30,6 @@ def pick_device(name: str = "auto") -> str:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":
         torch.set_float32_matmul_precision("high")
-        torch.backends.cudnn.benchmark = True
     return name
 
 
@@ -40,54 +39,63 @@ def autocast(device: str):
     return torch.autocast(device, torch.bfloat16, enabled=fast)
 
 
-def orthogonalise(gradient: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """Newton–Schulz iteration of Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon)."""
+def orthogonalise(gradients: torch.Tensor, steps: int = 5) -> torch.Tensor:
+    """Newton–Schulz iteration of Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) of matrices N×rows×columns."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = gradient.bfloat16()
-    tall = x.size(0) > x.size(1)
-    x = x.T if tall else x
-    x = x / (x.norm() + 1e-7)
+    x = gradients.bfloat16()
+    tall = x.size(1) > x.size(2)
+    x = x.mT if tall else x
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.T if tall else x).float()
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.mT if tall else x).float()
 
 
 class Muon(torch.optim.Optimizer):
+    """Matrices of one shape move together, which takes a GPU a tenth of the launches."""
+
     def __init__(self, parameters, lr: float, momentum: float = 0.95, weight_decay: float = 0.01):
         super().__init__(parameters, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
 
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
+            shapes: dict[tuple[int, int], list[nn.Parameter]] = {}
             for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if "momentum" not in state:
-                    state["momentum"] = torch.zeros_like(parameter)
-                state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-                update = parameter.grad.lerp(state["momentum"], group["momentum"])
-                update = orthogonalise(update.reshape(update.shape[0], -1))
-                update = update * max(1, update.shape[0] / update.shape[1]) ** 0.5
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(update.reshape(parameter.shape), alpha=-group["lr"])
+                if parameter.grad is not None:
+                    shapes.setdefault((len(parameter), parameter[0].numel()), []).append(parameter)
+            for alike in shapes.values():
+                self.move(alike, group)
+
+    def move(self, parameters: list[nn.Parameter], group: dict) -> None:
+        for parameter in parameters:
+            self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+        momenta, gradients = [self.state[parameter]["momentum"] for parameter in parameters], [parameter.grad for parameter in parameters]
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
+        updates = orthogonalise(torch.stack([update.flatten(1) for update in ahead]))
+        updates = updates * max(1, updates.shape[1] / updates.shape[2]) ** 0.5
+        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(parameters, [update.reshape(parameter.shape) for update, parameter in zip(updates, parameters)], alpha=-group["lr"])
 
 
 # Layers that read or write pictures and styles keep AdamW, and one so large that Muon would take a fifth of the time.
 NOT_MUON = ("token", "style", "position", "first", "last", "canvas2", "draft")
 # What earlier stages have taught moves slowly: Muon's steps have the size of the weights themselves and would undo it.
-TAUGHT = ("text.token", "text.position", "text.blocks", "text.norm", "draft.")
+TAUGHT = {"text": ("text.token", "text.position", "text.blocks", "text.norm"), "draft": ("draft.",)}
 TAUGHT_RATE = 1e-4
 
 
-def optimisers(network: nn.Module, muon: float, adam: float) -> list[torch.optim.Optimizer]:
+def optimisers(network: nn.Module, muon: float, adam: float, taught: dict[str, float] | None = None) -> list[torch.optim.Optimizer]:
+    """AdamW and Muon for what of a network learns; `taught` gives other rates to what earlier stages have taught."""
     named = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
-    taught = [p for n, p in named if n.startswith(TAUGHT)]
-    matrices = [p for n, p in named if p.ndim >= 2 and not n.startswith(TAUGHT) and not any(word in n for word in NOT_MUON)]
-    taken = {id(p) for p in taught + matrices}
-    groups = [{"params": [p for _, p in named if id(p) not in taken]}]
-    groups += [{"params": taught, "lr": TAUGHT_RATE}] if taught else []
+    groups = [{"params": [p for n, p in named if n.startswith(names)], "lr": (taught or {}).get(part, TAUGHT_RATE)} for part, names in TAUGHT.items()]
+    names = tuple(name for part in TAUGHT.values() for name in part)
+    rest = [(n, p) for n, p in named if not n.startswith(names)]
+    matrices = [p for n, p in rest if p.ndim >= 2 and not any(word in n for word in NOT_MUON)]
+    taken = {id(p) for p in matrices}
+    groups = [{"params": [p for _, p in rest if id(p) not in taken]}, *(group for group in groups if group["params"])]
     made = [torch.optim.AdamW(groups, lr=adam, betas=(0.9, 0.95), weight_decay=0.01, fused=True), Muon(matrices, lr=muon)]
     for optimiser in made:
         for group in optimiser.param_groups:
@@ -151,6 +159,25 @@ def save(path: Path, **state) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def one_thread_each() -> None:
+    """Before many processes are started that each compute: PyTorch would give each as many threads as there are cores."""
+    torch.set_num_threads(1)
+
+
+class Running:
+    """A running mean of a loss that is on its device until it is asked for, so that nothing waits for it."""
+
+    def __init__(self, memory: float):
+        self.memory, self.mean = memory, None
+
+    def add(self, value: torch.Tensor) -> None:
+        value = value.detach()
+        self.mean = value if self.mean is None else torch.lerp(value, self.mean, self.memory)
+
+    def item(self) -> float:
+        return float("nan") if self.mean is None else self.mean.item()
 
 
 class Log:
