@@ -3,7 +3,8 @@
     python -m pictogram.decoder --minutes 10
 
 Inputs are the real small pictures, most of them with a little noise and blur, since what the denoiser draws
-is not clean; the loss is the error of the picture and of its gradients.
+is not clean; the loss is the error of the picture and of its gradients. The decoder computes with the rounding of int8,
+and at the end its weights lie on the int8 grid.
 """
 
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from . import settings, training
+from . import rounding, settings, training
 from .captions import Captions, as_pictures
 from .networks import Decoder
 from .sampling import sheet
@@ -31,7 +32,15 @@ def gradients(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return picture[..., 1:] - picture[..., :-1], picture[..., 1:, :] - picture[..., :-1, :]
 
 
+# What is left of an overshoot in the loss. Nothing at all would leave wrong extremes without a gradient.
+LEAK = 0.05
+
+
 def picture_loss(decoded: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
+    """Error of the picture and of its gradients. What goes beyond black, white, clear or opaque costs next to nothing, since it
+    is cut off: without that, clear and opaque places would hover around their values."""
+    shown = decoded.clamp(-1, 1)
+    decoded = shown + LEAK * (decoded - shown)
     loss = (decoded - picture).abs().mean()
     return loss + sum(0.5 * (a - b).abs().mean() for a, b in zip(gradients(decoded), gradients(picture)))
 
@@ -73,6 +82,7 @@ def main() -> None:
         optimiser.load_state_dict(state["optimiser"])
     elif options.from_pack:
         decoder.load_state_dict(read_stage(options.from_pack, "decoder", Decoder()))
+    rounding.round_layers(decoder)
     step, seen = state.get("step", 0), 0
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "decoder.jsonl")
     chooser = np.random.default_rng(options.seed + step)
@@ -102,6 +112,7 @@ def main() -> None:
         if clock.elapsed > next_save:
             keep()
             next_save = clock.elapsed + 3
+    rounding.settle(decoder)
     keep()
     log(**judge(decoder, captions, small, large, device, options.work / "decoder.png"))
 
