@@ -55,6 +55,9 @@ PEOPLE = {"man", "woman", "person", "people", "men", "women", "boy", "girl", "hu
 # Pictures that mean something else, or nothing, upside down or recoloured.
 FIXED = {"clock", "arrow", "arrows", "button", "keycap", "symbol", "letter", "letters", "sign", "number", "flag", "mark", "o’clock", "thirty"}
 
+# Share of names in whose place a keyword may be.
+KEYWORD_INSTEAD = 0.35
+
 RATES = {"recolour": 0.1, "colour": 0.05, "count": 0.05, "pair": 0.04, "small": 0.02, "upside_down": 0.005}
 
 
@@ -187,11 +190,13 @@ class Asking:
         return pictures, *self.captions.batch(indices, generator, empty, style_word, texts)
 
     def name(self, index: int, generator: random.Random, language: str | None = None) -> tuple[str, str]:
-        """A language and the bare name in it."""
+        """A language and the bare name in it, or now and then a keyword that stands for the thing: people ask for two cars and
+        not for two automobiles."""
         words = self.captions.rows[index]["words"]
         language = language or self.captions.language(words, generator)
         language = language if language in words else "en"
-        return language, words[language][0]
+        keyword = self.captions.keyword(index, language, generator) if generator.random() < KEYWORD_INSTEAD else None
+        return language, keyword or words[language][0]
 
     def recolour(self, index: int, generator: random.Random):
         if not self.plain[index]:

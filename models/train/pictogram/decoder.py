@@ -2,8 +2,9 @@
 
     python -m pictogram.decoder --minutes 10
 
-Inputs are the real small pictures, most of them with a little noise and blur, since what the denoiser draws
-is not clean; the loss is the error of the picture and of its gradients. The decoder computes with the rounding of int8,
+Inputs are the real small pictures, most of them with a little noise and blur, since what the denoiser draws is not clean, and with
+`--drawn` also what the student itself draws of them, where that comes close; the loss is the error of the picture and of its
+gradients. The decoder computes with the rounding of int8,
 and at the end its weights lie on the int8 grid.
 """
 
@@ -15,17 +16,60 @@ import torch.nn.functional as F
 
 from . import rounding, settings, training
 from .captions import Captions, as_pictures
-from .networks import Decoder
-from .sampling import sheet
+from .networks import Decoder, Model
+from .sampling import sample, sheet
 from .unpack import read_stage
+
+
+# Standard deviations of the noise of single pixels and of blocks of 2×2 that spoiled pictures have at most.
+FINE_NOISE, COARSE_NOISE = 0.1, 0.06
+# How many pictures the student draws, which of them are close enough to the real ones, in dB, and their share of a batch.
+DRAWN, CLOSE, DRAWN_SHARE = 5000, 21.0, 0.3
 
 
 def spoil(small: torch.Tensor) -> torch.Tensor:
     """Half of the pictures as they are, half slightly wrong."""
     blurred = F.avg_pool2d(F.pad(small, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    strength = torch.rand(len(small), 1, 1, 1, device=small.device)
-    wrong = small + (blurred - small) * 0.5 * strength + torch.randn_like(small) * 0.06 * torch.rand_like(strength)
-    return torch.where(torch.rand_like(strength) < 0.5, small, wrong)
+    strength, fine, coarse, chance = torch.rand(4, len(small), 1, 1, 1, device=small.device)
+    blocks = F.interpolate(torch.randn_like(small[..., ::2, ::2]), scale_factor=2)
+    wrong = small + (blurred - small) * 0.5 * strength + torch.randn_like(small) * FINE_NOISE * fine.square() + blocks * COARSE_NOISE * coarse.square()
+    return torch.where(chance < 0.5, small, wrong)
+
+
+class Drawn:
+    """What the student draws in four steps when it is asked for training pictures by name, where that is close to them; drawn once
+    and kept in the work folder."""
+
+    def __init__(self, captions: Captions, small: np.ndarray, work: Path, device: str):
+        path = work / "drawn.npz"
+        if not path.exists():
+            indices = np.random.default_rng(0).choice(captions.training, DRAWN, replace=False, p=captions.weights)
+            np.savez(path, indices=indices, pictures=draw_all(captions, indices, work, device))
+        kept = np.load(path)
+        error = np.square((kept["pictures"].astype(np.float32) - small[kept["indices"]]) / 255).mean((1, 2, 3))
+        close = -10 * np.log10(error.clip(1e-10)) > CLOSE
+        self.indices, self.pictures = kept["indices"][close], kept["pictures"][close]
+        print(f"{close.sum()} of {len(close)} drawn pictures are within {CLOSE} dB of the real ones")
+
+    def choose(self, count: int, chooser: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of pictures, and what was drawn of them, in the order of the data."""
+        places = np.sort(chooser.choice(len(self.indices), count, replace=False))
+        places = places[np.argsort(self.indices[places])]
+        return self.indices[places], self.pictures[places]
+
+
+@torch.no_grad()
+def draw_all(captions: Captions, indices: np.ndarray, work: Path, device: str, batch: int = 100) -> np.ndarray:
+    """uint8 N×32×32×4 of pictures asked for by their English names."""
+    model = Model().to(device, memory_format=torch.channels_last).eval()
+    model.load_state_dict(torch.load(work / "student.pt", map_location=device)["average"])
+    made = []
+    for part in np.array_split(indices, -(-len(indices) // batch)):
+        ids = captions.encode([captions.rows[index]["words"]["en"][0] for index in part]).to(device)
+        styles = torch.from_numpy(captions.styles[part]).to(device)
+        pictures = sample(model, ids, styles, settings.SCHEDULES[4], 1.0, device, seed=int(part[0]))
+        made.append(((pictures + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+    return np.concatenate(made)
 
 
 def gradients(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -67,12 +111,14 @@ def judge(decoder, captions: Captions, small, large, device: str, path: Path) ->
 def main() -> None:
     parser = training.arguments(__doc__, minutes=10, batch=32)
     parser.add_argument("--from-pack", type=Path, help="start from a pack's decoder")
+    parser.add_argument("--drawn", action="store_true", help="learn from what the student draws, too")
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions = Captions(options.work)
     small = np.load(options.work / "pictures32.npy")
     large = np.load(options.work / "pictures128.npy", mmap_mode="r")
     path = options.work / "decoder.pt"
+    drawn = Drawn(captions, small, options.work, device) if options.drawn else None
     decoder = Decoder().to(device, memory_format=torch.channels_last)
     parameters = list(decoder.parameters())
     optimiser = torch.optim.AdamW(parameters, lr=1.5e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
@@ -95,11 +141,16 @@ def main() -> None:
     while clock.fraction < 1:
         for group in optimiser.param_groups:
             group["lr"] = 1.5e-3 * clock.rate(step, 100, 0.6)
-        indices = np.sort(chooser.choice(captions.training, options.batch, replace=False))
+        real = options.batch - (round(options.batch * DRAWN_SHARE) if drawn else 0)
+        indices = np.sort(chooser.choice(captions.training, real, replace=False))
+        inputs = spoil(as_pictures(small[indices], device))
+        if drawn:
+            others, pictures = drawn.choose(options.batch - real, chooser)
+            indices, inputs = np.concatenate([indices, others]), torch.cat([inputs, as_pictures(pictures, device)])
         picture = as_pictures(large[indices], device)
         styles = torch.from_numpy(captions.styles[indices]).to(device)
         with training.autocast(device):
-            decoded = decoder(spoil(as_pictures(small[indices], device)), styles)
+            decoded = decoder(inputs, styles)
         loss = picture_loss(decoded.float(), picture)
         optimiser.zero_grad()
         loss.backward()
