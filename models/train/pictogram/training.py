@@ -53,7 +53,7 @@ def orthogonalise(gradients: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Matrices of one shape move together, which takes a GPU a tenth of the launches."""
+    """Matrices of one shape move together: what a GPU waits for here is launches, not sums."""
 
     def __init__(self, parameters, lr: float, momentum: float = 0.95, weight_decay: float = 0.01):
         super().__init__(parameters, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
@@ -91,11 +91,10 @@ def optimisers(network: nn.Module, muon: float, adam: float, taught: dict[str, f
     """AdamW and Muon for what of a network learns; `taught` gives other rates to what earlier stages have taught."""
     named = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
     groups = [{"params": [p for n, p in named if n.startswith(names)], "lr": (taught or {}).get(part, TAUGHT_RATE)} for part, names in TAUGHT.items()]
-    names = tuple(name for part in TAUGHT.values() for name in part)
-    rest = [(n, p) for n, p in named if not n.startswith(names)]
-    matrices = [p for n, p in rest if p.ndim >= 2 and not any(word in n for word in NOT_MUON)]
+    new = [(n, p) for n, p in named if not any(n.startswith(names) for names in TAUGHT.values())]
+    matrices = [p for n, p in new if p.ndim >= 2 and not any(word in n for word in NOT_MUON)]
     taken = {id(p) for p in matrices}
-    groups = [{"params": [p for _, p in rest if id(p) not in taken]}, *(group for group in groups if group["params"])]
+    groups = [{"params": [p for _, p in new if id(p) not in taken]}, *(group for group in groups if group["params"])]
     made = [torch.optim.AdamW(groups, lr=adam, betas=(0.9, 0.95), weight_decay=0.01, fused=True), Muon(matrices, lr=muon)]
     for optimiser in made:
         for group in optimiser.param_groups:
