@@ -164,6 +164,15 @@ def coloured(colour: str, language: str, name: str, generator: random.Random) ->
     return f"{name} {word}" if language in COLOUR_LAST else f"{word} {name}"
 
 
+def counted(number: int, language: str, name: str, generator: random.Random) -> str:
+    """So many of a thing, two to four, asked for in a language."""
+    if language == "en":
+        return f"{generator.choice(NUMBERS[number])} {plural(name)}"
+    if language == "zh":
+        return {2: "两", 3: "三", 4: "四"}[number] + generator.choice(["个", "只"]) + name
+    return f"{number}つの{name}" if language == "ja" else f"{number} {name}"
+
+
 class Asking:
     """Training pictures with captions that ask for more than a thing; `rates` is the share of each kind of asking."""
 
@@ -219,15 +228,7 @@ class Asking:
             return None
         small, number = half(self.array[index]), generator.choice([2, 2, 3, 4])
         spots = {2: [(8, 0), (8, 16)], 3: [(0, 8), (16, 0), (16, 16)], 4: list(CORNERS)}[number]
-        language, name = self.name(index, generator)
-        if language == "en":
-            text = f"{generator.choice(NUMBERS[number])} {plural(name)}"
-        elif language == "zh":
-            text = {2: "两", 3: "三", 4: "四"}[number] + generator.choice(["个", "只"]) + name
-        elif language == "ja":
-            text = f"{number}つの{name}"
-        else:
-            text = f"{number} {name}"
+        text = counted(number, *self.name(index, generator), generator)
         return place([(small, spot) for spot in spots]), text
 
     def pair(self, index: int, generator: random.Random):

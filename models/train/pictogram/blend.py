@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from . import settings, training
+from . import rounding, settings, training
 from .networks import Model
 from .unpack import load_pack
 
@@ -32,6 +32,12 @@ def main() -> None:
     load_pack(options.from_pack, pack, options.work)
     state = torch.load(path, map_location="cpu")
     weights = mixed(pack.state_dict(), state["average"], options.draft, options.denoiser)
+    pack.load_state_dict(state["average"])
+    if rounding.is_settled(pack):
+        # What was trained on the int8 grid stays on it.
+        pack.load_state_dict(weights)
+        rounding.settle(pack)
+        weights = pack.state_dict()
     training.save(path, model=weights, average=weights, step=state["step"], minutes=state["minutes"])
 
 

@@ -3,9 +3,10 @@
     python -m pictogram.evaluate --pack ../pictogram --binary ../../target/release/inkstone
 
 The int8 pictures come from the pack through the binary; teacher and student come from the networks in `--work`,
-started from the very noise that the binary uses. Four parts: `sheets` draws; `int8` compares the pack with the f32
+started from the very noise that the binary uses. Five parts: `sheets` draws; `int8` compares the pack with the f32
 student; `attributes` tells how often an asked colour or number is there; `judged` asks the judge, which
-`python -m pictogram.judge` trains first. Figures go to `card/figures.json`.
+`python -m pictogram.judge` trains first, about the pack, and `judged-f32` about teacher and student, which takes
+longest. Figures go to `card/figures.json`.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from .captions import Captions
 from .drawing import Binary, Networks
 from .judge import Judge, load
 
-PARTS = ["sheets", "int8", "attributes", "judged"]
+PARTS = ["sheets", "int8", "attributes", "judged", "judged-f32"]
 SEED = 1
 STEPS = [4, 2, 1]
 TEACHER_STEPS, TEACHER_GUIDANCE = 50, 2.0
@@ -138,11 +139,9 @@ def seeds(draw) -> dict:
     return {"conditioning": round(measures.conditioning(pictures.reshape(len(sampling.CONCEPTS), 8, *pictures.shape[1:])), 2), "pictures": pictures}
 
 
-def judge_everything(asked: Reports, held_out: Reports, binary: Binary, work: Path, device: str) -> dict:
-    """Pairs that the model has learned, by every source of pictures, and held-out pairs by the teacher and the pack."""
-    figures = {"asked": judge_source(asked, binary) | judge_f32(asked, work, device) | judge_more(asked, binary)}
-    figures["held_out"] = judge_source(held_out, binary) | {"teacher_50_steps": judge_teacher(held_out, work, device)}
-    return figures
+def judge_pack(asked: Reports, held_out: Reports, binary: Binary) -> dict:
+    """Pairs that the model has learned and pairs that it has not."""
+    return {"asked": judge_source(asked, binary) | judge_more(asked, binary), "held_out": judge_source(held_out, binary)}
 
 
 def judge_source(reports: Reports, binary: Binary) -> dict:
@@ -164,13 +163,12 @@ def judge_teacher(reports: Reports, work: Path, device: str) -> dict:
     return reports.full(teacher.many(reports.questions.asked(), sampling.teacher_times(TEACHER_STEPS), TEACHER_GUIDANCE, exact=False))
 
 
-def judge_f32(reports: Reports, work: Path, device: str) -> dict:
-    figures, asked = {"teacher_50_steps": judge_teacher(reports, work, device)}, reports.questions.asked()
-    student = Networks(work, "student", reports.captions, device)
-    for steps in STEPS:
-        figures[f"f32_{steps}_steps"] = reports.full(student.many(asked, settings.SCHEDULES[steps]))
-    figures["f32_conditioning"] = seeds(lambda some: student.many(some, settings.SCHEDULES[4]))["conditioning"]
-    return figures
+def judge_f32(asked: Reports, held_out: Reports, work: Path, device: str) -> dict:
+    """The same by teacher and student."""
+    student, names = Networks(work, "student", asked.captions, device), asked.questions.asked()
+    figures = {f"student_{steps}_steps": asked.full(student.many(names, settings.SCHEDULES[steps])) for steps in STEPS}
+    figures["conditioning"] = seeds(lambda some: student.many(some, settings.SCHEDULES[4]))["conditioning"]
+    return figures | {"teacher_50_steps": judge_teacher(asked, work, device), "held_out_teacher_50_steps": judge_teacher(held_out, work, device)}
 
 
 def main() -> None:
@@ -192,10 +190,13 @@ def main() -> None:
         figures |= int8_against_f32(binary, Networks(options.work, "student", captions, device), card)
     if "attributes" in options.parts:
         figures["attributes"] = attribute_accuracy(binary)
-    if "judged" in options.parts:
+    if {"judged", "judged-f32"} & set(options.parts):
         judge, sets = load(options.work, device), (captions.judge_hidden, captions.validation)
         asked, held_out = (Reports(judge, Questions(captions, indices, options.questions), options.work, device) for indices in sets)
-        figures |= judge_everything(asked, held_out, binary, options.work, device)
+        if "judged" in options.parts:
+            figures |= judge_pack(asked, held_out, binary)
+        if "judged-f32" in options.parts:
+            figures["f32"] = judge_f32(asked, held_out, options.work, device)
     text = json.dumps(figures, indent=2)
     path.write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -94,7 +94,8 @@ class Meanings:
                     scores[key] += EVERYDAY_WORD
             best = max(scores.values())
             own = named[language, keyword] & keys
-            rest = BESIDE_A_NAME if own else 1.0
+            # A keyword that stands for several alike stands for none of them.
+            rest = BESIDE_A_NAME if own else 1 / sum(score == best for score in scores.values())
             self.shares[language, keyword] = {key: 1.0 if key in own else rest * SHARPNESS ** (score - best) for key, score in scores.items()}
 
     def share(self, language: str, keyword: str, key: str) -> float:

@@ -175,8 +175,8 @@ class Running:
         value = value.detach()
         self.mean = value if self.mean is None else torch.lerp(value, self.mean, self.memory)
 
-    def item(self) -> float:
-        return float("nan") if self.mean is None else self.mean.item()
+    def item(self) -> float | None:
+        return None if self.mean is None else self.mean.item()
 
 
 class Log:
