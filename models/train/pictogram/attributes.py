@@ -184,7 +184,7 @@ class Asking:
         self.free = np.array([not found & FIXED for found in words])
         self.by_style = {style: [i for i in captions.training if captions.styles[i] == style] for style in set(captions.styles)}
 
-    def batch(self, indices, generator: random.Random, empty: float = 0.0, style_word: float = 0.0):
+    def batch(self, indices, generator: random.Random, empty: float = 0.0, style_word: float = 0.0, around: float = 0.0):
         """uint8 pictures N×32×32×4, token rows and style numbers."""
         pictures, texts = self.array[indices].copy(), {}
         for position, index in enumerate(indices):
@@ -196,7 +196,7 @@ class Asking:
                         pictures[position], texts[position] = made
                     break
                 draw -= rate
-        return pictures, *self.captions.batch(indices, generator, empty, style_word, texts)
+        return pictures, *self.captions.batch(indices, generator, empty, style_word, texts, around)
 
     def name(self, index: int, generator: random.Random, language: str | None = None) -> tuple[str, str]:
         """A language and the bare name in it, or now and then a keyword that stands for the thing: people ask for two cars and

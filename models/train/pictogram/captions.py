@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from . import settings
+from . import phrases, settings
 from .everyday import EVERYDAY, Meanings
 
 ENGLISH_SHARE = 0.45
@@ -78,11 +78,17 @@ class Captions:
         """A language to ask in: English for about half of all pictures, else any that has words for it."""
         return "en" if generator.random() < ENGLISH_SHARE else generator.choice(sorted(words))
 
-    def batch(self, indices, generator: random.Random, empty: float = 0.0, style_word: float = 0.0, asked: dict[int, str] | None = None):
-        """Token rows and style numbers (0: left to the words) of some pictures; `asked` replaces captions by place in the batch."""
+    def batch(
+        self, indices, generator: random.Random, empty: float = 0.0, style_word: float = 0.0, asked: dict[int, str] | None = None, around: float = 0.0
+    ):
+        """Token rows and style numbers (0: left to the words) of some pictures; `asked` replaces captions by place in the batch, and
+        `around` is the share of prompts with words around them that ask for nothing."""
         texts, styles = [], self.styles[indices].copy()
         for place, index in enumerate(indices):
-            text = (asked or {}).get(place) or self.text(index, generator)
+            language = self.language(self.rows[index]["words"], generator)
+            text = (asked or {}).get(place) or self.text(index, generator, language)
+            if generator.random() < around:
+                text = phrases.around(text, "en" if text.isascii() else language, generator)
             text = "" if generator.random() < empty else text
             if text and generator.random() < style_word:
                 text += ", " + generator.choice(settings.STYLE_WORDS[self.rows[index]["style"]])

@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--guidance", type=float, default=2.0)
     parser.add_argument("--leap", type=int, default=4)
     parser.add_argument("--hold", type=float, default=0.3, help="share of the minutes before the learning rate falls")
+    parser.add_argument("--around", type=float, default=0.0, help="share of prompts with words around them that ask for nothing")
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
@@ -129,7 +130,7 @@ def main() -> None:
     def keep():
         training.save(path, model=student.state_dict(), average=average.state_dict(), step=step, minutes=clock.elapsed)
 
-    for pictures, ids, styles in feed(Asked(asking, options.batch, options.seed + step, empty=0.05, style_word=0.15), device):
+    for pictures, ids, styles in feed(Asked(asking, options.batch, options.seed + step, empty=0.05, style_word=0.15, around=options.around), device):
         training.set_rates(made, clock.rate(step, 20, options.hold))
         start, end = (part.to(device) for part in intervals(chooser, options.batch))
         if options.method == "consistency":

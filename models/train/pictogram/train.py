@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--muon", type=float, default=0.01, help="learning rate of the denoiser's matrices")
     parser.add_argument("--text-rate", type=float, default=training.TAUGHT_RATE, help="learning rate of the text encoder, which earlier stages taught")
     parser.add_argument("--draft-rate", type=float, default=training.TAUGHT_RATE, help="learning rate of the draft")
+    parser.add_argument("--around", type=float, default=0.0, help="share of prompts with words around them that ask for nothing")
     options = parser.parse_args()
     device = training.pick_device(options.device)
     captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
@@ -93,7 +94,7 @@ def main() -> None:
         for optimiser, saved in zip(made, state["optimisers"]):
             optimiser.load_state_dict(saved)
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "train.jsonl")
-    asked = Asked(asking, options.batch * options.reading, options.seed + step, empty=0.1, style_word=0.15)
+    asked = Asked(asking, options.batch * options.reading, options.seed + step, empty=0.1, style_word=0.15, around=options.around)
     torch.manual_seed(options.seed + step)
     parameters = list(model.parameters())
     print(f"{sum(p.numel() for p in parameters) / 1e6:.2f} M parameters, {device}, step {step}")
