@@ -4,8 +4,7 @@
 
 Inputs are the real small pictures, most of them with a little noise and blur, since what the denoiser draws is not clean, and with
 `--drawn` also what the student itself draws of them, where that comes close; the loss is the error of the picture and of its
-gradients. The decoder computes with the rounding of int8,
-and at the end its weights lie on the int8 grid.
+gradients. The decoder computes with the rounding of int8, and at the end its weights lie on the int8 grid.
 """
 
 from pathlib import Path
@@ -53,7 +52,7 @@ class Drawn:
 
     def choose(self, count: int, chooser: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Indices of pictures, and what was drawn of them, in the order of the data."""
-        places = np.sort(chooser.choice(len(self.indices), count, replace=False))
+        places = chooser.choice(len(self.indices), count, replace=False)
         places = places[np.argsort(self.indices[places])]
         return self.indices[places], self.pictures[places]
 

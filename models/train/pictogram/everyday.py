@@ -5,6 +5,7 @@ every keyword, in any language, one concept that it stands for above all, as a p
 """
 
 from collections import defaultdict
+from collections.abc import Set
 
 # English word → Unicode's English name.
 EVERYDAY = {
@@ -25,7 +26,7 @@ EVERYDAY = {
     "fireman": "firefighter", "flag": "triangular flag", "flower": "tulip", "flowers": "bouquet", "food": "pot of food", "football": "soccer ball",
     "forest": "evergreen tree", "fries": "french fries", "frown": "frowning face", "fruit": "red apple", "game": "video game",
     "garden": "house with garden", "gift": "wrapped gift", "glass": "wine glass", "globe": "globe showing Americas", "gold": "coin",
-    "golf": "flag in hole", "green": "green circle", "grin": "grinning face", "gun": "water pistol", "halloween": "jack-o-lantern",
+    "golf": "flag in hole", "grin": "grinning face", "gun": "water pistol", "halloween": "jack-o-lantern",
     "hand": "raised hand", "happy": "smiling face with smiling eyes", "hat": "top hat", "headphones": "headphone", "heart": "red heart",
     "hearts": "two hearts", "holiday": "beach with umbrella", "home": "house", "hot": "fire", "ice cream": "soft ice cream",
     "icecream": "soft ice cream", "insect": "bug", "instrument": "guitar", "island": "desert island", "jewel": "gem stone",
@@ -53,7 +54,7 @@ EVERYDAY = {
     "tropical": "palm tree", "truck": "delivery truck", "tv": "television", "vegetable": "carrot", "vehicle": "automobile", "water": "droplet",
     "waves": "water wave", "weapon": "crossed swords", "weather": "sun behind cloud", "wedding": "ring", "wind": "wind face", "wine": "wine glass",
     "winter": "snowman", "witch": "woman mage", "wizard": "mage", "world": "globe showing Europe-Africa", "writing": "memo", "yacht": "sailboat",
-    "yellow": "yellow circle", "zoo": "elephant",
+    "zoo": "elephant",
 }  # fmt: skip
 
 # How much less a keyword is drawn as another concept for each point that its score is lower.
@@ -83,30 +84,36 @@ class Meanings:
                     groups[language, keyword.lower()].add(key)
                 if row["emoji"]:
                     named[language, name.lower()].add(key)
-        everyday: dict[str, list[tuple[set[str], str]]] = defaultdict(list)
+        everyday: dict[str, list[set[str]]] = defaultdict(list)
         for word, name in EVERYDAY.items():
-            everyday[name].append((groups["en", word], word))
-        self.shares: dict[tuple[str, str], dict[str, float]] = {}
-        for (language, keyword), keys in groups.items():
-            scores = {key: score(concepts[key], language, keyword) for key in keys}
-            for key in keys:
-                if stands_for(concepts[key]["words"]["en"][0], language, keyword, keys, everyday):
-                    scores[key] += EVERYDAY_WORD
-            best = max(scores.values())
-            own = named[language, keyword] & keys
-            # A keyword that stands for several alike stands for none of them.
-            rest = BESIDE_A_NAME if own else 1 / sum(score == best for score in scores.values())
-            self.shares[language, keyword] = {key: 1.0 if key in own else rest * SHARPNESS ** (score - best) for key, score in scores.items()}
+            if ("en", word) in groups:
+                everyday[name].append(groups["en", word])
+        self.shares = {
+            (language, keyword): shares({key: concepts[key] for key in keys}, language, keyword, named[language, keyword] & keys, everyday)
+            for (language, keyword), keys in groups.items()
+        }
 
     def share(self, language: str, keyword: str, key: str) -> float:
         return self.shares[language, keyword.lower()][key]
 
 
-def stands_for(name: str, language: str, keyword: str, keys: set[str], everyday: dict[str, list[tuple[set[str], str]]]) -> bool:
+def shares(alike: dict[str, dict], language: str, keyword: str, own: set[str], everyday: dict[str, list[set[str]]]) -> dict[str, float]:
+    """How much a keyword stands for each of the concepts that have it, of which it is the name of `own`."""
+    scores = {key: score(row, language, keyword) for key, row in alike.items()}
+    for key, row in alike.items():
+        if stands_for(row["words"]["en"][0], language, keyword, alike.keys(), everyday):
+            scores[key] += EVERYDAY_WORD
+    best = max(scores.values())
+    # A keyword that stands for several alike stands for none of them.
+    rest = BESIDE_A_NAME if own else 1 / sum(score == best for score in scores.values())
+    return {key: 1.0 if key in own else rest * SHARPNESS ** (score - best) for key, score in scores.items()}
+
+
+def stands_for(name: str, language: str, keyword: str, keys: Set[str], everyday: dict[str, list[set[str]]]) -> bool:
     """Whether an everyday word for the concept is the keyword, or in English belongs to the same concepts as it does here."""
     if language == "en":
         return EVERYDAY.get(keyword) == name
-    return any(len(group & keys) >= SAME_MEANING * len(group | keys) for group, _ in everyday.get(name, []) if group)
+    return any(len(group & keys) >= SAME_MEANING * len(group | keys) for group in everyday.get(name, []))
 
 
 def score(row: dict, language: str, keyword: str) -> float:
