@@ -137,7 +137,7 @@ fn one_changed_byte_of_the_weights_is_found_by_verify() {
 
 #[test]
 fn one_changed_byte_of_a_graph_is_found_on_load() {
-    for name in ["denoiser.onnx", "tokenizer.json"] {
+    for name in ["denoiser.onnx", "tokenizer.json", "words.txt"] {
         let (_folder, pack) = copied_pack();
         change(&pack, name, false, |bytes| {
             let middle = bytes.len() / 2;
@@ -149,10 +149,22 @@ fn one_changed_byte_of_a_graph_is_found_on_load() {
 
 #[test]
 fn missing_files() {
-    for name in ["weights.bin", "denoiser.onnx", "tokenizer.json"] {
+    for name in ["weights.bin", "denoiser.onnx", "tokenizer.json", "words.txt"] {
         let (_folder, pack) = copied_pack();
         std::fs::remove_file(pack.join(name)).unwrap();
         refused(&pack, &[name]);
+    }
+}
+
+#[test]
+fn a_list_of_words_that_cannot_be_searched() {
+    for (line, problem) in [
+        ("\u{10ffff}\tverb\n", "`verb` is no kind of word"),
+        ("cat\n", "`cat` is not behind"),
+    ] {
+        let (_folder, pack) = copied_pack();
+        change(&pack, "words.txt", true, |bytes| bytes.extend_from_slice(line.as_bytes()));
+        refused(&pack, &["words.txt, line", problem]);
     }
 }
 

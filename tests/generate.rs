@@ -211,6 +211,40 @@ fn guidance_and_negative_words_change_the_picture() {
 }
 
 #[test]
+fn words_that_ask_for_nothing_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let draw = |prompt: &str| {
+        let output = generate(prompt, &folder.path().join("picture.png"))
+            .args(["--steps", "1", "--style", "flat", "--force", "--json"])
+            .assert()
+            .success()
+            .get_output()
+            .clone();
+        let report = json(&output.stdout);
+        let read = report["read_as"].as_str().unwrap().to_owned();
+        let unread = report["unread"].as_array().unwrap().len();
+        let told = String::from_utf8(output.stderr).unwrap().matches("is left out").count();
+        assert_eq!(unread, told, "{prompt}");
+        (report["pictures"][0]["sha256"].as_str().unwrap().to_owned(), read, unread)
+    };
+    for (plain, around, unread) in [
+        ("red cat", "Please draw me a cute picture of a red cat!", 0),
+        ("house", "a house in the snow", 1),
+        ("猫", "画一只可爱的猫", 0),
+        ("gato", "una foto de un gato, por favor", 0),
+        ("apples", "exquisitely xylographed apples", 1),
+    ] {
+        let (picture, read, _) = draw(plain);
+        assert_eq!(read, plain);
+        assert_eq!(draw(around), (picture, plain.to_owned(), unread), "{around}");
+    }
+    let (picture, ..) = draw("blue ship");
+    assert_eq!(draw("a blue submarine"), (picture, "blue ship".to_owned(), 0));
+    let known = "man in tuxedo";
+    assert_eq!(draw(known).1, known);
+}
+
+#[test]
 fn other_languages_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("apple.png");

@@ -121,18 +121,20 @@ impl Source {
     /// Files that are copied as they are: names in the pack and where they lie. In the order of the names.
     ///
     /// # Errors
-    /// For a tokenizer that is missing, and for anything but files and folders below `card`.
+    /// For a tokenizer or a list of words that is missing, and for anything but files and folders below `card`.
     pub fn companions(&self) -> Result<BTreeMap<String, PathBuf>> {
         let mut files = BTreeMap::new();
         if self.single.is_some() {
             return Ok(files);
         }
         if let Some(prompt) = &self.manifest.prompt {
-            let path = self.folder.join(&prompt.tokenizer);
-            if !path.is_file() {
-                return Err(self.field("prompt.tokenizer", format!("there is no file {}: copy it there", path.display())));
+            for (field, name) in prompt.files() {
+                let path = self.folder.join(name);
+                if !path.is_file() {
+                    return Err(self.field(field, format!("there is no file {}: copy it there", path.display())));
+                }
+                files.insert(name.to_owned(), path);
             }
-            files.insert(prompt.tokenizer.clone(), path);
         }
         let card = self.folder.join(CARD);
         if card.is_file() {
@@ -174,12 +176,17 @@ impl Source {
     fn check_manifest(&self) -> Result<()> {
         self.check_file_names()?;
         let mut manifest = self.manifest.clone();
-        let tokenizer = manifest.prompt.iter().map(|prompt| prompt.tokenizer.clone());
+        let prompt = self
+            .manifest
+            .prompt
+            .iter()
+            .flat_map(|prompt| prompt.files())
+            .map(|(_, name)| name.to_owned());
         let names = manifest
             .stages
             .values()
             .map(|stage| stage.graph.clone())
-            .chain(tokenizer)
+            .chain(prompt)
             .chain([WEIGHTS.to_owned()]);
         let unknown = FileRecord {
             bytes: 0,
@@ -198,13 +205,10 @@ impl Source {
             .stages
             .iter()
             .map(|(name, stage)| (format!("stages.{name}.graph"), stage.graph.as_str()));
-        let tokenizer = self
-            .manifest
-            .prompt
-            .iter()
-            .map(|prompt| ("prompt.tokenizer".to_owned(), prompt.tokenizer.as_str()));
+        let prompt = self.manifest.prompt.iter().flat_map(|prompt| prompt.files());
+        let prompt = prompt.map(|(field, name)| (field.to_owned(), name));
         let mut taken = BTreeSet::from([MANIFEST, WEIGHTS, CARD, CARD_FOLDER]);
-        for (field, name) in graphs.chain(tokenizer) {
+        for (field, name) in graphs.chain(prompt) {
             let mut components = Path::new(name).components();
             let plain = matches!((components.next(), components.next()), (Some(Component::Normal(part)), None) if part == name);
             if !plain {

@@ -49,6 +49,16 @@ pub enum DiffusionError {
         /// The tokenizers library's reason.
         problem: String,
     },
+    /// The list of words cannot be read.
+    #[error("{}, line {line}: {problem}", file.display())]
+    Words {
+        /// The list's file.
+        file: std::path::PathBuf,
+        /// The line, from 1; 0 where the file itself is at fault.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The planes that came out make no picture.
     #[error(transparent)]
     Picture(#[from] crate::picture::PictureError),

@@ -9,6 +9,7 @@ mod noise;
 mod pipeline;
 mod prompt;
 mod sampler;
+mod wording;
 
 pub use error::DiffusionError;
 pub use noise::gaussian_noise;

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use tokenizers::Tokenizer;
 
 use super::DiffusionError;
+use super::wording::{Reading, Wording};
 use crate::pack::{self, Pack, Style};
 
 /// A prompt as the text encoder takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
     ids: Vec<i64>,
+    reading: Reading,
 }
 
 impl Prompt {
@@ -18,21 +20,37 @@ impl Prompt {
     pub fn ids(&self) -> &[i64] {
         &self.ids
     }
+
+    /// What was read: the prompt, or what is left of it where the pack lists the words that it has learned.
+    pub fn text(&self) -> &str {
+        &self.reading.text
+    }
+
+    /// Words of the prompt that are drawn as others, the nearest that the pack has learned, and those.
+    pub fn nearest(&self) -> &[(String, String)] {
+        &self.reading.nearest
+    }
+
+    /// Parts of the prompt that the pack has not learned and that are not drawn.
+    pub fn unread(&self) -> &[String] {
+        &self.reading.unread
+    }
 }
 
 /// A pack's tokenizer and limits. It holds more memory than a whole step of denoising: read the prompts first, and
 /// drop it before the stages are loaded.
 pub struct PromptReader {
     tokenizer: Tokenizer,
+    wording: Option<Wording>,
     file: PathBuf,
     limits: pack::Prompt,
 }
 
 impl PromptReader {
-    /// Reads the pack's tokenizer.
+    /// Reads the pack's tokenizer and its list of words.
     ///
     /// # Errors
-    /// If the pack makes no pictures from text or its tokenizer cannot be read.
+    /// If the pack makes no pictures from text, or its tokenizer or its list cannot be read.
     pub fn load(pack: &Pack) -> Result<PromptReader, DiffusionError> {
         let limits = pack.text_to_picture()?.prompt.clone();
         let file = pack.folder().join(&limits.tokenizer);
@@ -40,7 +58,14 @@ impl PromptReader {
             file: file.clone(),
             problem: error.to_string(),
         })?;
-        Ok(PromptReader { tokenizer, file, limits })
+        let wording = limits.words.as_ref().map(|name| Wording::load(&pack.folder().join(name)));
+        let wording = wording.transpose()?;
+        Ok(PromptReader {
+            tokenizer,
+            wording,
+            file,
+            limits,
+        })
     }
 
     /// The tokens of what somebody asks for.
@@ -58,7 +83,20 @@ impl PromptReader {
         if text.chars().all(|character| character.is_whitespace() || character.is_control()) {
             return Err(DiffusionError::EmptyPrompt);
         }
-        self.tokens(text)
+        let reading = match &self.wording {
+            Some(wording) => wording.read(text),
+            None => Reading::whole(text),
+        };
+        if reading.text != text {
+            log::info!("the prompt is read as \"{}\"", reading.text);
+        }
+        for (word, nearest) in &reading.nearest {
+            log::warn!("\"{word}\" is drawn as \"{nearest}\", the nearest that this pack has learned");
+        }
+        for part in &reading.unread {
+            log::warn!("\"{part}\" is left out: this pack has not learned to draw it together with the rest");
+        }
+        self.tokens(reading)
     }
 
     /// The empty prompt, from which guidance moves away where nothing else is said.
@@ -66,15 +104,18 @@ impl PromptReader {
     /// # Errors
     /// If the tokenizer fails.
     pub fn nothing(&self) -> Result<Prompt, DiffusionError> {
-        self.tokens("")
+        self.tokens(Reading::whole(""))
     }
 
     /// Cut or filled up to the pack's number of tokens.
-    fn tokens(&self, text: &str) -> Result<Prompt, DiffusionError> {
-        let encoding = self.tokenizer.encode(text, true).map_err(|error| DiffusionError::Tokenizer {
-            file: self.file.clone(),
-            problem: error.to_string(),
-        })?;
+    fn tokens(&self, reading: Reading) -> Result<Prompt, DiffusionError> {
+        let encoding = self
+            .tokenizer
+            .encode(reading.text.as_str(), true)
+            .map_err(|error| DiffusionError::Tokenizer {
+                file: self.file.clone(),
+                problem: error.to_string(),
+            })?;
         let mut ids: Vec<i64> = encoding.get_ids().iter().map(|&id| i64::from(id)).collect();
         if ids.len() > self.limits.max_tokens {
             log::warn!(
@@ -84,7 +125,7 @@ impl PromptReader {
             );
         }
         ids.resize(self.limits.max_tokens, i64::from(self.limits.padding));
-        Ok(Prompt { ids })
+        Ok(Prompt { ids, reading })
     }
 }
 

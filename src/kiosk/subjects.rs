@@ -176,6 +176,17 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_pack_reads_them_as_they_are() {
+        let pack = crate::pack::Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram")).unwrap();
+        let reader = crate::diffusion::PromptReader::load(&pack).unwrap();
+        for subject in &Subjects::shipped().unwrap().all {
+            for prompt in [subject.prompt().to_owned(), format!("red {}", subject.prompt())] {
+                assert_eq!(reader.read(&prompt).unwrap().text(), prompt);
+            }
+        }
+    }
+
+    #[test]
     fn titles_are_in_the_visitors_language() {
         let subjects = Subjects::shipped().unwrap();
         let colours = ["red".to_owned(), "blue".to_owned()];

@@ -100,6 +100,9 @@ impl Channels {
 pub struct Prompt {
     /// File in the Hugging Face `tokenizers` format.
     pub tokenizer: String,
+    /// File that lists the words which the text encoder has learned; without it prompts are read as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
     /// Tokens of the text encoder's input, the start token included; longer prompts are cut.
     pub max_tokens: usize,
     /// Longest prompt accepted, in characters.
@@ -297,12 +300,22 @@ impl Manifest {
         for (field, side) in [("picture.width", picture.width), ("picture.height", picture.height)] {
             require((1..=8192).contains(&side), field, || format!("{side} is not between 1 and 8192"))?;
         }
-        self.check_listed(&prompt.tokenizer, "prompt.tokenizer")?;
+        for (field, name) in prompt.files() {
+            self.check_listed(name, field)?;
+        }
         require((1..=4096).contains(&prompt.max_tokens), "prompt.max_tokens", || {
             "must be between 1 and 4096".into()
         })?;
         require(prompt.max_characters >= 1, "prompt.max_characters", || "must be at least 1".into())?;
         sampling.check()
+    }
+}
+
+impl Prompt {
+    /// The files that are read for a prompt, by the manifest's field.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let words = self.words.as_deref().map(|name| ("prompt.words", name));
+        std::iter::once(("prompt.tokenizer", self.tokenizer.as_str())).chain(words)
     }
 }
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import attributes, measures, sampling, settings, training
+from . import attributes, measures, phrases, sampling, settings, training
 from .captions import Captions
 from .drawing import Binary, Networks
 from .judge import Judge, load
@@ -90,6 +90,11 @@ class Questions:
         return [(self.name(i, language), self.captions.rows[i]["style"], SEED + order) for order, i in enumerate(self.indices)]
 
 
+    def around(self) -> list[tuple[str, str, int]]:
+        """The same with words around the names that ask for nothing, each in another way."""
+        return [(phrases.UNLISTED[order % len(phrases.UNLISTED)].format(name), *rest) for order, (name, *rest) in enumerate(self.asked())]
+
+
 class Reports:
     """Judges pictures against the questions and the real pictures."""
 
@@ -151,11 +156,12 @@ def judge_source(reports: Reports, binary: Binary) -> dict:
 
 
 def judge_more(reports: Reports, binary: Binary) -> dict:
-    """Languages, seeds and diversity of the pack at four steps."""
+    """Words around the names, languages, seeds and diversity of the pack at four steps."""
+    around = reports.recall(binary.many(reports.questions.around(), 4))
     languages = {language: reports.recall(binary.many(reports.questions.asked(language), 4)) for language in settings.LANGUAGES}
     over = seeds(lambda asked: binary.many(asked, 4))
     rows = measures.features(reports.judge, over.pop("pictures"), reports.device)
-    return over | {"by_language": languages, "diversity": round(measures.spread(rows.reshape(len(sampling.CONCEPTS), 8, -1)), 3)}
+    return over | {"words_around": around, "by_language": languages, "diversity": round(measures.spread(rows.reshape(len(sampling.CONCEPTS), 8, -1)), 3)}
 
 
 def judge_teacher(reports: Reports, work: Path, device: str) -> dict:

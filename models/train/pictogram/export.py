@@ -2,8 +2,8 @@
 
     python -m pictogram.export --out work/f32
 
-One ONNX graph a stage (opset 23, external data), the tokenizer, `model.toml` (the manifest without
-checksums) and the model card.
+One ONNX graph a stage (opset 23, external data), the tokenizer, the list of words, `model.toml` (the manifest
+without checksums) and the model card.
 """
 
 import argparse
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from . import rounding, settings
+from . import rounding, settings, wording
+from .captions import Captions
 from .networks import Decoder, Model
 
 VERSION = "0.1.0"
@@ -75,6 +76,7 @@ channels = "rgba-premultiplied"
 
 [prompt]
 tokenizer = "tokenizer.json"
+words = "words.txt"
 max_tokens = {settings.TOKENS}
 max_characters = 1000
 padding = {settings.PAD}
@@ -119,6 +121,7 @@ def main() -> None:
     decoder.load_state_dict(torch.load(options.work / "decoder.pt", map_location="cpu")["model"])
     tables = [export_stage(name, *stage, out) for name, stage in stages(model, decoder).items()]
     (out / "model.toml").write_text(describe(tables), encoding="utf-8")
+    wording.write(Captions(options.work), out / "words.txt")
     (out / "tokenizer.json").write_text(plain_tokenizer(options.work / "tokenizer.json"), encoding="utf-8")
     card = Path(__file__).parents[1] / "MODEL_CARD.md"
     if card.exists():

@@ -55,6 +55,13 @@ HELD_OUT = [
     "a snapshot of a {}", "could you sketch a {}", "a charming {}", "a gorgeous {}", "an enormous {}", "the most wonderful {} ever", "a depiction of a {}", "design me a {}",
     "{} artwork", "{} on a plain background", "{} in the garden", "a portrait of a {}", "something like a {}", "{} for my website", "a fantastic {}", "let me see a {}",
 ]  # fmt: skip
+# By these a finished pack is judged: written after `wording`'s list, which was not changed for them.
+UNLISTED = [
+    "a hilarious {}", "a dreamy {}", "a sturdy {}", "would somebody please draw us a {}", "the world's finest {}", "a {} that nobody has seen before",
+    "a {} lit by candles", "a {} worth framing", "let's have a {}", "my grandmother's {}", "an ordinary {}", "{} rendered in exquisite detail",
+    "a {} for the fridge door", "one more {}", "some sort of {}", "a spectacular {} beneath a cloudless sky", "feel free to draw a {}",
+    "behold, a {}", "a weathered {} leaning against a fence", "{} but cheerful", "the kind of {} you remember", "an iconic {}, studio lighting",
+]  # fmt: skip
 BOTH_SIDES = 0.2
 # Nobody can list all adjectives. Words that do not exist are in pieces as those are that the encoder has never read.
 INVENTED = 0.35

@@ -13,7 +13,7 @@ from PIL import Image
 from . import settings, training
 from .captions import Captions
 
-CONCEPTS = ["cat face", "red apple", "guitar", "rocket", "grinning face", "tree", "dragon", "pizza", "sun", "house", "robot", "octopus"]
+CONCEPTS = ["cat face", "red apple", "guitar", "rocket", "grinning face", "deciduous tree", "dragon", "pizza", "sun", "house", "robot", "octopus"]
 
 
 def euler_step(x, picture, start, end):

@@ -54,7 +54,7 @@ fn inputs_one_after_another_along_any_dimension() {
 #[test]
 fn a_dimension_moves_to_every_place() {
     let mut numbers = Numbers(31);
-    for shape in [[2, 3, 4, 5], [1, 64, 1, 300], [3, 17, 33, 1]].into_iter().take(AT_MOST) {
+    for shape in [[2, 3, 4, 5], [3, 17, 33, 1], [1, 64, 1, 300]].into_iter().take(AT_MOST) {
         let values = numbers.floats(shape.iter().product());
         for (from, to) in (0..4).flat_map(|from| (0..4).map(move |to| (from, to))) {
             let (moved, found) = run(&MoveAxis { from, to }, &[value(&shape, &values)]);

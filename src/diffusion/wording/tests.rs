@@ -1,0 +1,150 @@
+use super::*;
+
+const LIST: &str = "\
+    a\tarticle\nand\trelation\nangry\nbild\tarticle\ncat\ncute\taside\nl'\taffix\nmaison\nman\nman in tuxedo\nof\tlink\n\
+    please\taside\nred\tcolour\nrobot\nrote\tcolour\ntable\nthe\tarticle\ntuxedo\ntwo\tattribute\nwith\tjoin\n\
+    一只\taside\n可爱的\taside\n在\tjoin\n熊\n熊猫\n猫\n红色的\tcolour\n";
+
+fn wording() -> Wording {
+    let mut lines: Vec<&str> = LIST.lines().collect();
+    lines.push("in\tjoin");
+    lines.push("picture of\taside");
+    lines.push("picture");
+    lines.push("bear");
+    lines.push("grizzly\t=bear");
+    lines.push("ship\t@12 40");
+    lines.push("pirate\t@7 9");
+    lines.push("sails\t#12 13");
+    lines.push("buccaneer\t@9~pirate flag");
+    lines.push("海盗\t~海盗旗");
+    lines.sort_by_key(|line| line.split('\t').next());
+    Wording {
+        lexicon: Lexicon::parse(lines.join("\n") + "\n").unwrap(),
+    }
+}
+
+#[test]
+fn known_words_stay_as_they_are() {
+    for prompt in [
+        "a red cat",
+        "A  Red   CAT",
+        "man in tuxedo",
+        "angry cat, robot",
+        "two cats",
+        "the cat and the robot",
+        "红色的猫",
+        "大熊猫",
+        "xyzzy",
+        "please",
+        "a picture of",
+        "",
+        " ",
+        "...",
+    ] {
+        let reading = wording().read(prompt);
+        assert_eq!((reading.text.as_str(), reading.unread.len()), (prompt, 0), "{prompt}");
+    }
+}
+
+#[test]
+fn what_asks_for_nothing_goes_and_what_is_not_learned_is_told() {
+    for (prompt, text, unread) in [
+        ("a cute cat", "cat", &[][..]),
+        ("Picture of a Red Cat, please!", "Red Cat", &[]),
+        ("a picture of the xyzzy", "xyzzy", &[]),
+        ("cat with a red robot", "cat", &["with a red robot"]),
+        ("man in the tuxedo", "man", &["in the tuxedo"]),
+        ("a cute man in tuxedo", "man in tuxedo", &[]),
+        ("cat with a hat, angry", "cat, angry", &["with a hat"]),
+        ("xyzzy cat", "cat", &["xyzzy"]),
+        ("xyzzy in a red robot", "xyzzy", &["in a red robot"]),
+        ("xyzzy of a red robot", "red robot", &["xyzzy"]),
+        ("cat of a red robot", "cat", &["of a red robot"]),
+        ("cat xyzzying the robot", "cat", &["xyzzying the robot"]),
+        ("cat xyzzy, the robot", "cat, robot", &["xyzzy"]),
+        ("a “cute” 'red' cat", "red cat", &[]),
+        ("cat xyzzy, foo bar", "cat", &["xyzzy", "foo bar"]),
+        ("roten cat xyzzy", "roten cat", &["xyzzy"]),
+        ("cat and a xyzzy", "cat", &["xyzzy"]),
+        ("cute cat and cute robot", "cat and robot", &[]),
+        ("l'maison", "maison", &[]),
+        ("with a cat", "cat", &[]),
+        ("cat.", "cat.", &[]),
+        ("一只可爱的红色的猫", "红色的猫", &[]),
+        ("一只猫在熊里", "猫", &["在熊里"]),
+        ("可爱的大熊猫", "大熊猫", &[]),
+    ] {
+        let reading = wording().read(prompt);
+        assert_eq!(reading.text, text, "{prompt}");
+        assert_eq!(reading.unread, unread, "{prompt}");
+    }
+}
+
+#[test]
+fn words_that_no_caption_has_together_are_left_out_for_the_last_thing() {
+    for (prompt, text, unread) in [
+        ("a red pirate ship", "red ship", &["pirate"][..]),
+        ("ship pirate", "pirate", &["ship"]),
+        ("pirate sails", "pirate", &["sails"]),
+        ("ship sails", "ship sails", &[]),
+        ("sails", "sails", &[]),
+        ("pirate and ship", "pirate and ship", &[]),
+        ("pirate, ship", "pirate, ship", &[]),
+        ("pirate cat", "pirate cat", &[]),
+        ("a red buccaneer", "a red buccaneer", &[]),
+        ("two buccaneer", "two pirate flag", &[]),
+        ("a buccaneer", "pirate flag", &[]),
+        ("buccaneer, ship", "buccaneer, ship", &[]),
+        ("buccaneer, please", "pirate flag", &[]),
+        ("buccaneer ship", "ship", &["buccaneer"]),
+        ("pirate buccaneer", "pirate buccaneer", &[]),
+        ("two buccaneer and ship", "two pirate flag and ship", &[]),
+        ("一只海盗", "海盗旗", &[]),
+    ] {
+        let reading = wording().read(prompt);
+        assert_eq!(reading.text, text, "{prompt}");
+        assert_eq!(reading.unread, unread, "{prompt}");
+    }
+}
+
+#[test]
+fn the_nearest_stands_in_for_what_was_not_learned() {
+    let reading = wording().read("a red Grizzly with a grizzly");
+    assert_eq!(reading.text, "red bear");
+    assert_eq!(reading.nearest, [("Grizzly".to_owned(), "bear".to_owned())]);
+    assert_eq!(reading.unread, ["with a grizzly"]);
+}
+
+#[test]
+fn no_text_makes_it_fail() {
+    let parts = [
+        "cat",
+        " ",
+        ",",
+        "红",
+        "ß",
+        "İ",
+        "l'",
+        ".",
+        "with",
+        "👩‍🚀",
+        "'",
+        "\u{0}",
+        "ﷺ",
+        "and",
+        "\t",
+        "-",
+        "picture of",
+    ];
+    let wording = wording();
+    let mut state = 1u64;
+    for _ in 0..5000 {
+        let text: String = (0..8)
+            .map(|_| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                parts[(state >> 33) as usize % parts.len()]
+            })
+            .collect();
+        assert!(!wording.read(&text).text.is_empty(), "{text:?}");
+    }
+}
