@@ -3,8 +3,9 @@
 //!
 //! A text encoder that has read the names of things, and little else, takes "a cute picture of a cat, please" for six
 //! things. [`Wording::read`] leaves the cat. What it does is what the pack's list says, in whatever languages that has:
-//! words that ask for nothing go, and what a thing is said to do, hold or be in goes unless the whole is a known name.
-//! A prompt of known words is left as it is, to the byte.
+//! words that ask for nothing go, what a thing is said to do, hold or be in goes unless the whole is a known name, and
+//! so does what no caption has together with the thing. A keyword by itself becomes the name of what it means, a word that
+//! was not learned the nearest that was. All other prompts are left as they are, to the byte.
 
 mod lexicon;
 mod units;
