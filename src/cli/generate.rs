@@ -1,6 +1,5 @@
 //! `inkstone generate`: prompt → pictures on disk and in the terminal.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -296,9 +295,9 @@ fn record(file: &Path, seed: u64, picture: &Picture, generation: &Generation, dr
 }
 
 fn report(arguments: &Arguments, plan: &Plan, pack: &Pack, engine: &Engine, watch: &Watch, records: Vec<Value>) -> Value {
-    let nearest: BTreeMap<_, _> = plan.prompt.nearest().iter().cloned().collect();
     json!({
-        "prompt": arguments.prompt, "read_as": plan.prompt.text(), "nearest": nearest, "unread": plan.prompt.unread(), "negative": arguments.negative, "style": plan.style.as_ref().map(|style| &style.name),
+        "prompt": arguments.prompt, "read_as": plan.prompt.text(), "nearest": plan.prompt.nearest(), "unread": plan.prompt.unread(),
+        "negative": arguments.negative, "style": plan.style.as_ref().map(|style| &style.name),
         "steps": plan.steps, "guidance": plan.guidance, "background": arguments.background.to_string(), "pictures": records,
         "start_to_first_step_milliseconds": watch.first_step.map(milliseconds),
         "memory": watch.memory.peak(), "threads": engine.threads(), "kernel": engine.kernel().name(),

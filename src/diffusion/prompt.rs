@@ -1,5 +1,6 @@
 //! Prompts: what is accepted, which style the words ask for, and the tokens of the text encoder.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tokenizers::Tokenizer;
@@ -27,7 +28,7 @@ impl Prompt {
     }
 
     /// Words of the prompt that are drawn as others, the nearest that the pack has learned, and those.
-    pub fn nearest(&self) -> &[(String, String)] {
+    pub fn nearest(&self) -> &BTreeMap<String, String> {
         &self.reading.nearest
     }
 

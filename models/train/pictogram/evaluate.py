@@ -3,14 +3,18 @@
     python -m pictogram.evaluate --pack ../pictogram --binary ../../target/release/inkstone
 
 The int8 pictures come from the pack through the binary; teacher and student come from the networks in `--work`,
-started from the very noise that the binary uses. Five parts: `sheets` draws; `int8` compares the pack with the f32
+started from the very noise that the binary uses. Six parts: `sheets` draws; `int8` compares the pack with the f32
 student; `attributes` tells how often an asked colour or number is there; `judged` asks the judge, which
-`python -m pictogram.judge` trains first, about the pack, and `judged-f32` about teacher and student, which takes
-longest. Figures go to `card/figures.json`.
+`python -m pictogram.judge` trains first, about the pack, `judged-wording` about sentences and keywords in place of
+names, with the pack's list of words and without, and `judged-f32` about teacher and student, which takes longest.
+Figures go to `card/figures.json`.
 """
 
 import argparse
 import json
+import random
+import shutil
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -22,7 +26,7 @@ from .captions import Captions
 from .drawing import Binary, Networks
 from .judge import Judge, load
 
-PARTS = ["sheets", "int8", "attributes", "judged", "judged-f32"]
+PARTS = ["sheets", "int8", "attributes", "judged", "judged-wording", "judged-f32"]
 SEED = 1
 STEPS = [4, 2, 1]
 TEACHER_STEPS, TEACHER_GUIDANCE = 50, 2.0
@@ -89,6 +93,16 @@ class Questions:
         """(prompt, style, seed)"""
         return [(self.name(i, language), self.captions.rows[i]["style"], SEED + order) for order, i in enumerate(self.indices)]
 
+    def by_keyword(self) -> tuple[list[int], list[str]]:
+        """Those questions whose thing has an English keyword that stands for it above all, by their places, and such a keyword of each."""
+        found, chooser = {}, random.Random(SEED)
+        for order, index in enumerate(self.indices):
+            row = self.captions.rows[index]
+            name, keywords = row["words"]["en"]
+            alone = [word for word in keywords if word.lower() != name.lower() and self.captions.meanings.share("en", word, row["key"]) == 1]
+            if alone:
+                found[order] = chooser.choice(alone)
+        return list(found), list(found.values())
 
     def around(self) -> list[tuple[str, str, int]]:
         """The same with words around the names that ask for nothing, each in another way."""
@@ -107,8 +121,9 @@ class Reports:
         sample = np.sort(np.random.default_rng(0).choice(self.captions.training, 4000, replace=False))
         self.training = measures.features(judge, array[sample].astype(np.float32), device)
 
-    def recall(self, pictures: np.ndarray) -> dict:
-        return measures.recall(measures.ranks(measures.features(self.judge, pictures, self.device), self.candidates, self.questions.right))
+    def recall(self, pictures: np.ndarray, places: list[int] | slice = slice(None)) -> dict:
+        """Of pictures for the questions at some places."""
+        return measures.recall(measures.ranks(measures.features(self.judge, pictures, self.device), self.candidates, self.questions.right[places]))
 
     def full(self, pictures: np.ndarray) -> dict:
         return self.judged(measures.features(self.judge, pictures, self.device))
@@ -156,12 +171,37 @@ def judge_source(reports: Reports, binary: Binary) -> dict:
 
 
 def judge_more(reports: Reports, binary: Binary) -> dict:
-    """Words around the names, languages, seeds and diversity of the pack at four steps."""
-    around = reports.recall(binary.many(reports.questions.around(), 4))
+    """Languages, seeds and diversity of the pack at four steps."""
     languages = {language: reports.recall(binary.many(reports.questions.asked(language), 4)) for language in settings.LANGUAGES}
     over = seeds(lambda asked: binary.many(asked, 4))
     rows = measures.features(reports.judge, over.pop("pictures"), reports.device)
-    return over | {"words_around": around, "by_language": languages, "diversity": round(measures.spread(rows.reshape(len(sampling.CONCEPTS), 8, -1)), 3)}
+    return over | {"by_language": languages, "diversity": round(measures.spread(rows.reshape(len(sampling.CONCEPTS), 8, -1)), 3)}
+
+
+def without_words(pack: Path, folder: Path) -> Path:
+    """A copy of the pack that reads prompts as they are."""
+    copy = folder / "pack"
+    shutil.copytree(pack, copy)
+    lines = (copy / "pack.toml").read_text(encoding="utf-8").splitlines(keepends=True)
+    (copy / "pack.toml").write_text("".join(line for line in lines if not line.startswith("words = ")), encoding="utf-8")
+    return copy
+
+
+def judge_wording(reports: Reports, binary: Binary) -> dict:
+    """R@1 and R@5 with words around names, and by keywords beside the same things' names, with the pack's list of words and without."""
+    asked, (places, keywords) = reports.questions.asked(), reports.questions.by_keyword()
+    names = [asked[place] for place in places]
+    by_keyword = [(keyword, *rest) for keyword, (_, *rest) in zip(keywords, names)]
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Binary(binary.path, without_words(binary.pack, Path(folder)))
+        return {
+            kind: {
+                "around": reports.recall(some.many(reports.questions.around(), 4)),
+                "keywords": reports.recall(some.many(by_keyword, 4), places),
+                "their_names": reports.recall(some.many(names, 4), places),
+            }
+            for kind, some in (("read", binary), ("as_they_are", plain))
+        }
 
 
 def judge_teacher(reports: Reports, work: Path, device: str) -> dict:
@@ -196,11 +236,13 @@ def main() -> None:
         figures |= int8_against_f32(binary, Networks(options.work, "student", captions, device), card)
     if "attributes" in options.parts:
         figures["attributes"] = attribute_accuracy(binary)
-    if {"judged", "judged-f32"} & set(options.parts):
+    if {"judged", "judged-wording", "judged-f32"} & set(options.parts):
         judge, sets = load(options.work, device), (captions.judge_hidden, captions.validation)
         asked, held_out = (Reports(judge, Questions(captions, indices, options.questions), options.work, device) for indices in sets)
         if "judged" in options.parts:
             figures |= judge_pack(asked, held_out, binary)
+        if "judged-wording" in options.parts:
+            figures["wording"] = judge_wording(asked, binary)
         if "judged-f32" in options.parts:
             figures["f32"] = judge_f32(asked, held_out, options.work, device)
     text = json.dumps(figures, indent=2)

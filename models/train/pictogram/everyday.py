@@ -104,8 +104,9 @@ def shares(alike: dict[str, dict], language: str, keyword: str, own: set[str], e
         if stands_for(row["words"]["en"][0], language, keyword, alike.keys(), everyday):
             scores[key] += EVERYDAY_WORD
     best = max(scores.values())
-    # A keyword that stands for several alike stands for none of them.
-    rest = BESIDE_A_NAME if own else 1 / sum(score == best for score in scores.values())
+    # A keyword that stands for several alike stands for none of them; pictures of one name are of one thing.
+    names = {alike[key]["words"]["en"][0] for key, score in scores.items() if score == best}
+    rest = BESIDE_A_NAME if own else 1 / len(names)
     return {key: 1.0 if key in own else rest * SHARPNESS ** (score - best) for key, score in scores.items()}
 
 

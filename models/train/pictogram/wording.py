@@ -217,8 +217,7 @@ def same(captions: Captions, english: Set[str], colours: set[str]) -> dict[str, 
     names = {entry(name) for row in captions.rows for name, _ in row["words"].values()}
     found: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for (language, keyword), shares in captions.meanings.shares.items():
-        most = max(shares.values())
-        best = {concepts[key][language][0] if key in concepts else None for key, share in shares.items() if share == most}
+        best = {concepts[key][language][0] if key in concepts else None for key, share in shares.items() if share == 1}
         word, is_short = entry(keyword), language in ("en", "zh", "ja") or len(keyword.split()) == 1
         if len(best) != 1 or None in best or not is_short or not any(map(str.isalpha, word)) or word in names:
             continue
@@ -240,36 +239,48 @@ def entries(text: str, special: set[str], ends: set[str]):
         yield from part
 
 
-def kinds(captions: Captions) -> dict[str, str]:
-    """Every entry and what it is; the empty text for a word of a caption in a language other than English."""
-    joins, asides = (set().union(*map(listed, table.values())) for table in (JOINS, ASIDES))
-    links = set(LINKS.split())
-    ends = joins | links | set(ARTICLES.split()) | listed(RELATIONS)
-    special, found = ends | asides, {}
-    spoken = {(language, text) for row in captions.rows for language, words in row["words"].items() for text in [words[0], *words[1]]}
-    for language, text in spoken:
-        if language in ("zh", "ja"):
-            found |= {joined(part): "" for part in units(text) if len(part) <= 2 * LONGEST}
-        elif language != "en":
-            found |= dict.fromkeys(entries(text, special, ends), "")
-    english = English(captions, special, ends)
-    found |= english.kinds()
+def beside() -> dict[str, str]:
+    """What stands beside words of captions, and what it is; what is several things is the last of them here."""
     colours = {entry(word) for words in attributes.COLOUR_WORDS.values() for forms in words for word in forms}
     colours |= {word + "的" for word in colours if word.endswith("色")}
     numbers = {entry(word) for words in attributes.NUMBERS.values() for word in words} | {"one", "两", "三", "四"}
     small = {entry(word) for words in attributes.SMALL.values() for word in words.split("/")}
     where = {form for place in WHERE for form in (place, f"at the {place}", f"in the {place}")}
-    order = [(joins, "join"), (links, "link"), (asides, "aside"), (set(AFFIXES.split()), "affix"), (set(ARTICLES.split()), "article")]
-    attribute = numbers | small | where | set(EXPRESSIONS.split())
-    for word, name in same(captions, english.concepts.keys(), attribute | colours).items():
-        found[word] = found.get(word, "") + "~" + name
-    for nearest, words in NEAREST.items():
-        near = {word: nearest for word in words.split()}
-        near |= {attributes.plural(word): attributes.plural(nearest) for word in near}
-        found |= {word: "=" + nearest for word, nearest in near.items() if word not in found}
-    for some, kind in [*order, (attribute, "attribute"), (colours, "colour"), (listed(RELATIONS), "relation")]:
-        found |= dict.fromkeys(some, kind)
+    joins, asides = (set().union(*map(listed, table.values())) for table in (JOINS, ASIDES))
+    tables = {
+        "join": joins, "link": set(LINKS.split()), "aside": asides, "affix": set(AFFIXES.split()), "article": set(ARTICLES.split()),
+        "attribute": numbers | small | where | set(EXPRESSIONS.split()), "colour": colours, "relation": listed(RELATIONS),
+    }  # fmt: skip
+    return {word: kind for kind, words in tables.items() for word in words}
+
+
+def foreign(captions: Captions, special: set[str], ends: set[str]) -> set[str]:
+    """The entries of captions in languages other than English."""
+    found: set[str] = set()
+    for language, text in {(language, text) for row in captions.rows for language, words in row["words"].items() for text in [words[0], *words[1]]}:
+        if language in ("zh", "ja"):
+            found.update(joined(part) for part in units(text) if len(part) <= 2 * LONGEST)
+        elif language != "en":
+            found.update(entries(text, special, ends))
     return found
+
+
+def nearest() -> dict[str, str]:
+    near = {word: nearest for nearest, words in NEAREST.items() for word in words.split()}
+    return near | {attributes.plural(word): attributes.plural(nearest) for word, nearest in near.items()}
+
+
+def kinds(captions: Captions) -> dict[str, str]:
+    """Every entry and what it is; the empty text for a word of a caption in a language other than English."""
+    fixed = beside()
+    ends = {word for word, kind in fixed.items() if kind in ("join", "link", "article", "relation")}
+    special = ends | {word for word, kind in fixed.items() if kind == "aside"}
+    english = English(captions, special, ends)
+    found = dict.fromkeys(foreign(captions, special, ends), "") | english.kinds()
+    said_beside_names = {word for word, kind in fixed.items() if kind in ("attribute", "colour")}
+    for word, name in same(captions, english.concepts.keys(), said_beside_names).items():
+        found[word] = found.get(word, "") + "~" + name
+    return {word: "=" + near for word, near in nearest().items()} | found | fixed
 
 
 def main() -> None:

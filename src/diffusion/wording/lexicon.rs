@@ -1,4 +1,5 @@
-//! A pack's list of words: which entries it has and what it says of them. Depends on nothing.
+//! A pack's list of words: which entries it has and what it says of them. Depends on the errors of
+//! diffusion alone.
 
 use std::path::Path;
 
@@ -80,8 +81,8 @@ impl Entry<'_> {
 /// Lines of an entry and, but for things, a tab and its [`Kind`], or `=` and the nearest thing of one that was not learned;
 /// ascending by the entries' bytes. `@` before a thing's numbers, `#` before a word's: those of the concepts in whose captions it
 /// is, ascending; where the list tells them, words that share none with the thing beside them are left out. Behind `~` is the name
-/// that stands for a word where nothing else says what is meant. Entries are in lower case, with one space between words, none between characters of
-/// scripts that have none, and without punctuation.
+/// that stands for a word where nothing else says what is meant. Entries are in lower case, with one space between words, none
+/// between characters of scripts that have none, and without punctuation.
 pub(super) struct Lexicon {
     text: String,
 }
@@ -101,24 +102,26 @@ impl Lexicon {
         Lexicon::parse(text).map_err(|(line, problem)| failed(line, problem))
     }
 
+    /// The list of a text, or the number of the first line that is at fault and why.
     pub fn parse(text: String) -> Result<Lexicon, (usize, String)> {
         let mut last = "";
         for (index, line) in text.lines().enumerate() {
-            let (entry, kind) = line.split_once('\t').unwrap_or((line, ""));
+            let (entry, tag) = line.split_once('\t').unwrap_or((line, ""));
             if entry <= last {
                 return Err((
                     index + 1,
                     format!("`{entry}` is not behind `{last}`: sort the lines by their bytes"),
                 ));
             }
-            if !kind.is_empty() && !kind.starts_with(['=', '@', '#', '~']) && Kind::named(kind).is_none() {
-                return Err((index + 1, format!("`{kind}` is no kind of word")));
+            if !tag.is_empty() && !tag.starts_with(['=', '@', '#', '~']) && Kind::named(tag).is_none() {
+                return Err((index + 1, format!("`{tag}` is no kind of word")));
             }
             last = entry;
         }
         Ok(Lexicon { text })
     }
 
+    /// What the list says of an entry, where it has it.
     pub fn find(&self, entry: &str) -> Option<Entry<'_>> {
         let tag = self.tag(entry)?;
         let nearest = tag.strip_prefix('=');

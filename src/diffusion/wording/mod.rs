@@ -1,5 +1,5 @@
-//! What a prompt asks for, in words that a pack's text encoder has learned. Owns the pack's list of words; depends on
-//! nothing else.
+//! What a prompt asks for, in words that a pack's text encoder has learned. Owns the pack's list of words; depends on the
+//! errors of its parent alone.
 //!
 //! A text encoder that has read the names of things, and little else, takes "a cute picture of a cat, please" for six
 //! things. [`Wording::read`] leaves the cat. What it does is what the pack's list says, in whatever languages that has:
@@ -13,7 +13,7 @@ mod units;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use lexicon::{Entry, Kind, Lexicon};
@@ -30,7 +30,7 @@ pub struct Reading {
     /// What the text encoder gets.
     pub text: String,
     /// Words that have become the nearest which the pack has learned, and those.
-    pub nearest: Vec<(String, String)>,
+    pub nearest: BTreeMap<String, String>,
     /// Parts of the prompt that say something which the pack has not learned, in their order.
     pub unread: Vec<String>,
 }
@@ -40,7 +40,7 @@ impl Reading {
     pub fn whole(prompt: &str) -> Reading {
         Reading {
             text: prompt.to_owned(),
-            nearest: Vec::new(),
+            nearest: BTreeMap::new(),
             unread: Vec::new(),
         }
     }
@@ -53,16 +53,11 @@ pub struct Wording {
 
 /// Units that are one entry, or one unit that is none.
 struct Span<'a> {
-    units: Range<usize>,
+    units: &'a [Unit],
     entry: Option<Entry<'a>>,
-    /// Read instead of what is written: a word without its affix, or the nearest.
-    instead: Option<String>,
-}
-
-impl Span<'_> {
-    fn kind(&self) -> Option<Kind> {
-        self.entry.map(|entry| entry.kind)
-    }
+    /// Read instead of what is written: a word without its affix, the nearest, or the name.
+    instead: Option<&'a str>,
+    fate: Fate,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +67,29 @@ enum Fate {
     Dropped,
     /// Dropped although it says something.
     Unread,
+}
+
+impl Span<'_> {
+    fn kind(&self) -> Option<Kind> {
+        self.entry.map(|entry| entry.kind)
+    }
+
+    /// Whether it is something to draw, as far as the list knows it.
+    fn is_caption(&self) -> bool {
+        matches!(self.kind(), Some(Kind::Thing | Kind::Word))
+    }
+
+    fn is_kept(&self) -> bool {
+        self.fate == Fate::Kept
+    }
+
+    fn broken(&self) -> bool {
+        self.units[0].broken
+    }
+
+    fn is_changed(&self) -> bool {
+        self.instead.is_some() || (!self.is_kept() && self.kind() != Some(Kind::Article))
+    }
 }
 
 impl Wording {
@@ -91,219 +109,219 @@ impl Wording {
     pub fn read(&self, prompt: &str) -> Reading {
         let units = units(prompt);
         let mut spans = self.spans(&units);
-        let fates = self.fates(&units, &spans);
-        name_alone(&units, &mut spans, &fates);
-        let kept = |span: &Span| matches!(span.kind(), Some(Kind::Thing | Kind::Word) | None);
-        let something = spans.iter().zip(&fates).any(|(span, &fate)| fate == Fate::Kept && kept(span));
-        let other = |span: &Span, fate: Fate| span.instead.is_some() || (fate != Fate::Kept && span.kind() != Some(Kind::Article));
-        let changed = spans.iter().zip(&fates).any(|(span, &fate)| other(span, fate));
-        if !something || !changed {
+        cut(&mut spans);
+        self.drop_unknown(&mut spans);
+        groups(&mut spans).for_each(drop_strangers);
+        drop_loose_relations(&mut spans);
+        name_alone(&mut spans);
+        let something = spans
+            .iter()
+            .any(|span| span.is_kept() && (span.entry.is_none() || span.is_caption()));
+        if !something || !spans.iter().any(Span::is_changed) {
             return Reading::whole(prompt);
         }
         Reading {
-            text: rebuilt(prompt, &units, &spans, &fates),
-            nearest: nearest(prompt, &units, &spans, &fates),
-            unread: unread(prompt, &units, &spans, &fates),
+            text: rebuilt(prompt, &spans),
+            nearest: nearest(prompt, &spans),
+            unread: unread(prompt, &spans),
         }
     }
 
     /// The prompt as entries, at each place the longest that the list has.
-    fn spans(&self, units: &[Unit]) -> Vec<Span<'_>> {
-        let (mut spans, mut begin) = (Vec::new(), 0);
-        while begin < units.len() {
-            let span = self.longest(units, begin).unwrap_or_else(|| self.bare(units, begin));
-            begin = span.units.end;
+    fn spans<'a>(&'a self, mut units: &'a [Unit]) -> Vec<Span<'a>> {
+        let mut spans = Vec::new();
+        while !units.is_empty() {
+            let span = self.longest(units).unwrap_or_else(|| self.bare(&units[..1]));
+            units = &units[span.units.len()..];
             spans.push(span);
         }
         spans
     }
 
-    fn longest(&self, units: &[Unit], begin: usize) -> Option<Span<'_>> {
-        let part = &units[begin..units.len().min(begin + LONGEST)];
-        let length = part
-            .iter()
-            .skip(1)
+    fn longest<'a>(&'a self, units: &'a [Unit]) -> Option<Span<'a>> {
+        let mut behind = units.iter().take(LONGEST).skip(1);
+        let length = behind
             .position(|unit| unit.broken)
-            .map_or(part.len(), |place| place + 1);
+            .map_or(units.len().min(LONGEST), |place| place + 1);
         (1..=length).rev().find_map(|length| {
-            let entry = self.lexicon.find(&written_as_entry(&part[..length]));
+            let units = &units[..length];
+            let entry = self.lexicon.find(&written_as_entry(units));
             let entry = entry.filter(|entry| entry.kind != Kind::Affix)?;
             Some(Span {
-                units: begin..begin + length,
+                units,
                 entry: Some(entry),
-                instead: entry.nearest.map(str::to_owned),
+                instead: entry.nearest,
+                fate: Fate::Kept,
             })
         })
     }
 
     /// A unit that is no entry; where it is one with an affix, that entry.
-    fn bare(&self, units: &[Unit], place: usize) -> Span<'_> {
-        let word = &units[place].key;
-        let is_affix = |part: &str| self.lexicon.find(part).is_some_and(|entry| entry.kind == Kind::Affix);
-        let rest = word.char_indices().skip(1).find_map(|(middle, _)| {
-            let (before, behind) = word.split_at(middle);
-            let rests = [(before, behind), (behind, before)];
-            rests
-                .into_iter()
-                .find_map(|(affix, rest)| is_affix(affix).then(|| Some((self.lexicon.find(rest)?, rest.to_owned()))).flatten())
-        });
-        let (entry, instead) = rest.unzip();
+    fn bare<'a>(&'a self, units: &'a [Unit]) -> Span<'a> {
+        let word = units[0].key.as_str();
+        let is_affix = |part| self.lexicon.find(part).is_some_and(|entry| entry.kind == Kind::Affix);
+        let middles = word.char_indices().skip(1).map(|(middle, _)| word.split_at(middle));
+        let splits = middles.flat_map(|(before, behind)| [(before, behind), (behind, before)]);
+        let known = splits
+            .filter(|(affix, _)| is_affix(affix))
+            .find_map(|(_, rest)| Some((self.lexicon.find(rest)?, rest)));
+        let (entry, instead) = known.unzip();
         Span {
-            units: place..place + 1,
+            units,
             entry,
             instead,
+            fate: Fate::Kept,
         }
     }
 
-    fn fates(&self, units: &[Unit], spans: &[Span]) -> Vec<Fate> {
-        let mut fates = cut(units, spans);
-        let known = |span: &Span| matches!(span.kind(), Some(Kind::Thing | Kind::Word));
-        if spans.iter().zip(&fates).any(|(span, &fate)| fate == Fate::Kept && known(span)) {
-            for (span, fate) in spans.iter().zip(&mut fates) {
-                let unit = &units[span.units.start];
-                // Where no spaces tell the end of a word, an unknown character may belong to the known ones beside it.
-                if *fate == Fate::Kept && span.entry.is_none() && !unit.single && !self.lexicon.resembles_attribute(&unit.key) {
-                    *fate = Fate::Unread;
-                }
+    /// Leaves out words that the list does not have, where something else is left.
+    fn drop_unknown(&self, spans: &mut [Span]) {
+        if !spans.iter().any(|span| span.is_kept() && span.is_caption()) {
+            return;
+        }
+        for span in spans.iter_mut().filter(|span| span.is_kept() && span.entry.is_none()) {
+            let unit = &span.units[0];
+            // Where no spaces tell the end of a word, an unknown character may belong to the known ones beside it.
+            if !unit.single && !self.lexicon.resembles_attribute(&unit.key) {
+                span.fate = Fate::Unread;
             }
         }
-        drop_strangers(units, spans, &mut fates);
-        drop_loose_relations(spans, &mut fates);
-        fates
     }
 }
 
-/// Without what asks for nothing, and without what belongs to a thing before it.
-fn cut(units: &[Unit], spans: &[Span]) -> Vec<Fate> {
+/// Drops what asks for nothing, and what belongs to a thing before it.
+fn cut(spans: &mut [Span]) {
     let (mut things, mut unknown, mut cutting) = (false, false, false);
-    let fate = |(index, span): (usize, &Span)| {
-        cutting &= !units[span.units.start].broken;
+    for index in 0..spans.len() {
+        let joins = is_before_article(&spans[index..]);
+        let span = &mut spans[index];
+        cutting &= !span.broken();
         cutting |= match span.kind() {
             Some(Kind::Join) => things || unknown,
             Some(Kind::Link) => things,
-            _ => things && is_before_article(units, &spans[index..]),
+            _ => things && joins,
         };
         things |= !cutting && span.kind() == Some(Kind::Thing);
-        unknown |= span.entry.is_none() && !units[span.units.start].single;
-        match span.kind() {
+        unknown |= span.entry.is_none() && !span.units[0].single;
+        span.fate = match span.kind() {
             _ if cutting => Fate::Unread,
             Some(Kind::Article | Kind::Aside | Kind::Join | Kind::Link | Kind::Affix) => Fate::Dropped,
             Some(Kind::Thing | Kind::Word | Kind::Attribute | Kind::Colour | Kind::Relation) | None => Fate::Kept,
-        }
-    };
-    spans.iter().enumerate().map(fate).collect()
+        };
+    }
 }
 
-/// The spans between relations and punctuation that are kept, by their places.
-fn groups(units: &[Unit], spans: &[Span], fates: &[Fate]) -> Vec<Vec<usize>> {
-    let begins = |index: usize| spans[index].kind() == Some(Kind::Relation) || units[spans[index].units.start].broken;
-    let places: Vec<usize> = (0..spans.len()).collect();
-    let groups = places.chunk_by(|_, next| !begins(*next));
-    let kept = |group: &[usize]| group.iter().copied().filter(|&index| fates[index] == Fate::Kept).collect();
-    groups.map(kept).collect()
+/// Whether an unknown word comes first and an article follows it, as in "fighting a dragon": it joins two things.
+fn is_before_article(spans: &[Span]) -> bool {
+    let [first, second, ..] = spans else { return false };
+    first.entry.is_none() && second.kind() == Some(Kind::Article) && !second.broken()
+}
+
+/// The spans between relations and punctuation.
+fn groups<'a, 'b>(spans: &'b mut [Span<'a>]) -> impl Iterator<Item = &'b mut [Span<'a>]> {
+    spans.chunk_by_mut(|_, next| next.kind() != Some(Kind::Relation) && !next.broken())
 }
 
 /// Leaves out words that are in no caption together with the last thing of their group, where the list tells of all of them.
-fn drop_strangers(units: &[Unit], spans: &[Span], fates: &mut [Fate]) {
-    for group in groups(units, spans, fates) {
-        let last = group.iter().rev().find(|&&index| spans[index].kind() == Some(Kind::Thing));
-        let Some(thing) = last.and_then(|&index| spans[index].entry) else {
-            continue;
-        };
-        let words = |index: &usize| spans[*index].entry.filter(|entry| matches!(entry.kind, Kind::Thing | Kind::Word));
-        if group.iter().filter_map(words).any(|word| word.concepts.is_empty()) {
-            continue;
+fn drop_strangers(group: &mut [Span]) {
+    let words = || {
+        group
+            .iter()
+            .filter(|span| span.is_kept() && span.is_caption())
+            .filter_map(|span| span.entry)
+    };
+    let Some(thing) = words().rfind(|entry| entry.kind == Kind::Thing) else {
+        return;
+    };
+    if words().any(|word| word.concepts.is_empty()) {
+        return;
+    }
+    for span in group.iter_mut().filter(|span| span.is_kept() && span.is_caption()) {
+        if span.entry.is_some_and(|word| !word.is_known_with(&thing)) {
+            span.fate = Fate::Unread;
         }
-        for index in group {
-            if words(&index).is_some_and(|word| !word.is_known_with(&thing)) {
-                fates[index] = Fate::Unread;
-            }
+    }
+}
+
+/// Drops relations without something on either side.
+fn drop_loose_relations(spans: &mut [Span]) {
+    let mut kept: Vec<&mut Span> = spans.iter_mut().filter(|span| span.is_kept()).collect();
+    let is_relation: Vec<bool> = kept.iter().map(|span| span.kind() == Some(Kind::Relation)).collect();
+    let is_other = |place: Option<usize>| place.and_then(|place| is_relation.get(place)).is_some_and(|relation| !relation);
+    for (place, span) in kept.iter_mut().enumerate().filter(|(place, _)| is_relation[*place]) {
+        if !is_other(place.checked_sub(1)) || !is_other(Some(place + 1)) {
+            span.fate = Fate::Dropped;
         }
     }
 }
 
 /// Puts the name of what is meant in the place of words beside which there are numbers and the like alone; not in lists of words,
 /// which say together what is meant.
-fn name_alone(units: &[Unit], spans: &mut [Span], fates: &[Fate]) {
-    let mut groups = groups(units, spans, fates);
-    groups.retain(|group| !group.is_empty());
-    let related = |group: &Vec<usize>| spans[group[0]].kind() == Some(Kind::Relation);
-    if groups.iter().skip(1).any(|group| !related(group)) {
+fn name_alone(spans: &mut [Span]) {
+    let begins = |group: &&mut [Span]| {
+        group
+            .iter()
+            .find(|span| span.is_kept())
+            .map(|span| span.kind() == Some(Kind::Relation))
+    };
+    if groups(spans).filter_map(|group| begins(&group)).skip(1).any(|related| !related) {
         return;
     }
-    for group in groups {
-        let mut words = group
-            .into_iter()
-            .filter(|&index| !matches!(spans[index].kind(), Some(Kind::Attribute | Kind::Relation)));
-        let (Some(index), None) = (words.next(), words.next()) else {
+    for group in groups(spans) {
+        let of_words = |span: &&mut Span| span.is_kept() && !matches!(span.kind(), Some(Kind::Attribute | Kind::Relation));
+        let mut words = group.iter_mut().filter(of_words);
+        let (Some(word), None) = (words.next(), words.next()) else {
             continue;
         };
-        if let Some(name) = spans[index].entry.and_then(|entry| entry.name) {
-            spans[index].instead = Some(name.to_owned());
-        }
-    }
-}
-
-/// Whether an unknown word comes first and an article follows it, as in "fighting a dragon": it joins two things.
-fn is_before_article(units: &[Unit], spans: &[Span]) -> bool {
-    let [first, second, ..] = spans else { return false };
-    first.entry.is_none() && second.kind() == Some(Kind::Article) && !units[second.units.start].broken
-}
-
-/// Relations without something on either side.
-fn drop_loose_relations(spans: &[Span], fates: &mut [Fate]) {
-    let kept: Vec<usize> = (0..spans.len()).filter(|&index| fates[index] == Fate::Kept).collect();
-    let relation = |index: &usize| spans[*index].kind() == Some(Kind::Relation);
-    for (place, index) in kept.iter().enumerate().filter(|(_, index)| relation(index)) {
-        let before = place.checked_sub(1).is_some_and(|before| !relation(&kept[before]));
-        let behind = kept.get(place + 1).is_some_and(|behind| !relation(behind));
-        if !before || !behind {
-            fates[*index] = Fate::Dropped;
-        }
+        word.instead = word.entry.and_then(|entry| entry.name).or(word.instead);
     }
 }
 
 /// What is kept, as it was written, with commas where punctuation was.
-fn rebuilt(prompt: &str, units: &[Unit], spans: &[Span], fates: &[Fate]) -> String {
+fn rebuilt(prompt: &str, spans: &[Span]) -> String {
     let mut text = String::new();
     let (mut broken, mut single) = (false, false);
-    for (span, &fate) in spans.iter().zip(fates) {
-        let (first, last) = (&units[span.units.start], &units[span.units.end - 1]);
-        broken |= first.broken;
-        if fate != Fate::Kept {
+    for span in spans {
+        broken |= span.broken();
+        if !span.is_kept() {
             continue;
         }
         if !text.is_empty() {
-            text.push_str(match (broken, single && first.single) {
+            text.push_str(match (broken, single && span.units[0].single) {
                 (true, _) => ", ",
                 (false, true) => "",
                 (false, false) => " ",
             });
         }
-        text.push_str(span.instead.as_deref().unwrap_or(written(prompt, units, &span.units)));
-        (broken, single) = (false, last.single);
+        text.push_str(span.instead.unwrap_or(written(prompt, std::slice::from_ref(span))));
+        (broken, single) = (false, span.units[span.units.len() - 1].single);
     }
     text
 }
 
-fn written<'a>(prompt: &'a str, units: &[Unit], range: &Range<usize>) -> &'a str {
-    &prompt[units[range.start].place.start..units[range.end - 1].place.end]
+/// What stands in the prompt for some spans, at least one.
+fn written<'a>(prompt: &'a str, spans: &[Span]) -> &'a str {
+    let units = || spans.iter().flat_map(|span| span.units);
+    let ends = units().next().zip(units().last());
+    ends.map_or("", |(first, last)| &prompt[first.place.start..last.place.end])
 }
 
-fn nearest(prompt: &str, units: &[Unit], spans: &[Span], fates: &[Fate]) -> Vec<(String, String)> {
-    let kept = spans.iter().zip(fates).filter(|(_, fate)| **fate == Fate::Kept);
-    kept.filter_map(|(span, _)| Some((span, span.entry?.nearest?)))
-        .map(|(span, nearest)| (written(prompt, units, &span.units).to_owned(), nearest.to_owned()))
-        .collect()
+fn nearest(prompt: &str, spans: &[Span]) -> BTreeMap<String, String> {
+    let kept = spans.iter().filter(|span| span.is_kept());
+    kept.filter_map(|span| {
+        Some((
+            written(prompt, std::slice::from_ref(span)).to_owned(),
+            span.entry?.nearest?.to_owned(),
+        ))
+    })
+    .collect()
 }
 
-fn unread(prompt: &str, units: &[Unit], spans: &[Span], fates: &[Fate]) -> Vec<String> {
-    let lost: Vec<(&Span, bool)> = spans.iter().zip(fates).map(|(span, &fate)| (span, fate == Fate::Unread)).collect();
-    lost.chunk_by(|one, other| one.1 && other.1 && !units[other.0.units.start].broken)
-        .filter(|chunk| chunk[0].1)
-        .map(|chunk| {
-            let whole = chunk[0].0.units.start..chunk[chunk.len() - 1].0.units.end;
-            written(prompt, units, &whole).to_owned()
-        })
+fn unread(prompt: &str, spans: &[Span]) -> Vec<String> {
+    let is_lost = |span: &Span| span.fate == Fate::Unread;
+    spans
+        .chunk_by(|one, other| is_lost(one) && is_lost(other) && !other.broken())
+        .filter(|chunk| is_lost(&chunk[0]))
+        .map(|chunk| written(prompt, chunk).to_owned())
         .collect()
 }

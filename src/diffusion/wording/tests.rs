@@ -111,7 +111,7 @@ fn words_that_no_caption_has_together_are_left_out_for_the_last_thing() {
 fn the_nearest_stands_in_for_what_was_not_learned() {
     let reading = wording().read("a red Grizzly with a grizzly");
     assert_eq!(reading.text, "red bear");
-    assert_eq!(reading.nearest, [("Grizzly".to_owned(), "bear".to_owned())]);
+    assert_eq!(reading.nearest, [("Grizzly".to_owned(), "bear".to_owned())].into());
     assert_eq!(reading.unread, ["with a grizzly"]);
 }
 
