@@ -23,6 +23,11 @@ pub trait Operator: Any + Debug + Send + Sync {
         0
     }
 
+    /// Whether the output is nothing but the inputs' values, one input after another.
+    fn strings_together(&self, _inputs: &[&[usize]]) -> bool {
+        false
+    }
+
     /// Computes the output. `output` has the shape's number of elements, and every one is to be written; `workspace` has as
     /// many as were asked for. Both hold anything.
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()>;

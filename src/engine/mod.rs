@@ -7,7 +7,7 @@
 //! * `program` is a graph as a list of operators; `arena` is the one block that their values lie in, planned ahead.
 //! * `operators` holds the operators, one a file: plain functions from slices to slices.
 //! * `int8` quantizes activations and multiplies them with mapped weights; [`kernels`] are the micro-kernels.
-//! * `shares` says into how many pieces work is cut for the threads.
+//! * `shares` cuts work into pieces and hands them to the threads.
 //! * [`heap`] tells the C library what to do with memory that was freed.
 //! * `lanes` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
 //!   depend on how wide that is; `transposition` exchanges rows and columns.
@@ -44,7 +44,7 @@ use arena::Arena;
 use kernels::Kernel;
 
 /// Looks for work that a waiting thread takes before it lets others have its core.
-const LOOKS: usize = 64;
+const LOOKS: usize = 1 << 10;
 
 /// A thread pool and the micro-kernel that all stages share.
 pub struct Engine {

@@ -1,6 +1,6 @@
 //! A graph as a list of steps, with a place for every value: floats in the arena, constants in the graph, what tract's own
-//! operators make in tensors of their own. Owns the translation from tract's optimized model and the loop that runs it;
-//! depends on `adapter` and `arena`.
+//! operators make in tensors of their own. Values that are strung together are written there in the first place. Owns the
+//! translation from tract's optimized model and the loop that runs it; depends on `adapter` and `arena`.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -31,6 +31,9 @@ struct Value {
     shape: TVec<usize>,
     place: Place,
 }
+
+/// Steps before which a value was made that moves to where it is strung together with others.
+const JUST_BEFORE: usize = 8;
 
 enum Operation {
     Ours {
@@ -193,6 +196,7 @@ struct Draft {
 enum Planned {
     Ours {
         operator: Arc<dyn Operator>,
+        /// The value that it writes.
         output: OutletId,
         workspace: Option<usize>,
     },
@@ -273,8 +277,12 @@ impl Translation {
     }
 
     fn step(&mut self, node: &TypedNode) -> TractResult<()> {
-        // Step 0 is when inputs are put in.
-        let number = self.steps.len() + 1;
+        if let Some(Node(operator)) = node.op_as::<Node>()
+            && operator.strings_together(&self.shapes(node))
+        {
+            return self.string_together(node, operator);
+        }
+        let number = self.number();
         for input in &node.inputs {
             self.read(*input, number);
         }
@@ -282,8 +290,7 @@ impl Translation {
             self.make(node, slot, number)?;
         }
         let operation = if let Some(Node(operator)) = node.op_as::<Node>() {
-            let shapes: Vec<&[usize]> = node.inputs.iter().map(|input| &*self.values[input].shape).collect();
-            let floats = operator.workspace(&shapes);
+            let floats = operator.workspace(&self.shapes(node));
             Planned::Ours {
                 operator: operator.clone(),
                 output: OutletId::new(node.id, 0),
@@ -305,6 +312,69 @@ impl Translation {
             operation,
         });
         Ok(())
+    }
+
+    /// The number of the next step. Step 0 is when inputs are put in.
+    fn number(&self) -> usize {
+        self.steps.len() + 1
+    }
+
+    fn shapes(&self, node: &TypedNode) -> Vec<&[usize]> {
+        node.inputs.iter().map(|input| &*self.values[input].shape).collect()
+    }
+
+    /// Gives a place to inputs one after another: those that were made just before move there, others are copied.
+    fn string_together(&mut self, node: &TypedNode, operator: &Arc<dyn Operator>) -> TractResult<()> {
+        let (output, number) = (OutletId::new(node.id, 0), self.number());
+        self.make(node, 0, number)?;
+        let (whole, mut start) = (self.blocks[&output], 0);
+        for (index, input) in node.inputs.iter().enumerate() {
+            let floats = self.values[input].shape.iter().product::<usize>();
+            if !self.join(*input, whole, start) {
+                // Beyond the node's own outputs: a part of its value.
+                let part = OutletId::new(node.id, 1 + index);
+                self.put(part, self.values[input].shape.clone(), Place::Floats(start..start + floats));
+                self.blocks.insert(part, whole);
+                self.read(*input, self.number());
+                self.steps.push(Draft {
+                    name: node.name.clone(),
+                    inputs: vec![*input],
+                    operation: Planned::Ours {
+                        operator: operator.clone(),
+                        output: part,
+                        workspace: None,
+                    },
+                });
+            }
+            start += floats;
+        }
+        self.read(output, self.number());
+        Ok(())
+    }
+
+    /// Makes a value, and all that are parts of it, part of another block from a place on, unless it was made long ago: the block
+    /// would lie there unused. Whether it could be.
+    fn join(&mut self, outlet: OutletId, into: usize, start: usize) -> bool {
+        let Some(&block) = self.blocks.get(&outlet) else { return false };
+        let Lifetime { floats, born, dies } = self.lifetimes[block];
+        let is_whole = matches!(&self.values[&outlet].place, Place::Floats(range) if *range == (0..floats));
+        if block == into || !is_whole || born + JUST_BEFORE < self.number() {
+            return false;
+        }
+        for (part, of) in self.blocks.iter_mut().filter(|(_, of)| **of == block) {
+            *of = into;
+            if let Some(Value {
+                place: Place::Floats(range),
+                ..
+            }) = self.values.get_mut(part)
+            {
+                *range = range.start + start..range.end + start;
+            }
+        }
+        self.lifetimes[block].floats = 0;
+        let lifetime = &mut self.lifetimes[into];
+        (lifetime.born, lifetime.dies) = (lifetime.born.min(born), lifetime.dies.max(dies));
+        true
     }
 
     /// Keeps a value until a step.
@@ -347,7 +417,9 @@ impl Translation {
                     output,
                     workspace,
                 } => {
-                    let output = whole(self.blocks[output]);
+                    let Place::Floats(output) = place(output)?.place else {
+                        bail!("what an operator writes lies in the arena")
+                    };
                     Operation::Ours {
                         operator: operator.clone(),
                         workspace: beside(&output, workspace),
@@ -380,4 +452,62 @@ fn shape(node: &TypedNode, slot: usize) -> TractResult<TVec<usize>> {
     let fact = &node.outputs[slot].fact;
     let shape = fact.shape.as_concrete().context("a shape is not known before the graph runs")?;
     Ok(shape.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::arithmetic::Activation;
+    use crate::engine::operators::Concatenation;
+
+    const SHAPE: [usize; 4] = [1, 2, 2, 2];
+
+    fn floats(first: usize) -> Tensor {
+        let values: Vec<f32> = (0..8).map(|index| (first + index) as f32 / 4.0 - 2.0).collect();
+        Tensor::from_shape(&SHAPE, &values).unwrap()
+    }
+
+    fn put(model: &mut TypedModel, name: &str, operator: impl Operator, inputs: &[OutletId]) -> OutletId {
+        model.wire_node(name, Node(Arc::new(operator)), inputs).unwrap()[0]
+    }
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        tensor.try_as_plain_ram().unwrap().as_slice::<f32>().unwrap().to_vec()
+    }
+
+    /// Values that were made just before and long ago, one of them twice, a constant and an input, strung together and once more.
+    #[test]
+    fn what_is_strung_together_is_as_if_copied() {
+        let mut model = TypedModel::default();
+        let source = model.add_source("source", f32::fact(SHAPE)).unwrap();
+        let constant = model.add_const("constant", floats(3)).unwrap();
+        let old = put(&mut model, "old", Activation::Silu, &[source]);
+        let mut new = old;
+        for index in 0..JUST_BEFORE {
+            new = put(&mut model, &format!("gelu{index}"), Activation::Gelu, &[new]);
+        }
+        let other = put(&mut model, "other", Activation::Silu, &[new]);
+        let first = [new, other, constant, new, old, source];
+        let strung = put(&mut model, "strung", Concatenation { axis: 1 }, &first);
+        let after = put(&mut model, "after", Activation::GeluTanh, &[other]);
+        let outer = put(&mut model, "outer", Concatenation { axis: 1 }, &[after, strung, new]);
+        let outputs = [outer, strung, new, other, after, old];
+        model.select_output_outlets(&outputs).unwrap();
+        let program = Program::new(&model).unwrap();
+        let copies = program
+            .steps
+            .iter()
+            .filter(|step| ["strung", "outer"].contains(&step.name.as_str()));
+        assert_eq!(
+            copies.count(),
+            4 + 1,
+            "the constant, the input, what is old, and what is there twice, each time"
+        );
+        let made = program.run(&mut Arena::default(), tvec![floats(0).into_tvalue()]).unwrap();
+        let [outer, strung, new, other, after, old] = std::array::from_fn(|index| values(&made[index]));
+        let parts = [&new, &other, &values(&floats(3)), &new, &old, &values(&floats(0))];
+        assert_eq!(strung, parts.map(Vec::clone).concat());
+        assert_eq!(outer, [after, strung, new].concat());
+        assert!(old.iter().zip(&other).all(|(old, other)| old != other));
+    }
 }

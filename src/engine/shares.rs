@@ -1,37 +1,206 @@
-//! How work is cut for threads: into shares large enough that waking a thread for one pays. Owns the sizes; depends on
-//! the thread pool that the caller runs in.
+//! How work is cut for threads and handed to them. Owns the sizes of shares and who does which; depends on the thread pool
+//! that the caller runs in.
 //!
-//! To wake a thread takes 10 to 50 µs, the time of some ten thousand normalised values on a small core. What is less
-//! than that is done by the thread that has it.
+//! What a thread wrote lies in its core's cache, and to fetch it from there takes another core longer than to compute most of
+//! it. So every operator cuts its work at about the same places of the picture, or tokens, and the same thread does the same
+//! part of all of them; another takes from it only what it has not come to when the other has nothing left.
 
-/// Floats of a share of an element-wise loop.
-pub const VALUES: usize = 1 << 13;
-/// Products of a share of a matrix product.
-const PRODUCTS: usize = 1 << 18;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-/// Items of a share, for items of so many floats each.
-pub fn items(values: usize) -> usize {
-    VALUES.div_ceil(values.max(1))
+/// Floats of an element-wise loop that are worth another thread. Threads stay awake while a graph runs, so handing one its
+/// share takes about a microsecond, and what is left to one thread alone has to come from the others' caches.
+const VALUES: usize = 1 << 11;
+/// Products of a matrix product that are.
+const PRODUCTS: usize = 1 << 14;
+/// Floats of a row's piece that are worth a list of pieces, which another core has to fetch too.
+const PIECE: usize = 512;
+/// Looks at the others' work before a thread that waits for them lets others have its core.
+const LOOKS: usize = 1 << 10;
+
+/// Threads for so many floats.
+pub fn of_values(values: usize) -> usize {
+    (values / VALUES).clamp(1, rayon::current_num_threads())
 }
 
-/// Shares of so many products: no more than this pool has threads.
-pub fn threads(products: usize) -> usize {
+/// Threads for so many products.
+pub fn of_products(products: usize) -> usize {
     (products / PRODUCTS).clamp(1, rayon::current_num_threads())
+}
+
+/// A number of things in a row, cut evenly: the places of each part.
+pub fn parts(things: usize, parts: usize) -> impl ExactSizeIterator<Item = Range<usize>> {
+    (0..parts).map(move |part| part * things / parts..(part + 1) * things / parts)
+}
+
+/// Does work on every item, in as many threads. Items stand in the order of the places that they belong to; the first thread
+/// begins with the first ones, and so on.
+pub fn each<T: Send>(threads: usize, mut items: impl ExactSizeIterator<Item = T>, work: impl Fn(T) + Sync) {
+    if threads < 2 || items.len() < 2 {
+        return items.for_each(work);
+    }
+    let lists: Vec<_> = parts(items.len(), threads)
+        .map(|range| List(Mutex::new(items.by_ref().take(range.len()).collect::<Vec<T>>().into_iter())))
+        .collect();
+    let busy = Busy::default();
+    let take = || {
+        let _begun = busy.begin();
+        let own = rayon::current_thread_index().unwrap_or(0) % threads;
+        std::iter::from_fn(|| lists[own].0.lock().unwrap_or_else(PoisonError::into_inner).next()).for_each(&work);
+        for other in (own + 1..threads).chain(0..own) {
+            std::iter::from_fn(|| lists[other].0.lock().unwrap_or_else(PoisonError::into_inner).next_back()).for_each(&work);
+        }
+    };
+    let first = || {
+        take();
+        // The pool would go to sleep over what takes this long.
+        busy.wait();
+    };
+    rayon::join(first, || spread(threads - 1, &take));
+}
+
+/// Runs something in as many threads as are free, at the most.
+fn spread(threads: usize, take: &(impl Fn() + Sync)) {
+    if threads == 1 {
+        take();
+    } else {
+        rayon::join(|| spread(threads / 2, take), || spread(threads - threads / 2, take));
+    }
+}
+
+/// Items that a thread begins with, apart from the others' in cache.
+#[repr(align(64))]
+struct List<T>(Mutex<std::vec::IntoIter<T>>);
+
+/// Threads that do some of the work.
+#[derive(Default)]
+struct Busy(AtomicUsize);
+
+/// Ends when dropped, also where the work panicked: others wait for it.
+struct Begun<'a>(&'a Busy);
+
+impl Busy {
+    fn begin(&self) -> Begun<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Begun(self)
+    }
+
+    /// Waits until no thread is at work. Called when all lists are empty: what a thread took from one before, its lock shows.
+    fn wait(&self) {
+        let mut looks = 0;
+        while self.0.load(Ordering::Acquire) > 0 {
+            if looks < LOOKS {
+                looks += 1;
+                std::hint::spin_loop();
+            } else {
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Rows of so many values cut at the same places: for each part its piece of every row.
+pub fn by_columns<T>(values: &mut [T], row: usize, parts: impl ExactSizeIterator<Item = Range<usize>>) -> Vec<Vec<&mut [T]>> {
+    let mut rest: Vec<&mut [T]> = values.chunks_exact_mut(row.max(1)).collect();
+    let cut = |length| rest.iter_mut().map(|row| row.split_off_mut(..length).unwrap_or_default()).collect();
+    parts.map(|part| part.len()).map(cut).collect()
+}
+
+/// Values of a row that an operator on each value for itself cuts: a channel of a large picture, or all there are.
+fn row(shape: &[usize], threads: usize) -> usize {
+    match *shape {
+        [1, _, height, width] if height * width >= threads * PIECE => height * width,
+        _ => shape.iter().product(),
+    }
+}
+
+/// Does work on pieces of an output of a shape, each with the place where it begins.
+pub fn each_piece(output: &mut [f32], shape: &[usize], work: impl Fn(usize, &mut [f32]) + Sync) {
+    let threads = of_values(output.len());
+    let row = row(shape, threads);
+    let mut strips = by_columns(output, row, parts(row, threads));
+    let starts = parts(row, threads).map(|part| part.start);
+    each(threads, strips.iter_mut().zip(starts), |(pieces, start)| {
+        for (index, piece) in pieces.iter_mut().enumerate() {
+            work(index * row + start, piece);
+        }
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    fn pool(threads: usize) -> rayon::ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+    }
 
     #[test]
     fn small_work_is_not_shared() {
-        assert_eq!(items(VALUES), 1);
-        assert_eq!(items(0), VALUES);
-        assert_eq!(items(VALUES / 4 + 1), 4);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
         assert_eq!(
-            pool.install(|| [0, PRODUCTS, 2 * PRODUCTS, 100 * PRODUCTS].map(threads)),
+            pool(3).install(|| [0, PRODUCTS, 2 * PRODUCTS, 100 * PRODUCTS].map(of_products)),
             [1, 1, 2, 3]
         );
+        assert_eq!(pool(2).install(|| [1, 2 * VALUES, 9 * VALUES].map(of_values)), [1, 2, 2]);
+    }
+
+    #[test]
+    fn parts_are_even_and_whole() {
+        for (things, count) in [(0, 1), (1, 3), (7, 2), (48, 5)] {
+            let parts: Vec<_> = parts(things, count).collect();
+            assert_eq!(parts.len(), count);
+            assert!(parts.iter().flat_map(|part| part.clone()).eq(0..things));
+            assert!(parts.iter().all(|part| part.len().abs_diff(things / count) <= 1));
+        }
+    }
+
+    #[test]
+    fn all_is_done_once_by_any_number_of_threads() {
+        for threads in 1..5 {
+            for items in [0, 1, 2, 3, 10] {
+                let done = Mutex::new(BTreeSet::new());
+                pool(threads).install(|| {
+                    each(threads, 0..items, |item: usize| assert!(done.lock().unwrap().insert(item)));
+                });
+                assert_eq!(done.into_inner().unwrap(), (0..items).collect());
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_that_has_nothing_left_takes_from_the_others() {
+        let doers = Mutex::new(BTreeSet::new());
+        pool(2).install(|| {
+            let started = std::sync::Barrier::new(2);
+            // The first item waits for the second, of the same list.
+            each(2, 0..4, |item| {
+                if item < 2 {
+                    started.wait();
+                    doers.lock().unwrap().insert(rayon::current_thread_index());
+                }
+            });
+        });
+        assert_eq!(doers.into_inner().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_panic_ends_the_wait() {
+        let result = std::panic::catch_unwind(|| pool(2).install(|| each(2, 0..3, |item| assert_ne!(item, 1))));
+        assert!(result.is_err());
+    }
+
+    #[test]
+    fn rows_are_cut_at_the_same_places() {
+        let mut values: Vec<usize> = (0..12).collect();
+        let cut = by_columns(&mut values, 6, [0..1, 1..3, 3..6].into_iter());
+        assert_eq!(cut, [vec![&[0][..], &[6]], vec![&[1, 2], &[7, 8]], vec![&[3, 4, 5], &[9, 10, 11]]]);
     }
 }

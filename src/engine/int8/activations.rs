@@ -1,10 +1,8 @@
 //! Activations as symmetric int8: one scale for a whole image, or one a row; and the windows that move over an image.
 
-use rayon::prelude::*;
-
 use crate::engine::arithmetic::ROUNDING;
 use crate::engine::kernels::GROUP;
-use crate::engine::lanes::{largest_magnitude, widest};
+use crate::engine::lanes::{larger, largest_magnitude, widest};
 use crate::engine::shares;
 
 /// Smallest largest magnitude, so that a scale is never 0.
@@ -12,7 +10,22 @@ const TINY: f32 = 1e-12;
 
 /// Scale of values whose largest magnitude becomes 127.
 pub fn scale_of(values: &[f32]) -> f32 {
-    largest_magnitude(values).max(TINY) / 127.0
+    scale_for(largest_magnitude(values))
+}
+
+fn scale_for(largest: f32) -> f32 {
+    largest.max(TINY) / 127.0
+}
+
+/// The largest magnitude of many values. Threads share them.
+pub fn largest_of(values: &[f32]) -> f32 {
+    let threads = shares::of_values(values.len());
+    let parts = values.chunks(values.len().div_ceil(threads).max(1));
+    let mut largest = vec![0f32; parts.len()];
+    shares::each(threads, parts.zip(&mut largest), |(values, largest)| {
+        *largest = largest_magnitude(values)
+    });
+    largest.into_iter().fold(0.0, larger)
 }
 
 /// The nearest integer of `value·inverse`, ties to even, as a byte XORed with `mask`.
@@ -61,8 +74,8 @@ impl Window {
 
 /// A quantized image with its padding, `[channels/4][height][width][4]` bytes: the four channels that a kernel
 /// takes at once lie together, and neighbouring columns lie side by side.
-pub struct Image {
-    bytes: Vec<u8>,
+pub struct Image<'a> {
+    bytes: &'a [u8],
     /// Height with padding.
     pub height: usize,
     /// Width with padding.
@@ -71,41 +84,69 @@ pub struct Image {
     pub scale: f32,
 }
 
-impl Image {
-    /// Quantizes `[channels, height, width]` with one scale and repeats each row and column `enlarge` times.
-    /// Channels must be a multiple of four.
-    pub fn quantize(values: &[f32], shape: [usize; 3], enlarge: usize, padding: Padding, mask: u8) -> Image {
-        let [channels, height, width] = shape;
-        let groups = channels / GROUP;
-        let (tall, wide) = (
-            height * enlarge + padding.top + padding.bottom,
-            width * enlarge + padding.left + padding.right,
-        );
-        let scale = scale_of(values);
-        let inverse = 1.0 / scale;
-        let mut bytes = vec![mask; groups * tall * wide * GROUP];
-        let (planes, area) = (bytes.par_chunks_mut(tall * wide * GROUP), height * width);
-        let planes = planes
-            .zip(values.par_chunks(area * GROUP))
-            .with_min_len(shares::items(area * GROUP));
-        planes.for_each(|(plane, channels)| {
-            let start = |y: usize| ((y + padding.top) * wide + padding.left) * GROUP;
-            for y in 0..height {
-                let row = &mut plane[start(y * enlarge)..][..width * GROUP];
-                let channel = |index: usize| &channels[index * area + y * width..][..width];
-                interleave(row, [channel(0), channel(1), channel(2), channel(3)], inverse, mask);
-                if enlarge > 1 {
-                    let length = width * enlarge * GROUP;
-                    repeat(&mut plane[start(y * enlarge)..][..length], enlarge);
-                    (1..enlarge)
-                        .for_each(|copy| plane.copy_within(start(y * enlarge)..start(y * enlarge) + length, start(y * enlarge + copy)));
-                }
+/// How a picture becomes a quantized one.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Channels, a multiple of four, height and width of the picture.
+    pub shape: [usize; 3],
+    /// How often each row and column is repeated.
+    pub enlarge: usize,
+    /// Zeros around what comes of that.
+    pub padding: Padding,
+}
+
+impl Layout {
+    /// Height and width with padding.
+    fn size(&self) -> [usize; 2] {
+        let ([_, height, width], padding) = (self.shape, self.padding);
+        [
+            height * self.enlarge + padding.top + padding.bottom,
+            width * self.enlarge + padding.left + padding.right,
+        ]
+    }
+
+    /// Bytes of the quantized picture.
+    pub fn bytes(&self) -> usize {
+        let [tall, wide] = self.size();
+        self.shape[0] * tall * wide
+    }
+
+    /// Fills what comes of four channels.
+    fn fill(&self, plane: &mut [u8], channels: [&[f32]; GROUP], inverse: f32, mask: u8) {
+        plane.fill(mask);
+        let ([_, height, width], enlarge, wide) = (self.shape, self.enlarge, self.size()[1]);
+        for y in 0..height {
+            let start = |copy: usize| ((y * enlarge + copy + self.padding.top) * wide + self.padding.left) * GROUP;
+            let row = &mut plane[start(0)..][..width * GROUP];
+            interleave(row, channels.map(|channel| &channel[y * width..][..width]), inverse, mask);
+            if enlarge > 1 {
+                let length = width * enlarge * GROUP;
+                repeat(&mut plane[start(0)..][..length], enlarge);
+                (1..enlarge).for_each(|copy| plane.copy_within(start(0)..start(0) + length, start(copy)));
+            }
+        }
+    }
+}
+
+impl<'a> Image<'a> {
+    /// Quantizes `[channels, height, width]`, of which the largest magnitude is known, with one scale into as many bytes as the
+    /// layout takes. Threads share the channels.
+    pub fn quantize(values: &[f32], largest: f32, layout: &Layout, mask: u8, bytes: &'a mut [u8]) -> Image<'a> {
+        let ([height, width], area) = (layout.size(), layout.shape[1] * layout.shape[2]);
+        let (threads, scale) = (shares::of_values(values.len()), scale_for(largest));
+        let planes = (layout.shape[0] / GROUP).div_ceil(threads).max(1);
+        let (plane, picture) = (height * width * GROUP, area.max(1) * GROUP);
+        let parts = bytes.chunks_mut((planes * plane).max(1)).zip(values.chunks(planes * picture));
+        shares::each(threads, parts, |(bytes, values)| {
+            for (plane, channels) in bytes.chunks_exact_mut(plane).zip(values.chunks_exact(picture)) {
+                let channels = std::array::from_fn(|index| &channels[index * area..][..area]);
+                layout.fill(plane, channels, 1.0 / scale, mask);
             }
         });
         Image {
             bytes,
-            height: tall,
-            width: wide,
+            height,
+            width,
             scale,
         }
     }
@@ -157,9 +198,13 @@ mod tests {
             bottom: 1,
             right: 1,
         };
+        let shape = [4, 3, 2];
+        let layouts = [1, 3].map(|enlarge| Layout { shape, enlarge, padding });
+        let mut rooms = layouts.map(|layout| vec![0; layout.bytes()]);
+        let [one, other] = &mut rooms;
         let (small, large) = (
-            Image::quantize(&values, [4, 3, 2], 1, padding, 0),
-            Image::quantize(&values, [4, 3, 2], 3, padding, 0),
+            Image::quantize(&values, largest_of(&values), &layouts[0], 0, one),
+            Image::quantize(&values, largest_of(&values), &layouts[1], 0, other),
         );
         assert_eq!((large.height, large.width, large.scale), (11, 8, small.scale));
         let pixel = |image: &Image, y: usize, x: usize| image.planes().next().unwrap()[(y * image.width + x) * GROUP..][..GROUP].to_vec();
@@ -184,7 +229,13 @@ mod tests {
             bottom: 0,
             right: 1,
         };
-        let image = Image::quantize(&values, [8, 2, 3], 1, padding, 0x80);
+        let layout = Layout {
+            shape: [8, 2, 3],
+            enlarge: 1,
+            padding,
+        };
+        let mut room = vec![0; layout.bytes()];
+        let image = Image::quantize(&values, largest_of(&values), &layout, 0x80, &mut room);
         assert_eq!((image.planes().count(), image.height, image.width), (2, 3, 6));
         for group in 0..2 {
             for y in 0..3 {

@@ -5,6 +5,7 @@ use super::WeightMatrix;
 use crate::engine::arithmetic::Activation;
 use crate::engine::kernels::{GROUP, Kernel, ROWS, Sums};
 use crate::engine::lanes::Fused;
+use crate::engine::shares::by_columns;
 
 /// What a product becomes: `activation(sum·scale·input scale + bias) + residual`.
 #[derive(Clone, Copy)]
@@ -21,14 +22,8 @@ pub struct Outputs<'a> {
 
 /// A picture's rows `[rows][columns]` cut into blocks of columns: for each block its part of every row.
 pub fn by_blocks(output: &mut [f32], columns: usize, block_columns: usize) -> Vec<Vec<&mut [f32]>> {
-    let rows = output.len() / columns;
-    let mut blocks: Vec<_> = (0..columns.div_ceil(block_columns)).map(|_| Vec::with_capacity(rows)).collect();
-    for row in output.chunks_exact_mut(columns) {
-        for (block, part) in blocks.iter_mut().zip(row.chunks_mut(block_columns)) {
-            block.push(part);
-        }
-    }
-    blocks
+    let block = |index| index * block_columns..columns.min((index + 1) * block_columns);
+    by_columns(output, columns, (0..columns.div_ceil(block_columns)).map(block))
 }
 
 /// Outputs of a row that are computed together: whole vectors on every processor.

@@ -11,7 +11,7 @@ mod tiles;
 mod weights;
 mod windows;
 
-pub use activations::{Image, Padding, Window};
+pub use activations::{Image, Layout, Padding, Window, largest_of};
 pub use blocks::Outputs;
 pub use convolution::convolve;
 pub use rows::multiply_rows;

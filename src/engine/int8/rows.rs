@@ -1,12 +1,10 @@
 //! The loops around the micro-kernels for matrix products: tokens are quantized into panels, each with its own scale, and
 //! multiplied with every weight panel; sums become floats, with what follows the product, at once.
 
-use rayon::prelude::*;
-
 use super::WeightMatrix;
 use super::activations::{quantize, scale_of};
 use super::blocks::{Outputs, PanelSums, SUMMED, by_blocks, shifts};
-use super::scratch::{LINE, from_line};
+use super::scratch::{LINE, Scratch, from_line};
 use crate::engine::kernels::{GROUP, Kernel, ROWS};
 use crate::engine::lanes::{Fused, widest};
 use crate::engine::shares;
@@ -18,21 +16,44 @@ const TOKEN_BYTES: usize = 256 << 10;
 /// Tokens whose outputs are computed together.
 const TOKENS: usize = 16;
 
-/// Matrix product: output `[tokens][rows]` of tokens `[tokens][inputs]`, each token with its own scale. Threads share
-/// the rows, so each weight is read by one of them, once for as many tokens as [`TOKEN_BYTES`] hold. `gates` are factors of each
-/// row's outputs after the activation, none where it is empty.
+/// Shares of the tokens for each thread, for another to take some of.
+const SHARES: usize = 4;
+
+/// Bytes of weights that all threads read, each for tokens of its own: they stay in every core's cache. Of more, each thread reads
+/// its own rows, so that none comes from memory twice.
+const WEIGHT_BYTES: usize = 512 << 10;
+
+/// Matrix product: output `[tokens][rows]` of tokens `[tokens][inputs]`, each token with its own scale. Threads share the tokens
+/// where there are enough of them, or else the rows. A weight is read once for as many tokens as [`TOKEN_BYTES`] hold. `gates`
+/// are factors of each row's outputs after the activation, none where it is empty.
 pub fn multiply_rows(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32], outputs: Outputs, gates: &[f32], output: &mut [f32]) {
-    let (rows, inputs) = (weights.rows(), weights.inputs());
-    let together = (TOKEN_BYTES / inputs / kernel.columns()).max(1) * kernel.columns();
+    let (rows, inputs, columns) = (weights.rows(), weights.inputs(), kernel.columns());
+    let (count, together) = (tokens.len() / inputs, (TOKEN_BYTES / inputs / columns).max(1) * columns);
+    let threads = shares::of_products(count * rows * inputs);
     let layer = Layer {
         kernel,
         weights,
         outputs,
         gates,
     };
-    for (block, (tokens, output)) in tokens.chunks(together * inputs).zip(output.chunks_mut(together * rows)).enumerate() {
-        layer.multiply(tokens, block * together, output);
-    }
+    let by_tokens = rows * inputs <= WEIGHT_BYTES && count >= threads * columns;
+    let (token_threads, row_threads) = if by_tokens { (threads, 1) } else { (1, threads) };
+    let block = match token_threads {
+        1 => count,
+        _ => count.div_ceil(threads * SHARES).max(SUMMED).min(count.div_ceil(threads)),
+    };
+    let block = block.next_multiple_of(columns).min(together);
+    let blocks = tokens.chunks(block * inputs).zip(output.chunks_mut(block * rows)).enumerate();
+    shares::each(token_threads, blocks, |(index, (tokens, output))| {
+        let first = index * block;
+        let bytes = (tokens.len() / inputs).div_ceil(columns) * columns * inputs;
+        if row_threads == 1 {
+            Scratch::with(|scratch| layer.multiply(1, tokens, first, scratch.packed(bytes), output));
+        } else {
+            // While this thread waits for the others it may come upon work that takes its scratch.
+            layer.multiply(row_threads, tokens, first, from_line(&mut vec![0; bytes + LINE]), output);
+        }
+    });
 }
 
 /// A product, whatever its tokens.
@@ -44,38 +65,34 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// The product with some tokens, the first of which has a number.
-    fn multiply(&self, tokens: &[f32], first_token: usize, output: &mut [f32]) {
+    /// The product with some tokens, the first of which has a number; `packed` is room for them. Threads share the rows.
+    fn multiply(&self, threads: usize, tokens: &[f32], first_token: usize, packed: &mut [u8], output: &mut [f32]) {
         let (kernel, weights) = (self.kernel, self.weights);
         let (rows, inputs) = (weights.rows(), weights.inputs());
         let panels = (tokens.len() / inputs).div_ceil(kernel.columns());
         let panel_bytes = kernel.columns() * inputs;
-        let mut room = vec![0; panels * panel_bytes + LINE];
-        let packed = &mut from_line(&mut room)[..panels * panel_bytes];
-        let scales = pack_tokens(packed, tokens, inputs, kernel);
-        let threads = shares::threads(panels * kernel.columns() * rows * inputs);
+        let packed = &mut packed[..panels * panel_bytes];
+        let scales = pack_tokens(threads, packed, tokens, inputs, kernel);
         let share = weights.panels().div_ceil(threads) * ROWS;
         let row_sums = shifts(kernel, weights);
         let calls = packed.chunks(SUMMED / kernel.columns() * panel_bytes).zip(scales.chunks(SUMMED));
-        by_blocks(output, rows, share)
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(index, mut tokens)| {
-                let mut sums = PanelSums::new();
-                for panel in 0..tokens.first().map_or(0, |rows| rows.len()).div_ceil(ROWS) {
-                    let row_panel = index * share / ROWS + panel;
-                    for (call, (activations, scales)) in calls.clone().enumerate() {
-                        sums.multiply(kernel, weights, row_panel, row_sums(row_panel), activations);
-                        let first = call * SUMMED;
-                        let part = Part {
-                            sums: &sums,
-                            first_row: row_panel * ROWS,
-                            first_token: first_token + first,
-                        };
-                        part.finish(self, scales, &mut tokens[first..], panel * ROWS);
-                    }
+        let mut shares = by_blocks(output, rows, share);
+        shares::each(threads, shares.iter_mut().enumerate(), |(index, tokens)| {
+            let mut sums = PanelSums::new();
+            for panel in 0..tokens.first().map_or(0, |rows| rows.len()).div_ceil(ROWS) {
+                let row_panel = index * share / ROWS + panel;
+                for (call, (activations, scales)) in calls.clone().enumerate() {
+                    sums.multiply(kernel, weights, row_panel, row_sums(row_panel), activations);
+                    let first = call * SUMMED;
+                    let part = Part {
+                        sums: &sums,
+                        first_row: row_panel * ROWS,
+                        first_token: first_token + first,
+                    };
+                    part.finish(self, scales, &mut tokens[first..], panel * ROWS);
                 }
-            });
+            }
+        });
     }
 }
 
@@ -185,20 +202,18 @@ fn filled<T: Copy, const COUNT: usize>(values: &[T], beyond: T) -> [T; COUNT] {
 }
 
 /// Quantizes tokens into panels, `[columns, bytes]` each, and returns their scales.
-fn pack_tokens(panels: &mut [u8], tokens: &[f32], inputs: usize, kernel: &dyn Kernel) -> Vec<f32> {
+fn pack_tokens(threads: usize, panels: &mut [u8], tokens: &[f32], inputs: usize, kernel: &dyn Kernel) -> Vec<f32> {
     let (columns, mask) = (kernel.columns(), kernel.activation_mask());
     let mut scales = vec![0.0; tokens.len() / inputs];
-    panels
-        .par_chunks_mut(columns * inputs)
-        .zip(tokens.par_chunks(columns * inputs))
-        .zip(scales.par_chunks_mut(columns))
-        .with_min_len(shares::items(columns * inputs))
-        .for_each(|((panel, tokens), scales)| {
-            for (column, (values, scale)) in tokens.chunks_exact(inputs).zip(scales).enumerate() {
-                *scale = scale_of(values);
-                pack_token(&mut panel[column * GROUP..], columns * GROUP, values, 1.0 / *scale, mask);
-            }
-        });
+    let threads = shares::of_values(tokens.len()).min(threads);
+    let parts = panels.chunks_mut(columns * inputs).zip(tokens.chunks(columns * inputs));
+    let parts = parts.zip(scales.chunks_mut(columns));
+    shares::each(threads, parts, |((panel, tokens), scales)| {
+        for (column, (values, scale)) in tokens.chunks_exact(inputs).zip(scales).enumerate() {
+            *scale = scale_of(values);
+            pack_token(&mut panel[column * GROUP..], columns * GROUP, values, 1.0 / *scale, mask);
+        }
+    });
     scales
 }
 

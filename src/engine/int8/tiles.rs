@@ -3,8 +3,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::blocks::{Block, Outputs, by_blocks};
 use super::lines::{Lines, lines_values};
 use super::scratch::Scratch;
@@ -40,14 +38,14 @@ struct Cut {
     block: usize,
     /// Weight rows of a share: all, unless there are too few tiles for all threads.
     rows: usize,
-    /// Blocks that a thread takes one after another.
-    least: usize,
+    /// Threads that share the rows, and the blocks.
+    threads: [usize; 2],
 }
 
 impl Cut {
     fn new(side: usize, weights: &WeightMatrix, positions: [usize; 2]) -> Cut {
         let [tall, across] = positions.map(|size| size / side);
-        let threads = shares::threads(positions[0] * positions[1] * weights.rows() * weights.inputs());
+        let threads = shares::of_products(positions[0] * positions[1] * weights.rows() * weights.inputs());
         let panels = weights.panels();
         let by_rows = threads > 1 && tall * across < 2 * TILES * threads && panels >= threads;
         let (row_shares, block_shares) = if by_rows { (threads, 1) } else { (1, threads) };
@@ -58,7 +56,7 @@ impl Cut {
             across,
             block: tall.div_ceil(blocks),
             rows: panels.div_ceil(row_shares) * ROWS,
-            least: blocks.div_ceil(block_shares),
+            threads: [row_shares, block_shares],
         }
     }
 }
@@ -77,17 +75,14 @@ pub fn convolve(kernel: &dyn Winograd, weights: &WeightMatrix, image: &Image, po
         across: cut.across,
         columns,
     };
-    output.par_chunks_mut(cut.rows * columns).enumerate().for_each(|(share, output)| {
-        let block_columns = cut.block * side * positions[1];
-        by_blocks(output, columns, block_columns)
-            .into_par_iter()
-            .enumerate()
-            .with_min_len(cut.least)
-            .for_each(|(index, mut rows)| {
-                let first = index * cut.block;
-                let tile_rows = first..(first + cut.block).min(positions[0] / side);
-                Scratch::with(|scratch| layer.block(tile_rows, share * cut.rows, &mut rows, scratch));
-            });
+    let shares = output.chunks_mut(cut.rows * columns).enumerate();
+    shares::each(cut.threads[0], shares, |(share, output)| {
+        let mut blocks = by_blocks(output, columns, cut.block * side * positions[1]);
+        shares::each(cut.threads[1], blocks.iter_mut().enumerate(), |(index, rows)| {
+            let first = index * cut.block;
+            let tile_rows = first..(first + cut.block).min(positions[0] / side);
+            Scratch::with(|scratch| layer.block(tile_rows, share * cut.rows, rows, scratch));
+        });
     });
 }
 
@@ -95,7 +90,7 @@ pub fn convolve(kernel: &dyn Winograd, weights: &WeightMatrix, image: &Image, po
 struct Layer<'a> {
     kernel: &'a dyn Winograd,
     weights: &'a WeightMatrix,
-    image: &'a Image,
+    image: &'a Image<'a>,
     outputs: Outputs<'a>,
     /// Groups of four channels.
     groups: usize,
@@ -198,7 +193,7 @@ impl Iterator for Runs {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Padding, convolve as by_windows};
+    use super::super::{Layout, Padding, convolve as by_windows, largest_of};
     use super::*;
     use crate::engine::AT_MOST;
     use crate::engine::kernels::{GROUP, available};
@@ -244,8 +239,14 @@ mod tests {
         let [scales, biases] = [7, 9].map(|seed| numbers(seed).take(rows).map(f32::from).collect::<Vec<_>>());
         let residual: Vec<f32> = numbers(11).take(rows * columns).map(f32::from).collect();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let layout = Layout {
+            shape,
+            enlarge: 1,
+            padding,
+        };
+        let mut room = vec![0; layout.bytes()];
         let made = available().into_iter().map(|kernel| {
-            let image = Image::quantize(&values, shape, 1, padding, kernel.activation_mask());
+            let image = Image::quantize(&values, largest_of(&values), &layout, kernel.activation_mask(), &mut room);
             let outputs = Outputs {
                 scales: &scales,
                 biases: &biases,

@@ -1,7 +1,7 @@
 //! The loops around the micro-kernels for convolutions: blocks of columns are packed into panels, multiplied with every
 //! weight panel while they are in cache, and turned back into floats at once.
 
-use rayon::prelude::*;
+use std::ops::Range;
 
 use super::blocks::{Block, Outputs, PanelSums, SUMMED, by_blocks, shifts};
 use super::scratch::Scratch;
@@ -15,7 +15,11 @@ const BLOCK_BYTES: usize = 128 << 10;
 /// Columns whose panels are packed together.
 const STRIP: usize = 32;
 
-/// Convolution: output `[rows][positions]` of weights `[rows, (y, x, channel)]` over the image.
+/// Blocks of positions for each thread, for another to take some of.
+const SHARES: usize = 4;
+
+/// Convolution: output `[rows][positions]` of weights `[rows, (y, x, channel)]` over the image. Threads share the positions; where
+/// there are more rows than these, the rows, so that none reads all weights.
 pub fn convolve(
     kernel: &dyn Kernel,
     weights: &WeightMatrix,
@@ -26,65 +30,100 @@ pub fn convolve(
     output: &mut [f32],
 ) {
     let columns = positions[0] * positions[1];
-    let panel_columns = kernel.columns();
-    let panel_bytes = weights.inputs() * panel_columns;
-    let row_sums = shifts(kernel, weights);
-    let threads = shares::threads(columns * weights.rows() * weights.inputs());
-    let block_panels = panels_of_block(columns.div_ceil(panel_columns), panel_bytes, kernel.panels(), threads);
-    let block_columns = block_panels * panel_columns;
-    let blocks = by_blocks(output, columns, block_columns);
-    let least = blocks.len().div_ceil(threads);
-    let work = |index: usize, mut rows: Vec<&mut [f32]>, scratch: &mut Scratch| {
-        let first = index * block_columns;
-        let end = columns.min(first + block_columns);
-        let count = (end - first).div_ceil(panel_columns);
-        let (packed, mut sums) = (scratch.packed(count * panel_bytes), PanelSums::new());
-        let strip_panels = (STRIP / panel_columns).max(1);
-        for (index, strip) in packed.chunks_mut(strip_panels * panel_bytes).enumerate() {
-            let start = first + index * strip_panels * panel_columns;
-            let runs = runs(
-                start..end.min(start + strip_panels * panel_columns),
-                positions[1],
-                window.strides,
-                image.width,
-            );
-            gather(strip, [panel_columns, panel_bytes], image, window, &runs);
+    let threads = shares::of_products(columns * weights.rows() * weights.inputs());
+    let by_rows = weights.rows() > columns;
+    let (row_threads, block_threads) = if by_rows { (threads, 1) } else { (1, threads) };
+    let layer = Layer {
+        kernel,
+        weights,
+        image,
+        window,
+        positions,
+        outputs,
+    };
+    let block = layer.panels_of_block(block_threads) * kernel.columns();
+    let rows = weights.panels().div_ceil(row_threads) * ROWS;
+    let shares = output.chunks_mut(rows * columns).enumerate();
+    shares::each(row_threads, shares, |(share, output)| {
+        let mut blocks = by_blocks(output, columns, block);
+        shares::each(block_threads, blocks.iter_mut().enumerate(), |(index, parts)| {
+            let first = index * block;
+            let columns = first..columns.min(first + block);
+            Scratch::with(|scratch| layer.block(columns, share * rows / ROWS, parts, scratch));
+        });
+    });
+}
+
+/// What all blocks of a layer share.
+struct Layer<'a> {
+    kernel: &'a dyn Kernel,
+    weights: &'a WeightMatrix,
+    image: &'a Image<'a>,
+    window: Window,
+    positions: [usize; 2],
+    outputs: Outputs<'a>,
+}
+
+impl Layer<'_> {
+    fn columns(&self) -> usize {
+        self.positions[0] * self.positions[1]
+    }
+
+    /// Bytes of a panel of activations.
+    fn panel_bytes(&self) -> usize {
+        self.weights.inputs() * self.kernel.columns()
+    }
+
+    /// Panels that a thread packs at once: so many that they stay in cache and that every thread gets as much.
+    fn panels_of_block(&self, threads: usize) -> usize {
+        let (panels, together) = (self.columns().div_ceil(self.kernel.columns()), self.kernel.panels());
+        let cached = BLOCK_BYTES / self.panel_bytes();
+        let shared = if threads > 1 { panels.div_ceil(threads * SHARES) } else { panels };
+        let blocks = panels.div_ceil(cached.min(shared).max(together)).next_multiple_of(threads);
+        let even = panels.div_ceil(blocks);
+        let whole = even.next_multiple_of(together);
+        // Calls of the kernel are at their best with as many panels as it takes, if that leaves no thread idle.
+        if panels.div_ceil(whole) == panels.div_ceil(even) {
+            whole
+        } else {
+            even
         }
-        for (row_panel, rows) in rows.chunks_mut(ROWS).enumerate() {
-            for (call, activations) in packed.chunks(SUMMED / panel_columns * panel_bytes).enumerate() {
-                sums.multiply(kernel, weights, row_panel, row_sums(row_panel), activations);
+    }
+
+    /// Computes some columns of some weight rows, the first of which are those of a panel. `rows` are the outputs.
+    fn block(&self, columns: Range<usize>, first_panel: usize, rows: &mut [&mut [f32]], scratch: &mut Scratch) {
+        let (kernel, panel_bytes) = (self.kernel, self.panel_bytes());
+        let packed = scratch.packed(columns.len().div_ceil(kernel.columns()) * panel_bytes);
+        self.pack(&columns, packed);
+        let (row_sums, mut sums) = (shifts(kernel, self.weights), PanelSums::new());
+        for (panel, rows) in (first_panel..).zip(rows.chunks_mut(ROWS)) {
+            for (call, activations) in packed.chunks(SUMMED / kernel.columns() * panel_bytes).enumerate() {
+                sums.multiply(kernel, self.weights, panel, row_sums(panel), activations);
                 let column = call * SUMMED;
                 let block = Block {
-                    columns: column..(end - first).min(column + SUMMED),
+                    columns: column..columns.len().min(column + SUMMED),
                     stride: SUMMED,
-                    first_row: row_panel * ROWS,
-                    residual: [columns, first + column],
+                    first_row: panel * ROWS,
+                    residual: [self.columns(), columns.start + column],
                 };
                 widest(
                     #[inline(always)]
-                    |fused| block.dequantize(sums.0.as_flattened(), image.scale, outputs, rows, fused),
+                    |fused| block.dequantize(sums.0.as_flattened(), self.image.scale, self.outputs, rows, fused),
                 );
             }
         }
-    };
-    blocks
-        .into_par_iter()
-        .enumerate()
-        .with_min_len(least)
-        .for_each(|(index, rows)| Scratch::with(|scratch| work(index, rows, scratch)));
-}
+    }
 
-/// Panels that a thread packs at once: so many that they stay in cache and that every thread gets as much.
-fn panels_of_block(panels: usize, panel_bytes: usize, together: usize, threads: usize) -> usize {
-    let most = (BLOCK_BYTES / panel_bytes).max(together);
-    let blocks = panels.div_ceil(most).next_multiple_of(threads);
-    let even = panels.div_ceil(blocks);
-    let whole = even.next_multiple_of(together);
-    // Calls of the kernel are at their best with as many panels as it takes, if that leaves no thread idle.
-    if panels.div_ceil(whole) == panels.div_ceil(even) {
-        whole
-    } else {
-        even
+    /// Packs the windows of some columns into panels.
+    fn pack(&self, columns: &Range<usize>, packed: &mut [u8]) {
+        let (panel_columns, panel_bytes) = (self.kernel.columns(), self.panel_bytes());
+        let strip_panels = (STRIP / panel_columns).max(1);
+        for (index, strip) in packed.chunks_mut(strip_panels * panel_bytes).enumerate() {
+            let start = columns.start + index * strip_panels * panel_columns;
+            let end = columns.end.min(start + strip_panels * panel_columns);
+            let runs = runs(start..end, self.positions[1], self.window.strides, self.image.width);
+            gather(strip, [panel_columns, panel_bytes], self.image, self.window, &runs);
+        }
     }
 }
 
@@ -177,7 +216,7 @@ impl Run {
     }
 }
 
-fn runs(columns: std::ops::Range<usize>, width: usize, strides: [usize; 2], image_width: usize) -> Vec<Run> {
+fn runs(columns: Range<usize>, width: usize, strides: [usize; 2], image_width: usize) -> Vec<Run> {
     let mut runs = Vec::new();
     let mut column = columns.start;
     while column < columns.end {

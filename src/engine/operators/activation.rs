@@ -1,6 +1,5 @@
 //! `Silu`, `Gelu`, `GeluTanh`: activation functions, element by element.
 
-use rayon::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
@@ -25,27 +24,24 @@ impl Operator for Activation {
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let values = inputs.floats(0)?;
         match self {
-            Activation::Silu => apply(values, output, silu),
-            Activation::Gelu => apply(values, output, gelu),
-            Activation::GeluTanh => apply(values, output, gelu_tanh),
+            Activation::Silu => apply(values, inputs.shape(0), output, silu),
+            Activation::Gelu => apply(values, inputs.shape(0), output, gelu),
+            Activation::GeluTanh => apply(values, inputs.shape(0), output, gelu_tanh),
         }
         Ok(())
     }
 }
 
 #[inline(always)]
-fn apply(values: &[f32], output: &mut [f32], function: impl Fn(f32, Fused) -> f32 + Sync) {
-    output
-        .par_chunks_mut(shares::VALUES)
-        .zip(values.par_chunks(shares::VALUES))
-        .for_each(|(output, values)| {
-            widest(
-                #[inline(always)]
-                |fused| {
-                    for (out, &value) in output.iter_mut().zip(values) {
-                        *out = function(value, fused);
-                    }
-                },
-            );
-        });
+fn apply(values: &[f32], shape: &[usize], output: &mut [f32], function: impl Fn(f32, Fused) -> f32 + Sync) {
+    shares::each_piece(output, shape, |start, output| {
+        widest(
+            #[inline(always)]
+            |fused| {
+                for (out, &value) in output.iter_mut().zip(&values[start..]) {
+                    *out = function(value, fused);
+                }
+            },
+        );
+    });
 }

@@ -1,6 +1,5 @@
 //! `Add` (ONNX) of two pictures, or of a picture and one value a channel.
 
-use rayon::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
@@ -33,32 +32,46 @@ impl Operator for Addition {
 
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let (a, b) = (inputs.floats(0)?, inputs.floats(1)?);
-        if a.len() == b.len() {
-            let parts = output.par_chunks_mut(shares::VALUES).zip(a.par_chunks(shares::VALUES));
-            parts.zip(b.par_chunks(shares::VALUES)).for_each(|((output, a), b)| {
-                widest(
-                    #[inline(always)]
-                    |_| {
-                        for ((out, a), b) in output.iter_mut().zip(a).zip(b) {
-                            *out = a + b;
-                        }
-                    },
-                );
-            });
-            return Ok(());
-        }
-        let area = a.len().checked_div(b.len()).unwrap_or(0).max(1);
-        let channels = output.par_chunks_mut(area).zip(a.par_chunks(area)).zip(b);
-        channels.with_min_len(shares::items(area)).for_each(|((output, a), &b)| {
-            widest(
-                #[inline(always)]
-                |_| {
-                    for (out, a) in output.iter_mut().zip(a) {
-                        *out = a + b;
-                    }
-                },
-            );
+        // Values of a for which one of b's stands.
+        let each = a.len().checked_div(b.len()).unwrap_or(1);
+        shares::each_piece(output, inputs.shape(0), |start, output| {
+            let a = &a[start..][..output.len()];
+            if each == 1 {
+                add(output, a, &b[start..]);
+            } else {
+                add_one_each(output, a, b, each, start);
+            }
         });
         Ok(())
+    }
+}
+
+fn add(output: &mut [f32], a: &[f32], b: &[f32]) {
+    widest(
+        #[inline(always)]
+        |_| {
+            for ((out, a), b) in output.iter_mut().zip(a).zip(b) {
+                *out = a + b;
+            }
+        },
+    );
+}
+
+/// Adds to values of a from a place on that value of b which stands for each.
+fn add_one_each(mut output: &mut [f32], mut a: &[f32], b: &[f32], each: usize, start: usize) {
+    let mut place = start;
+    while !output.is_empty() {
+        let length = (each - place % each).min(output.len());
+        let (out, values) = (output.split_off_mut(..length), a.split_off(..length));
+        let value = b[place / each];
+        widest(
+            #[inline(always)]
+            |_| {
+                for (out, a) in out.into_iter().flatten().zip(values.into_iter().flatten()) {
+                    *out = a + value;
+                }
+            },
+        );
+        place += length;
     }
 }

@@ -1,7 +1,6 @@
 //! `Attention` and `MaskedAttention`: softmax(scale·q·kᵀ + bias)·v by heads (Vaswani et al., arXiv 1706.03762).
 //! A few queries at a time are scored against all keys, so heads×T×S scores are never kept.
 
-use rayon::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
 use super::weighted_sums::{Rows, TOGETHER, fits, weighted_sums};
@@ -13,6 +12,9 @@ use crate::engine::transposition::transpose;
 
 /// Queries that are scored together.
 const QUERIES: usize = TOGETHER;
+
+/// Shares of the queries for each thread, for another to take some of: attention is most of what a step with many tokens does.
+const SHARES: usize = 4;
 
 /// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, where masked, a bias `[1, 1 or heads, 1 or T, S]`, of which leading ones may
 /// be missing; output `[1, T, C]`.
@@ -67,26 +69,35 @@ impl Operator for Attention {
         Ok(inputs[0].into())
     }
 
-    fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
+    fn workspace(&self, inputs: &[&[usize]]) -> usize {
+        inputs[1][1].next_multiple_of(LANES) * inputs[1][2]
+    }
+
+    fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let (channels, keys) = (inputs.shape(0)[2], inputs.shape(1)[1]);
         let (queries, values) = (inputs.floats(0)?, inputs.floats(2)?);
         let padded = keys.next_multiple_of(LANES);
+        by_channels(inputs.floats(1)?, [keys, channels], padded, self.scale, workspace);
         let heads = Heads {
             channels,
             width: channels / self.heads,
-            keys: &by_channels(inputs.floats(1)?, [keys, channels], padded, self.scale),
+            keys: workspace,
             padded,
             values,
             bias: &self.bias(inputs, padded)?,
             nothing: &vec![0f32; channels],
         };
-        let share = QUERIES * channels;
-        output
-            .par_chunks_mut(share)
-            .zip(queries.par_chunks(share))
-            .enumerate()
-            .with_min_len(shares::items(QUERIES * padded * self.heads))
-            .for_each(|(block, (output, queries))| heads.attend(block * QUERIES, queries, output));
+        let count = output.len() / channels;
+        let threads = shares::of_values(count * padded * self.heads);
+        let share = count.div_ceil(threads * SHARES).next_multiple_of(QUERIES);
+        let parts = output.chunks_mut(share * channels).zip(queries.chunks(share * channels));
+        shares::each(threads, parts.enumerate(), |(part, (output, queries))| {
+            let mut scores = vec![0f32; QUERIES * padded];
+            let blocks = output.chunks_mut(QUERIES * channels).zip(queries.chunks(QUERIES * channels));
+            for (block, (output, queries)) in blocks.enumerate() {
+                heads.attend(part * share + block * QUERIES, queries, &mut scores, output);
+            }
+        });
         Ok(())
     }
 }
@@ -109,20 +120,19 @@ struct Heads<'a> {
 impl Heads<'_> {
     /// Outputs of up to [`QUERIES`] queries, the first of which has a number. Where there are fewer, zeros fill up, so that the
     /// inner loops always have the same shape.
-    fn attend(&self, first: usize, queries: &[f32], output: &mut [f32]) {
+    fn attend(&self, first: usize, queries: &[f32], scores: &mut [f32], output: &mut [f32]) {
         let query = |index: usize| {
             queries
                 .get(index * self.channels..(index + 1) * self.channels)
                 .unwrap_or(self.nothing)
         };
-        let mut scores = vec![0f32; QUERIES * self.padded];
         for head in 0..self.channels / self.width {
             let place = head * self.width;
             let queries = std::array::from_fn(|index| &query(index)[place..][..self.width]);
             let keys = &self.keys[place * self.padded..][..self.width * self.padded];
             widest(
                 #[inline(always)]
-                |fused| score(&mut scores, queries, keys, self.padded, fused),
+                |fused| score(scores, queries, keys, self.padded, fused),
             );
             let mut factors = [0f32; QUERIES];
             for (index, (row, factor)) in scores.chunks_exact_mut(self.padded).zip(&mut factors).enumerate() {
@@ -208,13 +218,19 @@ impl Bias {
 }
 
 /// `[S, C]` → `[C, padded]` times the scale, zeros beyond S.
-fn by_channels(keys: &[f32], [count, channels]: [usize; 2], padded: usize, scale: f32) -> Vec<f32> {
-    let mut columns = vec![0f32; channels * padded];
-    transpose(keys, channels, &mut columns, padded, [count, channels]);
-    for value in &mut columns {
-        *value *= scale;
-    }
-    columns
+fn by_channels(keys: &[f32], [count, channels]: [usize; 2], padded: usize, scale: f32, columns: &mut [f32]) {
+    let threads = shares::of_values(keys.len());
+    let share = channels.div_ceil(threads);
+    shares::each(threads, columns.chunks_mut(share * padded).enumerate(), |(index, columns)| {
+        let wide = columns.len() / padded;
+        transpose(&keys[index * share..], channels, columns, padded, [count, wide]);
+        for column in columns.chunks_exact_mut(padded) {
+            for value in &mut column[..count] {
+                *value *= scale;
+            }
+            column[count..].fill(0.0);
+        }
+    });
 }
 
 /// Scores of [`QUERIES`] queries against all keys `[channels][padded]`; channels are added in their order.

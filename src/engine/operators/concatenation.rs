@@ -1,6 +1,5 @@
 //! `Concat` (ONNX): one input after another along a dimension.
 
-use rayon::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
@@ -32,24 +31,42 @@ impl Operator for Concatenation {
         Ok(output)
     }
 
+    fn strings_together(&self, inputs: &[&[usize]]) -> bool {
+        inputs.iter().all(|shape| shape[..self.axis].iter().all(|&size| size == 1))
+    }
+
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let rows: usize = inputs.shape(0)[..self.axis].iter().product();
-        let values = output.len().checked_div(rows).unwrap_or(0);
+        let widths = |input: usize| Ok(inputs.floats(input)?.len().checked_div(rows).unwrap_or(0));
+        let widths: Vec<usize> = (0..inputs.count()).map(widths).collect::<TractResult<_>>()?;
+        // Where each piece of the output begins, and what it is a copy of.
+        let mut sources = vec![];
         let mut start = 0;
-        for input in 0..inputs.count() {
-            let source = inputs.floats(input)?;
-            let width = source.len().checked_div(rows).unwrap_or(0);
-            if width == 0 {
-                continue;
+        for row in 0..rows {
+            for (input, &width) in widths.iter().enumerate() {
+                sources.push((start, &inputs.floats(input)?[row * width..][..width]));
+                start += width;
             }
-            for (output, source) in output.chunks_exact_mut(values).zip(source.chunks_exact(width)) {
-                let parts = output[start..start + width].par_chunks_mut(shares::VALUES);
-                parts
-                    .zip(source.par_chunks(shares::VALUES))
-                    .for_each(|(output, source)| output.copy_from_slice(source));
-            }
-            start += width;
         }
+        let shape = self.output_shape(&(0..inputs.count()).map(|input| inputs.shape(input)).collect::<Vec<_>>())?;
+        shares::each_piece(output, &shape, |start, output| copy(output, start, &sources));
         Ok(())
+    }
+}
+
+/// Fills what begins at a place from the sources, each with the place where it begins.
+fn copy(mut output: &mut [f32], start: usize, sources: &[(usize, &[f32])]) {
+    let mut place = start;
+    let before = sources.partition_point(|(begin, _)| *begin <= place).saturating_sub(1);
+    for (begin, source) in &sources[before..] {
+        let source = &source[(place - begin).min(source.len())..];
+        let length = source.len().min(output.len());
+        if let Some(out) = output.split_off_mut(..length) {
+            out.copy_from_slice(&source[..length]);
+        }
+        place += length;
+        if output.is_empty() {
+            return;
+        }
     }
 }

@@ -2,7 +2,8 @@
 //! added in the order of the weights, so that the sum is the same on every processor; a few output channels are computed
 //! together.
 
-use rayon::prelude::*;
+use std::ops::Range;
+
 use tract_onnx::tract_core::internal::*;
 
 use super::weighted_sums::{TOGETHER, fits};
@@ -61,19 +62,21 @@ impl Operator for FloatConvolution {
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let (picture, shape) = (inputs.floats(0)?, inputs.shape(1));
         let [height, width] = self.positions(inputs.shape(0), shape)?;
-        let (padded, [tall, wide]) = pad(picture, inputs.shape(0), self.padding);
-        let rows = (0..shape[1]).flat_map(|channel| (0..shape[2]).map(move |y| (channel * tall + y) * wide));
-        let places: Vec<usize> = rows.flat_map(|start| start..start + shape[3]).collect();
         let weights = inputs.floats(1)?;
         let biases = if inputs.count() > 2 { inputs.floats(2)? } else { &[] };
         let (area, per_output) = (height * width, shape[1] * shape[2] * shape[3]);
-        output
-            .par_chunks_mut(TOGETHER * area)
-            .zip(weights.par_chunks(TOGETHER * per_output))
-            .with_min_len(shares::items(TOGETHER * area * per_output))
-            .enumerate()
-            .for_each(|(block, (output, weights))| {
-                let mut planes: Vec<&mut [f32]> = output.chunks_exact_mut(area).collect();
+        let threads = shares::of_values(output.len() * per_output).min(height);
+        let strips: Vec<Range<usize>> = shares::parts(height, threads).collect();
+        let places = strips.iter().map(|rows| rows.start * width..rows.end * width);
+        let mut planes = shares::by_columns(output, area, places);
+        shares::each(threads, planes.iter_mut().zip(&strips), |(planes, rows)| {
+            let read = rows.start * self.strides[0]..(rows.end - 1) * self.strides[0] + shape[2];
+            let (padded, wide) = pad(picture, inputs.shape(0), self.padding, &read);
+            let lines = (0..shape[1]).flat_map(|channel| (0..shape[2]).map(move |y| (channel, y)));
+            let starts = lines.map(|(channel, y)| (channel * read.len() + y) * wide);
+            let places: Vec<usize> = starts.flat_map(|start| start..start + shape[3]).collect();
+            let blocks = planes.chunks_mut(TOGETHER).zip(weights.chunks(TOGETHER * per_output));
+            for (block, (planes, weights)) in blocks.enumerate() {
                 for (index, plane) in planes.iter_mut().enumerate() {
                     plane.fill(biases.get(block * TOGETHER + index).copied().unwrap_or(0.0));
                 }
@@ -85,9 +88,10 @@ impl Operator for FloatConvolution {
                 };
                 widest(
                     #[inline(always)]
-                    |fused| taps.add_to(&mut planes, width, fused),
+                    |fused| taps.add_to(planes, width, fused),
                 );
-            });
+            }
+        });
         Ok(())
     }
 }
@@ -182,15 +186,18 @@ impl Taps<'_> {
     }
 }
 
-/// The picture with zeros around it, `[C, height, width]`, and its height and width.
-fn pad(picture: &[f32], shape: &[usize], padding: Padding) -> (Vec<f32>, [usize; 2]) {
+/// Some rows of the picture with zeros around it, `[C, rows, width]`, and its width.
+fn pad(picture: &[f32], shape: &[usize], padding: Padding, rows: &Range<usize>) -> (Vec<f32>, usize) {
     let (height, width) = (shape[2], shape[3]);
-    let (tall, wide) = (height + padding.top + padding.bottom, width + padding.left + padding.right);
-    let mut padded = vec![0.0; shape[1] * tall * wide];
-    for (padded, channel) in padded.chunks_exact_mut(tall * wide).zip(picture.chunks_exact(height * width)) {
-        for (row, values) in channel.chunks_exact(width).enumerate() {
-            padded[(row + padding.top) * wide + padding.left..][..width].copy_from_slice(values);
+    let wide = width + padding.left + padding.right;
+    let mut padded = vec![0.0; shape[1] * rows.len() * wide];
+    for (padded, channel) in padded.chunks_exact_mut(rows.len() * wide).zip(picture.chunks_exact(height * width)) {
+        for (row, line) in rows.clone().zip(padded.chunks_exact_mut(wide)) {
+            let values = row.checked_sub(padding.top).filter(|&row| row < height);
+            if let Some(row) = values {
+                line[padding.left..][..width].copy_from_slice(&channel[row * width..][..width]);
+            }
         }
     }
-    (padded, [tall, wide])
+    (padded, wide)
 }

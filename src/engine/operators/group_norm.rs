@@ -1,13 +1,12 @@
 //! `GroupNorm`, `GroupNormSilu`, `GroupNormModulateSilu`: normalisation over groups of channels (Wu & He, arXiv
 //! 1803.08494) with the modulation and activation that follow it, in one pass over each group.
 
-use rayon::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
 use super::check_length;
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::silu;
-use crate::engine::lanes::{squares_around, sum, widest};
+use crate::engine::lanes::{larger, largest_magnitude, squares_around, sum, widest};
 use crate::engine::shares;
 
 /// What follows the normalisation.
@@ -74,6 +73,19 @@ impl<'a> Parameters<'a> {
             modulation,
         })
     }
+
+    /// By what a channel's values are multiplied, and what is added to them, in a group of a mean and standard deviation.
+    fn factors(&self, channel: usize, mean: f32, deviation: f32) -> [f32; 2] {
+        let gain = self.gains[channel] / deviation;
+        let bias = self.biases[channel] - mean * gain;
+        match self.modulation {
+            Some((scales, shifts)) => {
+                let scale = 1.0 + scales[channel];
+                [gain * scale, bias * scale + shifts[channel]]
+            }
+            None => [gain, bias],
+        }
+    }
 }
 
 impl GroupNorm {
@@ -97,29 +109,23 @@ impl GroupNorm {
             .try_for_each(|shape| check_length("a channel parameter", shape, channels))
     }
 
-    /// Normalises `[C, …]` into `output`.
-    pub fn apply(&self, values: &[f32], parameters: &Parameters, output: &mut [f32]) {
+    /// Normalises `[C, …]` into `output`; returns the largest magnitude there. Threads share the groups.
+    pub fn apply(&self, values: &[f32], parameters: &Parameters, output: &mut [f32]) -> f32 {
         let channels = parameters.gains.len();
         let (per_group, area) = (channels / self.groups, values.len() / channels);
         let share = per_group * area;
-        output
-            .par_chunks_mut(share)
-            .zip(values.par_chunks(share))
-            .with_min_len(shares::items(share))
-            .enumerate()
-            .for_each(|(group, (output, values))| {
-                let (mean, deviation) = self.statistics(values);
-                for (index, (output, values)) in output.chunks_exact_mut(area).zip(values.chunks_exact(area)).enumerate() {
-                    let channel = group * per_group + index;
-                    let mut gain = parameters.gains[channel] / deviation;
-                    let mut bias = parameters.biases[channel] - mean * gain;
-                    if let Some((scales, shifts)) = parameters.modulation {
-                        let scale = 1.0 + scales[channel];
-                        (gain, bias) = (gain * scale, bias * scale + shifts[channel]);
-                    }
-                    transform(output, values, gain, bias, self.activation != NormActivation::None);
-                }
-            });
+        let mut largest = vec![0f32; self.groups];
+        let groups = output.chunks_exact_mut(share).zip(values.chunks_exact(share)).zip(&mut largest);
+        let threads = shares::of_values(values.len());
+        shares::each(threads, groups.enumerate(), |(group, ((output, values), largest))| {
+            let (mean, deviation) = self.statistics(values);
+            for (index, (output, values)) in output.chunks_exact_mut(area).zip(values.chunks_exact(area)).enumerate() {
+                let [gain, bias] = parameters.factors(group * per_group + index, mean, deviation);
+                transform(output, values, gain, bias, self.activation != NormActivation::None);
+            }
+            *largest = largest_magnitude(output);
+        });
+        largest.into_iter().fold(0.0, larger)
     }
 
     /// Mean and standard deviation. The variance comes from a second pass over the differences, since the

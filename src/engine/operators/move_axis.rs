@@ -1,6 +1,7 @@
 //! `Transpose` (ONNX) that moves one dimension to another place, as from pictures `[C, H·W]` to rows `[H·W, C]`.
 
-use rayon::prelude::*;
+use std::ops::Range;
+
 use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
@@ -53,20 +54,23 @@ impl Operator for MoveAxis {
     }
 
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
-        let [outer, rows, columns, inner] = self.exchange(inputs.shape(0));
+        let [_, rows, columns, inner] = self.exchange(inputs.shape(0));
         let picture = rows * columns * inner;
         if output.is_empty() {
             return Ok(());
         }
-        let source = inputs.floats(0)?;
-        for (output, source) in output.chunks_exact_mut(picture).zip(source.chunks_exact(picture)).take(outer) {
-            let share = TOGETHER * rows * inner;
-            output
-                .par_chunks_mut(share)
-                .enumerate()
-                .with_min_len(shares::items(share))
-                .for_each(|(index, output)| exchange(output, source, [rows, columns, inner], index * TOGETHER));
-        }
+        let (source, width) = (inputs.floats(0)?, rows * inner);
+        let threads = shares::of_values(output.len()).min(columns);
+        let parts: Vec<Range<usize>> = shares::parts(columns, threads).collect();
+        let places = parts.iter().map(|part| part.start * width..part.end * width);
+        let mut strips = shares::by_columns(output, picture, places);
+        shares::each(threads, strips.iter_mut().zip(&parts), |(pieces, part)| {
+            for (output, source) in pieces.iter_mut().zip(source.chunks_exact(picture)) {
+                for (output, first) in output.chunks_mut(TOGETHER * width).zip(part.clone().step_by(TOGETHER)) {
+                    exchange(output, source, [rows, columns, inner], first);
+                }
+            }
+        });
         Ok(())
     }
 }

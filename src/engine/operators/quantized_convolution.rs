@@ -9,7 +9,7 @@ use tract_onnx::tract_core::internal::*;
 use super::{GroupNorm, Parameters, check_length};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::Activation;
-use crate::engine::int8::{Image, Outputs, Padding, WeightMatrix, Window, convolve};
+use crate::engine::int8::{Image, Layout, Outputs, Padding, WeightMatrix, Window, convolve, largest_of};
 use crate::engine::kernels::Kernel;
 use crate::pack::ExternalTensor;
 
@@ -49,14 +49,27 @@ impl QuantizedConvolution {
         self.norm.as_ref().map_or(0, GroupNorm::parameters)
     }
 
-    /// Quantizes `[C, H, W]` of a picture before it is enlarged, with what belongs before: `normalised` takes that.
-    fn quantize(&self, inputs: &Inputs, normalised: &mut [f32], shape: [usize; 3]) -> TractResult<Image> {
-        let (picture, mask) = (inputs.floats(0)?, self.kernel.activation_mask());
+    /// How the picture of a shape, `[1, C, H, W]`, is quantized.
+    fn layout(&self, picture: &[usize]) -> Layout {
+        Layout {
+            shape: [picture[1], picture[2], picture[3]],
+            enlarge: self.enlarge,
+            padding: self.padding,
+        }
+    }
+
+    /// Quantizes the picture with what belongs before, in room for the normalised and the quantized picture.
+    fn quantize<'a>(&self, inputs: &Inputs, workspace: &'a mut [f32]) -> TractResult<Image<'a>> {
+        let (layout, mask) = (self.layout(inputs.shape(0)), self.kernel.activation_mask());
+        let (normalised, quantized) = workspace.split_at_mut(workspace.len() - layout.bytes() / size_of::<f32>());
+        let quantized = bytemuck::cast_slice_mut(quantized);
+        let picture = inputs.floats(0)?;
         let Some(norm) = &self.norm else {
-            return Ok(Image::quantize(picture, shape, self.enlarge, self.padding, mask));
+            return Ok(Image::quantize(picture, largest_of(picture), &layout, mask, quantized));
         };
-        norm.apply(picture, &Parameters::read(inputs, Self::OWN_INPUTS, norm.activation)?, normalised);
-        Ok(Image::quantize(normalised, shape, self.enlarge, self.padding, mask))
+        let parameters = Parameters::read(inputs, Self::OWN_INPUTS, norm.activation)?;
+        let largest = norm.apply(picture, &parameters, normalised);
+        Ok(Image::quantize(normalised, largest, &layout, mask, quantized))
     }
 
     fn positions(&self, height: usize, width: usize) -> TractResult<[usize; 2]> {
@@ -100,20 +113,20 @@ impl Operator for QuantizedConvolution {
     }
 
     fn workspace(&self, inputs: &[&[usize]]) -> usize {
-        if self.norm.is_some() { inputs[0].iter().product() } else { 0 }
+        let normalised = if self.norm.is_some() { inputs[0].iter().product() } else { 0 };
+        normalised + self.layout(inputs[0]).bytes() / size_of::<f32>()
     }
 
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let weights = self.weights.as_ref().context("QConv is not bound to its weights")?;
-        let shape = [inputs.shape(0)[1], inputs.shape(0)[2], inputs.shape(0)[3]];
-        let image = self.quantize(inputs, workspace, shape)?;
+        let (shape, image) = (inputs.shape(0), self.quantize(inputs, workspace)?);
         let outputs = Outputs {
             scales: inputs.floats(1)?,
             biases: inputs.floats(2)?,
             activation: self.activation,
             residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
         };
-        let positions = self.positions(shape[1] * self.enlarge, shape[2] * self.enlarge)?;
+        let positions = self.positions(shape[2] * self.enlarge, shape[3] * self.enlarge)?;
         convolve(self.kernel, weights, &image, self.window, positions, outputs, output);
         Ok(())
     }

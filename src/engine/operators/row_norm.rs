@@ -1,7 +1,6 @@
 //! `LayerNormalization` of the standard ONNX domain over the last axis (Ba et al., arXiv 1607.06450) and `RmsNorm` (Zhang and
 //! Sennrich, arXiv 1910.07467), with the modulation that follows them in diffusion transformers.
 
-use rayon::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
 use super::check_length;
@@ -68,11 +67,14 @@ impl Operator for RowNorm {
             false => None,
         };
         let width = gains.len();
-        output
-            .par_chunks_mut(width)
-            .zip(values.par_chunks(width))
-            .with_min_len(shares::items(width))
-            .for_each(|(output, values)| {
+        if width == 0 {
+            return Ok(());
+        }
+        let threads = shares::of_values(values.len());
+        let share = (values.len() / width).div_ceil(threads) * width;
+        let parts = output.chunks_mut(share).zip(values.chunks(share));
+        shares::each(threads, parts, |(output, values)| {
+            for (output, values) in output.chunks_exact_mut(width).zip(values.chunks_exact(width)) {
                 let mean = if biases.is_some() { sum(values) / width as f32 } else { 0.0 };
                 let variance = squares_around(values, mean) / width as f32;
                 let factor = 1.0 / (variance + self.epsilon).sqrt();
@@ -83,7 +85,8 @@ impl Operator for RowNorm {
                 if let Some((factors, shifts)) = modulation {
                     modulate(output, factors, shifts);
                 }
-            });
+            }
+        });
         Ok(())
     }
 }
