@@ -24,11 +24,27 @@ impl Lifetime {
 }
 
 /// The first float of every value, and the floats of the whole block: no two values that are needed in the same step
-/// overlap. The largest comes first, each into the lowest gap that takes it (greedy by size; Pisarchyk & Lee, arXiv
-/// 2001.03288).
+/// overlap. Values are placed one after another, each into the lowest gap that takes it, in several orders of which the one with
+/// the smallest block counts: the largest first (greedy by size; Pisarchyk & Lee, arXiv 2001.03288), the largest and longest
+/// needed first, and as they are made.
 pub fn plan(lifetimes: &[Lifetime]) -> (Vec<usize>, usize) {
+    let steps = |value: &Lifetime| value.dies - value.born + 1;
+    let by_size = in_order(lifetimes, |value| value.floats);
+    let by_use = in_order(lifetimes, |value| value.floats * steps(value));
+    let by_birth = in_order(lifetimes, |value| usize::MAX - value.born);
+    let plans = [by_size, by_use, by_birth].map(|order| place(lifetimes, order));
+    let smallest = plans.into_iter().min_by_key(|(_, whole)| *whole);
+    smallest.unwrap_or_default()
+}
+
+/// Values by a key, the largest first.
+fn in_order(lifetimes: &[Lifetime], key: impl Fn(&Lifetime) -> usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..lifetimes.len()).collect();
-    order.sort_by_key(|&value| std::cmp::Reverse(lifetimes[value].floats));
+    order.sort_by_key(|&value| std::cmp::Reverse((key(&lifetimes[value]), lifetimes[value].floats)));
+    order
+}
+
+fn place(lifetimes: &[Lifetime], order: Vec<usize>) -> (Vec<usize>, usize) {
     let mut starts = vec![0; lifetimes.len()];
     // Values that have a place, by place.
     let mut placed: Vec<usize> = Vec::new();
@@ -145,6 +161,19 @@ mod tests {
         let value = |floats, born, dies| Lifetime { floats, born, dies };
         let (starts, whole) = plan(&[value(64, 0, 9), value(32, 0, 3), value(48, 0, 9), value(16, 5, 6)]);
         assert_eq!((starts, whole), (vec![0, 112, 64, 112], 144));
+    }
+
+    /// Residual layers whose first convolution works with more than a picture: the largest first would leave gaps.
+    #[test]
+    fn a_chain_of_layers_takes_what_its_largest_step_needs() {
+        let value = |floats, born, dies| Lifetime { floats, born, dies };
+        let mut values = vec![value(768, 0, 2)];
+        for step in [1, 3] {
+            let inner = [value(976, step, step), value(768, step, step + 1)];
+            let outer = [value(768, step + 1, step + 3), value(208, step + 1, step + 1)];
+            values.extend(inner.into_iter().chain(outer));
+        }
+        assert_eq!(plan(&values).1, 768 + 768 + 976);
     }
 
     #[test]
