@@ -138,6 +138,7 @@ fn quantized_convolution(_: &ParsingContext, node: &NodeProto) -> Built {
         weights: None,
         norm: None,
         enlarge: 1,
+        shifted: false,
         activation: None,
         residual: false,
     };

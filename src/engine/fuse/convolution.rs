@@ -1,4 +1,5 @@
-//! What a convolution takes in: the normalisation or enlargement before it, the activation and addition after it.
+//! What a convolution takes in: the normalisation or enlargement before it, and after it a value a channel, as those that tell a
+//! denoiser the time, or an activation, and an addition.
 
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::nn::resize::NearestUpsample;
@@ -20,7 +21,8 @@ pub fn absorb(model: &TypedModel, node: usize) -> TractResult<Option<Absorbed>> 
         taken.inputs.extend_from_slice(&read[1..]);
         fused.norm = Some(norm.clone());
     }
-    fused.activation = taken.activation();
+    fused.shifted = taken.channel_shift()?;
+    fused.activation = if fused.shifted { None } else { taken.activation() };
     fused.residual = taken.addition()?;
     Ok(Some(taken.by(fused)))
 }

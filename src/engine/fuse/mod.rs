@@ -97,6 +97,12 @@ impl<'a> Taken<'a> {
         Ok(self.operand(found))
     }
 
+    /// A sum of a picture with one value a channel that follows.
+    fn channel_shift(&mut self) -> TractResult<bool> {
+        let found = by_picture_channel(self.model, self.output)?;
+        Ok(self.operand(found))
+    }
+
     /// A sum with a value of the same shape that follows.
     fn addition(&mut self) -> TractResult<bool> {
         let found = addition(self.model, self.output)?;
@@ -159,4 +165,14 @@ fn by_channel(model: &TypedModel, outlet: OutletId, name: &str) -> TractResult<O
     let (shape, of_values) = (&model.outlet_fact(outlet)?.shape, &model.outlet_fact(values)?.shape);
     let one_row = of_values.last() == shape.last() && shape.last() == Some(&of_values.volume());
     Ok((one_row && shape.rank() == of_values.rank()).then_some((made, values)))
+}
+
+/// The sum of a picture with one value a channel that alone reads the picture, and these values.
+fn by_picture_channel(model: &TypedModel, outlet: OutletId) -> TractResult<Option<(OutletId, OutletId)>> {
+    let Some((made, values)) = binary(model, outlet, "Add") else {
+        return Ok(None);
+    };
+    let (shape, of_values) = (&model.outlet_fact(outlet)?.shape, &model.outlet_fact(values)?.shape);
+    let one_each = of_values.rank() == 4 && of_values[1] == shape[1] && of_values[1] == of_values.volume();
+    Ok((one_each && shape.volume() != of_values.volume()).then_some((made, values)))
 }

@@ -68,6 +68,7 @@ impl Graph {
             weights: None,
             norm: None,
             enlarge: 1,
+            shifted: false,
             activation: None,
             residual: false,
         };
@@ -170,6 +171,25 @@ fn a_convolution_takes_in_its_norm_an_activation_and_an_addition() {
     let (found, nodes) = layers::<QuantizedConvolution>(&graph.fused(&[sum]));
     assert_eq!((found[0].norm.is_some(), found[0].residual, nodes), (true, true, 1));
     assert_eq!(found[0].activation, Some(Activation::Silu));
+}
+
+#[test]
+fn a_convolution_takes_in_a_value_a_channel_and_an_addition() {
+    for (values, shifted) in [([1, WIDTH, 1, 1], true), ([1, 1, 4, 4], false), ([1, 1, 1, 1], false)] {
+        let mut graph = Graph(TypedModel::default());
+        let shape = [1, WIDTH, 4, 4];
+        let (x, values, added) = (
+            graph.source("x", &shape),
+            graph.source("values", &values),
+            graph.source("added", &shape),
+        );
+        let convolution = graph.convolution(x);
+        let shift = graph.binary("shift", add(), &[values, convolution]);
+        let sum = graph.binary("sum", add(), &[shift, added]);
+        let (found, nodes) = layers::<QuantizedConvolution>(&graph.fused(&[sum]));
+        let expected = if shifted { (true, true, 1) } else { (false, false, 3) };
+        assert_eq!((found[0].shifted, found[0].residual, nodes), expected);
+    }
 }
 
 #[test]

@@ -7,13 +7,15 @@ use crate::engine::kernels::{GROUP, Kernel, ROWS, Sums};
 use crate::engine::lanes::Fused;
 use crate::engine::shares::by_columns;
 
-/// What a product becomes: `activation(sum·scale·input scale + bias) + residual`.
+/// What a product becomes: `activation(sum·scale·input scale + bias + shift) + residual`.
 #[derive(Clone, Copy)]
 pub struct Outputs<'a> {
     /// Scale of each weight row.
     pub scales: &'a [f32],
     /// Bias of each row.
     pub biases: &'a [f32],
+    /// Added to each row's outputs, after the bias was; nothing where it is empty.
+    pub shifts: &'a [f32],
     /// Function of every output, before anything is added to it.
     pub activation: Option<Activation>,
     /// Added to the outputs, of their shape; nothing where it is empty.
@@ -49,6 +51,7 @@ impl Block {
         for (index, out) in rows.iter_mut().enumerate() {
             let row = self.first_row + index;
             let (scale, bias) = (outputs.scales[row] * scale, outputs.biases[row]);
+            let shift = outputs.shifts.get(row);
             let (out, sums) = (&mut out[self.columns.start..][..count], &sums[index * self.stride..][..count]);
             let ((wide_out, out), (wide_sums, sums)) = (out.as_chunks_mut::<WIDE>(), sums.as_chunks::<WIDE>());
             let residual = match outputs.residual {
@@ -60,6 +63,9 @@ impl Block {
                 let mut values = [0f32; WIDE];
                 for lane in 0..WIDE {
                     values[lane] = fused.add(sums[lane] as f32, scale, bias);
+                }
+                if let Some(shift) = shift {
+                    values.iter_mut().for_each(|value| *value += shift);
                 }
                 if let Some(activation) = outputs.activation {
                     activation.apply(&mut values, fused);
@@ -73,6 +79,9 @@ impl Block {
             }
             for (index, (out, &sum)) in out.iter_mut().zip(sums).enumerate() {
                 let mut value = [fused.add(sum as f32, scale, bias)];
+                if let Some(shift) = shift {
+                    value[0] += shift;
+                }
                 if let Some(activation) = outputs.activation {
                     activation.apply(&mut value, fused);
                 }

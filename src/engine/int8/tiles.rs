@@ -250,6 +250,7 @@ mod tests {
             let outputs = Outputs {
                 scales: &scales,
                 biases: &biases,
+                shifts: &[],
                 activation: None,
                 residual: &residual,
             };

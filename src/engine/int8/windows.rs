@@ -93,15 +93,18 @@ impl Layer<'_> {
     /// Computes some columns of some weight rows, the first of which are those of a panel. `rows` are the outputs.
     fn block(&self, columns: Range<usize>, first_panel: usize, rows: &mut [&mut [f32]], scratch: &mut Scratch) {
         let (kernel, panel_bytes) = (self.kernel, self.panel_bytes());
-        let packed = scratch.packed(columns.len().div_ceil(kernel.columns()) * panel_bytes);
+        let panels = columns.len().div_ceil(kernel.columns());
+        // As many calls as that takes, each with about as much: few columns cost nearly as much as many.
+        let together = panels.div_ceil((panels * kernel.columns()).div_ceil(SUMMED));
+        let packed = scratch.packed(panels * panel_bytes);
         self.pack(&columns, packed);
         let (row_sums, mut sums) = (shifts(kernel, self.weights), PanelSums::new());
         for (panel, rows) in (first_panel..).zip(rows.chunks_mut(ROWS)) {
-            for (call, activations) in packed.chunks(SUMMED / kernel.columns() * panel_bytes).enumerate() {
+            for (call, activations) in packed.chunks(together * panel_bytes).enumerate() {
                 sums.multiply(kernel, self.weights, panel, row_sums(panel), activations);
-                let column = call * SUMMED;
+                let column = call * together * kernel.columns();
                 let block = Block {
-                    columns: column..columns.len().min(column + SUMMED),
+                    columns: column..columns.len().min(column + together * kernel.columns()),
                     stride: SUMMED,
                     first_row: panel * ROWS,
                     residual: [self.columns(), columns.start + column],

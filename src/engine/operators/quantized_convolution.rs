@@ -13,8 +13,8 @@ use crate::engine::int8::{Image, Layout, Outputs, Padding, WeightMatrix, Window,
 use crate::engine::kernels::Kernel;
 use crate::pack::ExternalTensor;
 
-/// Inputs: x `[1, C, H, W]`, scale `[O]`, bias `[O]`, the parameters of the normalisation where there is one, and
-/// where something is added a picture of the output's shape; output `[1, O, H', W']`.
+/// Inputs: x `[1, C, H, W]`, scale `[O]`, bias `[O]`, the parameters of the normalisation where there is one, where shifted O
+/// values, and where something is added a picture of the output's shape; output `[1, O, H', W']`.
 #[derive(Clone, Debug)]
 pub struct QuantizedConvolution {
     /// Name of the weights among the mapped tensors.
@@ -35,6 +35,8 @@ pub struct QuantizedConvolution {
     pub norm: Option<GroupNorm>,
     /// How often each row and column of the input is repeated, after the normalisation.
     pub enlarge: usize,
+    /// Whether a value a channel is added to the output, apart from the bias.
+    pub shifted: bool,
     /// Function of every output.
     pub activation: Option<Activation>,
     /// Whether the last input is added to the output, after the activation.
@@ -86,7 +88,8 @@ impl Operator for QuantizedConvolution {
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
-        let expected = Self::OWN_INPUTS + self.parameters() + usize::from(self.residual);
+        let (shift, parameters) = (Self::OWN_INPUTS + self.parameters(), usize::from(self.shifted));
+        let expected = shift + parameters + usize::from(self.residual);
         ensure!(inputs.len() == expected, "QConv takes {expected} inputs beside its weights");
         let [1, channels, height, width] = *inputs[0] else {
             bail!("QConv takes one picture, not shape {:?}", inputs[0])
@@ -98,6 +101,7 @@ impl Operator for QuantizedConvolution {
         );
         inputs[1..Self::OWN_INPUTS]
             .iter()
+            .chain(&inputs[shift..shift + parameters])
             .try_for_each(|shape| check_length("a channel parameter", shape, self.outputs))?;
         if let Some(norm) = &self.norm {
             norm.check(inputs[0], &inputs[Self::OWN_INPUTS..][..self.parameters()])?;
@@ -123,6 +127,11 @@ impl Operator for QuantizedConvolution {
         let outputs = Outputs {
             scales: inputs.floats(1)?,
             biases: inputs.floats(2)?,
+            shifts: if self.shifted {
+                inputs.floats(Self::OWN_INPUTS + self.parameters())?
+            } else {
+                &[]
+            },
             activation: self.activation,
             residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
         };

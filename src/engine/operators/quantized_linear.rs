@@ -74,6 +74,7 @@ impl Operator for QuantizedLinear {
         let outputs = Outputs {
             scales: inputs.floats(1)?,
             biases: inputs.floats(2)?,
+            shifts: &[],
             activation: self.activation,
             residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
         };

@@ -189,6 +189,7 @@ fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
                     weights: None,
                     norm: None,
                     enlarge: 1,
+                    shifted: false,
                     activation: None,
                     residual: false,
                 };
@@ -226,6 +227,7 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
         weights: None,
         norm: None,
         enlarge: 1,
+        shifted: false,
         activation: None,
         residual: false,
     };
@@ -283,6 +285,21 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
     let added = value(&[1, outputs, height, width], &residual);
     let (_, found) = run(&*bound(&activated, mapped(&weights)), &inputs(&picture, &[added]));
     assert_eq!(found, one_after_another(&alone, Some(Activation::GeluTanh), None, Some(&residual)));
+
+    let shifted = QuantizedConvolution {
+        shifted: true,
+        residual: true,
+        ..plain.clone()
+    };
+    let shifts = numbers.floats(outputs);
+    let more = [value(&[1, outputs, 1, 1], &shifts), value(&[1, outputs, height, width], &residual)];
+    let (_, found) = run(&*bound(&shifted, mapped(&weights)), &inputs(&picture, &more));
+    let area = height * width;
+    let expected = alone.iter().zip(&residual).enumerate();
+    let expected: Vec<f32> = expected
+        .map(|(index, (value, added))| value + shifts[index / area] + added)
+        .collect();
+    assert_eq!(found, expected);
 
     let fused = QuantizedConvolution { enlarge: 2, ..plain };
     assert_eq!(run(&*bound(&fused, mapped(&weights)), &inputs(&picture, &[])), apart);
@@ -574,6 +591,7 @@ fn wrong_shapes_are_refused() {
         weights: None,
         norm: None,
         enlarge: 1,
+        shifted: false,
         activation: None,
         residual: false,
     };
