@@ -42,7 +42,7 @@ pub fn multiply_rows(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32]
         1 => count,
         _ => count.div_ceil(threads * SHARES).max(SUMMED).min(count.div_ceil(threads)),
     };
-    let block = block.next_multiple_of(columns).min(together);
+    let block = block.max(1).next_multiple_of(columns).min(together);
     let blocks = tokens.chunks(block * inputs).zip(output.chunks_mut(block * rows)).enumerate();
     shares::each(token_threads, blocks, |(index, (tokens, output))| {
         let first = index * block;

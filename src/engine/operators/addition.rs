@@ -62,16 +62,15 @@ fn add_one_each(mut output: &mut [f32], mut a: &[f32], b: &[f32], each: usize, s
     let mut place = start;
     while !output.is_empty() {
         let length = (each - place % each).min(output.len());
-        let (out, values) = (output.split_off_mut(..length), a.split_off(..length));
-        let value = b[place / each];
+        let (out, values, value) = (&mut output[..length], &a[..length], b[place / each]);
         widest(
             #[inline(always)]
             |_| {
-                for (out, a) in out.into_iter().flatten().zip(values.into_iter().flatten()) {
+                for (out, a) in out.iter_mut().zip(values) {
                     *out = a + value;
                 }
             },
         );
-        place += length;
+        (output, a, place) = (&mut output[length..], &a[length..], place + length);
     }
 }
