@@ -94,8 +94,13 @@ impl Layer<'_> {
     fn block(&self, columns: Range<usize>, first_panel: usize, rows: &mut [&mut [f32]], scratch: &mut Scratch) {
         let (kernel, panel_bytes) = (self.kernel, self.panel_bytes());
         let panels = columns.len().div_ceil(kernel.columns());
-        // As many calls as that takes, each with about as much: few columns cost nearly as much as many.
-        let together = panels.div_ceil((panels * kernel.columns()).div_ceil(SUMMED));
+        // Where the kernel makes all these sums at once, each call has about as much: few columns cost it nearly as much as many.
+        let most = SUMMED / kernel.columns();
+        let together = if kernel.panels() == most {
+            panels.div_ceil(panels.div_ceil(most))
+        } else {
+            most
+        };
         let packed = scratch.packed(panels * panel_bytes);
         self.pack(&columns, packed);
         let (row_sums, mut sums) = (shifts(kernel, self.weights), PanelSums::new());
