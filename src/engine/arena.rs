@@ -28,17 +28,17 @@ impl Lifetime {
 /// the smallest block counts: the largest first (greedy by size; Pisarchyk & Lee, arXiv 2001.03288), the largest and longest
 /// needed first, and as they are made.
 pub fn plan(lifetimes: &[Lifetime]) -> (Vec<usize>, usize) {
-    let steps = |value: &Lifetime| value.dies - value.born + 1;
-    let by_size = in_order(lifetimes, |value| value.floats);
-    let by_use = in_order(lifetimes, |value| value.floats * steps(value));
-    let by_birth = in_order(lifetimes, |value| usize::MAX - value.born);
+    let steps = |value: &Lifetime| (value.dies - value.born + 1) as u64;
+    let by_size = in_order(lifetimes, |value| value.floats as u64);
+    let by_use = in_order(lifetimes, |value| value.floats as u64 * steps(value));
+    let by_birth = in_order(lifetimes, |value| u64::MAX - value.born as u64);
     let plans = [by_size, by_use, by_birth].map(|order| place(lifetimes, order));
     let smallest = plans.into_iter().min_by_key(|(_, whole)| *whole);
     smallest.unwrap_or_default()
 }
 
 /// Values by a key, the largest first.
-fn in_order(lifetimes: &[Lifetime], key: impl Fn(&Lifetime) -> usize) -> Vec<usize> {
+fn in_order(lifetimes: &[Lifetime], key: impl Fn(&Lifetime) -> u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..lifetimes.len()).collect();
     order.sort_by_key(|&value| std::cmp::Reverse((key(&lifetimes[value]), lifetimes[value].floats)));
     order

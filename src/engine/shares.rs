@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 /// share takes about a microsecond, and what is left to one thread alone has to come from the others' caches.
 const VALUES: usize = 1 << 11;
 /// Products of a matrix product that are.
-const PRODUCTS: usize = 1 << 14;
+const PRODUCTS: u64 = 1 << 14;
 /// Floats of a row's piece that are worth a list of pieces, which another core has to fetch too.
 const PIECE: usize = 512;
 /// Looks at the others' work before a thread that waits for them lets others have its core.
@@ -24,9 +24,12 @@ pub fn of_values(values: usize) -> usize {
     (values / VALUES).clamp(1, rayon::current_num_threads())
 }
 
-/// Threads for so many products.
-pub fn of_products(products: usize) -> usize {
-    (products / PRODUCTS).clamp(1, rayon::current_num_threads())
+/// Threads for the products of so many rows, columns and inputs: more than an address counts on small processors.
+pub fn of_products(sizes: [usize; 3]) -> usize {
+    let products: u64 = sizes.iter().map(|&size| size as u64).product();
+    usize::try_from(products / PRODUCTS)
+        .unwrap_or(usize::MAX)
+        .clamp(1, rayon::current_num_threads())
 }
 
 /// A number of things in a row, cut evenly: the places of each part.
@@ -146,7 +149,7 @@ mod tests {
     #[test]
     fn small_work_is_not_shared() {
         assert_eq!(
-            pool(3).install(|| [0, PRODUCTS, 2 * PRODUCTS, 100 * PRODUCTS].map(of_products)),
+            pool(3).install(|| [[0, 9, 9], [1, 1, 1 << 14], [2, 1 << 7, 1 << 7], [1 << 11; 3]].map(of_products)),
             [1, 1, 2, 3]
         );
         assert_eq!(pool(2).install(|| [1, 2 * VALUES, 9 * VALUES].map(of_values)), [1, 2, 2]);

@@ -29,7 +29,7 @@ const WEIGHT_BYTES: usize = 512 << 10;
 pub fn multiply_rows(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32], outputs: Outputs, gates: &[f32], output: &mut [f32]) {
     let (rows, inputs, columns) = (weights.rows(), weights.inputs(), kernel.columns());
     let (count, together) = (tokens.len() / inputs, (TOKEN_BYTES / inputs / columns).max(1) * columns);
-    let threads = shares::of_products(count * rows * inputs);
+    let threads = shares::of_products([count, rows, inputs]);
     let layer = Layer {
         kernel,
         weights,

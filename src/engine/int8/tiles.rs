@@ -45,7 +45,7 @@ struct Cut {
 impl Cut {
     fn new(side: usize, weights: &WeightMatrix, positions: [usize; 2]) -> Cut {
         let [tall, across] = positions.map(|size| size / side);
-        let threads = shares::of_products(positions[0] * positions[1] * weights.rows() * weights.inputs());
+        let threads = shares::of_products([positions[0] * positions[1], weights.rows(), weights.inputs()]);
         let panels = weights.panels();
         let by_rows = threads > 1 && tall * across < 2 * TILES * threads && panels >= threads;
         let (row_shares, block_shares) = if by_rows { (threads, 1) } else { (1, threads) };

@@ -30,7 +30,7 @@ pub fn convolve(
     output: &mut [f32],
 ) {
     let columns = positions[0] * positions[1];
-    let threads = shares::of_products(columns * weights.rows() * weights.inputs());
+    let threads = shares::of_products([columns, weights.rows(), weights.inputs()]);
     let by_rows = weights.rows() > columns;
     let (row_threads, block_threads) = if by_rows { (threads, 1) } else { (1, threads) };
     let layer = Layer {
