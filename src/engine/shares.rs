@@ -16,6 +16,8 @@ const VALUES: usize = 1 << 11;
 const PRODUCTS: u64 = 1 << 14;
 /// Floats of a row's piece that are worth a list of pieces, which another core has to fetch too.
 const PIECE: usize = 512;
+/// Pieces of large work for each thread, for another to take some of.
+pub const PER_THREAD: usize = 4;
 /// Looks at the others' work before a thread that waits for them lets others have its core.
 const LOOKS: usize = 1 << 10;
 

@@ -16,9 +16,6 @@ const TOKEN_BYTES: usize = 256 << 10;
 /// Tokens whose outputs are computed together.
 const TOKENS: usize = 16;
 
-/// Shares of the tokens for each thread, for another to take some of.
-const SHARES: usize = 4;
-
 /// Bytes of weights that all threads read, each for tokens of its own: they stay in every core's cache. Of more, each thread reads
 /// its own rows, so that none comes from memory twice.
 const WEIGHT_BYTES: usize = 512 << 10;
@@ -40,7 +37,10 @@ pub fn multiply_rows(kernel: &dyn Kernel, weights: &WeightMatrix, tokens: &[f32]
     let (token_threads, row_threads) = if by_tokens { (threads, 1) } else { (1, threads) };
     let block = match token_threads {
         1 => count,
-        _ => count.div_ceil(threads * SHARES).max(SUMMED).min(count.div_ceil(threads)),
+        _ => count
+            .div_ceil(threads * shares::PER_THREAD)
+            .max(SUMMED)
+            .min(count.div_ceil(threads)),
     };
     let block = block.max(1).next_multiple_of(columns).min(together);
     let blocks = tokens.chunks(block * inputs).zip(output.chunks_mut(block * rows)).enumerate();

@@ -15,9 +15,6 @@ const BLOCK_BYTES: usize = 128 << 10;
 /// Columns whose panels are packed together.
 const STRIP: usize = 32;
 
-/// Blocks of positions for each thread, for another to take some of.
-const SHARES: usize = 4;
-
 /// Convolution: output `[rows][positions]` of weights `[rows, (y, x, channel)]` over the image. Threads share the positions; where
 /// there are more rows than these, the rows, so that none reads all weights.
 pub fn convolve(
@@ -78,7 +75,11 @@ impl Layer<'_> {
     fn panels_of_block(&self, threads: usize) -> usize {
         let (panels, together) = (self.columns().div_ceil(self.kernel.columns()), self.kernel.panels());
         let cached = BLOCK_BYTES / self.panel_bytes();
-        let shared = if threads > 1 { panels.div_ceil(threads * SHARES) } else { panels };
+        let shared = if threads > 1 {
+            panels.div_ceil(threads * shares::PER_THREAD)
+        } else {
+            panels
+        };
         let blocks = panels.div_ceil(cached.min(shared).max(together)).next_multiple_of(threads);
         let even = panels.div_ceil(blocks);
         let whole = even.next_multiple_of(together);

@@ -13,9 +13,6 @@ use crate::engine::transposition::transpose;
 /// Queries that are scored together.
 const QUERIES: usize = TOGETHER;
 
-/// Shares of the queries for each thread, for another to take some of: attention is most of what a step with many tokens does.
-const SHARES: usize = 4;
-
 /// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, where masked, a bias `[1, 1 or heads, 1 or T, S]`, of which leading ones may
 /// be missing; output `[1, T, C]`.
 #[derive(Clone, Debug)]
@@ -89,7 +86,7 @@ impl Operator for Attention {
         };
         let count = output.len() / channels;
         let threads = shares::of_values(count * padded * self.heads);
-        let share = count.div_ceil(threads * SHARES).next_multiple_of(QUERIES);
+        let share = count.div_ceil(threads * shares::PER_THREAD).next_multiple_of(QUERIES);
         let parts = output.chunks_mut(share * channels).zip(queries.chunks(share * channels));
         shares::each(threads, parts.enumerate(), |(part, (output, queries))| {
             let mut scores = vec![0f32; QUERIES * padded];
