@@ -38,6 +38,13 @@ pub trait Operator: Any + Debug + Send + Sync {
     }
 }
 
+impl dyn Operator {
+    /// The operator as one of a type, if it is.
+    pub fn downcast<T: Operator>(&self) -> Option<&T> {
+        (self as &dyn Any).downcast_ref()
+    }
+}
+
 /// The elements of a value, row-major.
 #[derive(Clone, Copy, Debug)]
 pub enum Data<'a> {

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use tract_onnx::tract_core::internal::{TVec, tvec};
+
 /// Floats of a cache line, at whose start every value begins.
 const LINE: usize = 16;
 
@@ -85,11 +87,11 @@ impl Arena {
     }
 }
 
-/// What of a block may be read while two parts of it are written.
-pub struct Rest<'a>([(usize, &'a [f32]); 3]);
+/// What of a block may be read while parts of it are written.
+pub struct Rest<'a>(TVec<(usize, &'a [f32])>);
 
 impl<'a> Rest<'a> {
-    /// A part that touches neither of the two; nothing where there is none.
+    /// A part that touches none of those; nothing where there is none.
     pub fn get(&self, range: &Range<usize>) -> Option<&'a [f32]> {
         let inside = |&&(start, part): &&(usize, &[f32])| start <= range.start && range.end <= start + part.len();
         let &(start, part) = self.0.iter().find(inside)?;
@@ -99,17 +101,25 @@ impl<'a> Rest<'a> {
 
 /// Cuts two parts to write out of a block. They do not overlap, and lie inside it.
 pub fn cut<'a>(floats: &'a mut [f32], one: &Range<usize>, other: &Range<usize>) -> (&'a mut [f32], &'a mut [f32], Rest<'a>) {
-    let (first, second) = if one.start <= other.start { (one, other) } else { (other, one) };
-    let (before, floats) = floats.split_at_mut(first.start);
-    let (of_first, floats) = floats.split_at_mut(first.len());
-    let (between, floats) = floats.split_at_mut(second.start - first.end);
-    let (of_second, behind) = floats.split_at_mut(second.len());
-    let rest = Rest([(0, before), (first.end, between), (second.end, behind)]);
-    if one.start <= other.start {
-        (of_first, of_second, rest)
-    } else {
-        (of_second, of_first, rest)
+    let (mut parts, rest) = cut_all(floats, &[one, other]);
+    let (of_other, of_one) = (parts.pop(), parts.pop());
+    (of_one.unwrap_or_default(), of_other.unwrap_or_default(), rest)
+}
+
+/// Cuts any number of parts out of a block, in their order.
+pub fn cut_all<'a>(floats: &'a mut [f32], parts: &[&Range<usize>]) -> (TVec<&'a mut [f32]>, Rest<'a>) {
+    let mut order: TVec<usize> = (0..parts.len()).collect();
+    order.sort_by_key(|&part| (parts[part].start, parts[part].end));
+    let (mut cut, mut rest): (TVec<&mut [f32]>, _) = (parts.iter().map(|_| Default::default()).collect(), tvec!());
+    let (mut behind, mut place) = (floats, 0);
+    for part in order {
+        let (before, from) = behind.split_at_mut(parts[part].start - place);
+        rest.push((place, &*before));
+        (cut[part], behind) = from.split_at_mut(parts[part].len());
+        place = parts[part].end;
     }
+    rest.push((place, &*behind));
+    (cut, Rest(rest))
 }
 
 #[cfg(test)]
@@ -184,6 +194,26 @@ mod tests {
             assert_eq!(floats.len(), count);
             assert!(cfg!(miri) || floats.as_ptr().addr().is_multiple_of(64));
         }
+    }
+
+    #[test]
+    fn any_number_of_parts_is_cut() {
+        let (mut floats, mut others): (Vec<f32>, _) = ((0..100u8).map(f32::from).collect(), [0.0; 3]);
+        let (parts, rest) = cut_all(&mut floats, &[&(50..60), &(0..10), &(10..10), &(10..12), &(90..100)]);
+        let found: Vec<(usize, Option<f32>)> = parts.iter().map(|part| (part.len(), part.first().copied())).collect();
+        assert_eq!(
+            found,
+            [(10, Some(50.0)), (10, Some(0.0)), (0, None), (2, Some(10.0)), (10, Some(90.0))]
+        );
+        for (read, free) in [(12..50, true), (60..90, true), (12..51, false), (9..10, false), (0..100, false)] {
+            assert_eq!(
+                rest.get(&read).is_some_and(|values| values[0] == read.start as f32),
+                free,
+                "{read:?}"
+            );
+        }
+        let (_, whole) = cut_all(&mut others, &[]);
+        assert_eq!(whole.get(&(0..3)).map(<[f32]>::len), Some(3));
     }
 
     #[test]

@@ -157,6 +157,8 @@ fn quantized_linear(_: &ParsingContext, node: &NodeProto) -> Built {
             inputs,
             kernel: select()?,
             weights: None,
+            from_picture: false,
+            to_picture: None,
             activation: None,
             gated: false,
             residual: false,

@@ -13,7 +13,8 @@ use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::source::TypedSource;
 
 use super::adapter::{Data, Inputs, Node, Operator};
-use super::arena::{Arena, Lifetime, Rest, cut, plan};
+use super::arena::{Arena, Lifetime, Rest, cut, cut_all, plan};
+use super::operators::QuantizedLinear;
 
 /// Where a value lies.
 #[derive(Clone, Debug)]
@@ -32,8 +33,11 @@ struct Value {
     place: Place,
 }
 
-/// Steps before which a value was made that moves to where it is strung together with others.
+/// Steps before which a value was made that moves to where it is strung together with others, and products that one joins.
 const JUST_BEFORE: usize = 8;
+
+/// Floats of an output that may be made long before it is read.
+const LITTLE: usize = 1 << 12;
 
 enum Operation {
     Ours {
@@ -41,10 +45,19 @@ enum Operation {
         output: Range<usize>,
         workspace: Range<usize>,
     },
+    /// Matrix products that do not wait for each other.
+    Products(Vec<Product<Value, Range<usize>>>),
     Tracts {
         operator: Box<dyn TypedOp>,
         outputs: Vec<usize>,
     },
+}
+
+/// A [`QuantizedLinear`] with what it reads and writes.
+struct Product<I, O> {
+    operator: Arc<dyn Operator>,
+    inputs: Vec<I>,
+    output: O,
 }
 
 struct Step {
@@ -116,7 +129,7 @@ impl Program {
             step.run(floats, &mut tensors)
                 .with_context(|| format!("running node '{}'", step.name))?;
         }
-        let (_, _, rest) = cut(floats, &(0..0), &(0..0));
+        let (_, rest) = cut_all(floats, &[]);
         self.outputs.iter().map(|output| output.tensor(&rest, &tensors)).collect()
     }
 }
@@ -133,8 +146,17 @@ impl Step {
                 let inputs = self.inputs.iter().map(|input| input.data(&rest, tensors));
                 operator.run(&Inputs::new(inputs.collect::<TractResult<_>>()?), workspace, output)?;
             }
+            Operation::Products(products) => {
+                let (outputs, rest) = cut_all(floats, &products.iter().map(|product| &product.output).collect::<TVec<_>>());
+                let layers = products.iter().zip(outputs).map(|(product, output)| {
+                    let layer = product.operator.downcast().context("only matrix products are computed together")?;
+                    let inputs = product.inputs.iter().map(|input| input.data(&rest, tensors));
+                    Ok((layer, Inputs::new(inputs.collect::<TractResult<_>>()?), output))
+                });
+                QuantizedLinear::run_together(layers.collect::<TractResult<_>>()?)?;
+            }
             Operation::Tracts { operator, outputs } => {
-                let (_, _, rest) = cut(floats, &(0..0), &(0..0));
+                let (_, rest) = cut_all(floats, &[]);
                 let inputs = self.inputs.iter().map(|input| input.tensor(&rest, tensors));
                 let made = operator.eval(&EvalContext::out_of_plan(), inputs.collect::<TractResult<_>>()?)?;
                 for (&number, made) in outputs.iter().zip(made) {
@@ -180,6 +202,8 @@ struct Translation {
     values: HashMap<OutletId, Value>,
     /// The block of a value that lies in the arena.
     blocks: HashMap<OutletId, usize>,
+    /// The step after which a value is whole; constants and inputs are from the start.
+    made: HashMap<OutletId, usize>,
     lifetimes: Vec<Lifetime>,
     /// The last step that reads each tensor.
     tensor_reads: Vec<usize>,
@@ -200,6 +224,7 @@ enum Planned {
         output: OutletId,
         workspace: Option<usize>,
     },
+    Products(Vec<Product<OutletId, OutletId>>),
     Tracts {
         operator: Box<dyn TypedOp>,
         outputs: Vec<usize>,
@@ -218,6 +243,7 @@ impl Translation {
             let block = self.blocks[&source];
             self.put(output, shape(node, 0)?, Place::Floats(range));
             self.blocks.insert(output, block);
+            self.made.insert(output, self.made[&source]);
         } else {
             self.step(node)?;
         }
@@ -243,6 +269,7 @@ impl Translation {
             Place::Tensor(self.tensor_reads.len() - 1)
         };
         self.put(outlet, shape, place);
+        self.made.insert(outlet, step);
         Ok(())
     }
 
@@ -282,6 +309,11 @@ impl Translation {
         {
             return self.string_together(node, operator);
         }
+        if let Some(Node(operator)) = node.op_as::<Node>()
+            && operator.downcast::<QuantizedLinear>().is_some()
+        {
+            return self.product(node, operator);
+        }
         let number = self.number();
         for input in &node.inputs {
             self.read(*input, number);
@@ -312,6 +344,48 @@ impl Translation {
             operation,
         });
         Ok(())
+    }
+
+    /// A matrix product: part of a step of others that has all that this one reads, or a step of its own.
+    fn product(&mut self, node: &TypedNode, operator: &Arc<dyn Operator>) -> TractResult<()> {
+        let floats = shape(node, 0)?.iter().product();
+        let step = self.products_to_join(&node.inputs, floats).unwrap_or(self.number());
+        for input in &node.inputs {
+            self.read(*input, step);
+        }
+        self.make(node, 0, step)?;
+        let product = Product {
+            operator: operator.clone(),
+            inputs: node.inputs.to_vec(),
+            output: OutletId::new(node.id, 0),
+        };
+        match self.steps.get_mut(step - 1).map(|draft| &mut draft.operation) {
+            Some(Planned::Products(products)) => products.push(product),
+            _ => self.steps.push(Draft {
+                name: node.name.clone(),
+                inputs: vec![],
+                operation: Planned::Products(vec![product]),
+            }),
+        }
+        Ok(())
+    }
+
+    /// The step of products that a product may be one of, rather one of the same tokens: what it reads is there before, and its
+    /// output does not lie around for long, unless it is little and the tokens are the same.
+    fn products_to_join(&self, inputs: &[OutletId], floats: usize) -> Option<usize> {
+        let there = inputs
+            .iter()
+            .filter_map(|input| self.made.get(input))
+            .max()
+            .map_or(1, |made| made + 1);
+        let products = |step: usize| match &self.steps[step - 1].operation {
+            Planned::Products(products) => Some((step, products.iter().any(|product| product.inputs[0] == inputs[0]))),
+            _ => None,
+        };
+        let steps = || (there..self.number()).rev().filter_map(products);
+        let near = |step: usize| step + JUST_BEFORE >= self.number();
+        let same = steps().find(|&(step, same)| same && (near(step) || floats <= LITTLE));
+        same.or_else(|| steps().find(|&(step, _)| near(step))).map(|(step, _)| step)
     }
 
     /// The number of the next step. Step 0 is when inputs are put in.
@@ -348,6 +422,7 @@ impl Translation {
             }
             start += floats;
         }
+        self.made.insert(output, self.number() - 1);
         self.read(output, self.number());
         Ok(())
     }
@@ -380,13 +455,15 @@ impl Translation {
     /// Keeps a value until a step.
     fn read(&mut self, outlet: OutletId, step: usize) {
         if let Some(&block) = self.blocks.get(&outlet) {
-            self.lifetimes[block].dies = step;
+            let dies = &mut self.lifetimes[block].dies;
+            *dies = step.max(*dies);
         } else if let Some(Value {
             place: Place::Tensor(number),
             ..
         }) = self.values.get(&outlet)
         {
-            self.tensor_reads[*number] = step;
+            let read = &mut self.tensor_reads[*number];
+            *read = step.max(*read);
         }
     }
 
@@ -426,6 +503,21 @@ impl Translation {
                         output,
                     }
                 }
+                Planned::Products(products) => Operation::Products(
+                    products
+                        .iter()
+                        .map(|product| {
+                            let Place::Floats(output) = place(&product.output)?.place else {
+                                bail!("what an operator writes lies in the arena")
+                            };
+                            Ok(Product {
+                                operator: product.operator.clone(),
+                                inputs: product.inputs.iter().map(place).collect::<TractResult<_>>()?,
+                                output,
+                            })
+                        })
+                        .collect::<TractResult<_>>()?,
+                ),
                 Planned::Tracts { operator, outputs } => Operation::Tracts {
                     operator: operator.clone(),
                     outputs: outputs.clone(),
@@ -456,9 +548,12 @@ fn shape(node: &TypedNode, slot: usize) -> TractResult<TVec<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::engine::arithmetic::Activation;
     use crate::engine::operators::Concatenation;
+    use crate::pack::ExternalTensor;
 
     const SHAPE: [usize; 4] = [1, 2, 2, 2];
 
@@ -509,5 +604,64 @@ mod tests {
         assert_eq!(strung, parts.map(Vec::clone).concat());
         assert_eq!(outer, [after, strung, new].concat());
         assert!(old.iter().zip(&other).all(|(old, other)| old != other));
+    }
+
+    const WIDTH: usize = 8;
+
+    /// A bound layer of weights that are its number.
+    fn linear(model: &mut TypedModel, name: &str, weight: u8, x: OutletId) -> OutletId {
+        let layer = QuantizedLinear {
+            tensor: "w".into(),
+            rows: WIDTH,
+            inputs: WIDTH,
+            kernel: crate::engine::kernels::available()[0],
+            weights: None,
+            from_picture: false,
+            to_picture: None,
+            activation: None,
+            gated: false,
+            residual: false,
+        };
+        let weights = ExternalTensor::of_bytes(&[weight; WIDTH * WIDTH], vec![1, WIDTH / 4, 8, 4]);
+        let layer = layer.bind(&BTreeMap::from([("w".to_owned(), weights)])).unwrap().unwrap();
+        let ones = Tensor::from_shape(&[WIDTH], &[0.125f32; WIDTH]).unwrap();
+        let [scale, bias] = ["scale", "bias"].map(|what| model.add_const(format!("{name}.{what}"), ones.clone()).unwrap());
+        model.wire_node(name, Node(layer), &[x, scale, bias]).unwrap()[0]
+    }
+
+    /// Products with a source and with each other's outputs, near and far, strung together and not.
+    #[test]
+    fn products_that_do_not_wait_for_each_other_are_one_step() {
+        let mut model = TypedModel::default();
+        let source = model.add_source("source", f32::fact([1, 2, WIDTH])).unwrap();
+        let key = linear(&mut model, "key", 1, source);
+        let first = put(&mut model, "first", Activation::Silu, &[source]);
+        let of_first = linear(&mut model, "of_first", 2, first);
+        let value = linear(&mut model, "value", 3, source);
+        let strung = put(&mut model, "strung", Concatenation { axis: 1 }, &[key, value]);
+        let of_strung = linear(&mut model, "of_strung", 2, strung);
+        let mut last = of_strung;
+        for index in 0..JUST_BEFORE {
+            last = put(&mut model, &format!("gelu{index}"), Activation::Gelu, &[last]);
+        }
+        let late = linear(&mut model, "late", 5, source);
+        let of_last = linear(&mut model, "of_last", 2, last);
+        let outputs = [key, value, of_first, strung, of_strung, late, of_last];
+        model.select_output_outlets(&outputs).unwrap();
+        let program = Program::new(&model).unwrap();
+        let sizes = program.steps.iter().filter_map(|step| match &step.operation {
+            Operation::Products(products) => Some(products.len()),
+            _ => None,
+        });
+        let mut sizes: Vec<usize> = sizes.collect();
+        sizes.sort();
+        assert_eq!(sizes, [1, 1, 1, 3], "those of the source are together, whatever lies between");
+        let input: Vec<f32> = (0..2 * WIDTH).map(|index| index as f32 / 8.0 - 1.0).collect();
+        let input = tvec!(Tensor::from_shape(&[1, 2, WIDTH], &input).unwrap().into_tvalue());
+        let made = program.run(&mut Arena::default(), input.clone()).unwrap();
+        let expected = model.into_runnable().unwrap().run(input).unwrap();
+        for (made, expected) in made.iter().zip(&expected) {
+            assert_eq!(values(made), values(expected));
+        }
     }
 }

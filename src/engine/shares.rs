@@ -26,9 +26,10 @@ pub fn of_values(values: usize) -> usize {
     (values / VALUES).clamp(1, rayon::current_num_threads())
 }
 
-/// Threads for the products of so many rows, columns and inputs: more than an address counts on small processors.
-pub fn of_products(sizes: [usize; 3]) -> usize {
-    let products: u64 = sizes.iter().map(|&size| size as u64).product();
+/// Threads for matrix products of so many rows, columns and inputs: more products than an address counts on small processors.
+pub fn of_products(sizes: impl IntoIterator<Item = [usize; 3]>) -> usize {
+    let products = |size: [usize; 3]| size.into_iter().map(|size| size as u64).product::<u64>();
+    let products: u64 = sizes.into_iter().map(products).sum();
     usize::try_from(products / PRODUCTS)
         .unwrap_or(usize::MAX)
         .clamp(1, rayon::current_num_threads())
@@ -45,16 +46,25 @@ pub fn each<T: Send>(threads: usize, mut items: impl ExactSizeIterator<Item = T>
     if threads < 2 || items.len() < 2 {
         return items.for_each(work);
     }
-    let lists: Vec<_> = parts(items.len(), threads)
-        .map(|range| List(Mutex::new(items.by_ref().take(range.len()).collect::<Vec<T>>().into_iter())))
-        .collect();
+    let lists = parts(items.len(), threads).map(|range| items.by_ref().take(range.len()).collect::<Vec<T>>());
+    each_of_parts(lists.collect(), |items| items, work);
+}
+
+/// Does work on what parts are cut into, in as many threads as there are parts. The thread that begins with a part cuts it, in its
+/// own cache and while others do the same.
+pub fn each_of_parts<P: Send, T: Send>(parts: Vec<P>, cut: impl Fn(P) -> Vec<T> + Sync, work: impl Fn(T) + Sync) {
+    let threads = parts.len();
+    if threads < 2 {
+        return parts.into_iter().flat_map(cut).for_each(work);
+    }
+    let lists: Vec<List<P, T>> = parts.into_iter().map(List::new).collect();
     let busy = Busy::default();
     let take = || {
         let _begun = busy.begin();
         let own = rayon::current_thread_index().unwrap_or(0) % threads;
-        std::iter::from_fn(|| lists[own].0.lock().unwrap_or_else(PoisonError::into_inner).next()).for_each(&work);
+        std::iter::from_fn(|| lists[own].next(&cut, std::vec::IntoIter::next)).for_each(&work);
         for other in (own + 1..threads).chain(0..own) {
-            std::iter::from_fn(|| lists[other].0.lock().unwrap_or_else(PoisonError::into_inner).next_back()).for_each(&work);
+            std::iter::from_fn(|| lists[other].next(&cut, std::vec::IntoIter::next_back)).for_each(&work);
         }
     };
     let first = || {
@@ -76,7 +86,23 @@ fn spread(threads: usize, take: &(impl Fn() + Sync)) {
 
 /// Items that a thread begins with, apart from the others' in cache.
 #[repr(align(64))]
-struct List<T>(Mutex<std::vec::IntoIter<T>>);
+struct List<P, T>(Mutex<(Option<P>, std::vec::IntoIter<T>)>);
+
+impl<P, T> List<P, T> {
+    /// Of a part that is still to be cut.
+    fn new(part: P) -> List<P, T> {
+        List(Mutex::new((Some(part), Vec::new().into_iter())))
+    }
+
+    /// Takes an item, from the front or the back.
+    fn next(&self, cut: impl Fn(P) -> Vec<T>, take: impl Fn(&mut std::vec::IntoIter<T>) -> Option<T>) -> Option<T> {
+        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(part) = list.0.take() {
+            list.1 = cut(part).into_iter();
+        }
+        take(&mut list.1)
+    }
+}
 
 /// Threads that do some of the work.
 #[derive(Default)]
@@ -118,6 +144,17 @@ pub fn by_columns<T>(values: &mut [T], row: usize, parts: impl ExactSizeIterator
     parts.map(|part| part.len()).map(cut).collect()
 }
 
+/// Pieces of rows cut further, into pieces of a length, of which the last may be shorter.
+pub fn by_length<T>(mut rows: Vec<&mut [T]>, length: usize) -> Vec<Vec<&mut [T]>> {
+    let pieces = rows.first().map_or(0, |row| row.len().div_ceil(length.max(1)));
+    let mut cut = |_| {
+        rows.iter_mut()
+            .map(|row| row.split_off_mut(..length.min(row.len())).unwrap_or_default())
+            .collect()
+    };
+    (0..pieces).map(&mut cut).collect()
+}
+
 /// Values of a row that an operator on each value for itself cuts: a channel of a large picture, or all there are.
 fn row(shape: &[usize], threads: usize) -> usize {
     match *shape {
@@ -151,7 +188,7 @@ mod tests {
     #[test]
     fn small_work_is_not_shared() {
         assert_eq!(
-            pool(3).install(|| [[0, 9, 9], [1, 1, 1 << 14], [2, 1 << 7, 1 << 7], [1 << 11; 3]].map(of_products)),
+            pool(3).install(|| [[0, 9, 9], [1, 1, 1 << 14], [2, 1 << 7, 1 << 7], [1 << 11; 3]].map(|size| of_products([size]))),
             [1, 1, 2, 3]
         );
         assert_eq!(pool(2).install(|| [1, 2 * VALUES, 9 * VALUES].map(of_values)), [1, 2, 2]);
@@ -197,6 +234,29 @@ mod tests {
     }
 
     #[test]
+    fn every_part_is_cut_once_and_all_of_it_is_done() {
+        for threads in 1..5 {
+            let (cuts, done) = (AtomicUsize::new(0), Mutex::new(BTreeSet::new()));
+            pool(threads).install(|| {
+                let cut = |part: usize| {
+                    cuts.fetch_add(1, Ordering::Relaxed);
+                    (part * 7..part * 8).collect()
+                };
+                each_of_parts((0..threads).collect(), cut, |item: usize| {
+                    assert!(done.lock().unwrap().insert(item))
+                });
+            });
+            assert_eq!(cuts.into_inner(), threads);
+            assert!(
+                done.into_inner()
+                    .unwrap()
+                    .into_iter()
+                    .eq((0..threads).flat_map(|part| part * 7..part * 8))
+            );
+        }
+    }
+
+    #[test]
     fn a_panic_ends_the_wait() {
         let result = std::panic::catch_unwind(|| pool(2).install(|| each(2, 0..3, |item| assert_ne!(item, 1))));
         assert!(result.is_err());
@@ -207,5 +267,7 @@ mod tests {
         let mut values: Vec<usize> = (0..12).collect();
         let cut = by_columns(&mut values, 6, [0..1, 1..3, 3..6].into_iter());
         assert_eq!(cut, [vec![&[0][..], &[6]], vec![&[1, 2], &[7, 8]], vec![&[3, 4, 5], &[9, 10, 11]]]);
+        let rows = cut.into_iter().next_back().unwrap_or_default();
+        assert_eq!(by_length(rows, 2), [vec![&[3, 4][..], &[9, 10]], vec![&[5], &[11]]]);
     }
 }

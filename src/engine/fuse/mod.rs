@@ -1,6 +1,6 @@
 //! Makes what stands around a layer part of it, so that its results never leave the cache: of a convolution the normalisation
-//! or enlargement before it and the activation and addition after it, of a matrix product and of a normalisation of rows what follows. Values
-//! do not change by a bit.
+//! or enlargement before it and the activation and addition after it, of a matrix product the ways from a picture and back and what
+//! follows, of a normalisation of rows what follows. Values do not change by a bit.
 
 mod convolution;
 mod linear;
@@ -8,7 +8,6 @@ mod row_norm;
 #[cfg(test)]
 mod tests;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use tract_onnx::tract_core::internal::*;
@@ -103,6 +102,25 @@ impl<'a> Taken<'a> {
         Ok(self.operand(found))
     }
 
+    /// Takes in the way from rows `[1, places, channels]` to a picture `[1, channels, …]` that follows: the picture's sides.
+    fn picture(&mut self) -> TractResult<Option<TVec<usize>>> {
+        let Some(exchange) = reader(self.model, self.output) else {
+            return Ok(None);
+        };
+        if !exchanges(self.model, exchange)? {
+            return Ok(None);
+        }
+        self.output = OutletId::new(exchange, 0);
+        let channels = sides(self.model, self.output)?.0;
+        if let Some(reshape) = reader(self.model, self.output)
+            && matches!(self.model.node(reshape).op_as(), Some(AxisOp::Reshape(..)))
+            && sides(self.model, OutletId::new(reshape, 0))?.0 == channels
+        {
+            self.output = OutletId::new(reshape, 0);
+        }
+        Ok(Some(sides(self.model, self.output)?.1))
+    }
+
     /// A sum with a value of the same shape that follows.
     fn addition(&mut self) -> TractResult<bool> {
         let found = addition(self.model, self.output)?;
@@ -120,9 +138,9 @@ impl<'a> Taken<'a> {
 }
 
 /// The operator of a node, if it is one of ours and of that type.
-fn operator<T: 'static>(model: &TypedModel, node: usize) -> Option<&T> {
+fn operator<T: Operator>(model: &TypedModel, node: usize) -> Option<&T> {
     let Node(operator) = model.node(node).op_as::<Node>()?;
-    (&**operator as &dyn Any).downcast_ref()
+    operator.downcast()
 }
 
 /// Whether one node alone reads an outlet that is no output of the model.
@@ -131,17 +149,37 @@ fn only_reader(model: &TypedModel, outlet: OutletId) -> Option<()> {
     (readers.len() == 1 && !model.outputs.contains(&outlet)).then_some(())
 }
 
+/// The node that alone reads an outlet that is no output of the model.
+fn reader(model: &TypedModel, outlet: OutletId) -> Option<usize> {
+    only_reader(model, outlet)?;
+    Some(model.node(outlet.node).outputs[outlet.slot].successors[0].node)
+}
+
+/// Whether a node exchanges the last two of three dimensions, of which the first is 1.
+fn exchanges(model: &TypedModel, node: usize) -> TractResult<bool> {
+    let adjacent = matches!(model.node(node).op_as(), Some(AxisOp::Move(1, 2) | AxisOp::Move(2, 1)));
+    let shape = &model.node(node).outputs[0].fact.shape;
+    Ok(adjacent && shape.rank() == 3 && shape[0].is_one())
+}
+
+/// Channels and sides of a picture.
+fn sides(model: &TypedModel, picture: OutletId) -> TractResult<(usize, TVec<usize>)> {
+    let shape = model.outlet_fact(picture)?.shape.as_concrete();
+    match shape {
+        Some([1, channels, sides @ ..]) => Ok((*channels, sides.into())),
+        _ => Ok((0, tvec!())),
+    }
+}
+
 /// The activation that alone reads an outlet.
 fn activation(model: &TypedModel, outlet: OutletId) -> Option<(OutletId, Activation)> {
-    only_reader(model, outlet)?;
-    let reader = model.node(outlet.node).outputs[outlet.slot].successors[0].node;
+    let reader = reader(model, outlet)?;
     Some((OutletId::new(reader, 0), *operator::<Activation>(model, reader)?))
 }
 
 /// The binary operation that alone reads an outlet, if it has that name, and its other operand.
 fn binary(model: &TypedModel, outlet: OutletId, name: &str) -> Option<(OutletId, OutletId)> {
-    only_reader(model, outlet)?;
-    let reader = model.node(model.node(outlet.node).outputs[outlet.slot].successors[0].node);
+    let reader = model.node(reader(model, outlet)?);
     let named = reader.op_as::<TypedBinOp>().is_some_and(|op| op.0.name() == name);
     let [one, other] = *reader.inputs else { return None };
     let operand = if one == outlet { other } else { one };

@@ -33,6 +33,10 @@ impl Graph {
         self.0.wire_node(name, operator, inputs).unwrap()[0]
     }
 
+    fn axis(&mut self, name: &str, operator: AxisOp, x: OutletId) -> OutletId {
+        self.0.wire_node(name, operator, &[x]).unwrap()[0]
+    }
+
     fn linear(&mut self, x: OutletId) -> OutletId {
         let [scale, bias] = ["scale", "bias"].map(|name| self.constant(name, &[WIDTH]));
         let linear = QuantizedLinear {
@@ -41,6 +45,8 @@ impl Graph {
             inputs: WIDTH,
             kernel: kernels::available()[0],
             weights: None,
+            from_picture: false,
+            to_picture: None,
             activation: None,
             gated: false,
             residual: false,
@@ -85,7 +91,7 @@ impl Graph {
 }
 
 /// The layers of a kind, and the number of all nodes that compute something.
-fn layers<T: Clone + 'static>(model: &TypedModel) -> (Vec<T>, usize) {
+fn layers<T: Clone + Operator>(model: &TypedModel) -> (Vec<T>, usize) {
     let nodes = model.eval_order().unwrap().into_iter();
     let computing: Vec<usize> = nodes.filter(|&node| !model.node(node).inputs.is_empty()).collect();
     let found = computing.iter().filter_map(|&node| operator::<T>(model, node).cloned());
@@ -116,6 +122,45 @@ fn a_linear_layer_takes_in_activation_gate_and_addition() {
         (layer.activation, layer.gated, layer.residual),
         (Some(Activation::Gelu), true, true)
     );
+}
+
+#[test]
+fn a_linear_layer_takes_in_the_ways_from_a_picture_and_back() {
+    let mut graph = Graph(TypedModel::default());
+    let x = graph.source("x", &[1, WIDTH, 6]);
+    let picture = graph.source("picture", &[1, WIDTH, 2, 3]);
+    let rows = graph.axis("rows", AxisOp::Move(2, 1), x);
+    let linear = graph.linear(rows);
+    let activated = graph.put("activated", Activation::Silu, &[linear]);
+    let channels = graph.axis("channels", AxisOp::Move(1, 2), activated);
+    let made = graph.axis(
+        "made",
+        AxisOp::Reshape(2, tvec!(6.to_dim()), tvec!(2.to_dim(), 3.to_dim())),
+        channels,
+    );
+    let sum = graph.binary("sum", add(), &[picture, made]);
+    let model = graph.fused(&[sum]);
+    let (layers, nodes) = layers::<QuantizedLinear>(&model);
+    assert_eq!((layers.len(), nodes), (1, 1));
+    let layer = &layers[0];
+    assert_eq!((layer.from_picture, layer.residual), (true, true));
+    assert_eq!(
+        (layer.to_picture.as_deref(), layer.activation),
+        (Some(&[2, 3][..]), Some(Activation::Silu))
+    );
+    assert_eq!(*model.output_fact(0).unwrap().shape, [1, WIDTH, 2, 3].map(|size| size.to_dim()));
+}
+
+#[test]
+fn rows_of_several_pictures_and_other_ways_stay_apart() {
+    let mut graph = Graph(TypedModel::default());
+    let several = graph.source("several", &[2, WIDTH, 6]);
+    let rows = graph.axis("rows", AxisOp::Move(2, 1), several);
+    let one = graph.linear(rows);
+    let turned = graph.axis("turned", AxisOp::Move(0, 1), one);
+    let (layers, nodes) = layers::<QuantizedLinear>(&graph.fused(&[turned]));
+    assert_eq!((layers.len(), nodes), (1, 3));
+    assert!(!layers[0].from_picture && layers[0].to_picture.is_none());
 }
 
 #[test]

@@ -8,19 +8,20 @@ use crate::engine::shares;
 /// Smallest largest magnitude, so that a scale is never 0.
 const TINY: f32 = 1e-12;
 
-/// Scale of values whose largest magnitude becomes 127.
+/// Scale of values, the largest of which becomes 127.
 pub fn scale_of(values: &[f32]) -> f32 {
     scale_for(largest_magnitude(values))
 }
 
-fn scale_for(largest: f32) -> f32 {
+/// Scale by which a magnitude becomes 127.
+pub fn scale_for(largest: f32) -> f32 {
     largest.max(TINY) / 127.0
 }
 
 /// The largest magnitude of many values. Threads share them.
 pub fn largest_of(values: &[f32]) -> f32 {
     let threads = shares::of_values(values.len());
-    let parts = values.chunks(values.len().div_ceil(threads).max(1));
+    let parts = values.chunks(values.len().div_ceil(threads * shares::PER_THREAD).max(1));
     let mut largest = vec![0f32; parts.len()];
     shares::each(threads, parts.zip(&mut largest), |(values, largest)| {
         *largest = largest_magnitude(values)
@@ -134,7 +135,7 @@ impl<'a> Image<'a> {
     pub fn quantize(values: &[f32], largest: f32, layout: &Layout, mask: u8, bytes: &'a mut [u8]) -> Image<'a> {
         let ([height, width], area) = (layout.size(), layout.shape[1] * layout.shape[2]);
         let (threads, scale) = (shares::of_values(values.len()), scale_for(largest));
-        let planes = (layout.shape[0] / GROUP).div_ceil(threads).max(1);
+        let planes = (layout.shape[0] / GROUP).div_ceil(threads * shares::PER_THREAD).max(1);
         let (plane, picture) = (height * width * GROUP, area.max(1) * GROUP);
         let parts = bytes.chunks_mut((planes * plane).max(1)).zip(values.chunks(planes * picture));
         shares::each(threads, parts, |(bytes, values)| {

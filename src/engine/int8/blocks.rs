@@ -1,11 +1,13 @@
 //! What both ways to compute a convolution and the product with tokens share: outputs cut into blocks, sums of more panels than
 //! a kernel takes at once, and sums turned into floats.
 
+use std::ops::Range;
+
 use super::WeightMatrix;
 use crate::engine::arithmetic::Activation;
 use crate::engine::kernels::{GROUP, Kernel, ROWS, Sums};
 use crate::engine::lanes::Fused;
-use crate::engine::shares::by_columns;
+use crate::engine::shares;
 
 /// What a product becomes: `activation(sum·scale·input scale + bias + shift) + residual`.
 #[derive(Clone, Copy)]
@@ -22,10 +24,22 @@ pub struct Outputs<'a> {
     pub residual: &'a [f32],
 }
 
-/// A picture's rows `[rows][columns]` cut into blocks of columns: for each block its part of every row.
-pub fn by_blocks(output: &mut [f32], columns: usize, block_columns: usize) -> Vec<Vec<&mut [f32]>> {
-    let block = |index| index * block_columns..columns.min((index + 1) * block_columns);
-    by_columns(output, columns, (0..columns.div_ceil(block_columns)).map(block))
+/// A block of columns of a picture: the first of them, and its part of every row.
+pub type Columns<'a> = (usize, Vec<&'a mut [f32]>);
+
+/// Does work on blocks of columns of a picture's rows `[rows][columns]`, so many columns each, in as many threads.
+pub fn each_block(threads: usize, output: &mut [f32], columns: usize, block: usize, work: impl Fn(Columns) + Sync) {
+    let blocks = columns.div_ceil(block);
+    let places: Vec<Range<usize>> = shares::parts(blocks, threads.min(blocks))
+        .map(|blocks| columns.min(blocks.start * block)..columns.min(blocks.end * block))
+        .collect();
+    let firsts = places.iter().map(|places| places.start);
+    let parts: Vec<Columns> = firsts.zip(shares::by_columns(output, columns, places.iter().cloned())).collect();
+    shares::each_of_parts(
+        parts,
+        |(first, rows)| (first..).step_by(block).zip(shares::by_length(rows, block)).collect(),
+        work,
+    );
 }
 
 /// Outputs of a row that are computed together: whole vectors on every processor.
@@ -34,7 +48,7 @@ const WIDE: usize = 16;
 /// Which outputs a call of the kernel made sums of.
 pub struct Block {
     /// Columns within the block.
-    pub columns: std::ops::Range<usize>,
+    pub columns: Range<usize>,
     /// Sums of one row.
     pub stride: usize,
     /// Row of the weights that the first sums belong to.

@@ -4,15 +4,19 @@
 mod activations;
 mod blocks;
 mod convolution;
+mod layer;
 mod lines;
-mod rows;
+mod pieces;
+mod products;
 mod scratch;
 mod tiles;
+mod tokens;
 mod weights;
 mod windows;
 
 pub use activations::{Image, Layout, Padding, Window, largest_of};
 pub use blocks::Outputs;
 pub use convolution::convolve;
-pub use rows::multiply_rows;
+pub use products::{Product, multiply};
+pub use tokens::{Order, Tokens};
 pub use weights::WeightMatrix;

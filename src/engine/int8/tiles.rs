@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::blocks::{Block, Outputs, by_blocks};
+use super::blocks::{Block, Outputs, each_block};
 use super::lines::{Lines, lines_values};
 use super::scratch::Scratch;
 use super::{Image, WeightMatrix, Window};
@@ -45,7 +45,7 @@ struct Cut {
 impl Cut {
     fn new(side: usize, weights: &WeightMatrix, positions: [usize; 2]) -> Cut {
         let [tall, across] = positions.map(|size| size / side);
-        let threads = shares::of_products([positions[0] * positions[1], weights.rows(), weights.inputs()]);
+        let threads = shares::of_products([[positions[0] * positions[1], weights.rows(), weights.inputs()]]);
         let panels = weights.panels();
         let by_rows = threads > 1 && tall * across < 2 * TILES * threads && panels >= threads;
         let (row_shares, block_shares) = if by_rows { (threads, 1) } else { (1, threads) };
@@ -77,11 +77,11 @@ pub fn convolve(kernel: &dyn Winograd, weights: &WeightMatrix, image: &Image, po
     };
     let shares = output.chunks_mut(cut.rows * columns).enumerate();
     shares::each(cut.threads[0], shares, |(share, output)| {
-        let mut blocks = by_blocks(output, columns, cut.block * side * positions[1]);
-        shares::each(cut.threads[1], blocks.iter_mut().enumerate(), |(index, rows)| {
-            let first = index * cut.block;
+        let tile_row = side * positions[1];
+        each_block(cut.threads[1], output, columns, cut.block * tile_row, |(first, mut rows)| {
+            let first = first / tile_row;
             let tile_rows = first..(first + cut.block).min(positions[0] / side);
-            Scratch::with(|scratch| layer.block(tile_rows, share * cut.rows, rows, scratch));
+            Scratch::with(|scratch| layer.block(tile_rows, share * cut.rows, &mut rows, scratch));
         });
     });
 }

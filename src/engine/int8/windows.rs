@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::blocks::{Block, Outputs, PanelSums, SUMMED, by_blocks, shifts};
+use super::blocks::{Block, Outputs, PanelSums, SUMMED, each_block, shifts};
 use super::scratch::Scratch;
 use super::{Image, WeightMatrix, Window};
 use crate::engine::kernels::{GROUP, Kernel, ROWS};
@@ -27,7 +27,7 @@ pub fn convolve(
     output: &mut [f32],
 ) {
     let columns = positions[0] * positions[1];
-    let threads = shares::of_products([columns, weights.rows(), weights.inputs()]);
+    let threads = shares::of_products([[columns, weights.rows(), weights.inputs()]]);
     let by_rows = weights.rows() > columns;
     let (row_threads, block_threads) = if by_rows { (threads, 1) } else { (1, threads) };
     let layer = Layer {
@@ -42,11 +42,9 @@ pub fn convolve(
     let rows = weights.panels().div_ceil(row_threads) * ROWS;
     let shares = output.chunks_mut(rows * columns).enumerate();
     shares::each(row_threads, shares, |(share, output)| {
-        let mut blocks = by_blocks(output, columns, block);
-        shares::each(block_threads, blocks.iter_mut().enumerate(), |(index, parts)| {
-            let first = index * block;
+        each_block(block_threads, output, columns, block, |(first, mut parts)| {
             let columns = first..columns.min(first + block);
-            Scratch::with(|scratch| layer.block(columns, share * rows / ROWS, parts, scratch));
+            Scratch::with(|scratch| layer.block(columns, share * rows / ROWS, &mut parts, scratch));
         });
     });
 }

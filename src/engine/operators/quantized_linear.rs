@@ -1,5 +1,5 @@
 //! `QLinear`: matrix product with mapped int8 weights; each row of the input is quantized with its own scale. What stands
-//! after it in a graph can be made part of it: an activation, a gate, an addition.
+//! around it in a graph can be made part of it: the way from a picture to rows and back, an activation, a gate, an addition.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use tract_onnx::tract_core::internal::*;
 use super::check_length;
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::Activation;
-use crate::engine::int8::{Outputs, WeightMatrix, multiply_rows};
+use crate::engine::int8::{Order, Outputs, Product, Tokens, WeightMatrix, multiply};
 use crate::engine::kernels::Kernel;
 use crate::pack::ExternalTensor;
 
-/// Inputs: x `[…, K]`, scale `[M]`, bias `[M]`, where gated M factors, and where something is added a value of the output's
-/// shape; output `[…, M]`.
+/// Inputs: x `[…, K]` or a picture `[1, K, …]`, scale `[M]`, bias `[M]`, where gated M factors, and where something is added a
+/// value of the output's shape; output `[…, M]`, of a picture `[1, T, M]`, or a picture `[1, M, …]`.
 #[derive(Clone, Debug)]
 pub struct QuantizedLinear {
     /// Name of the weights among the mapped tensors.
@@ -27,6 +27,10 @@ pub struct QuantizedLinear {
     pub kernel: &'static dyn Kernel,
     /// The weights, once bound.
     pub weights: Option<Arc<WeightMatrix>>,
+    /// Whether the input is a picture, whose T places are the rows.
+    pub from_picture: bool,
+    /// Sides of the picture that the output is, whose places the rows are.
+    pub to_picture: Option<TVec<usize>>,
     /// Function of every output.
     pub activation: Option<Activation>,
     /// Whether the outputs are multiplied by an input's factors, one a row of the weights, after the activation.
@@ -38,6 +42,58 @@ pub struct QuantizedLinear {
 impl QuantizedLinear {
     /// Inputs before the factors and what is added.
     pub const OWN_INPUTS: usize = 3;
+
+    /// Runs layers that do not wait for each other, each with its inputs and its output.
+    pub fn run_together(mut layers: Vec<(&QuantizedLinear, Inputs, &mut [f32])>) -> TractResult<()> {
+        let Some((first, ..)) = layers.first() else { return Ok(()) };
+        let kernel = first.kernel;
+        let products = layers.iter_mut().map(|(layer, inputs, output)| layer.product(inputs, output));
+        multiply(kernel, products.collect::<TractResult<_>>()?);
+        Ok(())
+    }
+
+    /// Shape of the output by rows, for that of x.
+    fn rows_shape(&self, x: &[usize]) -> TractResult<TVec<usize>> {
+        if self.from_picture {
+            let [1, channels, places @ ..] = x else {
+                bail!("x is no picture: {x:?}")
+            };
+            ensure!(*channels == self.inputs, "x has {channels} channels, not {}", self.inputs);
+            return Ok(tvec!(1, places.iter().product(), self.rows));
+        }
+        let Some((last, rows)) = x.split_last() else {
+            bail!("x has no axis")
+        };
+        ensure!(
+            *last == self.inputs,
+            "x has shape {x:?} where the last axis must be {}",
+            self.inputs
+        );
+        Ok(rows.iter().copied().chain([self.rows]).collect())
+    }
+
+    /// What is to be computed.
+    fn product<'a>(&'a self, inputs: &'a Inputs, output: &'a mut [f32]) -> TractResult<Product<'a>> {
+        let order = |picture| if picture { Order::Picture } else { Order::Rows };
+        Ok(Product {
+            weights: self.weights.as_ref().context("QLinear is not bound to its weights")?,
+            tokens: Tokens {
+                values: inputs.floats(0)?,
+                inputs: self.inputs,
+                order: order(self.from_picture),
+            },
+            outputs: Outputs {
+                scales: inputs.floats(1)?,
+                biases: inputs.floats(2)?,
+                shifts: &[],
+                activation: self.activation,
+                residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
+            },
+            gates: if self.gated { inputs.floats(Self::OWN_INPUTS)? } else { &[] },
+            order: order(self.to_picture.is_some()),
+            output,
+        })
+    }
 }
 
 impl Operator for QuantizedLinear {
@@ -48,18 +104,17 @@ impl Operator for QuantizedLinear {
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
         let expected = Self::OWN_INPUTS + usize::from(self.gated) + usize::from(self.residual);
         ensure!(inputs.len() == expected, "QLinear takes {expected} inputs beside its weights");
-        ensure!(
-            inputs[0].last() == Some(&self.inputs),
-            "x has shape {:?} where the last axis must be {}",
-            inputs[0],
-            self.inputs
-        );
+        let mut shape = self.rows_shape(inputs[0])?;
         inputs[1..expected - usize::from(self.residual)]
             .iter()
             .try_for_each(|shape| check_length("a row parameter", shape, self.rows))?;
-        let mut shape: TVec<usize> = inputs[0].into();
-        if let Some(last) = shape.last_mut() {
-            *last = self.rows;
+        if let Some(sides) = &self.to_picture {
+            let picture = [1, self.rows].into_iter().chain(sides.iter().copied()).collect::<TVec<_>>();
+            ensure!(
+                shape.iter().product::<usize>() == picture.iter().product::<usize>(),
+                "outputs of shape {shape:?} are no picture of {sides:?}"
+            );
+            shape = picture;
         }
         ensure!(
             !self.residual || inputs.last() == Some(&&*shape),
@@ -70,16 +125,7 @@ impl Operator for QuantizedLinear {
     }
 
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
-        let weights = self.weights.as_ref().context("QLinear is not bound to its weights")?;
-        let outputs = Outputs {
-            scales: inputs.floats(1)?,
-            biases: inputs.floats(2)?,
-            shifts: &[],
-            activation: self.activation,
-            residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
-        };
-        let gates = if self.gated { inputs.floats(Self::OWN_INPUTS)? } else { &[] };
-        multiply_rows(self.kernel, weights, inputs.floats(0)?, outputs, gates, output);
+        multiply(self.kernel, vec![self.product(inputs, output)?]);
         Ok(())
     }
 

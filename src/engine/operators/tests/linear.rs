@@ -10,6 +10,8 @@ fn alone(rows: usize, inputs: usize, kernel: &'static dyn kernels::Kernel) -> Qu
         inputs,
         kernel,
         weights: None,
+        from_picture: false,
+        to_picture: None,
         activation: None,
         gated: false,
         residual: false,
@@ -80,5 +82,107 @@ fn what_a_linear_layer_took_in_changes_no_bit() {
                 kernel.name()
             );
         }
+    }
+}
+
+/// `[1, rows, columns]` with rows and columns exchanged.
+fn exchanged(values: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
+    (0..columns)
+        .flat_map(|column| (0..rows).map(move |row| values[row * columns + column]))
+        .collect()
+}
+
+#[test]
+fn the_places_of_pictures_are_rows_to_the_bit() {
+    let mut numbers = Numbers(31);
+    let sizes = [
+        ([1, 1], 8, 4),
+        ([3, 5], 13, 12),
+        ([7, 7], 24, 20),
+        ([4, 8], 16, 64),
+        ([10, 9], 5, 36),
+    ];
+    for (kernel, ([tall, wide], rows, inputs)) in kernels::available()
+        .into_iter()
+        .flat_map(|kernel| sizes.iter().map(move |&size| (kernel, size)))
+        .take(AT_MOST)
+    {
+        let weights: Vec<Vec<i8>> = (0..rows).map(|_| (0..inputs).map(|_| numbers.weight()).collect()).collect();
+        let tokens = tall * wide;
+        let (x, residual) = (numbers.floats(tokens * inputs), numbers.floats(tokens * rows));
+        let parameters = [rows, rows].map(|count| value(&[count], &numbers.floats(count)));
+        let plain = QuantizedLinear {
+            activation: Some(Activation::Silu),
+            residual: true,
+            ..alone(rows, inputs, kernel)
+        };
+        let read = |from_picture: bool, to_picture: bool| {
+            let operator = QuantizedLinear {
+                from_picture,
+                to_picture: to_picture.then(|| tvec!(tall, wide)),
+                ..plain.clone()
+            };
+            let x = match from_picture {
+                true => value(&[1, inputs, tall, wide], &exchanged(&x, [tokens, inputs])),
+                false => value(&[1, tokens, inputs], &x),
+            };
+            let added = match to_picture {
+                true => value(&[1, rows, tall, wide], &exchanged(&residual, [tokens, rows])),
+                false => value(&[1, tokens, rows], &residual),
+            };
+            let [scales, biases] = parameters.clone();
+            run(&*bound(&operator, mapped(&weights)), &[x, scales, biases, added])
+        };
+        let (_, expected) = read(false, false);
+        let picture = exchanged(&expected, [tokens, rows]);
+        let what = format!("{tall}×{wide}, {rows} of {inputs}, {}", kernel.name());
+        assert_eq!(read(true, false), (vec![1, tokens, rows], expected), "{what}");
+        for from_picture in [false, true] {
+            assert_eq!(read(from_picture, true), (vec![1, rows, tall, wide], picture.clone()), "{what}");
+        }
+    }
+}
+
+/// Layers of the same tokens and of others, of few and of many, some with more weights than a core keeps, together and one by one,
+/// with one to four threads.
+#[test]
+fn layers_together_are_as_if_alone() {
+    let mut numbers = Numbers(37);
+    let kernel = kernels::available()[0];
+    let layers = [(300, 1024, 20), (300, 1024, 70), (33, 64, 9), (1, 256, 600), (270, 64, 24)];
+    let layers = layers.map(|(tokens, inputs, rows)| {
+        let weights: Vec<Vec<i8>> = (0..rows).map(|_| (0..inputs).map(|_| numbers.weight()).collect()).collect();
+        let plain = alone(rows, inputs, kernel).bind(&BTreeMap::from([("w".to_owned(), mapped(&weights))]));
+        let plain = plain.unwrap().unwrap();
+        let parameters = [rows, rows].map(|count| value(&[count], &numbers.floats(count)));
+        (plain.downcast::<QuantizedLinear>().unwrap().clone(), tokens, parameters)
+    });
+    let tokens = layers
+        .each_ref()
+        .map(|(layer, tokens, _)| value(&[1, *tokens, layer.inputs], &numbers.floats(tokens * layer.inputs)));
+    for (threads, as_picture) in [(1, false), (2, true), (3, false), (4, true)].into_iter().take(AT_MOST) {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        // The second has the first one's tokens, and is too large to be read by every thread.
+        let inputs: Vec<[TValue; 3]> = (layers.iter().enumerate())
+            .map(|(index, (_, _, [scales, biases]))| [tokens[if index == 1 { 0 } else { index }].clone(), scales.clone(), biases.clone()])
+            .collect();
+        let mut expected = Vec::new();
+        let mut together = Vec::new();
+        let layers: Vec<QuantizedLinear> = (layers.iter())
+            .map(|(layer, tokens, _)| QuantizedLinear {
+                to_picture: as_picture.then(|| tvec!(*tokens)),
+                ..layer.clone()
+            })
+            .collect();
+        for (layer, inputs) in layers.iter().zip(&inputs) {
+            expected.push(run(layer, inputs).1);
+            together.push(vec![f32::NAN; expected[expected.len() - 1].len()]);
+        }
+        pool.install(|| {
+            let all = layers.iter().zip(&inputs).zip(&mut together);
+            let all = all.map(|((layer, inputs), output)| (layer, Inputs::of_tensors(inputs).unwrap(), &mut output[..]));
+            QuantizedLinear::run_together(all.collect()).unwrap();
+        });
+        assert!(together == expected, "{threads} threads, pictures {as_picture}");
     }
 }

@@ -1,0 +1,193 @@
+//! What is computed of a matrix product once its tokens are quantized: sums of weight panels with them become floats at once, with
+//! what follows the product.
+
+use std::ops::Range;
+
+use super::WeightMatrix;
+use super::blocks::{Outputs, PanelSums, SUMMED, shifts};
+use super::pieces::Pieces;
+use super::tokens::{Order, TOGETHER, filled};
+use crate::engine::kernels::{Kernel, ROWS};
+use crate::engine::lanes::{Fused, widest};
+use crate::engine::transposition::{SIDE, turn};
+
+/// A product, whatever its tokens.
+#[derive(Clone, Copy)]
+pub struct Layer<'a> {
+    /// The micro-kernel.
+    pub kernel: &'a dyn Kernel,
+    /// The weights.
+    pub weights: &'a WeightMatrix,
+    /// What the sums become.
+    pub outputs: Outputs<'a>,
+    /// Factors of each row's outputs after the activation, none where it is empty.
+    pub gates: &'a [f32],
+    /// How the outputs lie, and what is added to them.
+    pub order: Order,
+    /// Number of all tokens.
+    pub tokens: usize,
+}
+
+/// Quantized tokens, the first of which has a number.
+#[derive(Clone, Copy)]
+pub struct Quantized<'a> {
+    /// The number.
+    pub first: usize,
+    /// Panels of `[groups][columns][4]` and, perhaps, more.
+    pub panels: &'a [u8],
+    /// The scale of every token.
+    pub scales: &'a [f32],
+}
+
+impl Layer<'_> {
+    /// Computes outputs of rows from the start of a panel on.
+    pub fn compute(&self, rows: Range<usize>, tokens: Quantized, pieces: &mut Pieces) {
+        let (row_sums, inputs, columns) = (shifts(self.kernel, self.weights), self.weights.inputs(), self.kernel.columns());
+        let panels = &tokens.panels[..tokens.scales.len().next_multiple_of(columns) * inputs];
+        let calls = panels.chunks(SUMMED * inputs).zip(tokens.scales.chunks(SUMMED));
+        let mut sums = PanelSums::new();
+        for row in rows.clone().step_by(ROWS) {
+            let panel = row / ROWS;
+            for (call, (activations, scales)) in calls.clone().enumerate() {
+                sums.multiply(self.kernel, self.weights, panel, row_sums(panel), activations);
+                let part = Part {
+                    layer: self,
+                    sums: &sums,
+                    row,
+                    token: tokens.first + call * SUMMED,
+                    place: [row - rows.start, call * SUMMED],
+                };
+                part.finish(scales, pieces);
+            }
+        }
+    }
+}
+
+/// Outputs of a panel's rows of some tokens.
+type Tile = [[f32; TOGETHER]; ROWS];
+
+/// Sums of one weight panel with up to [`SUMMED`] tokens.
+struct Part<'a> {
+    layer: &'a Layer<'a>,
+    sums: &'a PanelSums,
+    /// The first row and token.
+    row: usize,
+    token: usize,
+    /// Where they are in the pieces.
+    place: [usize; 2],
+}
+
+impl Part<'_> {
+    /// Turns the sums into outputs.
+    fn finish(&self, scales: &[f32], pieces: &mut Pieces) {
+        let whole = self.layer.weights.rows() - self.row >= ROWS;
+        for (part, scales) in scales.chunks(TOGETHER).enumerate() {
+            let tile = widest(
+                #[inline(always)]
+                |fused| self.dequantize(part, filled(scales, 0.0), fused),
+            );
+            let tokens = part * TOGETHER..part * TOGETHER + scales.len();
+            match self.layer.order {
+                Order::Rows if whole => self.store(&tile, tokens, pieces),
+                Order::Rows => self.store_last(&tile, tokens, pieces),
+                Order::Picture => self.store_picture(&tile, tokens, pieces),
+            }
+        }
+    }
+
+    /// A tile of outputs by rows, before anything is added to them. Loops are written out and run over tokens, so that they
+    /// become vectors; with the rows in one loop of an unknown length the compiler does not mix them. Tokens that are not there
+    /// are computed too.
+    #[inline(always)]
+    fn dequantize(&self, part: usize, token_scales: [f32; TOGETHER], fused: Fused) -> Tile {
+        let Layer { outputs, gates, .. } = self.layer;
+        let mut tile = [[0f32; TOGETHER]; ROWS];
+        let rows = outputs.scales[self.row..].iter().zip(&outputs.biases[self.row..]);
+        for (index, ((values, sums), (&scale, &bias))) in tile.iter_mut().zip(&self.sums.0).zip(rows).enumerate() {
+            let sums = sums.as_chunks::<TOGETHER>().0[part];
+            for token in 0..TOGETHER {
+                values[token] = sums[token] as f32 * (scale * token_scales[token]) + bias;
+            }
+            if let Some(activation) = outputs.activation {
+                activation.apply(values, fused);
+            }
+            if let Some(gate) = gates.get(self.row + index) {
+                for value in values {
+                    *value *= gate;
+                }
+            }
+        }
+        tile
+    }
+
+    /// Puts a tile of whole panels where it belongs. Apart from [`Part::store_last`], so that no copy has a length that is not known
+    /// here.
+    fn store(&self, tile: &Tile, tokens: Range<usize>, pieces: &mut Pieces) {
+        let (upper, lower) = tile.split_at(SIDE);
+        for (block, first) in tokens.clone().step_by(SIDE).enumerate() {
+            let square = |rows: &[[f32; TOGETHER]]| turn(std::array::from_fn(|row| rows[row].as_chunks().0[block]));
+            let halves = square(upper).into_iter().zip(square(lower));
+            for (token, (upper, lower)) in (first..tokens.end).zip(halves) {
+                let mut values = [0f32; ROWS];
+                values[..SIDE].copy_from_slice(&upper);
+                values[SIDE..].copy_from_slice(&lower);
+                if let Some(added) = self.residual(token).first_chunk::<ROWS>() {
+                    values = std::array::from_fn(|row| values[row] + added[row]);
+                }
+                self.line(token, pieces)[..ROWS].copy_from_slice(&values);
+            }
+        }
+    }
+
+    /// The same where rows end within the panel.
+    fn store_last(&self, tile: &Tile, tokens: Range<usize>, pieces: &mut Pieces) {
+        for (lane, token) in tokens.enumerate() {
+            let residual = self.residual(token);
+            for (row, out) in self.line(token, pieces).iter_mut().enumerate() {
+                *out = tile[row][lane];
+                if let Some(added) = residual.get(row) {
+                    *out += added;
+                }
+            }
+        }
+    }
+
+    /// The same for a picture, whole or not.
+    fn store_picture(&self, tile: &Tile, tokens: Range<usize>, pieces: &mut Pieces) {
+        let Part { layer, place, .. } = *self;
+        let rows = self.row..layer.weights.rows().min(self.row + ROWS);
+        for (index, (row, values)) in rows.zip(tile).enumerate() {
+            let added = match layer.outputs.residual {
+                [] => &[],
+                residual => &residual[row * layer.tokens + self.token..][tokens.clone()],
+            };
+            put(&mut pieces.line(place[0] + index)[place[1]..][tokens.clone()], values, added);
+        }
+    }
+
+    /// A token's outputs from the part's rows on.
+    fn line<'b>(&self, token: usize, pieces: &'b mut Pieces) -> &'b mut [f32] {
+        &mut pieces.line(self.place[1] + token)[self.place[0]..]
+    }
+
+    /// What is added to a token's outputs, nothing where nothing is.
+    fn residual(&self, token: usize) -> &[f32] {
+        let (residual, rows) = (self.layer.outputs.residual, self.layer.weights.rows());
+        match residual {
+            [] => residual,
+            _ => &residual[(self.token + token) * rows..][self.row..rows.min(self.row + ROWS)],
+        }
+    }
+}
+
+/// Puts as many values as there are places, with what is added to them.
+fn put(out: &mut [f32], values: &[f32; TOGETHER], added: &[f32]) {
+    match (out.first_chunk_mut(), added.first_chunk::<TOGETHER>()) {
+        (Some(out), Some(added)) => *out = std::array::from_fn(|lane| values[lane] + added[lane]),
+        (Some(out), None) => *out = *values,
+        _ => {
+            out.copy_from_slice(&values[..out.len()]);
+            out.iter_mut().zip(added).for_each(|(out, added)| *out += added);
+        }
+    }
+}
