@@ -84,14 +84,14 @@ fn spread(threads: usize, take: &(impl Fn() + Sync)) {
     }
 }
 
-/// Items that a thread begins with, apart from the others' in cache.
-#[repr(align(64))]
-struct List<P, T>(Mutex<(Option<P>, std::vec::IntoIter<T>)>);
+/// Items that a thread begins with, and room that keeps them apart from the others' in cache: an aligned block would take an
+/// allocator longer.
+struct List<P, T>(Mutex<(Option<P>, std::vec::IntoIter<T>)>, [u64; 8]);
 
 impl<P, T> List<P, T> {
     /// Of a part that is still to be cut.
     fn new(part: P) -> List<P, T> {
-        List(Mutex::new((Some(part), Vec::new().into_iter())))
+        List(Mutex::new((Some(part), Vec::new().into_iter())), [0; 8])
     }
 
     /// Takes an item, from the front or the back.
