@@ -84,19 +84,26 @@ fn spread(threads: usize, take: &(impl Fn() + Sync)) {
     }
 }
 
-/// Items that a thread begins with, and room that keeps them apart from the others' in cache: an aligned block would take an
-/// allocator longer.
-struct List<P, T>(Mutex<(Option<P>, std::vec::IntoIter<T>)>, [u64; 8]);
+/// Items that a thread begins with.
+struct List<P, T> {
+    /// What is still to be cut, or to be taken.
+    items: Mutex<(Option<P>, std::vec::IntoIter<T>)>,
+    /// A line of the cache between this list and the next: an allocator takes longer for an aligned block.
+    _apart: [u64; 8],
+}
 
 impl<P, T> List<P, T> {
     /// Of a part that is still to be cut.
     fn new(part: P) -> List<P, T> {
-        List(Mutex::new((Some(part), Vec::new().into_iter())), [0; 8])
+        List {
+            items: Mutex::new((Some(part), Vec::new().into_iter())),
+            _apart: [0; 8],
+        }
     }
 
     /// Takes an item, from the front or the back.
     fn next(&self, cut: impl Fn(P) -> Vec<T>, take: impl Fn(&mut std::vec::IntoIter<T>) -> Option<T>) -> Option<T> {
-        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list = self.items.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(part) = list.0.take() {
             list.1 = cut(part).into_iter();
         }

@@ -1,6 +1,5 @@
-//! A graph as a list of steps, with a place for every value: floats in the arena, constants in the graph, what tract's own
-//! operators make in tensors of their own. Values that are strung together are written there in the first place. Owns the
-//! translation from tract's optimized model and the loop that runs it; depends on `adapter` and `arena`.
+//! From tract's optimized model to steps. Values that are strung together are written there in the first place, and matrix products
+//! that do not wait for each other are one step. Owns the plan until all lifetimes are known.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,26 +11,10 @@ use tract_onnx::tract_core::ops::change_axes::IntoShape;
 use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::source::TypedSource;
 
-use super::adapter::{Data, Inputs, Node, Operator};
-use super::arena::{Arena, Lifetime, Rest, cut, cut_all, plan};
-use super::operators::QuantizedLinear;
-
-/// Where a value lies.
-#[derive(Clone, Debug)]
-enum Place {
-    Constant(Arc<Tensor>),
-    /// Floats of the arena.
-    Floats(Range<usize>),
-    /// A tensor of the run, by its number.
-    Tensor(usize),
-}
-
-/// A value of the graph.
-#[derive(Clone, Debug)]
-struct Value {
-    shape: TVec<usize>,
-    place: Place,
-}
+use super::{Operation, Place, Product, Program, Step, Value};
+use crate::engine::adapter::{Node, Operator};
+use crate::engine::arena::{Lifetime, plan};
+use crate::engine::operators::QuantizedLinear;
 
 /// Steps before which a value was made that moves to where it is strung together with others, and products that one joins.
 const JUST_BEFORE: usize = 8;
@@ -39,166 +22,10 @@ const JUST_BEFORE: usize = 8;
 /// Floats of an output that may be made long before it is read.
 const LITTLE: usize = 1 << 12;
 
-enum Operation {
-    Ours {
-        operator: Arc<dyn Operator>,
-        output: Range<usize>,
-        workspace: Range<usize>,
-    },
-    /// Matrix products that do not wait for each other.
-    Products(Vec<Product<Value, Range<usize>>>),
-    Tracts {
-        operator: Box<dyn TypedOp>,
-        outputs: Vec<usize>,
-    },
-}
-
-/// A [`QuantizedLinear`] with what it reads and writes.
-struct Product<I, O> {
-    operator: Arc<dyn Operator>,
-    inputs: Vec<I>,
-    output: O,
-}
-
-struct Step {
-    /// The node's name, for errors.
-    name: String,
-    operation: Operation,
-    inputs: Vec<Value>,
-    /// Tensors that no later step reads.
-    spent: Vec<usize>,
-}
-
-/// A graph ready to run.
-pub struct Program {
-    steps: Vec<Step>,
-    inputs: Vec<Value>,
-    outputs: Vec<Value>,
-    floats: usize,
-    tensors: usize,
-}
-
-impl Program {
-    /// Translates an optimized model whose shapes are all known.
-    pub fn new(model: &TypedModel) -> TractResult<Program> {
-        let mut translation = Translation::default();
-        let inputs = model.inputs.iter().map(|input| input.node);
-        let operators = model
-            .eval_order()?
-            .into_iter()
-            .filter(|&node| !model.node(node).op_is::<TypedSource>());
-        for node in inputs.chain(operators) {
-            let node = model.node(node);
-            translation.node(node).with_context(|| format!("planning node '{}'", node.name))?;
-        }
-        translation.finish(model)
-    }
-
-    /// Floats that the arena holds while the program runs.
-    pub fn floats(&self) -> usize {
-        self.floats
-    }
-
-    /// Shapes of the outputs.
-    pub fn output_shapes(&self) -> impl Iterator<Item = &[usize]> {
-        self.outputs.iter().map(|output| &*output.shape)
-    }
-
-    /// Runs all steps, with the outputs in the order of the model.
-    pub fn run(&self, arena: &mut Arena, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let floats = arena.floats(self.floats);
-        let mut tensors: Vec<Option<TValue>> = vec![None; self.tensors];
-        for (value, input) in self.inputs.iter().zip(inputs) {
-            match &value.place {
-                Place::Floats(range) => {
-                    let (plain, place) = (input.try_as_plain_ram()?, &mut floats[range.clone()]);
-                    let source = plain.as_slice::<f32>()?;
-                    ensure!(
-                        source.len() == place.len(),
-                        "an input of {} floats where {} belong",
-                        source.len(),
-                        place.len()
-                    );
-                    place.copy_from_slice(source);
-                }
-                Place::Tensor(number) => tensors[*number] = Some(input),
-                Place::Constant(_) => {}
-            }
-        }
-        for step in &self.steps {
-            step.run(floats, &mut tensors)
-                .with_context(|| format!("running node '{}'", step.name))?;
-        }
-        let (_, rest) = cut_all(floats, &[]);
-        self.outputs.iter().map(|output| output.tensor(&rest, &tensors)).collect()
-    }
-}
-
-impl Step {
-    fn run(&self, floats: &mut [f32], tensors: &mut [Option<TValue>]) -> TractResult<()> {
-        match &self.operation {
-            Operation::Ours {
-                operator,
-                output,
-                workspace,
-            } => {
-                let (output, workspace, rest) = cut(floats, output, workspace);
-                let inputs = self.inputs.iter().map(|input| input.data(&rest, tensors));
-                operator.run(&Inputs::new(inputs.collect::<TractResult<_>>()?), workspace, output)?;
-            }
-            Operation::Products(products) => {
-                let (outputs, rest) = cut_all(floats, &products.iter().map(|product| &product.output).collect::<TVec<_>>());
-                let layers = products.iter().zip(outputs).map(|(product, output)| {
-                    let layer = product.operator.downcast().context("only matrix products are computed together")?;
-                    let inputs = product.inputs.iter().map(|input| input.data(&rest, tensors));
-                    Ok((layer, Inputs::new(inputs.collect::<TractResult<_>>()?), output))
-                });
-                QuantizedLinear::run_together(layers.collect::<TractResult<_>>()?)?;
-            }
-            Operation::Tracts { operator, outputs } => {
-                let (_, rest) = cut_all(floats, &[]);
-                let inputs = self.inputs.iter().map(|input| input.tensor(&rest, tensors));
-                let made = operator.eval(&EvalContext::out_of_plan(), inputs.collect::<TractResult<_>>()?)?;
-                for (&number, made) in outputs.iter().zip(made) {
-                    tensors[number] = Some(made);
-                }
-            }
-        }
-        for &number in &self.spent {
-            tensors[number] = None;
-        }
-        Ok(())
-    }
-}
-
-impl Value {
-    /// What one of our operators reads.
-    fn data<'a>(&'a self, rest: &Rest<'a>, tensors: &'a [Option<TValue>]) -> TractResult<(&'a [usize], Data<'a>)> {
-        let data = match &self.place {
-            Place::Floats(range) => Data::Floats(rest.get(range).context("a value lies where another is written")?),
-            Place::Constant(tensor) => Data::of_tensor(tensor)?,
-            Place::Tensor(number) => Data::of_tensor(tensors[*number].as_ref().context("a value is read before it is there")?)?,
-        };
-        Ok((&self.shape, data))
-    }
-
-    /// What one of tract's operators reads: a tensor, for floats of the arena a copy.
-    fn tensor(&self, rest: &Rest, tensors: &[Option<TValue>]) -> TractResult<TValue> {
-        Ok(match &self.place {
-            Place::Floats(range) => {
-                let floats = rest.get(range).context("a value lies where another is written")?;
-                Tensor::from_shape(&self.shape, floats)?.into_tvalue()
-            }
-            Place::Constant(tensor) => tensor.clone().into_tvalue(),
-            Place::Tensor(number) => tensors[*number].clone().context("a value is read before it is there")?,
-        })
-    }
-}
-
 /// A program in the making. Until all lifetimes are known, the floats of a value count from the start of the block
 /// that it is a part of.
 #[derive(Default)]
-struct Translation {
+pub struct Translation {
     values: HashMap<OutletId, Value>,
     /// The block of a value that lies in the arena.
     blocks: HashMap<OutletId, usize>,
@@ -232,6 +59,21 @@ enum Planned {
 }
 
 impl Translation {
+    /// Translates an optimized model whose shapes are all known.
+    pub fn of(model: &TypedModel) -> TractResult<Program> {
+        let mut translation = Translation::default();
+        let inputs = model.inputs.iter().map(|input| input.node);
+        let operators = model
+            .eval_order()?
+            .into_iter()
+            .filter(|&node| !model.node(node).op_is::<TypedSource>());
+        for node in inputs.chain(operators) {
+            let node = model.node(node);
+            translation.node(node).with_context(|| format!("planning node '{}'", node.name))?;
+        }
+        translation.finish(model)
+    }
+
     fn node(&mut self, node: &TypedNode) -> TractResult<()> {
         let output = OutletId::new(node.id, 0);
         if let Some(constant) = node.op_as::<Const>() {
@@ -359,8 +201,15 @@ impl Translation {
             inputs: node.inputs.to_vec(),
             output: OutletId::new(node.id, 0),
         };
-        match self.steps.get_mut(step - 1).map(|draft| &mut draft.operation) {
-            Some(Planned::Products(products)) => products.push(product),
+        match self.steps.get_mut(step - 1) {
+            Some(Draft {
+                name,
+                operation: Planned::Products(products),
+                ..
+            }) => {
+                *name = format!("{name}', '{}", node.name);
+                products.push(product);
+            }
             _ => self.steps.push(Draft {
                 name: node.name.clone(),
                 inputs: vec![],
@@ -467,6 +316,7 @@ impl Translation {
         }
     }
 
+    /// Plans where everything lies.
     fn finish(mut self, model: &TypedModel) -> TractResult<Program> {
         let end = self.steps.len() + 1;
         for &output in &model.outputs {
@@ -477,66 +327,76 @@ impl Translation {
         for (tensor, &step) in self.tensor_reads.iter().enumerate() {
             spent[step].push(tensor);
         }
-        let place = |outlet: &OutletId| -> TractResult<Value> {
-            let mut value = self.values.get(outlet).context("a value has no place")?.clone();
-            if let Place::Floats(range) = &mut value.place {
-                let start = starts[self.blocks[outlet]];
-                *range = start + range.start..start + range.end;
-            }
-            Ok(value)
-        };
-        let whole = |block: usize| starts[block]..starts[block] + self.lifetimes[block].floats;
-        let beside = |output: &Range<usize>, workspace: &Option<usize>| workspace.map_or(output.end..output.end, whole);
-        let steps = self.steps.iter().enumerate().map(|(index, draft)| {
-            let operation = match &draft.operation {
-                Planned::Ours {
-                    operator,
-                    output,
-                    workspace,
-                } => {
-                    let Place::Floats(output) = place(output)?.place else {
-                        bail!("what an operator writes lies in the arena")
-                    };
-                    Operation::Ours {
-                        operator: operator.clone(),
-                        workspace: beside(&output, workspace),
-                        output,
-                    }
-                }
-                Planned::Products(products) => Operation::Products(
-                    products
-                        .iter()
-                        .map(|product| {
-                            let Place::Floats(output) = place(&product.output)?.place else {
-                                bail!("what an operator writes lies in the arena")
-                            };
-                            Ok(Product {
-                                operator: product.operator.clone(),
-                                inputs: product.inputs.iter().map(place).collect::<TractResult<_>>()?,
-                                output,
-                            })
-                        })
-                        .collect::<TractResult<_>>()?,
-                ),
-                Planned::Tracts { operator, outputs } => Operation::Tracts {
-                    operator: operator.clone(),
-                    outputs: outputs.clone(),
-                },
-            };
+        let steps = self.steps.iter().zip(spent.into_iter().skip(1)).map(|(draft, spent)| {
             Ok(Step {
                 name: draft.name.clone(),
-                operation,
-                inputs: draft.inputs.iter().map(place).collect::<TractResult<_>>()?,
-                spent: std::mem::take(&mut spent[index + 1]),
+                operation: self.operation(&draft.operation, &starts)?,
+                inputs: self.places(&draft.inputs, &starts)?,
+                spent,
             })
         });
         Ok(Program {
             steps: steps.collect::<TractResult<_>>()?,
-            inputs: model.inputs.iter().map(place).collect::<TractResult<_>>()?,
-            outputs: model.outputs.iter().map(place).collect::<TractResult<_>>()?,
+            inputs: self.places(&model.inputs, &starts)?,
+            outputs: self.places(&model.outputs, &starts)?,
             floats,
             tensors: self.tensor_reads.len(),
         })
+    }
+
+    /// What a step does, where its blocks begin at these places.
+    fn operation(&self, planned: &Planned, starts: &[usize]) -> TractResult<Operation> {
+        Ok(match planned {
+            Planned::Ours {
+                operator,
+                output,
+                workspace,
+            } => {
+                let output = self.written(output, starts)?;
+                let whole = |block: usize| starts[block]..starts[block] + self.lifetimes[block].floats;
+                Operation::Ours {
+                    operator: operator.clone(),
+                    workspace: workspace.map_or(output.end..output.end, whole),
+                    output,
+                }
+            }
+            Planned::Products(products) => {
+                let products = products.iter().map(|product| {
+                    Ok(Product {
+                        operator: product.operator.clone(),
+                        inputs: self.places(&product.inputs, starts)?,
+                        output: self.written(&product.output, starts)?,
+                    })
+                });
+                Operation::Products(products.collect::<TractResult<_>>()?)
+            }
+            Planned::Tracts { operator, outputs } => Operation::Tracts {
+                operator: operator.clone(),
+                outputs: outputs.clone(),
+            },
+        })
+    }
+
+    /// Where values lie.
+    fn places(&self, outlets: &[OutletId], starts: &[usize]) -> TractResult<Vec<Value>> {
+        outlets.iter().map(|outlet| self.place(outlet, starts)).collect()
+    }
+
+    fn place(&self, outlet: &OutletId, starts: &[usize]) -> TractResult<Value> {
+        let mut value = self.values.get(outlet).context("a value has no place")?.clone();
+        if let Place::Floats(range) = &mut value.place {
+            let start = starts[self.blocks[outlet]];
+            *range = start + range.start..start + range.end;
+        }
+        Ok(value)
+    }
+
+    /// The floats that an operator writes.
+    fn written(&self, output: &OutletId, starts: &[usize]) -> TractResult<Range<usize>> {
+        match self.place(output, starts)?.place {
+            Place::Floats(range) => Ok(range),
+            _ => bail!("what an operator writes lies in the arena"),
+        }
     }
 }
 
@@ -551,6 +411,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::engine::arena::Arena;
     use crate::engine::arithmetic::Activation;
     use crate::engine::operators::Concatenation;
     use crate::pack::ExternalTensor;

@@ -1,0 +1,178 @@
+//! A graph as a list of steps, with a place for every value: floats in the arena, constants in the graph, what tract's own
+//! operators make in tensors of their own. Owns the loop that runs the steps, and in `translation` their making from tract's
+//! optimized model; depends on `adapter`, `arena` and, for matrix products that are one step, on `operators`.
+
+mod translation;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use tract_onnx::tract_core::internal::*;
+
+use super::adapter::{Data, Inputs, Operator};
+use super::arena::{Arena, Rest, cut, cut_all};
+use super::operators::QuantizedLinear;
+use translation::Translation;
+
+/// Where a value lies.
+#[derive(Clone, Debug)]
+enum Place {
+    Constant(Arc<Tensor>),
+    /// Floats of the arena.
+    Floats(Range<usize>),
+    /// A tensor of the run, by its number.
+    Tensor(usize),
+}
+
+/// A value of the graph.
+#[derive(Clone, Debug)]
+struct Value {
+    shape: TVec<usize>,
+    place: Place,
+}
+
+enum Operation {
+    Ours {
+        operator: Arc<dyn Operator>,
+        output: Range<usize>,
+        workspace: Range<usize>,
+    },
+    /// Matrix products that do not wait for each other.
+    Products(Vec<Product<Value, Range<usize>>>),
+    Tracts {
+        operator: Box<dyn TypedOp>,
+        outputs: Vec<usize>,
+    },
+}
+
+/// A [`QuantizedLinear`] with what it reads and writes.
+struct Product<I, O> {
+    operator: Arc<dyn Operator>,
+    inputs: Vec<I>,
+    output: O,
+}
+
+struct Step {
+    /// The node's name, for errors.
+    name: String,
+    operation: Operation,
+    inputs: Vec<Value>,
+    /// Tensors that no later step reads.
+    spent: Vec<usize>,
+}
+
+/// A graph ready to run.
+pub struct Program {
+    steps: Vec<Step>,
+    inputs: Vec<Value>,
+    outputs: Vec<Value>,
+    floats: usize,
+    tensors: usize,
+}
+
+impl Program {
+    /// Translates an optimized model whose shapes are all known.
+    pub fn new(model: &TypedModel) -> TractResult<Program> {
+        Translation::of(model)
+    }
+
+    /// Floats that the arena holds while the program runs.
+    pub fn floats(&self) -> usize {
+        self.floats
+    }
+
+    /// Shapes of the outputs.
+    pub fn output_shapes(&self) -> impl Iterator<Item = &[usize]> {
+        self.outputs.iter().map(|output| &*output.shape)
+    }
+
+    /// Runs all steps, with the outputs in the order of the model.
+    pub fn run(&self, arena: &mut Arena, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let floats = arena.floats(self.floats);
+        let mut tensors: Vec<Option<TValue>> = vec![None; self.tensors];
+        for (value, input) in self.inputs.iter().zip(inputs) {
+            match &value.place {
+                Place::Floats(range) => {
+                    let (plain, place) = (input.try_as_plain_ram()?, &mut floats[range.clone()]);
+                    let source = plain.as_slice::<f32>()?;
+                    ensure!(
+                        source.len() == place.len(),
+                        "an input of {} floats where {} belong",
+                        source.len(),
+                        place.len()
+                    );
+                    place.copy_from_slice(source);
+                }
+                Place::Tensor(number) => tensors[*number] = Some(input),
+                Place::Constant(_) => {}
+            }
+        }
+        for step in &self.steps {
+            step.run(floats, &mut tensors)
+                .with_context(|| format!("running node '{}'", step.name))?;
+        }
+        let (_, rest) = cut_all(floats, &[]);
+        self.outputs.iter().map(|output| output.tensor(&rest, &tensors)).collect()
+    }
+}
+
+impl Step {
+    fn run(&self, floats: &mut [f32], tensors: &mut [Option<TValue>]) -> TractResult<()> {
+        match &self.operation {
+            Operation::Ours {
+                operator,
+                output,
+                workspace,
+            } => {
+                let (output, workspace, rest) = cut(floats, output, workspace);
+                let inputs = self.inputs.iter().map(|input| input.data(&rest, tensors));
+                operator.run(&Inputs::new(inputs.collect::<TractResult<_>>()?), workspace, output)?;
+            }
+            Operation::Products(products) => {
+                let (outputs, rest) = cut_all(floats, &products.iter().map(|product| &product.output).collect::<TVec<_>>());
+                let layers = products.iter().zip(outputs).map(|(product, output)| {
+                    let layer = product.operator.downcast().context("only matrix products are computed together")?;
+                    let inputs = product.inputs.iter().map(|input| input.data(&rest, tensors));
+                    Ok((layer, Inputs::new(inputs.collect::<TractResult<_>>()?), output))
+                });
+                QuantizedLinear::run_together(layers.collect::<TractResult<_>>()?)?;
+            }
+            Operation::Tracts { operator, outputs } => {
+                let (_, rest) = cut_all(floats, &[]);
+                let inputs = self.inputs.iter().map(|input| input.tensor(&rest, tensors));
+                let made = operator.eval(&EvalContext::out_of_plan(), inputs.collect::<TractResult<_>>()?)?;
+                for (&number, made) in outputs.iter().zip(made) {
+                    tensors[number] = Some(made);
+                }
+            }
+        }
+        for &number in &self.spent {
+            tensors[number] = None;
+        }
+        Ok(())
+    }
+}
+
+impl Value {
+    /// What one of our operators reads.
+    fn data<'a>(&'a self, rest: &Rest<'a>, tensors: &'a [Option<TValue>]) -> TractResult<(&'a [usize], Data<'a>)> {
+        let data = match &self.place {
+            Place::Floats(range) => Data::Floats(rest.get(range).context("a value lies where another is written")?),
+            Place::Constant(tensor) => Data::of_tensor(tensor)?,
+            Place::Tensor(number) => Data::of_tensor(tensors[*number].as_ref().context("a value is read before it is there")?)?,
+        };
+        Ok((&self.shape, data))
+    }
+
+    /// What one of tract's operators reads: a tensor, for floats of the arena a copy.
+    fn tensor(&self, rest: &Rest, tensors: &[Option<TValue>]) -> TractResult<TValue> {
+        Ok(match &self.place {
+            Place::Floats(range) => {
+                let floats = rest.get(range).context("a value lies where another is written")?;
+                Tensor::from_shape(&self.shape, floats)?.into_tvalue()
+            }
+            Place::Constant(tensor) => tensor.clone().into_tvalue(),
+            Place::Tensor(number) => tensors[*number].clone().context("a value is read before it is there")?,
+        })
+    }
+}
