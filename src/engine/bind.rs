@@ -150,21 +150,7 @@ fn quantized_linear(_: &ParsingContext, node: &NodeProto) -> Built {
     let tensor = node
         .get_attr::<String>("tensor")
         .context("the weights are not an int8 tensor of the weights file")?;
-    Ok((
-        inference(QuantizedLinear {
-            tensor,
-            rows,
-            inputs,
-            kernel: select()?,
-            weights: None,
-            from_picture: false,
-            to_picture: None,
-            activation: None,
-            gated: false,
-            residual: false,
-        }),
-        vec![],
-    ))
+    Ok((inference(QuantizedLinear::new(tensor, [rows, inputs], select()?)), vec![]))
 }
 
 fn quantized_embedding(_: &ParsingContext, node: &NodeProto) -> Built {

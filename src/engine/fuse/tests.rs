@@ -39,18 +39,7 @@ impl Graph {
 
     fn linear(&mut self, x: OutletId) -> OutletId {
         let [scale, bias] = ["scale", "bias"].map(|name| self.constant(name, &[WIDTH]));
-        let linear = QuantizedLinear {
-            tensor: "w".into(),
-            rows: WIDTH,
-            inputs: WIDTH,
-            kernel: kernels::available()[0],
-            weights: None,
-            from_picture: false,
-            to_picture: None,
-            activation: None,
-            gated: false,
-            residual: false,
-        };
+        let linear = QuantizedLinear::new("w".into(), [WIDTH, WIDTH], kernels::available()[0]);
         self.put("linear", linear, &[x, scale, bias])
     }
 

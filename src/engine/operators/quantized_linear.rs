@@ -43,6 +43,22 @@ impl QuantizedLinear {
     /// Inputs before the factors and what is added.
     pub const OWN_INPUTS: usize = 3;
 
+    /// A layer that took in nothing yet and is not bound to its weights, `[rows, inputs]`.
+    pub fn new(tensor: String, [rows, inputs]: [usize; 2], kernel: &'static dyn Kernel) -> QuantizedLinear {
+        QuantizedLinear {
+            tensor,
+            rows,
+            inputs,
+            kernel,
+            weights: None,
+            from_picture: false,
+            to_picture: None,
+            activation: None,
+            gated: false,
+            residual: false,
+        }
+    }
+
     /// Runs layers that do not wait for each other, each with its inputs and its output.
     pub fn run_together(mut layers: Vec<(&QuantizedLinear, Inputs, &mut [f32])>) -> TractResult<()> {
         let Some((first, ..)) = layers.first() else { return Ok(()) };

@@ -413,6 +413,7 @@ mod tests {
     use super::*;
     use crate::engine::arena::Arena;
     use crate::engine::arithmetic::Activation;
+    use crate::engine::kernels;
     use crate::engine::operators::Concatenation;
     use crate::pack::ExternalTensor;
 
@@ -471,18 +472,7 @@ mod tests {
 
     /// A bound layer of weights that are its number.
     fn linear(model: &mut TypedModel, name: &str, weight: u8, x: OutletId) -> OutletId {
-        let layer = QuantizedLinear {
-            tensor: "w".into(),
-            rows: WIDTH,
-            inputs: WIDTH,
-            kernel: crate::engine::kernels::available()[0],
-            weights: None,
-            from_picture: false,
-            to_picture: None,
-            activation: None,
-            gated: false,
-            residual: false,
-        };
+        let layer = QuantizedLinear::new("w".into(), [WIDTH, WIDTH], kernels::available()[0]);
         let weights = ExternalTensor::of_bytes(&[weight; WIDTH * WIDTH], vec![1, WIDTH / 4, 8, 4]);
         let layer = layer.bind(&BTreeMap::from([("w".to_owned(), weights)])).unwrap().unwrap();
         let ones = Tensor::from_shape(&[WIDTH], &[0.125f32; WIDTH]).unwrap();

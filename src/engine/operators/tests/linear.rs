@@ -2,20 +2,8 @@
 
 use super::*;
 
-/// A layer that took in nothing yet.
 fn alone(rows: usize, inputs: usize, kernel: &'static dyn kernels::Kernel) -> QuantizedLinear {
-    QuantizedLinear {
-        tensor: "w".into(),
-        rows,
-        inputs,
-        kernel,
-        weights: None,
-        from_picture: false,
-        to_picture: None,
-        activation: None,
-        gated: false,
-        residual: false,
-    }
+    QuantizedLinear::new("w".into(), [rows, inputs], kernel)
 }
 
 #[test]
