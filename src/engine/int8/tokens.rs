@@ -132,10 +132,9 @@ impl Places<'_> {
             #[inline(always)]
             |_| {
                 for group in 0..groups {
-                    let [a, b, c, d] = [0, 1, 2, 3].map(
-                        #[inline(always)]
-                        |channel| self.channel(group * GROUP + channel),
-                    );
+                    // Not by `map`, which may become a function for any processor.
+                    let (a, b) = (self.channel(group * GROUP), self.channel(group * GROUP + 1));
+                    let (c, d) = (self.channel(group * GROUP + 2), self.channel(group * GROUP + 3));
                     let mut bytes = [[0u8; GROUP]; TOGETHER];
                     for lane in 0..TOGETHER {
                         bytes[lane] = quantize_group([a[lane], b[lane], c[lane], d[lane]], inverses[lane], mask);
