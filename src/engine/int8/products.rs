@@ -103,10 +103,12 @@ impl<'a> Group<'a> {
         let own_tokens = threads == 1 || weights <= WEIGHT_BYTES && count > (threads - 1) * kernel.columns();
         let evenly = |parts: usize| count.div_ceil(parts).max(1).next_multiple_of(grain);
         let most = (TOKEN_BYTES / tokens.inputs / grain).max(1) * grain;
-        let (part, block) = match own_tokens {
-            true if threads == 1 => (evenly(1), most),
-            true => (evenly(threads), evenly(threads * shares::PER_THREAD).max(SUMMED)),
-            false => (evenly(1).min(most), most),
+        let (part, block) = if !own_tokens {
+            (evenly(1).min(most), most)
+        } else if threads > 1 {
+            (evenly(threads), evenly(threads * shares::PER_THREAD).max(SUMMED))
+        } else {
+            (evenly(1), most)
         };
         let (parts, threads) = (parts(count, part), if own_tokens { 1 } else { threads });
         Group {

@@ -21,9 +21,10 @@ impl WeightMatrix {
     /// The matrix in a mapped tensor of shape `[rows/8, inputs/4, 8, 4]`.
     ///
     /// # Errors
-    /// If the tensor has another shape.
+    /// If the tensor has another shape, or holds nothing.
     pub fn new(tensor: &ExternalTensor, rows: usize, inputs: usize) -> TractResult<WeightMatrix> {
         let expected = [rows.div_ceil(ROWS), inputs / GROUP, ROWS, GROUP];
+        ensure!(rows > 0 && inputs > 0, "weights of {rows} rows of {inputs} inputs");
         ensure!(inputs.is_multiple_of(GROUP), "{inputs} inputs are not a multiple of {GROUP}");
         ensure!(
             tensor.shape == expected,
