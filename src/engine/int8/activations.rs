@@ -152,6 +152,11 @@ impl<'a> Image<'a> {
         }
     }
 
+    /// All bytes, plane by plane.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
     /// Bytes of every group of four channels.
     pub fn planes(&self) -> impl Iterator<Item = &[u8]> {
         self.bytes.chunks_exact(self.height * self.width * GROUP)

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::WeightMatrix;
 use crate::engine::arithmetic::Activation;
-use crate::engine::kernels::{GROUP, Kernel, ROWS, Sums};
+use crate::engine::kernels::{GROUP, InPlace, Kernel, ROWS, Sums, Windows};
 use crate::engine::lanes::Fused;
 use crate::engine::shares;
 
@@ -129,6 +129,17 @@ impl PanelSums {
             };
             let count = activations.len() / panel_bytes;
             kernel.multiply(weights.panel(panel), row_sums, activations, weights.groups(), count, sums);
+        }
+    }
+
+    /// The same with windows where they lie, each panel of which begins at a byte of the first plane.
+    pub fn multiply_in_place(&mut self, kernel: &dyn InPlace, weights: &[i8], row_sums: &[i32; ROWS], windows: Windows, panels: &[usize]) {
+        for (call, panels) in panels.chunks(kernel.panels()).enumerate() {
+            let sums = Sums {
+                values: &mut self.0.as_flattened_mut()[call * kernel.panels() * kernel.columns()..],
+                stride: SUMMED,
+            };
+            kernel.multiply_in_place(weights, row_sums, windows, panels, sums);
         }
     }
 }

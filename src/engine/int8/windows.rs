@@ -1,12 +1,12 @@
-//! The loops around the micro-kernels for convolutions: blocks of columns are packed into panels, multiplied with every
-//! weight panel while they are in cache, and turned back into floats at once.
+//! The loops around the micro-kernels for convolutions: blocks of columns are packed into panels, or read where they lie, multiplied
+//! with every weight panel while they are in cache, and turned back into floats at once.
 
 use std::ops::Range;
 
 use super::blocks::{Block, Outputs, PanelSums, SUMMED, each_block, shifts};
 use super::scratch::Scratch;
 use super::{Image, WeightMatrix, Window};
-use crate::engine::kernels::{GROUP, Kernel, ROWS};
+use crate::engine::kernels::{GROUP, InPlace, Kernel, ROWS, Windows};
 use crate::engine::lanes::widest;
 use crate::engine::shares;
 
@@ -91,24 +91,75 @@ impl Layer<'_> {
 
     /// Computes some columns of some weight rows, the first of which are those of a panel. `rows` are the outputs.
     fn block(&self, columns: Range<usize>, first_panel: usize, rows: &mut [&mut [f32]], scratch: &mut Scratch) {
+        if let Some(kernel) = self.kernel.in_place().filter(|_| self.lie_side_by_side()) {
+            return self.block_in_place(kernel, columns, first_panel, rows);
+        }
         let (kernel, panel_bytes) = (self.kernel, self.panel_bytes());
         let panels = columns.len().div_ceil(kernel.columns());
-        // Where the kernel makes all these sums at once, each call has about as much: few columns cost it nearly as much as many.
-        let most = SUMMED / kernel.columns();
-        let together = if kernel.panels() == most {
+        let together = self.panels_of_call(panels);
+        let packed = scratch.packed(panels * panel_bytes);
+        self.pack(&columns, packed);
+        let calls = packed.chunks(together * panel_bytes);
+        self.multiply(columns, first_panel, rows, together, calls, |sums, panel, row_sums, activations| {
+            sums.multiply(kernel, self.weights, panel, row_sums, activations);
+        });
+    }
+
+    /// The same where the columns of every panel lie side by side in the image.
+    fn block_in_place(&self, kernel: &dyn InPlace, columns: Range<usize>, first_panel: usize, rows: &mut [&mut [f32]]) {
+        let (line, plane) = (self.image.width * GROUP, self.image.width * self.image.height * GROUP);
+        let [height, width] = self.window.size;
+        let pixels: Vec<usize> = (0..height).flat_map(|y| (0..width).map(move |x| y * line + x * GROUP)).collect();
+        let windows = Windows {
+            image: self.image.bytes(),
+            planes: [self.weights.groups() / pixels.len(), plane],
+            pixels: &pixels,
+        };
+        let start = |column: usize| column / self.positions[1] * self.window.strides[0] * line + column % self.positions[1] * GROUP;
+        let panels: Vec<usize> = columns.clone().step_by(self.kernel.columns()).map(start).collect();
+        let together = self.panels_of_call(panels.len());
+        let calls = panels.chunks(together);
+        self.multiply(columns, first_panel, rows, together, calls, |sums, panel, row_sums, panels| {
+            sums.multiply_in_place(kernel, self.weights.panel(panel), row_sums, windows, panels);
+        });
+    }
+
+    /// Whether the columns of every panel do.
+    fn lie_side_by_side(&self) -> bool {
+        let ([_, width], [down, across], columns) = (self.positions, self.window.strides, self.kernel.columns());
+        let lines_meet = width == self.image.width && down == 1;
+        across == 1 && self.columns().is_multiple_of(columns) && (lines_meet || width.is_multiple_of(columns))
+    }
+
+    /// Panels whose sums become floats together. Where the kernel makes all these sums at once, each call has about as much: few columns
+    /// cost it nearly as much as many.
+    fn panels_of_call(&self, panels: usize) -> usize {
+        let most = SUMMED / self.kernel.columns();
+        if self.kernel.panels() == most {
             panels.div_ceil(panels.div_ceil(most))
         } else {
             most
-        };
-        let packed = scratch.packed(panels * panel_bytes);
-        self.pack(&columns, packed);
-        let (row_sums, mut sums) = (shifts(kernel, self.weights), PanelSums::new());
+        }
+    }
+
+    /// Makes sums of weight panels with some columns, `together` panels of them at once, and turns them into outputs.
+    fn multiply<T>(
+        &self,
+        columns: Range<usize>,
+        first_panel: usize,
+        rows: &mut [&mut [f32]],
+        together: usize,
+        calls: impl Iterator<Item = T> + Clone,
+        multiply: impl Fn(&mut PanelSums, usize, &[i32; ROWS], T),
+    ) {
+        let (row_sums, mut sums) = (shifts(self.kernel, self.weights), PanelSums::new());
+        let width = together * self.kernel.columns();
         for (panel, rows) in (first_panel..).zip(rows.chunks_mut(ROWS)) {
-            for (call, activations) in packed.chunks(together * panel_bytes).enumerate() {
-                sums.multiply(kernel, self.weights, panel, row_sums(panel), activations);
-                let column = call * together * kernel.columns();
+            for (call, activations) in calls.clone().enumerate() {
+                multiply(&mut sums, panel, row_sums(panel), activations);
+                let column = call * width;
                 let block = Block {
-                    columns: column..columns.len().min(column + together * kernel.columns()),
+                    columns: column..columns.len().min(column + width),
                     stride: SUMMED,
                     first_row: panel * ROWS,
                     residual: [self.columns(), columns.start + column],

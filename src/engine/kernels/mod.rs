@@ -64,11 +64,37 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
         1
     }
 
+    /// Products with windows that lie in an image as they are, where that costs the processor no more than reading panels.
+    fn in_place(&self) -> Option<&dyn InPlace> {
+        None
+    }
+
     /// Minimal filtering for windows of 3×3, the largest tiles first, where the processor does it faster than
     /// [`Kernel::multiply`] does the window. Activations are not masked.
     fn winograd(&self) -> &'static [&'static dyn Winograd] {
         &[]
     }
+}
+
+/// Windows over an image `[planes][pixels][4]`, a plane for each four channels: the columns of a product whose groups are the
+/// window's pixels and, of each, the planes. Masked as panels are.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows<'a> {
+    /// The bytes of all planes.
+    pub image: &'a [u8],
+    /// Planes, and bytes from one to the next.
+    pub planes: [usize; 2],
+    /// Bytes from a window's first pixel to each of its pixels, in the order of the weights.
+    pub pixels: &'a [usize],
+}
+
+/// What a kernel can do besides, where as many windows as a panel has columns begin side by side: multiply them without a panel.
+pub trait InPlace: Kernel {
+    /// [`Kernel::multiply`] with panels that begin at the given bytes of the first plane, up to [`Kernel::panels`] of them.
+    ///
+    /// # Panics
+    /// If a slice is shorter than its shape, a window leaves the image, or there is no panel or one too many.
+    fn multiply_in_place(&self, weights: &[i8], row_sums: &[i32; ROWS], windows: Windows, panels: &[usize], sums: Sums);
 }
 
 /// The kernels that this processor can run, fastest first; the last is the portable reference.
@@ -113,14 +139,44 @@ fn assert_shapes(kernel: &dyn Kernel, weights: &[i8], activations: &[u8], groups
     );
     let columns = count * kernel.columns();
     assert!(
-        groups <= weights.len() / (ROWS * GROUP),
-        "{} weights for {groups} groups",
-        weights.len()
-    );
-    assert!(
         groups <= activations.len() / (columns * GROUP),
         "{} activations for {groups} groups",
         activations.len()
+    );
+    assert_weights_and_sums(weights, groups, columns, sums);
+}
+
+/// The same for [`InPlace::multiply_in_place`].
+fn assert_windows(kernel: &dyn Kernel, weights: &[i8], windows: Windows, panels: &[usize], sums: &Sums) {
+    let count = panels.len();
+    assert!(
+        (1..=kernel.panels()).contains(&count),
+        "{count} panels, where {} takes 1 to {}",
+        kernel.name(),
+        kernel.panels()
+    );
+    let [planes, plane] = windows.planes;
+    let end = panels.iter().max().zip(windows.pixels.iter().max()).and_then(|(panel, pixel)| {
+        let last_plane = planes.checked_sub(1)?.checked_mul(plane)?;
+        panel
+            .checked_add(*pixel)?
+            .checked_add(last_plane)?
+            .checked_add(kernel.columns() * GROUP)
+    });
+    assert!(
+        end.is_some_and(|end| end <= windows.image.len()),
+        "windows leave an image of {} bytes",
+        windows.image.len()
+    );
+    let groups = planes.saturating_mul(windows.pixels.len());
+    assert_weights_and_sums(weights, groups, count * kernel.columns(), sums);
+}
+
+fn assert_weights_and_sums(weights: &[i8], groups: usize, columns: usize, sums: &Sums) {
+    assert!(
+        groups <= weights.len() / (ROWS * GROUP),
+        "{} weights for {groups} groups",
+        weights.len()
     );
     let (stride, room) = (sums.stride, sums.values.len());
     assert!(

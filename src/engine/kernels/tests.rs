@@ -192,6 +192,135 @@ fn every_kernel_equals_the_reference_on_extreme_operands() {
     }
 }
 
+/// An image, windows over it, and the byte at which each panel of them begins.
+struct Scene {
+    image: Vec<u8>,
+    planes: [usize; 2],
+    pixels: Vec<usize>,
+    panels: Vec<usize>,
+}
+
+impl Scene {
+    /// Panels begin anywhere in the first plane; the image ends with the last one's last pixel.
+    fn random(numbers: &mut Numbers, kernel: &dyn Kernel, planes: usize, size: [usize; 2], count: usize) -> Scene {
+        let line = (kernel.columns() + size[1] + 3) * GROUP;
+        let pixels: Vec<usize> = (0..size[0]).flat_map(|y| (0..size[1]).map(move |x| y * line + x * GROUP)).collect();
+        let panels: Vec<usize> = (0..count).map(|_| numbers.next(70) as usize * GROUP).collect();
+        let end = panels.iter().max().unwrap() + pixels.last().unwrap() + kernel.columns() * GROUP;
+        let bytes = numbers.bytes(end * planes);
+        let image = bytes.into_iter().map(|value| value as u8 ^ kernel.activation_mask()).collect();
+        Scene {
+            image,
+            planes: [planes, end],
+            pixels,
+            panels,
+        }
+    }
+
+    fn windows(&self) -> Windows<'_> {
+        Windows {
+            image: &self.image,
+            planes: self.planes,
+            pixels: &self.pixels,
+        }
+    }
+
+    fn groups(&self) -> usize {
+        self.planes[0] * self.pixels.len()
+    }
+
+    /// The same columns, one after another.
+    fn columns(&self, kernel: &dyn Kernel) -> Vec<i8> {
+        let mut columns = Vec::new();
+        for panel in &self.panels {
+            for column in 0..kernel.columns() {
+                for pixel in &self.pixels {
+                    for plane in 0..self.planes[0] {
+                        let start = panel + column * GROUP + pixel + plane * self.planes[1];
+                        columns.extend(
+                            self.image[start..][..GROUP]
+                                .iter()
+                                .map(|byte| (byte ^ kernel.activation_mask()) as i8),
+                        );
+                    }
+                }
+            }
+        }
+        columns
+    }
+}
+
+#[test]
+fn windows_where_they_lie_give_the_sums_of_panels() {
+    let mut numbers = Numbers::new(3);
+    for (kernel, columns) in widths() {
+        let Some(in_place) = kernel.in_place() else { continue };
+        for (planes, size) in [(1, [1, 1]), (3, [1, 1]), (12, [3, 3]), (25, [3, 2]), (2, [5, 1])]
+            .into_iter()
+            .take(AT_MOST)
+        {
+            let scene = Scene::random(&mut numbers, kernel, planes, size, columns / kernel.columns());
+            let problem = Problem {
+                groups: scene.groups(),
+                columns,
+                weights: numbers.bytes(scene.groups() * ROWS * GROUP),
+                activations: scene.columns(kernel),
+            };
+            let mut values = vec![0; ROWS * columns];
+            let sums = Sums {
+                values: &mut values,
+                stride: columns,
+            };
+            in_place.multiply_in_place(&problem.weights, &problem.row_sums(), scene.windows(), &scene.panels, sums);
+            assert_eq!(
+                values,
+                problem.reference(),
+                "{}, {planes} planes, windows of {size:?}",
+                kernel.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn windows_that_leave_the_image_panic() {
+    for kernel in available() {
+        let Some(in_place) = kernel.in_place() else { continue };
+        let scene = Scene::random(&mut Numbers::new(4), kernel, 2, [3, 3], 2);
+        let columns = 2 * kernel.columns();
+        let panics = |windows: Windows, panels: &[usize], weights: usize, sums: usize| {
+            let (weights, mut values) = (vec![0; weights], vec![0; sums]);
+            let call = || {
+                let sums = Sums {
+                    values: &mut values,
+                    stride: columns,
+                };
+                in_place.multiply_in_place(&weights, &[0; ROWS], windows, panels, sums)
+            };
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err()
+        };
+        let (whole, panels) = (scene.windows(), &scene.panels[..]);
+        let (weights, sums) = (scene.groups() * ROWS * GROUP, ROWS * columns);
+        let short = &scene.image[..scene.image.len() - 1];
+        assert!(!panics(whole, panels, weights, sums));
+        assert!(panics(Windows { image: short, ..whole }, panels, weights, sums));
+        assert!(panics(Windows { pixels: &[], ..whole }, panels, weights, sums));
+        for planes in [[0, 4], [3, whole.planes[1]], [2, usize::MAX], [usize::MAX, 4]] {
+            assert!(panics(Windows { planes, ..whole }, panels, weights, sums), "{planes:?}");
+        }
+        assert!(panics(whole, &[], weights, sums));
+        assert!(panics(
+            whole,
+            &vec![0; kernel.panels() + 1],
+            weights,
+            ROWS * columns * kernel.panels()
+        ));
+        assert!(panics(whole, &[0, usize::MAX], weights, sums));
+        assert!(panics(whole, panels, weights - 1, sums));
+        assert!(panics(whole, panels, weights, sums - 1));
+    }
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "takes an hour")]
 fn sums_near_the_limit_of_32_bits_are_exact() {

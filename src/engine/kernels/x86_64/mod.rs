@@ -4,7 +4,7 @@
 mod winograd;
 
 use super::winograd::Winograd;
-use super::{GROUP, Kernel, ROWS, Sums};
+use super::{GROUP, InPlace, Kernel, ROWS, Sums, Windows};
 use std::arch::x86_64::*;
 
 /// Columns of a 512-bit vector of 32-bit sums.
@@ -51,17 +51,63 @@ impl Kernel for Avx512Vnni {
         3
     }
 
+    fn in_place(&self) -> Option<&dyn InPlace> {
+        Some(self)
+    }
+
     fn multiply(&self, weights: &[i8], row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: Sums) {
         super::assert_shapes(self, weights, activations, groups, count, &sums);
-        let (weights, activations, stride, sums) = (weights.as_ptr(), activations.as_ptr(), sums.stride, sums.values.as_mut_ptr());
-        let corrections = corrections(row_sums);
+        let panels = std::array::from_fn(|panel| activations.as_ptr().wrapping_add(panel * groups * WIDE_COLUMNS * GROUP));
+        let steps = Steps {
+            pixels: &[0],
+            planes: groups,
+            plane: WIDE_COLUMNS * GROUP,
+        };
         // SAFETY: `available` found the features; the slices are long enough for `count` panels.
-        unsafe {
-            match count {
-                1 => avx512_vnni::<1>(weights, &corrections, activations, groups, sums, stride),
-                2 => avx512_vnni::<2>(weights, &corrections, activations, groups, sums, stride),
-                _ => avx512_vnni::<3>(weights, &corrections, activations, groups, sums, stride),
-            }
+        unsafe { avx512_vnni_panels::<AHEAD>(weights, row_sums, panels, count, steps, sums) };
+    }
+}
+
+impl InPlace for Avx512Vnni {
+    fn multiply_in_place(&self, weights: &[i8], row_sums: &[i32; ROWS], windows: Windows, panels: &[usize], sums: Sums) {
+        super::assert_windows(self, weights, windows, panels, &sums);
+        let starts = std::array::from_fn(|panel| windows.image.as_ptr().wrapping_add(panels.get(panel).copied().unwrap_or(0)));
+        let steps = Steps {
+            pixels: windows.pixels,
+            planes: windows.planes[0],
+            plane: windows.planes[1],
+        };
+        // SAFETY: `available` found the features; the windows of all panels lie in the image.
+        unsafe { avx512_vnni_panels::<0>(weights, row_sums, starts, panels.len(), steps, sums) };
+    }
+}
+
+/// Where the groups of a panel follow each other, in bytes from the first one on: for every pixel, planes so far apart.
+#[derive(Clone, Copy)]
+struct Steps<'a> {
+    pixels: &'a [usize],
+    planes: usize,
+    plane: usize,
+}
+
+/// # Safety
+/// See [`avx512_vnni`], of which this takes the first `count` of three panels.
+unsafe fn avx512_vnni_panels<const AHEAD: usize>(
+    weights: &[i8],
+    row_sums: &[i32; ROWS],
+    panels: [*const u8; 3],
+    count: usize,
+    steps: Steps,
+    sums: Sums,
+) {
+    let (weights, stride, sums) = (weights.as_ptr(), sums.stride, sums.values.as_mut_ptr());
+    let (corrections, [first, second, _]) = (corrections(row_sums), panels);
+    // SAFETY: the caller vouches for everything.
+    unsafe {
+        match count {
+            1 => avx512_vnni::<1, AHEAD>(weights, &corrections, [first], steps, sums, stride),
+            2 => avx512_vnni::<2, AHEAD>(weights, &corrections, [first, second], steps, sums, stride),
+            _ => avx512_vnni::<3, AHEAD>(weights, &corrections, panels, steps, sums, stride),
         }
     }
 }
@@ -152,15 +198,17 @@ unsafe fn weight_lane(weights: *const i8, group: usize, row: usize) -> i32 {
     unsafe { weights.cast::<i32>().add(group * ROWS + row).read_unaligned() }
 }
 
+/// Fetches the groups of panels that lie `AHEAD` steps on into the first-level cache.
+///
 /// # Safety
-/// `weights` holds `groups` groups, `activations` `COUNT` panels of as many, `sums` eight rows of `COUNT·16`, each `stride`
-/// after the one before.
+/// `weights` holds as many groups as there are `steps`, from each of `panels` on as many groups of 16 columns can be read, and `sums`
+/// holds eight rows of `COUNT·16`, each `stride` after the one before.
 #[target_feature(enable = "avx512f,avx512vnni")]
-unsafe fn avx512_vnni<const COUNT: usize>(
-    weights: *const i8,
+unsafe fn avx512_vnni<const COUNT: usize, const AHEAD: usize>(
+    mut weights: *const i8,
     corrections: &[i32; ROWS],
-    activations: *const u8,
-    groups: usize,
+    panels: [*const u8; COUNT],
+    steps: Steps,
     sums: *mut i32,
     stride: usize,
 ) {
@@ -169,24 +217,26 @@ unsafe fn avx512_vnni<const COUNT: usize>(
     for (totals, &correction) in totals.iter_mut().zip(corrections) {
         *totals = [_mm512_set1_epi32(correction); COUNT];
     }
-    for group in 0..groups {
-        let mut columns = [_mm512_setzero_si512(); COUNT];
-        for (panel, columns) in columns.iter_mut().enumerate() {
-            // SAFETY: `panel` and `group` are within the caller's panels.
-            *columns = unsafe { _mm512_loadu_si512(activations.add((panel * groups + group) * WIDE_COLUMNS * GROUP).cast()) };
-            // What lies behind the panels is never read.
-            _mm_prefetch::<_MM_HINT_T0>(
-                activations
-                    .wrapping_add((panel * groups + group + AHEAD) * WIDE_COLUMNS * GROUP)
-                    .cast(),
-            );
-        }
-        for (row, totals) in totals.iter_mut().enumerate() {
-            // SAFETY: `group` is within the caller's weights.
-            let weights = _mm512_set1_epi32(unsafe { weight_lane(weights, group, row) });
-            for (total, columns) in totals.iter_mut().zip(columns) {
-                *total = _mm512_dpbusd_epi32(*total, columns, weights);
+    for &pixel in steps.pixels {
+        for plane in 0..steps.planes {
+            let mut columns = [_mm512_setzero_si512(); COUNT];
+            for (panel, columns) in panels.iter().zip(&mut columns) {
+                let group = panel.wrapping_add(pixel + plane * steps.plane);
+                // SAFETY: the caller vouches for all steps of all panels.
+                *columns = unsafe { _mm512_loadu_si512(group.cast()) };
+                if AHEAD > 0 {
+                    // What lies behind the panels is never read.
+                    _mm_prefetch::<_MM_HINT_T0>(group.wrapping_add(AHEAD * steps.plane).cast());
+                }
             }
+            for (row, totals) in totals.iter_mut().enumerate() {
+                // SAFETY: the caller vouches for the weights of all steps.
+                let weights = _mm512_set1_epi32(unsafe { weight_lane(weights, 0, row) });
+                for (total, columns) in totals.iter_mut().zip(columns) {
+                    *total = _mm512_dpbusd_epi32(*total, columns, weights);
+                }
+            }
+            weights = weights.wrapping_add(ROWS * GROUP);
         }
     }
     for (row, totals) in totals.iter().enumerate() {

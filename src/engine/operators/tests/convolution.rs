@@ -51,6 +51,7 @@ fn windows() -> Vec<(Window, Padding)> {
         (window([1, 1], [1, 1]), padding(0, 0, 0, 0)),
         (window([3, 3], [2, 2]), padding(1, 1, 1, 1)),
         (window([2, 5], [1, 3]), padding(0, 4, 1, 2)),
+        (window([3, 3], [2, 1]), padding(1, 1, 1, 1)),
     ]
 }
 
@@ -58,7 +59,14 @@ fn windows() -> Vec<(Window, Padding)> {
 fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
     let mut numbers = Numbers(3);
     for (window, padding) in windows().into_iter().take(AT_MOST) {
-        let shapes = [(8, 4, 5, 5), (13, 12, 7, 9), (3, 8, 16, 33), (40, 20, 9, 3)];
+        let shapes = [
+            (8, 4, 5, 5),
+            (13, 12, 7, 9),
+            (3, 8, 16, 33),
+            (40, 20, 9, 3),
+            (11, 12, 6, 32),
+            (9, 8, 4, 8),
+        ];
         for (outputs, channels, height, width) in shapes.into_iter().take(AT_MOST) {
             let inputs = window.size[0] * window.size[1] * channels;
             let weights: Vec<Vec<i8>> = (0..outputs).map(|_| (0..inputs).map(|_| numbers.weight()).collect()).collect();
