@@ -103,7 +103,10 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
     let pipeline = Pipeline::load(pack.clone(), residency)?;
     pipeline.check(&request(&plan, plan.first_seed))?;
     interrupt::listen();
-    let bar = output::progress(plan.files.len() as u64 * (plan.steps as u64 + 2), "{bar:32} {msg} {eta} left");
+    let bar = output::progress(
+        (plan.files.len() * (plan.steps * plan.prompt.things().len() + 2)) as u64,
+        "{bar:32} {msg} {eta} left",
+    );
     let mut watch = Watch {
         bar,
         memory,
@@ -297,7 +300,7 @@ fn record(file: &Path, seed: u64, picture: &Picture, generation: &Generation, dr
 fn report(arguments: &Arguments, plan: &Plan, pack: &Pack, engine: &Engine, watch: &Watch, records: Vec<Value>) -> Value {
     json!({
         "prompt": arguments.prompt, "read_as": plan.prompt.text(), "nearest": plan.prompt.nearest(), "unread": plan.prompt.unread(),
-        "negative": arguments.negative, "style": plan.style.as_ref().map(|style| &style.name),
+        "things": plan.prompt.names_of_things(), "rows": plan.prompt.rows(), "negative": arguments.negative, "style": plan.style.as_ref().map(|style| &style.name),
         "steps": plan.steps, "guidance": plan.guidance, "background": arguments.background.to_string(), "pictures": records,
         "start_to_first_step_milliseconds": watch.first_step.map(milliseconds),
         "memory": watch.memory.peak(), "threads": engine.threads(), "kernel": engine.kernel().name(),

@@ -8,7 +8,7 @@ use super::sampler::{clean_picture, euler_step, guide};
 use super::{DiffusionError, Prompt, gaussian_noise};
 use crate::engine::{Engine, EngineError, Residency, Stages, Value};
 use crate::pack::{self, Channels, DECODER, DENOISER, MANIFEST, Pack, PackError, PictureShape, Port, Sampling, Style, TEXT_ENCODER};
-use crate::picture::Picture;
+use crate::picture::{Picture, PictureError, arranged};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub enum Progress {
     Text,
     /// A denoising step is done.
     Step {
-        /// Steps done.
+        /// Steps done, those of all things that are drawn one by one together.
         done: usize,
         /// Steps in all.
         of: usize,
@@ -64,7 +64,7 @@ pub struct StageTime {
 /// A drawn picture.
 #[derive(Debug)]
 pub struct Generation {
-    /// The picture at the pack's size.
+    /// The picture at the pack's size, which several things share.
     pub picture: Picture,
     /// Time of every stage, in order.
     pub times: Vec<StageTime>,
@@ -214,45 +214,65 @@ impl Pipeline {
             times: Vec::new(),
         };
         let style = request.style.map_or(0, |style| style.id);
-        let (text, other) = run.timed(TEXT_ENCODER, |_| {
-            let text = self.encode(engine, request.prompt, style)?;
+        let (texts, other) = run.timed(TEXT_ENCODER, |_| {
+            let things = request.prompt.things().iter();
+            let texts: Vec<Named> = things.map(|ids| self.encode(engine, ids, style)).collect::<Result<_, _>>()?;
             let other = if request.guidance == 1.0 {
                 None
             } else {
-                Some(self.encode(engine, request.negative, style)?)
+                Some(self.encode(engine, request.negative.ids(), style)?)
             };
-            Ok((text, other))
+            Ok((texts, other))
         })?;
         run.report(Progress::Text)?;
-        let mut picture = self.denoise(&mut run, request, text, other)?;
+        let mut drawn = Vec::new();
+        for (text, thing) in texts.into_iter().zip(0..) {
+            drawn.push(self.denoise(&mut run, request, thing, text, other.clone())?);
+        }
         if self.decoder().is_some() {
-            let values = Named::from([(PICTURE.into(), Value::F32(picture)), (STYLE.into(), Value::I64(vec![style]))]);
-            picture = run.timed(DECODER, |_| Ok(self.predict(engine, DECODER, &values)?))?;
+            drawn = run.timed(DECODER, |_| {
+                drawn.into_iter().map(|picture| self.decode(engine, picture, style)).collect()
+            })?;
             run.report(Progress::Decoded)?;
         }
+        let pictures = drawn
+            .iter()
+            .map(|picture| self.to_picture(picture, self.shape.width, self.shape.height));
         Ok(Generation {
-            picture: self.to_picture(&picture, self.shape.width, self.shape.height)?,
+            picture: together(request.prompt.rows(), pictures.collect::<Result<_, _>>()?)?,
             times: run.times,
         })
     }
 
-    fn encode(&self, engine: &Engine, prompt: &Prompt, style: i64) -> Result<Named, DiffusionError> {
-        let values = Named::from([
-            (IDS.into(), Value::I64(prompt.ids().to_vec())),
-            (STYLE.into(), Value::I64(vec![style])),
-        ]);
+    fn decode(&self, engine: &Engine, picture: Vec<f32>, style: i64) -> Result<Vec<f32>, DiffusionError> {
+        let values = Named::from([(PICTURE.into(), Value::F32(picture)), (STYLE.into(), Value::I64(vec![style]))]);
+        Ok(self.predict(engine, DECODER, &values)?)
+    }
+
+    fn encode(&self, engine: &Engine, ids: &[i64], style: i64) -> Result<Named, DiffusionError> {
+        let values = Named::from([(IDS.into(), Value::I64(ids.to_vec())), (STYLE.into(), Value::I64(vec![style]))]);
         let mut outputs = self.run(engine, TEXT_ENCODER, &values)?;
         outputs.insert(STYLE.into(), Value::I64(vec![style]));
         Ok(outputs)
     }
 
-    fn denoise(&self, run: &mut Run, request: &Request, mut text: Named, mut other: Option<Named>) -> Result<Vec<f32>, DiffusionError> {
+    /// Draws one of the prompt's things, each from noise of its own.
+    fn denoise(
+        &self,
+        run: &mut Run,
+        request: &Request,
+        thing: u32,
+        mut text: Named,
+        mut other: Option<Named>,
+    ) -> Result<Vec<f32>, DiffusionError> {
+        let before = thing as usize * request.steps;
         let times = self.sampling.schedule(request.steps).unwrap_or_default();
         let count = self.record(DENOISER).outputs[0].shape.iter().product();
-        let mut noisy = gaussian_noise(request.seed, 0, count);
+        let mut noisy = gaussian_noise(request.seed, thing, count);
         for (index, pair) in times.windows(2).enumerate() {
             let (start, end) = (pair[0], pair[1]);
-            let clean = run.timed(&format!("step {}", index + 1), |engine| {
+            let done = before + index + 1;
+            let clean = run.timed(&format!("step {done}"), |engine| {
                 let mut predicted = self.predict_clean(engine, &mut text, &noisy, start)?;
                 if let Some(other) = &mut other {
                     guide(&mut predicted, &self.predict_clean(engine, other, &noisy, start)?, request.guidance);
@@ -261,10 +281,10 @@ impl Pipeline {
                 euler_step(&mut noisy, &predicted, self.sampling.prediction, start, end);
                 Ok(clean)
             })?;
-            run.observer.preview(index + 1, &|| self.preview(&clean));
+            run.observer.preview(done, &|| self.preview(&clean));
             run.report(Progress::Step {
-                done: index + 1,
-                of: request.steps,
+                done,
+                of: request.steps * request.prompt.things().len(),
             })?;
         }
         noisy.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0));
@@ -295,6 +315,18 @@ impl Pipeline {
         } else {
             None
         }
+    }
+}
+
+/// The picture of a prompt: of its things in rows, or of the only one.
+fn together(rows: &[Vec<usize>], mut pictures: Vec<Picture>) -> Result<Picture, PictureError> {
+    let rows: Vec<Vec<&Picture>> = rows
+        .iter()
+        .map(|row| row.iter().filter_map(|&thing| pictures.get(thing)).collect())
+        .collect();
+    match rows.as_slice() {
+        [] => pictures.pop().ok_or(PictureError::Arrangement),
+        rows => arranged(rows),
     }
 }
 

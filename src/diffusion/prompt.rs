@@ -13,13 +13,34 @@ use crate::pack::{self, Pack, Style};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
     ids: Vec<i64>,
+    /// Those of things that are drawn by themselves.
+    things: Vec<Vec<i64>>,
     reading: Reading,
 }
 
 impl Prompt {
-    /// Token ids, as many as the pack's text encoder takes.
+    /// Token ids of the whole prompt, as many as the pack's text encoder takes.
     pub fn ids(&self) -> &[i64] {
         &self.ids
+    }
+
+    /// Token ids of what is drawn by itself: of the whole prompt, or of each of the things that [`Prompt::rows`] puts together.
+    pub fn things(&self) -> &[Vec<i64>] {
+        if self.things.is_empty() {
+            std::slice::from_ref(&self.ids)
+        } else {
+            &self.things
+        }
+    }
+
+    /// The rows in which things stand, from above, each with its things' numbers; none where the prompt is drawn as a whole.
+    pub fn rows(&self) -> &[Vec<usize>] {
+        self.reading.arrangement.as_ref().map_or(&[], |arrangement| &arrangement.rows)
+    }
+
+    /// What each of several things was read as; nothing where the prompt is drawn as a whole.
+    pub fn names_of_things(&self) -> &[String] {
+        self.reading.arrangement.as_ref().map_or(&[], |arrangement| &arrangement.things)
     }
 
     /// What was read: the prompt, or what is left of it where the pack lists the words that it has learned.
@@ -91,6 +112,9 @@ impl PromptReader {
         if reading.text != text {
             log::info!("the prompt is read as \"{}\"", reading.text);
         }
+        if let Some(arrangement) = &reading.arrangement {
+            log::info!("drawn one by one: \"{}\"", arrangement.things.join("\", \""));
+        }
         for (word, nearest) in &reading.nearest {
             log::warn!("\"{word}\" is drawn as \"{nearest}\", the nearest that this pack has learned");
         }
@@ -108,15 +132,21 @@ impl PromptReader {
         self.tokens(Reading::whole(""))
     }
 
-    /// Cut or filled up to the pack's number of tokens.
     fn tokens(&self, reading: Reading) -> Result<Prompt, DiffusionError> {
-        let encoding = self
-            .tokenizer
-            .encode(reading.text.as_str(), true)
-            .map_err(|error| DiffusionError::Tokenizer {
-                file: self.file.clone(),
-                problem: error.to_string(),
-            })?;
+        let things = reading.arrangement.iter().flat_map(|arrangement| &arrangement.things);
+        Ok(Prompt {
+            ids: self.encode(&reading.text)?,
+            things: things.map(|thing| self.encode(thing)).collect::<Result<_, _>>()?,
+            reading,
+        })
+    }
+
+    /// Token ids of a text, cut or filled up to the pack's number.
+    fn encode(&self, text: &str) -> Result<Vec<i64>, DiffusionError> {
+        let encoding = self.tokenizer.encode(text, true).map_err(|error| DiffusionError::Tokenizer {
+            file: self.file.clone(),
+            problem: error.to_string(),
+        })?;
         let mut ids: Vec<i64> = encoding.get_ids().iter().map(|&id| i64::from(id)).collect();
         if ids.len() > self.limits.max_tokens {
             log::warn!(
@@ -126,7 +156,7 @@ impl PromptReader {
             );
         }
         ids.resize(self.limits.max_tokens, i64::from(self.limits.padding));
-        Ok(Prompt { ids, reading })
+        Ok(ids)
     }
 }
 

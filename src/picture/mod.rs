@@ -5,6 +5,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | [`arrangement`] | puts several pictures into one, each at half its size |
 //! | [`background`] | puts a colour or a gradient behind a picture |
 //! | [`dither`] | turns a picture into the few inks of an e-paper panel |
 //! | [`scale`] | enlarges and shrinks, smoothly or in whole pixels |
@@ -18,6 +19,7 @@
 //! a pixel is integer arithmetic or single additions, multiplications and divisions of `f32`, which give the same
 //! bytes on every processor.
 
+pub mod arrangement;
 pub mod background;
 mod colours;
 pub mod dither;
@@ -30,6 +32,7 @@ pub mod scale;
 pub mod sheet;
 mod xmp;
 
+pub use arrangement::arranged;
 pub use background::{Background, BackgroundError};
 pub use naming::file_name;
 pub use png::{PngContents, PngError};
@@ -75,6 +78,9 @@ pub enum PictureError {
         /// How many values there were.
         given: usize,
     },
+    /// Pictures that cannot stand together on a page.
+    #[error("only pictures of one size can stand together, in one or two rows of one or two")]
+    Arrangement,
 }
 
 /// A picture: rows from the top, in each row pixels from the left, each pixel red, green, blue and alpha in a byte

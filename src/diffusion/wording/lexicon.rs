@@ -15,12 +15,14 @@ pub(super) enum Kind {
     Thing,
     /// A word of captions by which nothing is called.
     Word,
-    /// A number, a size, a place: says more about a thing.
+    /// A size, a place: says more about a thing.
     Attribute,
+    /// So many of a thing.
+    Number(usize),
     /// The same; words that mean a thing were learned with colours, and are drawn in them, better than its name.
     Colour,
     /// Stands between two things, as "and" and "next to" do.
-    Relation,
+    Relation(Relation),
     Article,
     /// Asks for nothing: "a picture of", "cute".
     Aside,
@@ -30,6 +32,16 @@ pub(super) enum Kind {
     Link,
     /// Before or behind a word, without a space: "l'".
     Affix,
+}
+
+/// Where the thing before a relation is, seen from the one behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relation {
+    /// Not told: both are one picture.
+    Untold,
+    Beside,
+    Above,
+    Below,
 }
 
 impl Kind {
@@ -45,13 +57,23 @@ impl Kind {
         Some(match name {
             "attribute" => Kind::Attribute,
             "colour" => Kind::Colour,
-            "relation" => Kind::Relation,
+            "relation" => Kind::Relation(Relation::Untold),
+            "beside" => Kind::Relation(Relation::Beside),
+            "above" => Kind::Relation(Relation::Above),
+            "below" => Kind::Relation(Relation::Below),
             "article" => Kind::Article,
             "aside" => Kind::Aside,
             "join" => Kind::Join,
             "link" => Kind::Link,
             "affix" => Kind::Affix,
-            _ => return None,
+            _ => {
+                return name
+                    .strip_prefix("number ")?
+                    .parse()
+                    .ok()
+                    .filter(|&number| number > 0)
+                    .map(Kind::Number);
+            }
         })
     }
 }
@@ -82,7 +104,8 @@ impl Entry<'_> {
 /// ascending by the entries' bytes. `@` before a thing's numbers, `#` before a word's: those of the concepts in whose captions it
 /// is, ascending; where the list tells them, words that share none with the thing beside them are left out. Behind `~` is the name
 /// that stands for a word where nothing else says what is meant. Entries are in lower case, with one space between words, none
-/// between characters of scripts that have none, and without punctuation.
+/// between characters of scripts that have none, and without punctuation. A relation is `beside`, `above` or `below` where things that
+/// stand so are drawn one by one, and so are several of a thing where its number is `number N`.
 pub(super) struct Lexicon {
     text: String,
 }
@@ -193,6 +216,20 @@ mod tests {
         let [car, van] = ["car", "van"].map(|entry| lexicon.find(entry).unwrap());
         assert_eq!((car.concepts, car.name, car.nearest), ("2 5", Some("automobile"), None));
         assert_eq!((van.concepts, van.name, van.nearest), ("2 5", None, Some("car")));
+    }
+
+    #[test]
+    fn numbers_and_relations_say_what_they_are() {
+        for (tag, kind) in [
+            ("number 3", Kind::Number(3)),
+            ("above", Kind::Relation(Relation::Above)),
+            ("relation", Kind::Relation(Relation::Untold)),
+        ] {
+            assert_eq!(Kind::named(tag), Some(kind), "{tag}");
+        }
+        for tag in ["number", "number 0", "number -1", "number two", "number 99999999999999999999999"] {
+            assert_eq!(Kind::named(tag), None, "{tag}");
+        }
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! things. [`Wording::read`] leaves the cat. What it does is what the pack's list says, in whatever languages that has:
 //! words that ask for nothing go, what a thing is said to do, hold or be in goes unless the whole is a known name, and
 //! so does what no caption has together with the thing. A keyword by itself becomes the name of what it means, a word that
-//! was not learned the nearest that was. All other prompts are left as they are, to the byte.
+//! was not learned the nearest that was. All other prompts are left as they are, to the byte. Several things, "two cats and a dog", are
+//! told apart, so that each can be drawn by itself.
 
+mod arrangement;
 mod lexicon;
 mod units;
 
@@ -16,7 +18,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use lexicon::{Entry, Kind, Lexicon};
+pub use arrangement::Arrangement;
+use lexicon::{Entry, Kind, Lexicon, Relation};
 use units::{Unit, units, written_as_entry};
 
 use super::DiffusionError;
@@ -33,6 +36,8 @@ pub struct Reading {
     pub nearest: BTreeMap<String, String>,
     /// Parts of the prompt that say something which the pack has not learned, in their order.
     pub unread: Vec<String>,
+    /// The things of the prompt, where they are several that can be drawn one by one.
+    pub arrangement: Option<Arrangement>,
 }
 
 impl Reading {
@@ -42,6 +47,7 @@ impl Reading {
             text: prompt.to_owned(),
             nearest: BTreeMap::new(),
             unread: Vec::new(),
+            arrangement: None,
         }
     }
 }
@@ -52,6 +58,7 @@ pub struct Wording {
 }
 
 /// Units that are one entry, or one unit that is none.
+#[derive(Clone)]
 struct Span<'a> {
     units: &'a [Unit],
     entry: Option<Entry<'a>>,
@@ -81,6 +88,14 @@ impl Span<'_> {
 
     fn is_kept(&self) -> bool {
         self.fate == Fate::Kept
+    }
+
+    /// Kept as what stands between two things.
+    fn relation(&self) -> Option<Relation> {
+        match self.kind() {
+            Some(Kind::Relation(relation)) if self.is_kept() => Some(relation),
+            _ => None,
+        }
     }
 
     fn broken(&self) -> bool {
@@ -117,13 +132,21 @@ impl Wording {
         let something = spans
             .iter()
             .any(|span| span.is_kept() && (span.entry.is_none() || span.is_caption()));
-        if !something || !spans.iter().any(Span::is_changed) {
+        if !something {
             return Reading::whole(prompt);
+        }
+        let arrangement = self.arrangement(prompt, &spans);
+        if !spans.iter().any(Span::is_changed) {
+            return Reading {
+                arrangement,
+                ..Reading::whole(prompt)
+            };
         }
         Reading {
             text: rebuilt(prompt, &spans),
             nearest: nearest(prompt, &spans),
             unread: unread(prompt, &spans),
+            arrangement,
         }
     }
 
@@ -206,7 +229,7 @@ fn cut(spans: &mut [Span]) {
         span.fate = match span.kind() {
             _ if cutting => Fate::Unread,
             Some(Kind::Article | Kind::Aside | Kind::Join | Kind::Link | Kind::Affix) => Fate::Dropped,
-            Some(Kind::Thing | Kind::Word | Kind::Attribute | Kind::Colour | Kind::Relation) | None => Fate::Kept,
+            Some(Kind::Thing | Kind::Word | Kind::Attribute | Kind::Number(_) | Kind::Colour | Kind::Relation(_)) | None => Fate::Kept,
         };
     }
 }
@@ -219,7 +242,7 @@ fn is_before_article(spans: &[Span]) -> bool {
 
 /// The spans between relations and punctuation.
 fn groups<'a, 'b>(spans: &'b mut [Span<'a>]) -> impl Iterator<Item = &'b mut [Span<'a>]> {
-    spans.chunk_by_mut(|_, next| next.kind() != Some(Kind::Relation) && !next.broken())
+    spans.chunk_by_mut(|_, next| !matches!(next.kind(), Some(Kind::Relation(_))) && !next.broken())
 }
 
 /// Leaves out words that are in no caption together with the last thing of their group, where the list tells of all of them.
@@ -246,7 +269,7 @@ fn drop_strangers(group: &mut [Span]) {
 /// Drops relations without something on either side.
 fn drop_loose_relations(spans: &mut [Span]) {
     let mut kept: Vec<&mut Span> = spans.iter_mut().filter(|span| span.is_kept()).collect();
-    let is_relation: Vec<bool> = kept.iter().map(|span| span.kind() == Some(Kind::Relation)).collect();
+    let is_relation: Vec<bool> = kept.iter().map(|span| span.relation().is_some()).collect();
     let is_other = |place: Option<usize>| place.and_then(|place| is_relation.get(place)).is_some_and(|relation| !relation);
     for (place, span) in kept.iter_mut().enumerate().filter(|(place, _)| is_relation[*place]) {
         if !is_other(place.checked_sub(1)) || !is_other(Some(place + 1)) {
@@ -258,23 +281,23 @@ fn drop_loose_relations(spans: &mut [Span]) {
 /// Puts the name of what is meant in the place of words beside which there are numbers and the like alone; not in lists of words,
 /// which say together what is meant.
 fn name_alone(spans: &mut [Span]) {
-    let begins = |group: &&mut [Span]| {
-        group
-            .iter()
-            .find(|span| span.is_kept())
-            .map(|span| span.kind() == Some(Kind::Relation))
-    };
+    let begins = |group: &&mut [Span]| group.iter().find(|span| span.is_kept()).map(|span| span.relation().is_some());
     if groups(spans).filter_map(|group| begins(&group)).skip(1).any(|related| !related) {
         return;
     }
     for group in groups(spans) {
-        let of_words = |span: &&mut Span| span.is_kept() && !matches!(span.kind(), Some(Kind::Attribute | Kind::Relation));
-        let mut words = group.iter_mut().filter(of_words);
-        let (Some(word), None) = (words.next(), words.next()) else {
-            continue;
-        };
-        word.instead = word.entry.and_then(|entry| entry.name).or(word.instead);
+        if let Some(word) = only_word(group) {
+            word.instead = word.entry.and_then(|entry| entry.name).or(word.instead);
+        }
     }
+}
+
+/// The word of a group beside which there are numbers and the like alone.
+fn only_word<'a, 'b>(group: &'b mut [Span<'a>]) -> Option<&'b mut Span<'a>> {
+    let beside = |kind| matches!(kind, Some(Kind::Attribute | Kind::Number(_) | Kind::Relation(_)));
+    let mut words = group.iter_mut().filter(|span| span.is_kept() && !beside(span.kind()));
+    let word = words.next()?;
+    words.next().is_none().then_some(word)
 }
 
 /// What is kept, as it was written, with commas where punctuation was.

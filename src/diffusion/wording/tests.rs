@@ -1,12 +1,28 @@
 use super::*;
 
 const LIST: &str = "\
-    a\tarticle\nand\trelation\nangry\nbild\tarticle\ncat\ncute\taside\nl'\taffix\nmaison\nman\nman in tuxedo\nof\tlink\n\
-    please\taside\nred\tcolour\nrobot\nrote\tcolour\ntable\nthe\tarticle\ntuxedo\ntwo\tattribute\nwith\tjoin\n\
+    a\tarticle\nabove\tabove\nand\tbeside\nangry\nbild\tarticle\ncat\ncute\taside\nl'\taffix\nmaison\nman\nman in tuxedo\nof\tlink\n\
+    please\taside\nred\tcolour\nrobot\nrote\tcolour\ntable\nthe\tarticle\ntuxedo\ntwo\tnumber 2\nwith\tjoin\n\
     一只\taside\n可爱的\taside\n在\tjoin\n熊\n熊猫\n猫\n红色的\tcolour\n";
 
 fn wording() -> Wording {
     let mut lines: Vec<&str> = LIST.lines().collect();
+    lines.extend([
+        "versus\trelation",
+        "under\tbelow",
+        "three\tnumber 3",
+        "nine\tnumber 9",
+        "tiny\tattribute",
+    ]);
+    lines.extend([
+        "pony\t@3",
+        "ponies\t@3 4",
+        "box\t@5~parcel",
+        "boxes\t@5~parcels",
+        "crates\t=boxes",
+        "两只\tnumber 2",
+        "和\tbeside",
+    ]);
     lines.push("in\tjoin");
     lines.push("picture of\taside");
     lines.push("picture");
@@ -116,6 +132,55 @@ fn the_nearest_stands_in_for_what_was_not_learned() {
 }
 
 #[test]
+fn several_things_are_told_apart_and_stand_as_the_words_say() {
+    for (prompt, things, rows) in [
+        ("a cat and a robot", &["cat", "robot"][..], &[&[0, 1][..]][..]),
+        ("cat and cat", &["cat"], &[&[0, 0]]),
+        ("two cute red cat, please", &["red cat"], &[&[0, 0]]),
+        ("three cat", &["cat"], &[&[0], &[0, 0]]),
+        ("two cat and three robot", &[], &[]),
+        ("two cat and a robot", &["cat", "robot"], &[&[0, 0], &[1]]),
+        ("a robot and two cat", &["robot", "cat"], &[&[0], &[1, 1]]),
+        ("two cat and two robot", &["cat", "robot"], &[&[0, 0], &[1, 1]]),
+        ("cat, bear and robot and man", &[], &[]),
+        (
+            "cat and bear and robot and man",
+            &["cat", "bear", "robot", "man"],
+            &[&[0, 1], &[2, 3]],
+        ),
+        ("cat and bear and robot and man and ship", &[], &[]),
+        ("cat above robot", &["cat", "robot"], &[&[0], &[1]]),
+        ("a cat under the two robot", &["robot", "cat"], &[&[0, 0], &[1]]),
+        ("cat and bear above robot", &["cat", "bear", "robot"], &[&[0, 1], &[2]]),
+        ("cat above robot and bear", &["cat", "robot", "bear"], &[&[0], &[1, 2]]),
+        ("cat above robot above bear", &[], &[]),
+        ("three cat above robot", &[], &[]),
+        ("cat versus robot", &[], &[]),
+        ("cat", &[], &[]),
+        ("two", &[], &[]),
+        ("two two cat", &[], &[]),
+        ("nine cat", &[], &[]),
+        ("red and cat", &[], &[]),
+        ("cat under the red sails", &[], &[]),
+        ("two ponies", &["pony"], &[&[0, 0]]),
+        ("two tiny boxes", &["tiny parcel"], &[&[0, 0]]),
+        ("two red boxes", &["red box"], &[&[0, 0]]),
+        ("two Crates", &["parcel"], &[&[0, 0]]),
+        ("ponies and a cat", &["ponies", "cat"], &[&[0, 1]]),
+        ("man in tuxedo and a cat", &["man in tuxedo", "cat"], &[&[0, 1]]),
+        ("两只猫", &["猫"], &[&[0, 0]]),
+        ("一只猫和两只熊猫", &["猫", "熊猫"], &[&[0], &[1, 1]]),
+    ] {
+        let found = wording().read(prompt).arrangement;
+        let expected = (!things.is_empty()).then(|| Arrangement {
+            things: things.iter().map(|thing| (*thing).to_owned()).collect(),
+            rows: rows.iter().map(|row| row.to_vec()).collect(),
+        });
+        assert_eq!(found, expected, "{prompt}");
+    }
+}
+
+#[test]
 fn no_text_makes_it_fail() {
     let parts = [
         "cat",
@@ -132,6 +197,9 @@ fn no_text_makes_it_fail() {
         "\u{0}",
         "ﷺ",
         "and",
+        "two",
+        "above",
+        "under",
         "\t",
         "-",
         "picture of",

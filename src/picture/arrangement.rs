@@ -1,0 +1,138 @@
+//! Several pictures in one: each at half its size, in rows. Depends on [`Picture`] alone.
+
+use super::{Picture, PictureError};
+
+/// Rows of pictures on a page of their size, from above; each picture at half its size, rows in the middle of the page's width and all of
+/// them in the middle of its height. The page has the colour of the first picture's first corner: none at all for pictures that are cut out.
+///
+/// # Errors
+/// If the pictures are not all of one size, or there are more than two rows or two in a row, or none.
+pub fn arranged(rows: &[Vec<&Picture>]) -> Result<Picture, PictureError> {
+    let first = rows.first().and_then(|row| row.first()).ok_or(PictureError::Arrangement)?;
+    let (width, height) = (first.width, first.height);
+    let fits =
+        |row: &Vec<&Picture>| (1..=2).contains(&row.len()) && row.iter().all(|picture| (picture.width, picture.height) == (width, height));
+    if rows.len() > 2 || !rows.iter().all(fits) {
+        return Err(PictureError::Arrangement);
+    }
+    let (wide, high) = (width / 2, height / 2);
+    let mut page = Picture::filled(width, height, first.pixel(0, 0).unwrap_or_default())?;
+    let top = (height - high * rows.len() as u32) / 2;
+    for (row, line) in rows.iter().zip(0..) {
+        let left = (width - wide * row.len() as u32) / 2;
+        for (picture, column) in row.iter().zip(0..) {
+            page.put_half(picture, left + column * wide, top + line * high);
+        }
+    }
+    Ok(page)
+}
+
+impl Picture {
+    /// Puts another picture here at half its size.
+    fn put_half(&mut self, other: &Picture, left: u32, top: u32) {
+        for y in 0..other.height / 2 {
+            for x in 0..other.width / 2 {
+                let pixel = mean(
+                    [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(across, down)| other.pixel(2 * x + across, 2 * y + down).unwrap_or_default()),
+                );
+                let place = ((top + y) * self.width + left + x) as usize * 4;
+                self.pixels[place..place + 4].copy_from_slice(&pixel);
+            }
+        }
+    }
+}
+
+/// The mean of four pixels with straight alpha, each colour weighted by how opaque it is.
+fn mean(pixels: [[u8; 4]; 4]) -> [u8; 4] {
+    let opacity: u32 = pixels.iter().map(|pixel| u32::from(pixel[3])).sum();
+    let channel = |channel: usize| {
+        let weighted: u32 = pixels.iter().map(|pixel| u32::from(pixel[channel]) * u32::from(pixel[3])).sum();
+        (weighted + opacity / 2).checked_div(opacity).unwrap_or(0) as u8
+    };
+    [channel(0), channel(1), channel(2), ((opacity + 2) / 4) as u8]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RED: [u8; 4] = [200, 0, 0, 255];
+    const BLUE: [u8; 4] = [0, 0, 100, 255];
+    const CLEAR: [u8; 4] = [0, 0, 0, 0];
+
+    /// A square of 8×8 in one colour within a clear edge of two pixels.
+    fn square(colour: [u8; 4]) -> Picture {
+        let inside = |index: u32| (2..10).contains(&(index % 12)) && (2..10).contains(&(index / 12));
+        let pixels = (0..144).flat_map(|index| if inside(index) { colour } else { CLEAR }).collect();
+        Picture::new(12, 12, pixels).unwrap()
+    }
+
+    fn colours_at(picture: &Picture, places: &[[u32; 2]]) -> Vec<[u8; 4]> {
+        places.iter().map(|[x, y]| picture.pixel(*x, *y).unwrap()).collect()
+    }
+
+    #[test]
+    fn rows_stand_in_the_middle_of_the_page() {
+        let (red, blue) = (square(RED), square(BLUE));
+        for (rows, places, colours) in [
+            (
+                vec![vec![&red, &blue]],
+                vec![[3, 6], [8, 6], [3, 2], [3, 9]],
+                vec![RED, BLUE, CLEAR, CLEAR],
+            ),
+            (
+                vec![vec![&red], vec![&blue]],
+                vec![[6, 3], [6, 8], [2, 3], [9, 8]],
+                vec![RED, BLUE, CLEAR, CLEAR],
+            ),
+            (
+                vec![vec![&red], vec![&blue, &red]],
+                vec![[6, 3], [3, 8], [8, 8], [6, 8]],
+                vec![RED, BLUE, RED, CLEAR],
+            ),
+            (
+                vec![vec![&red, &blue], vec![&blue, &red]],
+                vec![[3, 3], [8, 3], [3, 8], [8, 8]],
+                vec![RED, BLUE, BLUE, RED],
+            ),
+            (vec![vec![&red]], vec![[6, 6], [2, 6], [6, 9]], vec![RED, CLEAR, CLEAR]),
+        ] {
+            let page = arranged(&rows).unwrap();
+            assert_eq!((page.width(), page.height()), (12, 12));
+            assert_eq!(colours_at(&page, &places), colours, "{} rows", rows.len());
+        }
+    }
+
+    #[test]
+    fn clear_pixels_do_not_darken_an_edge() {
+        let pixels = [[201, 10, 0, 255], CLEAR, [101, 20, 0, 255], CLEAR];
+        assert_eq!(mean(pixels), [151, 15, 0, 128]);
+        assert_eq!(mean([CLEAR; 4]), CLEAR);
+        assert_eq!(mean([RED; 4]), RED);
+    }
+
+    #[test]
+    fn opaque_pictures_stand_on_their_own_ground() {
+        let ground = Picture::filled(6, 5, BLUE).unwrap();
+        let page = arranged(&[vec![&ground]]).unwrap();
+        assert!((0..30).all(|index| page.pixel(index % 6, index / 6) == Some(BLUE)));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let (picture, other) = (square(RED), Picture::filled(4, 4, RED).unwrap());
+        for rows in [
+            vec![],
+            vec![vec![]],
+            vec![vec![&picture], vec![]],
+            vec![vec![&picture; 3]],
+            vec![vec![&picture]; 3],
+            vec![vec![&picture, &other]],
+        ] {
+            assert_eq!(arranged(&rows).unwrap_err(), PictureError::Arrangement);
+        }
+        // Half of one pixel is none: the page is empty, and nothing fails.
+        let dot = Picture::filled(1, 1, RED).unwrap();
+        assert_eq!(arranged(&[vec![&dot, &dot]]).unwrap(), dot);
+    }
+}
