@@ -211,6 +211,53 @@ fn guidance_and_negative_words_change_the_picture() {
 }
 
 #[test]
+fn several_things_are_drawn_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("picture.png");
+    let previews = folder.path().join("steps");
+    let output = generate("a cat and two red apples, please", &file)
+        .args(["--style", "flat", "--steps", "2", "--json", "--preview"])
+        .arg(&previews)
+        .assert()
+        .success()
+        .get_output()
+        .stdout
+        .clone();
+    let report = json(&output);
+    assert_eq!(report["things"], serde_json::json!(["cat", "red apple"]));
+    assert_eq!(report["rows"], serde_json::json!([[0], [1, 1]]));
+    let stages: Vec<&str> = report["pictures"][0]["stages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stage| stage["stage"].as_str().unwrap())
+        .collect();
+    assert_eq!(stages, ["text_encoder", "step 1", "step 2", "step 3", "step 4", "decoder"]);
+    assert_eq!(files(&previews).len(), 4);
+    let picture = inkstone::picture::png::read(&file).unwrap().picture;
+    let shown = |x: std::ops::Range<u32>, y: std::ops::Range<u32>| {
+        let all = x.flat_map(|x| y.clone().map(move |y| (x, y)));
+        all.filter(|&(x, y)| picture.pixel(x, y).is_some_and(|pixel| pixel[3] > 127))
+            .count()
+    };
+    // Nothing stands beside the cat, and both apples are the same.
+    assert_eq!([shown(0..32, 0..64), shown(96..128, 0..64)], [0, 0]);
+    assert!(shown(32..96, 0..64) > 500);
+    assert!(shown(0..64, 64..128) > 500);
+    assert_eq!(shown(0..64, 64..128), shown(64..128, 64..128));
+    // Each thing is encoded, drawn and decoded while its stage is in memory.
+    let capped = json(
+        &generate("cat and two red apples", &folder.path().join("capped.png"))
+            .args(["--style", "flat", "--steps", "2", "--json", "--memory-cap", "1024"])
+            .assert()
+            .success()
+            .get_output()
+            .stdout,
+    );
+    assert_eq!(report["pictures"][0]["sha256"], capped["pictures"][0]["sha256"]);
+}
+
+#[test]
 fn words_that_ask_for_nothing_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let draw = |prompt: &str| {

@@ -1,43 +1,69 @@
-//! Several pictures in one: each at half its size, in rows. Depends on [`Picture`] alone.
+//! Several pictures in one: each smaller, in rows. Depends on [`Picture`] and [`super::scale`] alone.
 
+use super::scale::{Resampling, resize};
 use super::{Picture, PictureError};
 
-/// Rows of pictures on a page of their size, from above; each picture at half its size, rows in the middle of the page's width and all of
-/// them in the middle of its height. The page has the colour of the first picture's first corner: none at all for pictures that are cut out.
+/// Most rows of a page, and most pictures of a row.
+pub const MOST: usize = 3;
+
+/// Rows of pictures on a page of their size, from above; each picture at half its size, or at a third where there are three rows or three
+/// in a row, rows in the middle of the page's width and all of them in the middle of its height. The page has the colour of the first
+/// picture's first corner: none at all for pictures that are cut out.
 ///
 /// # Errors
-/// If the pictures are not all of one size, or there are more than two rows or two in a row, or none.
+/// If the pictures are not all of one size, or there are more than [`MOST`] rows or so many in a row, or none, or less than a pixel is left
+/// of each.
 pub fn arranged(rows: &[Vec<&Picture>]) -> Result<Picture, PictureError> {
     let first = rows.first().and_then(|row| row.first()).ok_or(PictureError::Arrangement)?;
     let (width, height) = (first.width, first.height);
-    let fits =
-        |row: &Vec<&Picture>| (1..=2).contains(&row.len()) && row.iter().all(|picture| (picture.width, picture.height) == (width, height));
-    if rows.len() > 2 || !rows.iter().all(fits) {
+    let fits = |row: &Vec<&Picture>| {
+        let alike = row.iter().all(|picture| (picture.width, picture.height) == (width, height));
+        (1..=MOST).contains(&row.len()) && alike
+    };
+    if rows.len() > MOST || !rows.iter().all(fits) {
         return Err(PictureError::Arrangement);
     }
-    let (wide, high) = (width / 2, height / 2);
+    let across = if rows.len() == MOST || rows.iter().any(|row| row.len() == MOST) {
+        3
+    } else {
+        2
+    };
+    let (wide, high) = (width / across, height / across);
     let mut page = Picture::filled(width, height, first.pixel(0, 0).unwrap_or_default())?;
     let top = (height - high * rows.len() as u32) / 2;
     for (row, line) in rows.iter().zip(0..) {
         let left = (width - wide * row.len() as u32) / 2;
         for (picture, column) in row.iter().zip(0..) {
-            page.put_half(picture, left + column * wide, top + line * high);
+            // The mean of whole pixels keeps sprites what they are.
+            let small = if across == 2 {
+                halved(picture)?
+            } else {
+                resize(picture, wide, high, Resampling::Smooth)?
+            };
+            page.put(&small, left + column * wide, top + line * high);
         }
     }
     Ok(page)
 }
 
+/// The picture at half its size.
+fn halved(picture: &Picture) -> Result<Picture, PictureError> {
+    let (width, height) = (picture.width / 2, picture.height / 2);
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (2 * x, 2 * y)));
+    let pixels = places.flat_map(|(x, y)| {
+        let at = |(across, down): (u32, u32)| picture.pixel(x + across, y + down).unwrap_or_default();
+        mean([(0, 0), (1, 0), (0, 1), (1, 1)].map(at))
+    });
+    Picture::new(width, height, pixels.collect())
+}
+
 impl Picture {
-    /// Puts another picture here at half its size.
-    fn put_half(&mut self, other: &Picture, left: u32, top: u32) {
-        for y in 0..other.height / 2 {
-            for x in 0..other.width / 2 {
-                let pixel = mean(
-                    [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(across, down)| other.pixel(2 * x + across, 2 * y + down).unwrap_or_default()),
-                );
-                let place = ((top + y) * self.width + left + x) as usize * 4;
-                self.pixels[place..place + 4].copy_from_slice(&pixel);
-            }
+    /// Puts a picture here that fits behind a place.
+    fn put(&mut self, other: &Picture, left: u32, top: u32) {
+        let bytes = other.width as usize * 4;
+        for (row, y) in other.rows().zip(top..) {
+            let start = (y as usize * self.width as usize + left as usize) * 4;
+            self.pixels[start..start + bytes].copy_from_slice(row);
         }
     }
 }
@@ -56,8 +82,8 @@ fn mean(pixels: [[u8; 4]; 4]) -> [u8; 4] {
 mod tests {
     use super::*;
 
-    const RED: [u8; 4] = [200, 0, 0, 255];
-    const BLUE: [u8; 4] = [0, 0, 100, 255];
+    const RED: [u8; 4] = [255, 0, 0, 255];
+    const BLUE: [u8; 4] = [0, 0, 255, 255];
     const CLEAR: [u8; 4] = [0, 0, 0, 0];
 
     /// A square of 8×8 in one colour within a clear edge of two pixels.
@@ -96,6 +122,17 @@ mod tests {
                 vec![RED, BLUE, BLUE, RED],
             ),
             (vec![vec![&red]], vec![[6, 6], [2, 6], [6, 9]], vec![RED, CLEAR, CLEAR]),
+            // At a third of their size, four pixels apart.
+            (
+                vec![vec![&red, &blue], vec![&blue, &red, &blue]],
+                vec![[3, 3], [7, 3], [1, 7], [5, 7], [9, 7], [5, 10], [0, 3]],
+                vec![RED, BLUE, BLUE, RED, BLUE, CLEAR, CLEAR],
+            ),
+            (
+                vec![vec![&red], vec![&blue], vec![&red]],
+                vec![[5, 1], [5, 5], [5, 9], [1, 5]],
+                vec![RED, BLUE, RED, CLEAR],
+            ),
         ] {
             let page = arranged(&rows).unwrap();
             assert_eq!((page.width(), page.height()), (12, 12));
@@ -125,14 +162,13 @@ mod tests {
             vec![],
             vec![vec![]],
             vec![vec![&picture], vec![]],
-            vec![vec![&picture; 3]],
-            vec![vec![&picture]; 3],
+            vec![vec![&picture; 4]],
+            vec![vec![&picture]; 4],
             vec![vec![&picture, &other]],
         ] {
             assert_eq!(arranged(&rows).unwrap_err(), PictureError::Arrangement);
         }
-        // Half of one pixel is none: the page is empty, and nothing fails.
         let dot = Picture::filled(1, 1, RED).unwrap();
-        assert_eq!(arranged(&[vec![&dot, &dot]]).unwrap(), dot);
+        assert!(matches!(arranged(&[vec![&dot, &dot]]), Err(PictureError::Empty { .. })));
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`arrangement`] | puts several pictures into one, each at half its size |
+//! | [`arrangement`] | puts several pictures into one, each smaller |
 //! | [`background`] | puts a colour or a gradient behind a picture |
 //! | [`dither`] | turns a picture into the few inks of an e-paper panel |
 //! | [`scale`] | enlarges and shrinks, smoothly or in whole pixels |
@@ -79,7 +79,7 @@ pub enum PictureError {
         given: usize,
     },
     /// Pictures that cannot stand together on a page.
-    #[error("only pictures of one size can stand together, in one or two rows of one or two")]
+    #[error("only pictures of one size can stand together, in up to three rows of up to three")]
     Arrangement,
 }
 

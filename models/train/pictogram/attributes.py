@@ -55,10 +55,16 @@ PEOPLE = {"man", "woman", "person", "people", "men", "women", "boy", "girl", "hu
 # Pictures that mean something else, or nothing, upside down or recoloured.
 FIXED = {"clock", "arrow", "arrows", "button", "keycap", "symbol", "letter", "letters", "sign", "number", "flag", "mark", "o’clock", "thirty"}
 
+# Where so many things stand, as the top left corners of 16×16 places.
+SPOTS = {2: [(8, 0), (8, 16)], 3: [(0, 8), (16, 0), (16, 16)], 4: list(CORNERS)}
+
 # Share of names in whose place a keyword may be.
 KEYWORD_INSTEAD = 0.35
+# Share of things among several that are painted, and how often each colour is asked for: those more often that are harder to hit.
+COLOURED_AMONG = 0.25
+COLOUR_SHARES = [{"orange": 2, "gray": 2, "yellow": 1.5}.get(colour, 1) for colour in COLOURS]
 
-RATES = {"recolour": 0.1, "colour": 0.05, "count": 0.05, "pair": 0.04, "small": 0.02, "upside_down": 0.005}
+RATES = {"recolour": 0.12, "colour": 0.05, "count": 0.09, "pair": 0.08, "small": 0.02, "upside_down": 0.005}
 
 
 def to_hsv(picture: np.ndarray):
@@ -134,15 +140,18 @@ def recolour(picture: np.ndarray, colour: str, whole: bool = False) -> np.ndarra
 
 
 def half(picture: np.ndarray) -> np.ndarray:
-    """32×32×4 → 16×16×4."""
+    """2H×2W×4 → H×W×4."""
     side = picture.shape[0] // 2
     return picture.reshape(side, 2, side, 2, 4).mean((1, 3)).round().astype(np.uint8)
 
 
 def place(parts: list[tuple[np.ndarray, tuple[int, int]]]) -> np.ndarray:
-    page = np.zeros((settings.PICTURE, settings.PICTURE, 4), np.uint8)
-    for part, (top, left) in parts:
-        page[top : top + part.shape[0], left : left + part.shape[1]] = part
+    """Pictures at half their size on an empty page of their size; spots are those of a page of 32×32."""
+    side = len(parts[0][0])
+    page = np.zeros((side, side, 4), np.uint8)
+    for picture, spot in parts:
+        top, left = (offset * side // settings.PICTURE for offset in spot)
+        page[top : top + side // 2, left : left + side // 2] = half(picture)
     return page
 
 
@@ -208,10 +217,11 @@ class Asking:
         return language, keyword or words[language][0]
 
     def recolour(self, index: int, generator: random.Random):
-        if not self.plain[index]:
-            return None
-        picture = paint(self.array[index], generator.choice(COLOURS))
-        return self.called(picture, index, generator)
+        return self.called(self.painted(index, generator), index, generator) if self.plain[index] else None
+
+    def painted(self, index: int, generator: random.Random) -> np.ndarray:
+        (colour,) = generator.choices(COLOURS, COLOUR_SHARES)
+        return paint(self.array[index], colour)
 
     def colour(self, index: int, generator: random.Random):
         return self.called(self.array[index], index, generator) if self.plain[index] else None
@@ -223,34 +233,41 @@ class Asking:
             return None
         return picture, coloured(colour, *self.name(index, generator), generator)
 
+    def among(self, index: int, generator: random.Random, language: str | None = None) -> tuple[np.ndarray, str, str]:
+        """A thing that stands beside others: its picture, now and then painted, a language, and what it is called in it."""
+        language, name = self.name(index, generator, language)
+        if self.plain[index] and generator.random() < COLOURED_AMONG:
+            picture = self.painted(index, generator)
+            colour, share = dominant(picture)
+            if share >= COVERED:
+                return picture, language, coloured(colour, language, name, generator)
+        return self.array[index], language, name
+
     def count(self, index: int, generator: random.Random):
         if not self.free[index]:
             return None
-        small, number = half(self.array[index]), generator.choice([2, 2, 3, 4])
-        spots = {2: [(8, 0), (8, 16)], 3: [(0, 8), (16, 0), (16, 16)], 4: list(CORNERS)}[number]
-        text = counted(number, *self.name(index, generator), generator)
-        return place([(small, spot) for spot in spots]), text
+        number = generator.choice([2, 2, 3, 4])
+        picture, language, name = self.among(index, generator)
+        return place([(picture, spot) for spot in SPOTS[number]]), counted(number, language, name, generator)
 
     def pair(self, index: int, generator: random.Random):
         other = generator.choice(self.by_style[self.captions.styles[index]])
-        first, second = half(self.array[index]), half(self.array[other])
-        language, one = self.name(index, generator)
-        language, two = self.name(other, generator, language)
-        language, one = self.name(index, generator, language)
+        language = self.name(other, generator, self.name(index, generator)[0])[0]
+        first, language, one = self.among(index, generator, language)
+        second, _, two = self.among(other, generator, language)
         if generator.random() < 0.6 or language != "en":
             text = f"{one} next to {two}" if language == "en" and generator.random() < 0.3 else one + AND[language] + two
-            return place([(first, (8, 0)), (second, (8, 16))]), text
+            return place(list(zip((first, second), SPOTS[2]))), text
         text = generator.choice([f"{one} above {two}", f"{two} below {one}", f"{one} on top of {two}", f"{two} under {one}"])
         return place([(first, (0, 8)), (second, (16, 8))]), text
 
     def small(self, index: int, generator: random.Random):
-        small = half(self.array[index])
         if generator.random() < 0.5:
             language, name = self.name(index, generator)
-            return place([(small, (8, 8))]), generator.choice(SMALL[language].split("/")) + name
+            return place([(self.array[index], (8, 8))]), generator.choice(SMALL[language].split("/")) + name
         spot, where = generator.choice([*CORNERS.items(), *SIDES.items()])
         _, name = self.name(index, generator, "en")
-        return place([(small, spot)]), generator.choice([f"{name} at the {where}", f"{name} in the {where}", f"{name}, {where}"])
+        return place([(self.array[index], spot)]), generator.choice([f"{name} at the {where}", f"{name} in the {where}", f"{name}, {where}"])
 
     def upside_down(self, index: int, generator: random.Random):
         if not self.free[index]:

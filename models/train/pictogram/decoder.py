@@ -2,11 +2,13 @@
 
     python -m pictogram.decoder --minutes 10
 
-Inputs are the real small pictures, most of them with a little noise and blur, since what the denoiser draws is not clean, and with
-`--drawn` also what the student itself draws of them, where that comes close; the loss is the error of the picture and of its
-gradients. The decoder computes with the rounding of int8, and at the end its weights lie on the int8 grid.
+Inputs are the real small pictures, alone and several small things in one picture, most of them with a little noise and blur, since
+what the denoiser draws is not clean, and with `--drawn` also what the student itself draws of them, where that comes close; the loss
+is the error of the picture and of its gradients. The decoder computes with the rounding of int8, and at the end its weights lie on
+the int8 grid.
 """
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from . import rounding, settings, training
+from .attributes import AND, SPOTS, counted, place
 from .captions import Captions, as_pictures
 from .networks import Decoder, Model
 from .sampling import sample, sheet
@@ -22,8 +25,52 @@ from .unpack import read_stage
 
 # Standard deviations of the noise of single pixels and of blocks of 2×2 that spoiled pictures have at most.
 FINE_NOISE, COARSE_NOISE = 0.1, 0.06
-# How many pictures the student draws, which of them are close enough to the real ones, in dB, and their share of a batch.
-DRAWN, CLOSE, DRAWN_SHARE = 5000, 21.0, 0.3
+# Of what `--drawn` has the student draw: single things and crowds, what is close enough to the real ones, in dB, and its share of a batch.
+DRAWN_ALONE, DRAWN_CROWDS, CLOSE, DRAWN_SHARE = 8000, 4000, 21.0, 0.3
+# Pictures of several things, and their share of a batch.
+CROWDS, CROWD_SHARE = 8000, 0.2
+# Share of pictures whose red, green and blue change places: things are asked for in colours that they never had.
+SHUFFLED = 0.25
+
+
+class Pictures:
+    """Small and large pictures, uint8 N×32×32×4 and N×128×128×4, with their styles and what they are asked for as. The large ones
+    may lie in a file or on a GPU."""
+
+    def __init__(self, small: np.ndarray, large: np.ndarray, styles: np.ndarray, texts: list[str], device: str):
+        self.small, self.styles, self.texts, self.device = small, styles, texts, device
+        self.large = torch.from_numpy(np.ascontiguousarray(large)).to(device) if device != "cpu" else large
+
+    def take(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Small and large pictures in [-1, 1], and styles. Indices in the file's order read it fastest."""
+        styles = torch.from_numpy(self.styles[indices]).to(self.device)
+        return as_pictures(self.small[indices], self.device), as_pictures(self.large[indices], self.device), styles
+
+
+def alone(captions: Captions, work: Path, device: str) -> Pictures:
+    texts = [row["words"]["en"][0] for row in captions.rows]
+    large = np.load(work / "pictures128.npy", mmap_mode="r")
+    return Pictures(np.load(work / "pictures32.npy"), large, captions.styles, texts, device)
+
+
+def crowds(captions: Captions, single: Pictures, work: Path, count: int) -> Pictures:
+    """Two to four of a thing, or two different ones of a style, half as large."""
+    chooser, generator = np.random.default_rng(1), random.Random(1)
+    large = np.load(work / "pictures128.npy", mmap_mode="r")
+    same = {style: [index for index in captions.training if captions.styles[index] == style] for style in set(captions.styles)}
+    made, styles, texts = [], [], []
+    for index in chooser.choice(captions.training, count, p=captions.weights):
+        name, number = single.texts[index], generator.choice([2, 2, 3, 4])
+        members, text = [index] * number, counted(number, "en", name, generator)
+        if generator.random() < 0.4:
+            members = [index, generator.choice(same[captions.styles[index]])]
+            text = name + AND["en"] + single.texts[members[1]]
+        spots = SPOTS[len(members)]
+        made.append([place([(pictures[member], spot) for member, spot in zip(members, spots)]) for pictures in (single.small, large)])
+        styles.append(captions.styles[index])
+        texts.append(text)
+    small, large = (np.stack(pictures) for pictures in zip(*made))
+    return Pictures(small, large, np.array(styles), texts, single.device)
 
 
 def spoil(small: torch.Tensor) -> torch.Tensor:
@@ -36,39 +83,48 @@ def spoil(small: torch.Tensor) -> torch.Tensor:
 
 
 class Drawn:
-    """What the student draws in four steps when it is asked for training pictures by name, where that is close to them; drawn once
-    and kept in the work folder."""
+    """What the student draws when it is asked for pictures, where that is close to them."""
 
-    def __init__(self, captions: Captions, small: np.ndarray, work: Path, device: str):
-        path = work / "drawn.npz"
-        if not path.exists():
-            indices = np.random.default_rng(0).choice(captions.training, DRAWN, replace=False, p=captions.weights)
-            np.savez(path, indices=indices, pictures=draw_all(captions, indices, work, device))
-        kept = np.load(path)
-        error = np.square((kept["pictures"].astype(np.float32) - small[kept["indices"]]) / 255).mean((1, 2, 3))
+    def __init__(self, captions: Captions, pictures: Pictures, indices: np.ndarray, model: Model):
+        self.pictures, self.inputs = pictures, draw_all(captions, pictures, indices, model)
+        error = np.square((self.inputs.astype(np.float32) - pictures.small[indices]) / 255).mean((1, 2, 3))
         close = -10 * np.log10(error.clip(1e-10)) > CLOSE
-        self.indices, self.pictures = kept["indices"][close], kept["pictures"][close]
+        self.indices, self.inputs = indices[close], self.inputs[close]
         print(f"{close.sum()} of {len(close)} drawn pictures are within {CLOSE} dB of the real ones")
 
-    def choose(self, count: int, chooser: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of pictures, and what was drawn of them, in the order of the data."""
-        places = chooser.choice(len(self.indices), count, replace=False)
+    def take(self, count: int, chooser: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What was drawn, the large pictures that were meant, and their styles."""
+        places = chooser.choice(len(self.indices), count)
         places = places[np.argsort(self.indices[places])]
-        return self.indices[places], self.pictures[places]
+        _, large, styles = self.pictures.take(self.indices[places])
+        return as_pictures(self.inputs[places], self.pictures.device), large, styles
 
 
 @torch.no_grad()
-def draw_all(captions: Captions, indices: np.ndarray, work: Path, device: str, batch: int = 100) -> np.ndarray:
-    """uint8 N×32×32×4 of pictures asked for by their English names."""
+def draw_all(captions: Captions, pictures: Pictures, indices: np.ndarray, model: Model, batch: int = 250) -> np.ndarray:
+    """uint8 N×32×32×4 of pictures asked for in English, half of them drawn in four steps, the others in two and in one."""
+    made = []
+    for number, part in enumerate(np.array_split(indices, -(-len(indices) // batch))):
+        ids = captions.encode([pictures.texts[index] for index in part]).to(pictures.device)
+        styles = torch.from_numpy(pictures.styles[part]).to(pictures.device)
+        drawn = sample(model, ids, styles, settings.SCHEDULES[(4, 2, 4, 1)[number % 4]], 1.0, pictures.device, seed=number)
+        made.append(((drawn + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+    return np.concatenate(made)
+
+
+def read_student(work: Path, device: str) -> Model:
     model = Model().to(device, memory_format=torch.channels_last).eval()
     model.load_state_dict(torch.load(work / "student.pt", map_location=device)["average"])
-    made = []
-    for part in np.array_split(indices, -(-len(indices) // batch)):
-        ids = captions.encode([captions.rows[index]["words"]["en"][0] for index in part]).to(device)
-        styles = torch.from_numpy(captions.styles[part]).to(device)
-        pictures = sample(model, ids, styles, settings.SCHEDULES[4], 1.0, device, seed=int(part[0]))
-        made.append(((pictures + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
-    return np.concatenate(made)
+    return model
+
+
+def varied(inputs: torch.Tensor, pictures: torch.Tensor, generator: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
+    """Half of the batches mirrored, and in a part of every batch red, green and blue in another order."""
+    if generator.random() < 0.5:
+        inputs, pictures = inputs.flip(3), pictures.flip(3)
+    count = round(len(inputs) * SHUFFLED)
+    rows, order = torch.randperm(len(inputs), device=inputs.device)[:count], [*generator.sample(range(3), 3), 3]
+    return tuple(batch.index_copy(0, rows, batch[rows][:, order]) for batch in (inputs, pictures))
 
 
 def gradients(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -89,16 +145,12 @@ def picture_loss(decoded: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def judge(decoder, captions: Captions, small, large, device: str, path: Path) -> dict[str, float]:
-    """Median PSNR in dB on held-out pictures, over all and by style, and a sheet: real above, decoded below."""
-    indices = captions.validation
-    with training.autocast(device):
-        styles = torch.from_numpy(captions.styles[indices]).to(device)
-        parts = [
-            decoder(as_pictures(small[part], device), style).float().clamp(-1, 1)
-            for part, style in zip(np.array_split(indices, 16), torch.tensor_split(styles, 16))
-        ]
-    decoded, real = torch.cat(parts), as_pictures(large[indices], device)
+def judge(decoder, pictures: Pictures, indices: np.ndarray, path: Path) -> dict[str, float]:
+    """Median PSNR in dB of some pictures, over all and by style, and a sheet: real above, decoded below."""
+    small, real, styles = pictures.take(indices)
+    with training.autocast(pictures.device):
+        parts = [decoder(*part).float().clamp(-1, 1) for part in zip(small.tensor_split(16), styles.tensor_split(16))]
+    decoded = torch.cat(parts)
     error = ((decoded - real) / 2).square().mean((1, 2, 3)).clamp(min=1e-10)
     quality = -10 * error.log10()
     chosen = np.random.default_rng(0).choice(len(indices), 16, replace=False)
@@ -107,17 +159,33 @@ def judge(decoder, captions: Captions, small, large, device: str, path: Path) ->
     return {"psnr": quality.median().item(), **by_style}
 
 
+def batch_of(single: Pictures, training_indices: np.ndarray, many: Pictures, drawn: list[Drawn], count: int, chooser: np.random.Generator):
+    """Inputs, the pictures they stand for, and styles: single things, crowds, and of both what the student drew."""
+    from_drawn, from_many = round(count * DRAWN_SHARE) if drawn else 0, round(count * CROWD_SHARE)
+    parts = [single.take(np.sort(chooser.choice(training_indices, count - from_drawn - from_many, replace=False)))]
+    parts.append(many.take(chooser.choice(len(many.texts), from_many)))
+    parts = [(spoil(small), large, styles) for small, large, styles in parts]
+    parts += [source.take(share, chooser) for source, share in zip(drawn, (from_drawn - from_drawn // 4, from_drawn // 4))]
+    return (torch.cat(tensors) for tensors in zip(*parts))
+
+
 def main() -> None:
     parser = training.arguments(__doc__, minutes=10, batch=32)
     parser.add_argument("--from-pack", type=Path, help="start from a pack's decoder")
     parser.add_argument("--drawn", action="store_true", help="learn from what the student draws, too")
+    parser.add_argument("--save-every", type=float, default=3, help="minutes between checkpoints")
     options = parser.parse_args()
     device = training.pick_device(options.device)
-    captions = Captions(options.work)
-    small = np.load(options.work / "pictures32.npy")
-    large = np.load(options.work / "pictures128.npy", mmap_mode="r")
-    path = options.work / "decoder.pt"
-    drawn = Drawn(captions, small, options.work, device) if options.drawn else None
+    captions, path = Captions(options.work), options.work / "decoder.pt"
+    single = alone(captions, options.work, device)
+    many = crowds(captions, single, options.work, CROWDS)
+    drawn = []
+    if options.drawn:
+        student = read_student(options.work, device)
+        drawn = [
+            Drawn(captions, single, np.random.default_rng(0).choice(captions.training, DRAWN_ALONE, replace=False, p=captions.weights), student),
+            Drawn(captions, many, np.arange(DRAWN_CROWDS), student),
+        ]
     decoder = Decoder().to(device, memory_format=torch.channels_last)
     parameters = list(decoder.parameters())
     optimiser = torch.optim.AdamW(parameters, lr=1.5e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
@@ -130,9 +198,8 @@ def main() -> None:
     rounding.round_layers(decoder)
     step, seen = state.get("step", 0), 0
     clock, log = training.Clock(options.minutes, state.get("minutes", 0.0)), training.Log(options.work / "decoder.jsonl")
-    chooser = np.random.default_rng(options.seed + step)
-    torch.manual_seed(options.seed + step)
-    begun, next_save = clock.elapsed, clock.elapsed + 3
+    generator, chooser = training.chances(options.seed + step)
+    begun, next_save = clock.elapsed, clock.elapsed + options.save_every
 
     def keep():
         training.save(path, model=decoder.state_dict(), optimiser=optimiser.state_dict(), step=step, minutes=clock.elapsed)
@@ -140,14 +207,8 @@ def main() -> None:
     while clock.fraction < 1:
         for group in optimiser.param_groups:
             group["lr"] = 1.5e-3 * clock.rate(step, 100, 0.6)
-        real = options.batch - (round(options.batch * DRAWN_SHARE) if drawn else 0)
-        indices = np.sort(chooser.choice(captions.training, real, replace=False))
-        inputs = spoil(as_pictures(small[indices], device))
-        if drawn:
-            others, pictures = drawn.choose(options.batch - real, chooser)
-            indices, inputs = np.concatenate([indices, others]), torch.cat([inputs, as_pictures(pictures, device)])
-        picture = as_pictures(large[indices], device)
-        styles = torch.from_numpy(captions.styles[indices]).to(device)
+        inputs, picture, styles = batch_of(single, captions.training, many, drawn, options.batch, chooser)
+        inputs, picture = varied(inputs, picture, generator)
         with training.autocast(device):
             decoded = decoder(inputs, styles)
         loss = picture_loss(decoded.float(), picture)
@@ -161,10 +222,11 @@ def main() -> None:
             log(step=step, minutes=clock.elapsed, loss=loss.item(), pictures_per_second=speed, minutes_left=clock.minutes - clock.elapsed)
         if clock.elapsed > next_save:
             keep()
-            next_save = clock.elapsed + 3
+            next_save = clock.elapsed + options.save_every
     rounding.settle(decoder)
     keep()
-    log(**judge(decoder, captions, small, large, device, options.work / "decoder.png"))
+    log(**judge(decoder, single, captions.validation, options.work / "decoder.png"))
+    log(crowds=judge(decoder, many, np.arange(0, CROWDS, 20), options.work / "decoder-crowds.png")["psnr"])
 
 
 if __name__ == "__main__":

@@ -57,6 +57,8 @@ def start(model: Model, options, path: Path, device: str) -> dict:
         return torch.load(path, map_location=device)
     if options.from_pack:
         load_pack(options.from_pack, model, options.work)
+        if options.teacher:
+            model.denoiser.load_state_dict(torch.load(options.teacher, map_location=device))
         model.draft.even_out()
     elif (options.work / "draft.pt").exists():
         taught = torch.load(options.work / "draft.pt", map_location=device)
@@ -68,6 +70,7 @@ def start(model: Model, options, path: Path, device: str) -> dict:
 def main() -> None:
     parser = training.arguments(__doc__, minutes=60, batch=40)
     parser.add_argument("--from-pack", type=Path)
+    parser.add_argument("--teacher", type=Path, help="with --from-pack: a denoiser's weights to start from, since the pack's takes large steps only")
     parser.add_argument("--save-every", type=float, default=3, help="minutes between checkpoints")
     parser.add_argument("--sheet-every", type=float, default=15, help="minutes between sample sheets")
     parser.add_argument("--average", type=float, default=0.9995, help="decay of the average of weights while the learning rate is high")

@@ -6,13 +6,14 @@
 
 use super::lexicon::{Entry, Kind, Relation};
 use super::{Span, Wording, only_word, rebuilt};
+use crate::picture::arrangement::MOST;
 
 /// Things that stand together in one picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrangement {
     /// What to draw, none of it twice.
     pub things: Vec<String>,
-    /// The rows of the picture from above, with the numbers of their things from the left: one or two of one or two.
+    /// The rows of the picture from above, with the numbers of their things from the left.
     pub rows: Vec<Vec<usize>>,
 }
 
@@ -22,23 +23,16 @@ struct Several {
     thing: String,
 }
 
-/// Most things of a row.
-const WIDEST: usize = 2;
-/// Most rows.
-const ROWS: usize = 2;
+/// Most things of a picture.
+const THINGS: usize = MOST * MOST;
 
 impl Wording {
     /// The things of a prompt and how they stand; nothing where there is one only, where there are more than a picture has room for, and
-    /// where punctuation makes the words one list.
+    /// where punctuation makes the words a list that says together what is meant.
     pub(super) fn arrangement(&self, prompt: &str, spans: &[Span]) -> Option<Arrangement> {
-        let (first, last) = (spans.iter().position(Span::is_kept)?, spans.iter().rposition(Span::is_kept)?);
-        if spans[first + 1..=last].iter().any(Span::broken) {
-            return None;
-        }
         let mut rows: Vec<Vec<Several>> = vec![Vec::new()];
         let mut row = 0;
-        let relations = std::iter::once(Relation::Beside).chain(spans.iter().filter_map(Span::relation));
-        for (group, relation) in spans.split(|span| span.relation().is_some()).zip(relations) {
+        for (relation, group) in related(spans)? {
             match relation {
                 Relation::Untold => return None,
                 Relation::Beside => {}
@@ -57,23 +51,25 @@ impl Wording {
     }
 
     /// What a group of words asks for: something to draw, and perhaps its number.
-    fn several(&self, prompt: &str, group: &[Span]) -> Option<Several> {
-        let mut words: Vec<Span> = group.iter().filter(|span| span.is_kept()).cloned().collect();
-        let mut numbers = group.iter().filter_map(|span| match span.kind() {
-            Some(Kind::Number(number)) if span.is_kept() => Some(number),
+    fn several(&self, prompt: &str, words: Vec<Span>) -> Option<Several> {
+        let number = |span: &Span| match span.kind() {
+            Some(Kind::Number(number)) => Some(number),
             _ => None,
-        });
-        let (count, another) = (numbers.next().unwrap_or(1), numbers.next());
-        words.retain(|span| !matches!(span.kind(), Some(Kind::Number(_))));
-        let thing = words.iter().rposition(|span| span.kind() == Some(Kind::Thing))?;
-        if another.is_some() || count > WIDEST * ROWS {
+        };
+        let first = words.first().and_then(number);
+        let count = first.unwrap_or(1);
+        // Borrows what is made here, too.
+        let mut words: Vec<Span> = words.into_iter().skip(usize::from(first.is_some())).collect();
+        // Elsewhere a number is none of things, as in "keycap 5".
+        if words.iter().any(|span| number(span).is_some()) || count > THINGS {
             return None;
         }
+        let thing = words.iter().rposition(|span| span.kind() == Some(Kind::Thing))?;
         let written = words[thing].units.last()?.key.clone();
         let entry = words[thing].entry?;
         let one = (count > 1 && words[thing].units.len() == 1).then(|| self.singular(entry.nearest.unwrap_or(&written), &entry));
         if let Some((one, entry)) = one.as_ref().and_then(Option::as_ref) {
-            words[thing].instead = Some(one);
+            words[thing].instead = entry.nearest.or(Some(one));
             if let Some(word) = only_word(&mut words) {
                 word.instead = entry.name.or(word.instead);
             }
@@ -95,6 +91,35 @@ impl Wording {
     }
 }
 
+/// Words that are kept, in groups, with the relation of each group to the one before it: `Beside` for the first, and for what a list
+/// has before its last "and". Nothing where punctuation says something else.
+fn related<'a>(spans: &[Span<'a>]) -> Option<Vec<(Relation, Vec<Span<'a>>)>> {
+    let mut groups: Vec<(Relation, Vec<Span>)> = Vec::new();
+    let (mut relation, mut broken) = (Some(Relation::Beside), false);
+    let (mut listed, mut closed) = (false, true);
+    for span in spans {
+        broken |= span.broken();
+        if !span.is_kept() {
+            continue;
+        }
+        if let Some(told) = span.relation() {
+            relation = Some(told);
+            continue;
+        }
+        let comma = broken && relation.is_none();
+        (listed, closed) = (listed || comma, !comma && (closed || relation.is_some()));
+        if let Some(relation) = relation.take().or(comma.then_some(Relation::Beside)) {
+            groups.push((relation, Vec::new()));
+        }
+        if let Some((_, words)) = groups.last_mut() {
+            words.push(span.clone());
+        }
+        broken = false;
+    }
+    let is_list = closed && groups.iter().all(|(relation, _)| *relation == Relation::Beside);
+    (!listed || is_list).then_some(groups)
+}
+
 impl Several {
     /// The thing as often as it is asked for.
     fn each(&self) -> impl Iterator<Item = &str> {
@@ -102,30 +127,29 @@ impl Several {
     }
 }
 
-/// Rows for things of which no two are told to stand above each other: one row of two, three with the single one above or below, or two
-/// rows of two.
+/// Rows for things of which no two are told to stand above each other: as even as can be, and by kinds where that is as even.
 fn side_by_side(things: &[Several]) -> Option<Vec<Vec<&str>>> {
-    let all: Vec<&str> = things.iter().flat_map(Several::each).take(WIDEST * ROWS + 1).collect();
-    let first_row = match (all.len(), things[0].count) {
-        (2, _) => 2,
-        (3, 2) => 2,
-        (3, _) => 1,
-        (4, _) => 2,
+    let all: Vec<&str> = things.iter().flat_map(Several::each).take(THINGS + 1).collect();
+    let lengths: &[usize] = match (all.len(), things[0].count) {
+        (2, _) => &[2],
+        (3, 2) => &[2, 1],
+        (3, _) => &[1, 2],
+        (4, _) => &[2, 2],
+        (5, 3) => &[3, 2],
+        (5, _) => &[2, 3],
+        (6, _) => &[3, 3],
+        (7, _) => &[2, 3, 2],
+        (8, _) => &[3, 2, 3],
+        (9, _) => &[3, 3, 3],
         _ => return None,
     };
-    let (first, second) = all.split_at(first_row);
-    Some(
-        [first, second]
-            .into_iter()
-            .filter(|row| !row.is_empty())
-            .map(<[_]>::to_vec)
-            .collect(),
-    )
+    let mut rest = all.into_iter();
+    Some(lengths.iter().map(|&length| rest.by_ref().take(length).collect()).collect())
 }
 
 /// The arrangement of rows, where a picture has room for them.
 fn placed(rows: Vec<Vec<&str>>) -> Option<Arrangement> {
-    if rows.len() > ROWS || rows.iter().any(|row| !(1..=WIDEST).contains(&row.len())) {
+    if rows.len() > MOST || rows.iter().any(|row| !(1..=MOST).contains(&row.len())) {
         return None;
     }
     let mut things: Vec<String> = Vec::new();

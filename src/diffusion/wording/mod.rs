@@ -26,6 +26,10 @@ use super::DiffusionError;
 
 /// Most units of an entry.
 const LONGEST: usize = 16;
+/// Ends by which an unknown word may be more than one of a known thing, in English, Spanish, French, Portuguese and German, and the fewest
+/// bytes of what is left.
+const PLURALS: [&str; 5] = ["s", "es", "e", "n", "en"];
+const SHORTEST: usize = 3;
 
 /// A prompt as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,7 +183,7 @@ impl Wording {
         })
     }
 
-    /// A unit that is no entry; where it is one with an affix, that entry.
+    /// A unit that is no entry; where it is one with an affix, or more than one of a thing, that entry.
     fn bare<'a>(&'a self, units: &'a [Unit]) -> Span<'a> {
         let word = units[0].key.as_str();
         let is_affix = |part| self.lexicon.find(part).is_some_and(|entry| entry.kind == Kind::Affix);
@@ -188,13 +192,20 @@ impl Wording {
         let known = splits
             .filter(|(affix, _)| is_affix(affix))
             .find_map(|(_, rest)| Some((self.lexicon.find(rest)?, rest)));
-        let (entry, instead) = known.unzip();
+        let several = || PLURALS.iter().find_map(|end| self.thing(word.strip_suffix(end)?));
+        let (entry, instead) = known.or_else(several).unzip();
         Span {
             units,
             entry,
             instead,
             fate: Fate::Kept,
         }
+    }
+
+    /// The entry of a thing, with its word.
+    fn thing<'a>(&'a self, word: &'a str) -> Option<(Entry<'a>, &'a str)> {
+        let entry = self.lexicon.find(word)?;
+        (entry.kind == Kind::Thing && word.len() >= SHORTEST).then_some((entry, word))
     }
 
     /// Leaves out words that the list does not have, where something else is left.
