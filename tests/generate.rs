@@ -10,11 +10,15 @@ fn json(output: &[u8]) -> Value {
     serde_json::from_slice(output).expect("valid JSON on standard output")
 }
 
+/// What a command that draws reports.
+fn reported(command: &mut assert_cmd::Command) -> Value {
+    json(&command.arg("--json").assert().success().get_output().stdout)
+}
+
 /// The report of a picture drawn with more arguments.
 fn report(arguments: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = generate("red apple", &folder.path().join("apple.png"));
-    json(&command.args(arguments).arg("--json").assert().success().get_output().stdout)
+    reported(generate("red apple", &folder.path().join("apple.png")).args(arguments))
 }
 
 #[test]
@@ -45,14 +49,7 @@ fn a_memory_cap_that_cannot_be_kept_is_said() {
 fn draws_a_picture_that_tells_what_made_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cat.png");
-    let output = generate("a smiling cat, 3d style", &file)
-        .arg("--json")
-        .assert()
-        .success()
-        .get_output()
-        .stdout
-        .clone();
-    let report = json(&output);
+    let report = reported(&mut generate("a smiling cat, 3d style", &file));
     let picture = &report["pictures"][0];
     assert_eq!(
         (&report["style"], &report["steps"], &picture["seed"]),
@@ -215,15 +212,9 @@ fn several_things_are_drawn_one_by_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("picture.png");
     let previews = folder.path().join("steps");
-    let output = generate("a cat and two red apples, please", &file)
-        .args(["--style", "flat", "--steps", "2", "--json", "--preview"])
-        .arg(&previews)
-        .assert()
-        .success()
-        .get_output()
-        .stdout
-        .clone();
-    let report = json(&output);
+    let arguments = ["--style", "flat", "--steps", "2"];
+    let mut command = generate("a cat and two red apples, please", &file);
+    let report = reported(command.args(arguments).arg("--preview").arg(&previews));
     assert_eq!(report["things"], serde_json::json!(["cat", "red apple"]));
     assert_eq!(report["rows"], serde_json::json!([[0], [1, 1]]));
     let stages: Vec<&str> = report["pictures"][0]["stages"]
@@ -246,14 +237,8 @@ fn several_things_are_drawn_one_by_one() {
     assert!(shown(0..64, 64..128) > 500);
     assert_eq!(shown(0..64, 64..128), shown(64..128, 64..128));
     // Each thing is encoded, drawn and decoded while its stage is in memory.
-    let capped = json(
-        &generate("cat and two red apples", &folder.path().join("capped.png"))
-            .args(["--style", "flat", "--steps", "2", "--json", "--memory-cap", "1024"])
-            .assert()
-            .success()
-            .get_output()
-            .stdout,
-    );
+    let mut command = generate("cat and two red apples", &folder.path().join("capped.png"));
+    let capped = reported(command.args(arguments).args(["--memory-cap", "1024"]));
     assert_eq!(report["pictures"][0]["sha256"], capped["pictures"][0]["sha256"]);
 }
 
