@@ -236,6 +236,12 @@ fn several_things_are_drawn_one_by_one() {
     assert!(shown(32..96, 0..64) > 500);
     assert!(shown(0..64, 64..128) > 500);
     assert_eq!(shown(0..64, 64..128), shown(64..128, 64..128));
+    // The first thing is the picture that it is by itself.
+    let alone = folder.path().join("cat.png");
+    generate("cat", &alone).args(arguments).assert().success();
+    let cat = inkstone::picture::png::read(&alone).unwrap().picture;
+    let small = inkstone::picture::arranged(&[vec![&cat]]).unwrap();
+    assert!((0..64).all(|y| (32..96).all(|x| picture.pixel(x, y) == small.pixel(x, y + 32))));
     // Each thing is encoded, drawn and decoded while its stage is in memory.
     let mut command = generate("cat and two red apples", &folder.path().join("capped.png"));
     let capped = reported(command.args(arguments).args(["--memory-cap", "1024"]));
