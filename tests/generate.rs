@@ -270,7 +270,7 @@ fn words_that_ask_for_nothing_change_nothing() {
         ("house", "a house in the snow", 1),
         ("猫", "画一只可爱的猫", 0),
         ("gato", "una foto de un gato, por favor", 0),
-        ("apples", "exquisitely xylographed apples", 1),
+        ("apple", "exquisitely xylographed apples", 1),
     ] {
         let (picture, read, _) = draw(plain);
         assert_eq!(read, plain);

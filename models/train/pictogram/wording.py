@@ -34,7 +34,7 @@ ASIDES = {
         picture of/photo of/photograph of/image of/drawing of/icon of/sketch of/illustration of/painting of/emoji of/pictogram of/portrait of/logo of/sticker of
         clipart of/cartoon of/rendering of/render of/depiction of/snapshot of/symbol of/symbol for/silhouette of/outline of/design of/artwork of/art of/version of
         watercolor/watercolour/watercolor painting of/watercolour painting of/oil painting/oil painting of/pencil drawing of/pencil sketch of/line drawing of
-        ink drawing of/hand drawn/isometric/low poly/3d render/3d render of/black and white photo of/bowl of/plate of/slice of/piece of/bunch of/basket of/group of/lot of/lots of/bit of/kind of/type of/sort of/pile of/view of/close up of
+        ink drawing of/hand drawn/isometric/low poly/3d render/3d render of/black and white photo of/bowl of/plate of/slice of/piece of/bunch of/basket of/bowls of/plates of/slices of/pieces of/bunches of/baskets of/group of/lot of/lots of/bit of/kind of/type of/sort of/pile of/view of/close up of
         i want/i would like/i'd like/i need/i wish/would like/let me see/let us see/let's see/show me/show us/give me/give us/get me/bring me/make me/can you/could you/would you/will you
         draw/draw me/paint/paint me/sketch/design/create/generate/render/please/thanks/thank you/make/show/give/want/need/see/look at/looking at/here is/there is/there are/this is/it is
         it's/that is/that's/i/me/we/us/you/it/is/are/was/be/been/this/these/that/those/here/there/some/any/every/each/another/my/your/our/their/his/her/its
@@ -145,15 +145,18 @@ RELATIONS = {
 # Words for numbers, which captions need not have: several of a thing are drawn one by one. In Chinese and Japanese with what stands
 # between a number and its thing.
 NUMBERS = {
-    1: "one", 2: "two/2/a pair of/a couple of/couple of/pair of/dos/deux/zwei/due/dois/duas/два/две/二/两", 3: "three/3/tres/trois/drei/tre/três/три/三",
+    1: "one/1", 2: "two/2/a pair of/a couple of/couple of/pair of/dos/deux/zwei/due/dois/duas/два/две/二/两", 3: "three/3/a few/several/tres/trois/drei/tre/três/три/三",
     4: "four/4/cuatro/quatre/vier/quattro/quatro/четыре/四", 5: "five/5/cinco/cinq/fünf/cinque/пять/五", 6: "six/6/seis/sechs/sei/шесть/六",
     7: "seven/7/siete/sept/sieben/sette/sete/семь/七", 8: "eight/8/ocho/huit/acht/otto/oito/восемь/八", 9: "nine/9/nueve/neuf/neun/nove/девять/九",
 }  # fmt: skip
+# Of these a pair is one.
+PAIRS = "glasses sunglasses goggles scissors trousers pants jeans shorts pliers tongs binoculars gloves socks skis"
 COUNTED = "个 只 条 朵 辆 本 颗 つの 個の 匹の".split()
-# Read as another word although captions have it: of the first three no picture was learned, since they were held out; then plurals that no
-# rule makes.
+# Read as another word although captions have it: of the first three no picture was learned, since they were held out; the family's are keywords
+# of scenes; then plurals that no rule makes.
 INSTEAD = {
-    "girl": "woman", "child": "boy", "donkey": "horse", "children": "boy",
+    "girl": "woman", "child": "boy", "donkey": "horse", "children": "boy", "mother": "woman", "mom": "woman", "daughter": "woman", "father": "man",
+    "dad": "man", "son": "boy",
     "wolves": "wolf", "knives": "knife", "leaves": "leaf", "loaves": "loaf", "elves": "elf", "mice": "mouse", "geese": "goose", "feet": "foot",
     "teeth": "tooth", "men": "man", "women": "woman", "oxen": "ox", "cacti": "cactus",
 }  # fmt: skip
@@ -197,6 +200,8 @@ class English:
     def __init__(self, captions: Captions, special: set[str], ends: set[str]):
         self.concepts: dict[str, set[int]] = defaultdict(set)
         self.things = {entry(word) for word in EVERYDAY}
+        # Plurals that no caption need have, and what they are of.
+        self.plurals: dict[str, str] = {}
         numbers: dict[str, int] = {}
         for row in captions.rows:
             number = numbers.setdefault(row["key"], len(numbers))
@@ -207,8 +212,10 @@ class English:
             named = list(entries(name, special, ends))
             self.things.update(named if row["emoji"] else named[-1:])
         for word in [word for word in self.things if word in self.concepts and is_counted(word)]:
-            self.concepts[attributes.plural(word)] |= self.concepts[word]
-            self.things.add(attributes.plural(word))
+            plural = attributes.plural(word)
+            self.concepts[plural] |= self.concepts[word]
+            self.things.add(plural)
+            self.plurals[plural] = word
 
     def kinds(self) -> dict[str, str]:
         # Words of two letters are mostly another language's.
@@ -243,8 +250,8 @@ def same(captions: Captions, english: Set[str], colours: set[str]) -> dict[str, 
         if ":" not in name and not colours & set(entry(name).split()):
             found[word].add((language, name))
             if language == "en" and is_counted(word):
-                plurals = attributes.plural(word), attributes.plural(name)
-                found[plurals[0]].update([(language, plurals[1])] if plurals[0] not in names else [])
+                plural = attributes.plural(word)
+                found[plural].update([(language, name)] if plural not in names else [])
     # A word that means two things means neither; English ones are English.
     meant = {word: [meant for meant in found[word] if meant[0] == "en" or word not in english] for word in found}
     return {word: names[0][1] for word, names in meant.items() if len(names) == 1}
@@ -306,6 +313,11 @@ def kinds(captions: Captions) -> dict[str, str]:
     said_beside_names = {word for word, kind in fixed.items() if kind.startswith(("attribute", "colour", "number"))}
     for word, name in same(captions, english.concepts.keys(), said_beside_names).items():
         found[word] = found.get(word, "") + "~" + name
+    names = {entry(name) for row in captions.rows for name, _ in row["words"].values()}
+    for plural, word in english.plurals.items():
+        if plural not in names and "~" not in found.get(plural, "~"):
+            found[plural] += "~" + word
+    found |= {f"{before}pair of {thing}": "~" + thing for thing in PAIRS.split() for before in ("", "a ")}
     near, instead = ({word: "=" + near for word, near in words.items()} for words in (nearest(), INSTEAD))
     return near | found | instead | fixed
 

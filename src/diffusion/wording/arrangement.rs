@@ -52,19 +52,15 @@ impl Wording {
 
     /// What a group of words asks for: something to draw, and perhaps its number.
     fn several(&self, prompt: &str, words: Vec<Span>) -> Option<Several> {
-        let number = |span: &Span| match span.kind() {
-            Some(Kind::Number(number)) => Some(number),
-            _ => None,
-        };
-        let first = words.first().and_then(number);
+        let first = words.first().and_then(Span::number);
         let count = first.unwrap_or(1);
         // Borrows what is made here, too.
         let mut words: Vec<Span> = words.into_iter().skip(usize::from(first.is_some())).collect();
         // Elsewhere a number is none of things, as in "keycap 5".
-        if words.iter().any(|span| number(span).is_some()) || count > THINGS {
+        if words.iter().any(|span| span.number().is_some()) || count > THINGS {
             return None;
         }
-        let thing = words.iter().rposition(|span| span.kind() == Some(Kind::Thing))?;
+        let thing = words.iter().rposition(Span::is_caption)?;
         let written = words[thing].units.last()?.key.clone();
         let entry = words[thing].entry?;
         let one = (count > 1 && words[thing].units.len() == 1).then(|| self.singular(entry.nearest.unwrap_or(&written), &entry));
@@ -91,33 +87,57 @@ impl Wording {
     }
 }
 
-/// Words that are kept, in groups, with the relation of each group to the one before it: `Beside` for the first, and for what a list
-/// has before its last "and". Nothing where punctuation says something else.
+/// What lies between a group of words and the one before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Border {
+    Told(Relation),
+    /// The second group begins with a number.
+    Number,
+    Comma,
+}
+
+impl Border {
+    fn relation(self) -> Relation {
+        match self {
+            Border::Told(relation) => relation,
+            Border::Number | Border::Comma => Relation::Beside,
+        }
+    }
+}
+
+/// Words that are kept, in groups, with the relation of each group to the one before it: `Beside` for the first, for what a list has
+/// before its last "and", and for what begins with a number. Nothing where punctuation says something else.
 fn related<'a>(spans: &[Span<'a>]) -> Option<Vec<(Relation, Vec<Span<'a>>)>> {
-    let mut groups: Vec<(Relation, Vec<Span>)> = Vec::new();
+    let mut groups: Vec<(Border, Vec<Span>)> = Vec::new();
     let (mut relation, mut broken) = (Some(Relation::Beside), false);
-    let (mut listed, mut closed) = (false, true);
     for span in spans {
         broken |= span.broken();
-        if !span.is_kept() {
-            continue;
+        if span.relation().is_some() {
+            relation = span.relation();
+        } else if span.is_kept() {
+            let counted = span.number().is_some() && groups.last().is_some_and(|(_, words)| words.iter().any(Span::is_caption));
+            let border = match relation.take() {
+                Some(relation) => Some(Border::Told(relation)),
+                None if counted => Some(Border::Number),
+                None => broken.then_some(Border::Comma),
+            };
+            groups.extend(border.map(|border| (border, Vec::new())));
+            groups.last_mut()?.1.push(span.clone());
+            broken = false;
         }
-        if let Some(told) = span.relation() {
-            relation = Some(told);
-            continue;
-        }
-        let comma = broken && relation.is_none();
-        (listed, closed) = (listed || comma, !comma && (closed || relation.is_some()));
-        if let Some(relation) = relation.take().or(comma.then_some(Relation::Beside)) {
-            groups.push((relation, Vec::new()));
-        }
-        if let Some((_, words)) = groups.last_mut() {
-            words.push(span.clone());
-        }
-        broken = false;
     }
-    let is_list = closed && groups.iter().all(|(relation, _)| *relation == Relation::Beside);
-    (!listed || is_list).then_some(groups)
+    let all = |has: &dyn Fn(Border) -> bool| groups.iter().all(|(border, _)| has(*border));
+    let (told, in_a_row) = (
+        all(&|border| matches!(border, Border::Told(_))),
+        all(&|border| border.relation() == Relation::Beside),
+    );
+    let things = groups
+        .iter()
+        .all(|(_, words)| words.iter().any(|span| span.kind() == Some(Kind::Thing)));
+    // What follows "under" may be the sky, and what follows a comma how old the cat is.
+    let sure = if told { in_a_row || things } else { in_a_row && things };
+    let closed = groups.last()?.0 != Border::Comma;
+    (sure && closed).then(|| groups.into_iter().map(|(border, words)| (border.relation(), words)).collect())
 }
 
 impl Several {

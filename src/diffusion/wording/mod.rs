@@ -26,9 +26,10 @@ use super::DiffusionError;
 
 /// Most units of an entry.
 const LONGEST: usize = 16;
-/// Ends by which an unknown word may be more than one of a known thing, in English, Spanish, French, Portuguese and German, and the fewest
-/// bytes of what is left.
-const PLURALS: [&str; 5] = ["s", "es", "e", "n", "en"];
+/// Ends by which an unknown word may be more than one of a known thing, in English, Spanish, French and Portuguese; in German, where the
+/// list says nothing else; and the fewest bytes of what is left.
+const PLURALS: [&str; 2] = ["s", "es"];
+const GERMAN_PLURALS: [&str; 3] = ["e", "n", "en"];
 const SHORTEST: usize = 3;
 
 /// A prompt as it is read.
@@ -98,6 +99,14 @@ impl Span<'_> {
     fn relation(&self) -> Option<Relation> {
         match self.kind() {
             Some(Kind::Relation(relation)) if self.is_kept() => Some(relation),
+            _ => None,
+        }
+    }
+
+    /// Says how many.
+    fn number(&self) -> Option<usize> {
+        match self.kind() {
+            Some(Kind::Number(number)) => Some(number),
             _ => None,
         }
     }
@@ -192,7 +201,14 @@ impl Wording {
         let known = splits
             .filter(|(affix, _)| is_affix(affix))
             .find_map(|(_, rest)| Some((self.lexicon.find(rest)?, rest)));
-        let several = || PLURALS.iter().find_map(|end| self.thing(word.strip_suffix(end)?));
+        let of_end = |end: &&str| self.thing(word.strip_suffix(*end)?);
+        let german = || {
+            GERMAN_PLURALS
+                .iter()
+                .filter_map(of_end)
+                .find(|(entry, _)| entry.concepts.is_empty())
+        };
+        let several = || PLURALS.iter().find_map(of_end).or_else(german);
         let (entry, instead) = known.or_else(several).unzip();
         Span {
             units,
@@ -251,9 +267,9 @@ fn is_before_article(spans: &[Span]) -> bool {
     first.entry.is_none() && second.kind() == Some(Kind::Article) && !second.broken()
 }
 
-/// The spans between relations and punctuation.
+/// The spans between relations, numbers and punctuation.
 fn groups<'a, 'b>(spans: &'b mut [Span<'a>]) -> impl Iterator<Item = &'b mut [Span<'a>]> {
-    spans.chunk_by_mut(|_, next| !matches!(next.kind(), Some(Kind::Relation(_))) && !next.broken())
+    spans.chunk_by_mut(|_, next| !matches!(next.kind(), Some(Kind::Relation(_) | Kind::Number(_))) && !next.broken())
 }
 
 /// Leaves out words that are in no caption together with the last thing of their group, where the list tells of all of them.

@@ -12,6 +12,10 @@ fn wording() -> Wording {
         "under\tbelow",
         "three\tnumber 3",
         "nine\tnumber 9",
+        "twelve\tnumber 12",
+        "zwei\tnumber 2",
+        "one\tnumber 1",
+        "katze",
         "tiny\tattribute",
     ]);
     lines.extend([
@@ -154,6 +158,16 @@ fn several_things_are_told_apart_and_stand_as_the_words_say() {
         ("cat, red and robot", &[], &[]),
         ("cat and robot, angry", &[], &[]),
         ("cat, bear, robot", &[], &[]),
+        ("two cat, three robot", &["cat", "robot"], &[&[0, 0], &[1, 1, 1]]),
+        ("cat, two robot", &["cat", "robot"], &[&[0], &[1, 1]]),
+        ("two cat, red", &[], &[]),
+        ("two cat three robot", &["cat", "robot"], &[&[0, 0], &[1, 1, 1]]),
+        ("red sails and a cat", &["red sails", "cat"], &[&[0, 1]]),
+        ("zwei katzen", &["katze"], &[&[0, 0]]),
+        ("two ship one robot", &["ship", "robot"], &[&[0, 0], &[1]]),
+        ("two cat, sails", &[], &[]),
+        ("two cat, three red sails", &[], &[]),
+        ("two shipn", &[], &[]),
         ("cat, bear above robot", &[], &[]),
         ("two cats", &["cat"], &[&[0, 0]]),
         (
