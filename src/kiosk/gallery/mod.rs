@@ -9,7 +9,7 @@
 mod names;
 mod scan;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -117,7 +117,7 @@ pub struct Gallery {
     bytes: u64,
     next: u64,
     /// The folder, locked while this gallery lives, so that no second kiosk tidies it up.
-    lock: Option<File>,
+    lock: Option<scan::Lock>,
 }
 
 impl Gallery {

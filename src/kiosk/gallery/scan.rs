@@ -16,11 +16,31 @@ pub(super) struct Found {
     pub next: u64,
 }
 
+/// A folder that is locked for this process for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+#[cfg(test)]
+impl Lock {
+    pub(super) fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a program that is being started has it open, too, until it has begun.
+    fn drop(&mut self) {
+        if let Err(fault) = self.0.unlock() {
+            log::debug!("the gallery's folder cannot be unlocked: {fault}");
+        }
+    }
+}
+
 /// Locks the folder for this process; nothing where that cannot be or another process has it.
-pub(super) fn lock(folder: &Path) -> Option<File> {
+pub(super) fn lock(folder: &Path) -> Option<Lock> {
     let file = File::open(folder).ok()?;
     match file.try_lock() {
-        Ok(()) => Some(file),
+        Ok(()) => Some(Lock(file)),
         Err(fs::TryLockError::WouldBlock) => {
             log::warn!(
                 "{}: another kiosk keeps its pictures here; this one leaves unfinished files alone",
@@ -29,7 +49,7 @@ pub(super) fn lock(folder: &Path) -> Option<File> {
             None
         }
         // Some network file systems have no locks; nobody else is likely to be there.
-        Err(fs::TryLockError::Error(_)) => Some(file),
+        Err(fs::TryLockError::Error(_)) => Some(Lock(file)),
     }
 }
 

@@ -147,6 +147,17 @@ fn bytes_are_capped_too_and_counted_as_they_are() {
 }
 
 #[test]
+fn a_folder_is_free_at_once_although_another_program_has_it_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = scan::lock(folder.path()).unwrap();
+    assert!(scan::lock(folder.path()).is_none());
+    let as_in_a_child = lock.file().try_clone().unwrap();
+    drop(lock);
+    assert!(scan::lock(folder.path()).is_some());
+    drop(as_in_a_child);
+}
+
+#[test]
 fn damaged_pictures_are_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let mut gallery = Gallery::open(folder.path(), AMPLE);

@@ -1,6 +1,7 @@
 //! Real file systems: a small one that is full, and one that is read-only. They are mounted, which needs root.
 
 use super::*;
+use std::fs::File;
 
 /// A file system in memory, unmounted on drop.
 struct Disk(tempfile::TempDir);
