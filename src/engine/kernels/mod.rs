@@ -95,6 +95,33 @@ pub trait InPlace: Kernel {
     /// # Panics
     /// If a slice is shorter than its shape, a window leaves the image, or there is no panel or one too many.
     fn multiply_in_place(&self, weights: &[i8], row_sums: &[i32; ROWS], windows: Windows, panels: &[usize], sums: Sums);
+
+    /// Panics where the operands are shorter than their shapes or windows leave the image: what the unsafe code behind
+    /// [`InPlace::multiply_in_place`] relies on.
+    fn assert_windows(&self, weights: &[i8], windows: Windows, panels: &[usize], sums: &Sums) {
+        let count = panels.len();
+        assert!(
+            (1..=self.panels()).contains(&count),
+            "{count} panels, where {} takes 1 to {}",
+            self.name(),
+            self.panels()
+        );
+        let [planes, plane] = windows.planes;
+        let end = panels.iter().max().zip(windows.pixels.iter().max()).and_then(|(panel, pixel)| {
+            let last_plane = planes.checked_sub(1)?.checked_mul(plane)?;
+            panel
+                .checked_add(*pixel)?
+                .checked_add(last_plane)?
+                .checked_add(self.columns() * GROUP)
+        });
+        assert!(
+            end.is_some_and(|end| end <= windows.image.len()),
+            "windows leave an image of {} bytes",
+            windows.image.len()
+        );
+        let groups = planes.saturating_mul(windows.pixels.len());
+        assert_weights_and_sums(weights, groups, count * self.columns(), sums);
+    }
 }
 
 /// The kernels that this processor can run, fastest first; the last is the portable reference.
@@ -144,32 +171,6 @@ fn assert_shapes(kernel: &dyn Kernel, weights: &[i8], activations: &[u8], groups
         activations.len()
     );
     assert_weights_and_sums(weights, groups, columns, sums);
-}
-
-/// The same for [`InPlace::multiply_in_place`].
-fn assert_windows(kernel: &dyn Kernel, weights: &[i8], windows: Windows, panels: &[usize], sums: &Sums) {
-    let count = panels.len();
-    assert!(
-        (1..=kernel.panels()).contains(&count),
-        "{count} panels, where {} takes 1 to {}",
-        kernel.name(),
-        kernel.panels()
-    );
-    let [planes, plane] = windows.planes;
-    let end = panels.iter().max().zip(windows.pixels.iter().max()).and_then(|(panel, pixel)| {
-        let last_plane = planes.checked_sub(1)?.checked_mul(plane)?;
-        panel
-            .checked_add(*pixel)?
-            .checked_add(last_plane)?
-            .checked_add(kernel.columns() * GROUP)
-    });
-    assert!(
-        end.is_some_and(|end| end <= windows.image.len()),
-        "windows leave an image of {} bytes",
-        windows.image.len()
-    );
-    let groups = planes.saturating_mul(windows.pixels.len());
-    assert_weights_and_sums(weights, groups, count * kernel.columns(), sums);
 }
 
 fn assert_weights_and_sums(weights: &[i8], groups: usize, columns: usize, sums: &Sums) {

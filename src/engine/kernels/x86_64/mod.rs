@@ -70,7 +70,7 @@ impl Kernel for Avx512Vnni {
 
 impl InPlace for Avx512Vnni {
     fn multiply_in_place(&self, weights: &[i8], row_sums: &[i32; ROWS], windows: Windows, panels: &[usize], sums: Sums) {
-        super::assert_windows(self, weights, windows, panels, &sums);
+        self.assert_windows(weights, windows, panels, &sums);
         let starts = std::array::from_fn(|panel| windows.image.as_ptr().wrapping_add(panels.get(panel).copied().unwrap_or(0)));
         let steps = Steps {
             pixels: windows.pixels,
