@@ -182,6 +182,11 @@ def counted(number: int, language: str, name: str, generator: random.Random) -> 
     return f"{number}つの{name}" if language == "ja" else f"{number} {name}"
 
 
+def by_style(captions: Captions) -> dict[int, list[int]]:
+    """The training pictures of every style."""
+    return {style: [index for index in captions.training if captions.styles[index] == style] for style in set(captions.styles)}
+
+
 class Asking:
     """Training pictures with captions that ask for more than a thing; `rates` is the share of each kind of asking."""
 
@@ -191,7 +196,7 @@ class Asking:
         words = [set(" ".join([row["words"]["en"][0], *row["words"]["en"][1]]).lower().replace(":", " ").split()) for row in captions.rows]
         self.plain = np.array([not found & (coloured | PEOPLE) and row["style"] != "ink" for found, row in zip(words, captions.rows)])
         self.free = np.array([not found & FIXED for found in words])
-        self.by_style = {style: [i for i in captions.training if captions.styles[i] == style] for style in set(captions.styles)}
+        self.by_style = by_style(captions)
 
     def batch(self, indices, generator: random.Random, empty: float = 0.0, style_word: float = 0.0, around: float = 0.0):
         """uint8 pictures N×32×32×4, token rows and style numbers."""

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from . import rounding, settings, training
-from .attributes import AND, SPOTS, counted, place
+from .attributes import AND, SPOTS, by_style, counted, place
 from .captions import Captions, as_pictures
 from .networks import Decoder, Model
 from .sampling import sample, sheet
@@ -39,7 +39,7 @@ class Pictures:
 
     def __init__(self, small: np.ndarray, large: np.ndarray, styles: np.ndarray, texts: list[str], device: str):
         self.small, self.styles, self.texts, self.device = small, styles, texts, device
-        self.large = torch.from_numpy(np.ascontiguousarray(large)).to(device) if device != "cpu" else large
+        self.large = torch.from_numpy(np.array(large)).to(device) if device != "cpu" else large
 
     def take(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Small and large pictures in [-1, 1], and styles. Indices in the file's order read it fastest."""
@@ -56,8 +56,7 @@ def alone(captions: Captions, work: Path, device: str) -> Pictures:
 def crowds(captions: Captions, single: Pictures, work: Path, count: int) -> Pictures:
     """Two to four of a thing, or two different ones of a style, half as large."""
     chooser, generator = np.random.default_rng(1), random.Random(1)
-    large = np.load(work / "pictures128.npy", mmap_mode="r")
-    same = {style: [index for index in captions.training if captions.styles[index] == style] for style in set(captions.styles)}
+    large, same = np.load(work / "pictures128.npy", mmap_mode="r"), by_style(captions)
     made, styles, texts = [], [], []
     for index in chooser.choice(captions.training, count, p=captions.weights):
         name, number = single.texts[index], generator.choice([2, 2, 3, 4])
