@@ -15,6 +15,12 @@ fn reported(command: &mut assert_cmd::Command) -> Value {
     json(&command.arg("--json").assert().success().get_output().stdout)
 }
 
+/// The names of a picture's stages, in order.
+fn stages(picture: &Value) -> Vec<&str> {
+    let stages = picture["stages"].as_array().unwrap();
+    stages.iter().map(|stage| stage["stage"].as_str().unwrap()).collect()
+}
+
 /// The report of a picture drawn with more arguments.
 fn report(arguments: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
@@ -56,13 +62,7 @@ fn draws_a_picture_that_tells_what_made_it() {
         (&"3d".into(), &4.into(), &7.into())
     );
     assert_eq!((&picture["width"], &picture["height"]), (&128.into(), &128.into()));
-    let stages: Vec<&str> = picture["stages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|stage| stage["stage"].as_str().unwrap())
-        .collect();
-    assert_eq!(stages, ["text_encoder", "step 1", "step 2", "step 3", "step 4", "decoder"]);
+    assert_eq!(stages(picture), ["text_encoder", "step 1", "step 2", "step 3", "step 4", "decoder"]);
     assert!(report["memory"]["private_bytes"].as_u64().unwrap() > 0);
     assert!(report["start_to_first_step_milliseconds"].as_f64().unwrap() > 0.0);
 
@@ -217,13 +217,10 @@ fn several_things_are_drawn_one_by_one() {
     let report = reported(command.args(arguments).arg("--preview").arg(&previews));
     assert_eq!(report["things"], serde_json::json!(["cat", "red apple"]));
     assert_eq!(report["rows"], serde_json::json!([[0], [1, 1]]));
-    let stages: Vec<&str> = report["pictures"][0]["stages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|stage| stage["stage"].as_str().unwrap())
-        .collect();
-    assert_eq!(stages, ["text_encoder", "step 1", "step 2", "step 3", "step 4", "decoder"]);
+    assert_eq!(
+        stages(&report["pictures"][0]),
+        ["text_encoder", "step 1", "step 2", "step 3", "step 4", "decoder"]
+    );
     assert_eq!(files(&previews).len(), 4);
     let picture = inkstone::picture::png::read(&file).unwrap().picture;
     let shown = |x: std::ops::Range<u32>, y: std::ops::Range<u32>| {
