@@ -298,17 +298,22 @@ fn model(graph: &Graph, weights: &mut WeightsWriter) -> Result<ModelProto> {
     })
 }
 
-/// Constants in the order in which the nodes read them, so that a run reads the weights file from front to back.
+/// Constants in the order in which the nodes read them, so that a run reads the weights file from front to back; before the int8
+/// weights all others, which are copied when a stage is loaded: between the weights they would have the system read these ahead, too.
 fn initializers(graph: &Graph, weights: &mut WeightsWriter) -> Result<Vec<TensorProto>> {
     let mut seen = BTreeSet::new();
-    let mut tensors = Vec::with_capacity(graph.constants.len());
     let outputs = graph.outputs.iter().map(|port| &port.name);
-    for name in graph.nodes.iter().flat_map(|node| &node.input).chain(outputs) {
-        if let Some(constant) = graph.constants.get(name).filter(|_| seen.insert(name)) {
-            tensors.push(tensor(name, constant, weights)?);
-        }
-    }
-    Ok(tensors)
+    let names = graph.nodes.iter().flat_map(|node| &node.input).chain(outputs);
+    let read = names.filter_map(|name| {
+        graph
+            .constants
+            .get(name)
+            .filter(|_| seen.insert(name))
+            .map(|constant| (name, constant))
+    });
+    let (mapped, copied): (Vec<_>, Vec<_>) = read.partition(|(_, constant)| matches!(constant.values, Values::I8(_)));
+    let in_order = copied.into_iter().chain(mapped);
+    in_order.map(|(name, constant)| tensor(name, constant, weights)).collect()
 }
 
 fn tensor(name: &str, constant: &Constant, weights: &mut WeightsWriter) -> Result<TensorProto> {
@@ -373,6 +378,7 @@ fn info(port: &Port) -> ValueInfoProto {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto;
 
     #[test]
     fn tensors_are_aligned_padded_and_shared() {
@@ -388,6 +394,45 @@ mod tests {
         assert_eq!((record.bytes, bytes.len()), (256, 256));
         assert!(bytes[3..64].iter().chain(&bytes[193..]).all(|&byte| byte == 0));
         assert_eq!(record.sha256, hexadecimal(&Sha256::digest(&bytes)));
+    }
+
+    /// One layer after another, each with int8 weights and a scale an output.
+    fn two_layers() -> Graph {
+        let constant = |values| Constant {
+            shape: vec![32],
+            values,
+            origin: None,
+        };
+        let constants = [
+            ("first", Values::I8(vec![1; 32])),
+            ("first scale", Values::F32(vec![0.5; 32])),
+            ("second", Values::I8(vec![2; 32])),
+            ("second scale", Values::F32(vec![0.25; 32])),
+        ];
+        Graph {
+            file: PathBuf::new(),
+            name: "layers".to_owned(),
+            opset: OPSET,
+            nodes: vec![
+                proto::node("QLinear", "one", &["x", "first", "first scale"], &["y"]),
+                proto::node("QLinear", "two", &["y", "second", "second scale"], &["z"]),
+            ],
+            constants: constants.map(|(name, values)| (name.to_owned(), constant(values))).into(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            shapes: HashMap::new(),
+            free: BTreeSet::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_copied_at_loading_comes_before_the_weights() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut weights = WeightsWriter::new(&folder.path().join("weights.bin")).unwrap();
+        let tensors = initializers(&two_layers(), &mut weights).unwrap();
+        let offset = |tensor: &TensorProto| tensor.external_data[1].value.parse::<u64>().unwrap();
+        let places: Vec<_> = tensors.iter().map(|tensor| (tensor.name.as_str(), offset(tensor))).collect();
+        assert_eq!(places, [("first scale", 0), ("second scale", 128), ("first", 256), ("second", 320)]);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Stage {
     name: String,
     shapes: Vec<(Element, Vec<usize>)>,
     weights: Arc<Weights>,
+    /// Where in the file its weights begin.
+    first_weight: Option<usize>,
     program: Program,
 }
 
@@ -65,12 +67,14 @@ impl Stage {
             adopt::adopt(&mut model)?;
             Program::new(&model.into_optimized()?)
         };
+        let first_weight = graph.tensors.values().map(|tensor| tensor.data.start()).min();
         let program = prepare().map_err(|error| fail(format!("{error:#}")))?;
         log::debug!("stage '{name}': {} KiB of activations", program.floats() * size_of::<f32>() / 1024);
         let stage = Stage {
             name: name.to_owned(),
             shapes: record.inputs.iter().map(|port| (port.element, port.shape.clone())).collect(),
             weights: pack.weights().clone(),
+            first_weight,
             program,
         };
         stage.check_outputs(pack, name, file.clone())?;
@@ -98,6 +102,7 @@ impl Stage {
     /// written to since it was opened.
     pub fn run(&self, engine: &Engine, inputs: &[Value]) -> Result<Vec<Value>, EngineError> {
         self.weights.check()?;
+        self.first_weight.map_or(Ok(()), |start| self.weights.read_ahead_from(start))?;
         let run = || -> TractResult<Vec<Value>> {
             ensure!(
                 inputs.len() == self.shapes.len(),

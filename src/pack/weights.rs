@@ -84,6 +84,20 @@ impl Weights {
         }
     }
 
+    /// Makes ready for a run that reads from `start` on, front to back. Reads one byte there.
+    ///
+    /// Linux reads ahead of a mapping's reader only after a miss that it takes for the next of a sequence: one at the file's
+    /// start, or just behind what was last read by a call (`page_cache_sync_ra` in `mm/readahead.c`). After any other miss the
+    /// reader waits for a block, and at its end for the next.
+    ///
+    /// # Errors
+    /// If the file cannot be read there.
+    pub fn read_ahead_from(&self, start: usize) -> Result<(), PackError> {
+        #[cfg(unix)]
+        std::os::unix::fs::FileExt::read_exact_at(&self.file, &mut [0], start as u64).map_err(|error| PackError::io(&self.path, error))?;
+        Ok(())
+    }
+
     /// Gives the pages in memory back to the system; they are read again when they are needed.
     ///
     /// # Errors
@@ -173,6 +187,11 @@ impl WeightSlice {
         })
     }
 
+    /// Where it begins in the file.
+    pub fn start(&self) -> usize {
+        self.range.start
+    }
+
     /// The weights.
     pub fn as_slice(&self) -> &[i8] {
         let bytes = &self.weights.map[self.range.clone()];
@@ -212,7 +231,10 @@ mod tests {
         file.set_modified(SystemTime::now() + Duration::from_secs(1)).unwrap();
         assert!(matches!(weights.check(), Err(PackError::Changed { .. })));
         let weights = Weights::map(&path, 32).unwrap();
+        weights.read_ahead_from(16).unwrap();
         file.set_len(16).unwrap();
+        let message = weights.read_ahead_from(16).unwrap_err().to_string();
+        assert!(message.contains("weights.bin"), "{message}");
         let message = weights.check().unwrap_err().to_string();
         assert!(message.contains("weights.bin: the file was changed"), "{message}");
     }

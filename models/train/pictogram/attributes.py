@@ -12,7 +12,7 @@ from . import settings
 from .captions import Captions
 
 # Hue in degrees in the middle of a colour's range; the others are made from saturation and value.
-HUES = {"red": 0, "orange": 27, "yellow": 51, "green": 122, "blue": 215, "purple": 273, "pink": 328}
+HUES = {"red": 0, "orange": 25, "yellow": 54, "green": 122, "blue": 215, "purple": 273, "pink": 328}
 COLOURS = [*HUES, "brown", "black", "white", "gray"]
 # Less than so saturated, red would be pink and orange brown.
 RICH = {"red": 0.65, "orange": 0.87}
@@ -62,7 +62,7 @@ SPOTS = {2: [(8, 0), (8, 16)], 3: [(0, 8), (16, 0), (16, 16)], 4: list(CORNERS)}
 KEYWORD_INSTEAD = 0.35
 # Share of things among several that are painted, and how often each colour is asked for: those more often that are harder to hit.
 COLOURED_AMONG = 0.25
-COLOUR_SHARES = [{"orange": 2, "gray": 2, "yellow": 1.5}.get(colour, 1) for colour in COLOURS]
+COLOUR_SHARES = [{"yellow": 2.5, "orange": 2, "gray": 2, "red": 1.5}.get(colour, 1) for colour in COLOURS]
 
 RATES = {"recolour": 0.12, "colour": 0.05, "count": 0.09, "pair": 0.08, "small": 0.02, "upside_down": 0.005}
 

@@ -13,6 +13,7 @@ likely come in another order every time, and the pack's weights know them by the
 import argparse
 import io
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -100,13 +101,17 @@ def main() -> None:
     rows = [json.loads(line) for line in (options.data / "captions.jsonl").open(encoding="utf-8")]
     names = json.loads((options.data / "names.json").read_text(encoding="utf-8"))
     captions = [caption(row, names) for row in rows]
-    tokenizer = Tokenizer.from_file(str(options.from_pack / "tokenizer.json")) if options.from_pack else make_tokenizer(captions)
-    tokenizer.save(str(options.work / "tokenizer.json"))
+    path = options.work / "tokenizer.json"
+    if options.from_pack:
+        # Reading and writing it would change the last digits of its scores.
+        shutil.copy(options.from_pack / "tokenizer.json", path)
+    else:
+        make_tokenizer(captions).save(str(path))
     (options.work / "captions.json").write_text(json.dumps(captions, ensure_ascii=False), encoding="utf-8")
     small, large = read_pictures(options.data, rows)
     np.save(options.work / "pictures32.npy", small)
     np.save(options.work / "pictures128.npy", large)
-    print(f"{len(rows)} pictures, {tokenizer.get_vocab_size()} tokens")
+    print(f"{len(rows)} pictures, {Tokenizer.from_file(str(path)).get_vocab_size()} tokens")
 
 
 if __name__ == "__main__":

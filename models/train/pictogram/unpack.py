@@ -84,5 +84,6 @@ def load_pack(folder: Path, model, work: Path) -> None:
     model.denoiser.load_state_dict(read_stage(folder, "denoiser", model.denoiser))
 
 
-def vocabulary(folder: Path) -> list:
-    return json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+def vocabulary(folder: Path) -> list[str]:
+    """The pieces of words in the order of their numbers."""
+    return [piece for piece, _ in json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]]

@@ -103,8 +103,7 @@ JOINS = {
     "ar": "مع/في/على",
     "it": "con/in/nel/nella/su/sul/sulla/per/che",
 }  # fmt: skip
-# The nearest that captions have, by what they have not: kinds of a thing, and what looks much like it. Words that a held-out picture has
-# are not among them.
+# The nearest that captions have, by what they have not: kinds of a thing, and what looks much like it.
 NEAREST = {
     "ship": "submarine", "fish": "goldfish seahorse stingray salmon tuna trout piranha", "palm tree": "jungle",
     "water wave": "waterfall stream pond", "tower": "lighthouse", "house": "windmill cottage mansion barn cabin igloo doghouse birdhouse treehouse",
@@ -152,11 +151,10 @@ NUMBERS = {
 # Of these a pair is one.
 PAIRS = "glasses sunglasses goggles scissors trousers pants jeans shorts pliers tongs binoculars gloves socks skis"
 COUNTED = "个 只 条 朵 辆 本 颗 つの 個の 匹の".split()
-# Read as another word although captions have it: of the first three no picture was learned, since they were held out; the family's are keywords
-# of scenes; then plurals that no rule makes.
+# Read as another word although captions have it: of the first one picture is not enough to learn it, the family's are keywords of
+# scenes; then plurals that no rule makes.
 INSTEAD = {
-    "girl": "woman", "child": "boy", "donkey": "horse", "children": "boy", "mother": "woman", "mom": "woman", "daughter": "woman", "father": "man",
-    "dad": "man", "son": "boy",
+    "donkey": "horse", "children": "child", "mother": "woman", "mom": "woman", "daughter": "girl", "father": "man", "dad": "man", "son": "boy",
     "wolves": "wolf", "knives": "knife", "leaves": "leaf", "loaves": "loaf", "elves": "elf", "mice": "mouse", "geese": "goose", "feet": "foot",
     "teeth": "tooth", "men": "man", "women": "woman", "oxen": "ox", "cacti": "cactus",
 }  # fmt: skip
