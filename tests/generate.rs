@@ -246,6 +246,29 @@ fn several_things_are_drawn_one_by_one() {
 }
 
 #[test]
+fn what_was_learned_in_other_styles_alone_is_drawn_in_one_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for (prompt, options, style) in [
+        ("harp", &[][..], "noto"),
+        ("two red harps", &[], "noto"),
+        ("a long sword, please", &[], "pixel"),
+        ("harp", &["--style", "3d"], "3d"),
+        ("harp, flat style", &[], "flat"),
+        ("cat", &[], "3d"),
+    ] {
+        let mut command = generate(prompt, &folder.path().join("picture.png"));
+        let output = command.args(["--steps", "1", "--force", "--json"]).args(options).assert().success();
+        let told = String::from_utf8_lossy(&output.get_output().stderr).contains(&format!("drawn in the style '{style}'"));
+        let unasked = options.is_empty() && ["noto", "pixel"].contains(&style);
+        assert_eq!(
+            (json(&output.get_output().stdout)["style"].as_str(), told),
+            (Some(style), unasked),
+            "{prompt}"
+        );
+    }
+}
+
+#[test]
 fn words_that_ask_for_nothing_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let draw = |prompt: &str| {

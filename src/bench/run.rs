@@ -277,8 +277,9 @@ mod tests {
     fn run(patience: u64) -> (Result<Findings, RunError>, Vec<bool>, Heard) {
         let pack = Arc::new(Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram")).unwrap());
         let plan = Plan {
+            // Four steps, so that three pictures last for enough of the meter's samples on a fast machine, too.
             configurations: vec![Configuration {
-                steps: 1,
+                steps: 4,
                 threads: 1,
                 size: 128,
             }],

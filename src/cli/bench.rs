@@ -17,7 +17,7 @@ use crate::bench::{compare, html, table, validity};
 use crate::device::board::Board;
 use crate::device::power::{PowerError, PowerSource};
 use crate::device::processor;
-use crate::diffusion::{DiffusionError, choose_style};
+use crate::diffusion::{Chosen, DiffusionError, choose_style};
 use crate::pack::Pack;
 use crate::picture::scale;
 
@@ -112,7 +112,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     let source: PowerSource = arguments.power.parse().map_err(power_error)?;
     let pack = Arc::new(arguments.pack.open()?);
     let plan = plan(arguments, &pack)?;
-    let (style, words) = choose_style(&pack.manifest().styles, arguments.style.as_deref(), &arguments.prompt)?;
+    let Chosen { style, prompt: words, .. } = choose_style(&pack.manifest().styles, arguments.style.as_deref(), &arguments.prompt)?;
     let request = RequestRecord {
         prompt: arguments.prompt.clone(),
         style: style.map(|style| style.name.clone()),

@@ -160,14 +160,16 @@ fn warn_above(cap: Option<u64>, memory: &PeakMemory) {
 
 /// Decides everything that can be decided before the stages are loaded.
 fn plan(arguments: &Arguments, pack: &Pack, memory: &mut PeakMemory) -> Result<Plan, CliError> {
-    let (style, prompt) = choose_style(&pack.manifest().styles, arguments.style.as_deref(), &arguments.prompt)?;
+    let styles = &pack.manifest().styles;
+    let chosen = choose_style(styles, arguments.style.as_deref(), &arguments.prompt)?;
     let sampling = pack.text_to_picture()?.sampling;
     let reader = PromptReader::load(pack)?;
     let negative = arguments.negative.as_deref().filter(|text| !text.is_empty());
+    let prompt = reader.read(&chosen.prompt)?;
     let mut plan = Plan {
-        prompt: reader.read(&prompt)?,
+        style: prompt.style(styles, &chosen).cloned(),
+        prompt,
         negative: negative.map_or_else(|| reader.nothing(), |text| reader.read(text))?,
-        style: style.cloned(),
         steps: arguments.steps.unwrap_or(sampling.default_steps),
         guidance: arguments.guidance.unwrap_or(sampling.default_guidance),
         first_seed: arguments.seed.unwrap_or_else(random_seed),

@@ -14,4 +14,4 @@ mod wording;
 pub use error::DiffusionError;
 pub use noise::gaussian_noise;
 pub use pipeline::{Generation, Observer, Pipeline, Progress, Request, StageTime};
-pub use prompt::{Prompt, PromptReader, choose_style};
+pub use prompt::{Chosen, Prompt, PromptReader, choose_style};

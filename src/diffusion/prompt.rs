@@ -57,6 +57,31 @@ impl Prompt {
     pub fn unread(&self) -> &[String] {
         &self.reading.unread
     }
+
+    /// The style to draw in: the chosen one, or where nobody asked for it that in which the pack has learned what it has not learned
+    /// in its default style.
+    pub fn style<'a>(&self, styles: &'a [Style], chosen: &Chosen<'a>) -> Option<&'a Style> {
+        let learned = self.reading.style.as_ref().filter(|_| !chosen.asked);
+        let learned = learned.and_then(|name| styles.iter().find(|style| style.name == *name));
+        if let Some(style) = learned {
+            log::warn!(
+                "this is drawn in the style '{}', the one in which this pack has learned it",
+                style.name
+            );
+        }
+        learned.or(chosen.style)
+    }
+}
+
+/// A style and a prompt, from what somebody wrote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chosen<'a> {
+    /// The style; none where the pack has none.
+    pub style: Option<&'a Style>,
+    /// The prompt without the words that named the style.
+    pub prompt: String,
+    /// Whether somebody asked for the style, and it is not only the pack's default.
+    pub asked: bool,
 }
 
 /// A pack's tokenizer and limits. It holds more memory than a whole step of denoising: read the prompts first, and
@@ -168,14 +193,15 @@ impl PromptReader {
 ///
 /// # Errors
 /// If the pack has no style of the asked name.
-pub fn choose_style<'a>(styles: &'a [Style], asked: Option<&str>, prompt: &str) -> Result<(Option<&'a Style>, String), DiffusionError> {
+pub fn choose_style<'a>(styles: &'a [Style], asked: Option<&str>, prompt: &str) -> Result<Chosen<'a>, DiffusionError> {
+    let chosen = |style, prompt: String, asked| Chosen { style, prompt, asked };
     if let Some(name) = asked {
         let style = styles.iter().find(|style| style.name.eq_ignore_ascii_case(name.trim()));
         let unknown = || DiffusionError::UnknownStyle {
             name: name.into(),
             known: styles.iter().map(|style| style.name.clone()).collect(),
         };
-        return Ok((Some(style.ok_or_else(unknown)?), prompt.to_owned()));
+        return Ok(chosen(Some(style.ok_or_else(unknown)?), prompt.to_owned(), true));
     }
     let mut phrases: Vec<(&Style, &str)> = styles
         .iter()
@@ -184,10 +210,10 @@ pub fn choose_style<'a>(styles: &'a [Style], asked: Option<&str>, prompt: &str) 
     phrases.sort_by_key(|(_, phrase)| std::cmp::Reverse(phrase.len()));
     for (style, phrase) in phrases {
         if let Some(rest) = without_phrase(prompt, phrase) {
-            return Ok((Some(style), rest));
+            return Ok(chosen(Some(style), rest, true));
         }
     }
-    Ok((styles.iter().find(|style| style.default), prompt.to_owned()))
+    Ok(chosen(styles.iter().find(|style| style.default), prompt.to_owned(), false))
 }
 
 /// The prompt without a phrase and without the commas and the "in" that led to it; nothing where the phrase is
@@ -256,17 +282,50 @@ mod tests {
             ("İstanbul, pixel art", "3d", "İstanbul, pixel art"),
             ("红苹果, pixel", "pixel", "红苹果"),
         ] {
-            let (found, text) = choose_style(&styles, None, prompt).unwrap();
-            assert_eq!((found.unwrap().name.as_str(), text.as_str()), (style, rest), "{prompt}");
+            let chosen = choose_style(&styles, None, prompt).unwrap();
+            assert_eq!(
+                (chosen.style.unwrap().name.as_str(), chosen.prompt.as_str()),
+                (style, rest),
+                "{prompt}"
+            );
+            assert_eq!(chosen.asked, style == "pixel" || rest != prompt, "{prompt}");
         }
     }
 
     #[test]
     fn an_asked_style_wins_and_must_be_known() {
         let styles = styles();
-        assert_eq!(choose_style(&styles, Some("PIXEL"), "cat, 3d").unwrap().0.unwrap().name, "pixel");
+        let chosen = choose_style(&styles, Some("PIXEL"), "cat, 3d").unwrap();
+        assert_eq!((chosen.style.unwrap().name.as_str(), chosen.asked), ("pixel", true));
         let error = choose_style(&styles, Some("oil"), "cat").unwrap_err();
         assert_eq!(error.to_string(), "there is no style 'oil'; this pack draws 3d, pixel");
-        assert!(choose_style(&[], None, "cat").unwrap().0.is_none());
+        let chosen = choose_style(&[], None, "cat").unwrap();
+        assert_eq!((chosen.style, chosen.asked), (None, false));
+    }
+
+    #[test]
+    fn a_learned_style_takes_the_place_of_the_default_alone() {
+        let styles = styles();
+        let prompt = |style: Option<&str>| Prompt {
+            ids: vec![],
+            things: vec![],
+            reading: Reading {
+                style: style.map(str::to_owned),
+                ..Reading::whole("hydra")
+            },
+        };
+        for (learned, asked, style) in [
+            (Some("pixel"), None, "pixel"),
+            (Some("pixel"), Some("3d"), "3d"),
+            (Some("oil"), None, "3d"),
+            (None, None, "3d"),
+        ] {
+            let chosen = choose_style(&styles, asked, "hydra").unwrap();
+            assert_eq!(
+                prompt(learned).style(&styles, &chosen).unwrap().name,
+                style,
+                "{learned:?} {asked:?}"
+            );
+        }
     }
 }

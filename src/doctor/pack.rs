@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Finding;
 use super::memory::{Need, mebibytes};
 use crate::bench::PeakMemory;
-use crate::diffusion::{DiffusionError, Generation, Observer, Pipeline, Progress, PromptReader, Request, choose_style};
+use crate::diffusion::{Chosen, DiffusionError, Generation, Observer, Pipeline, Progress, PromptReader, Request, choose_style};
 use crate::engine::{Engine, Residency};
 use crate::pack::{Pack, PackError};
 
@@ -116,7 +116,7 @@ impl SelfTest {
             Some(known) => (known.prompt.as_str(), Some(known.style.as_str()), known.steps),
             None => (PROMPT, None, least),
         };
-        let (style, text) = choose_style(&pack.manifest().styles, style, text)?;
+        let Chosen { style, prompt: text, .. } = choose_style(&pack.manifest().styles, style, text)?;
         let reader = PromptReader::load(pack)?;
         let (prompt, negative) = (reader.read(&text)?, reader.nothing()?);
         drop(reader);

@@ -158,6 +158,10 @@ INSTEAD = {
     "wolves": "wolf", "knives": "knife", "leaves": "leaf", "loaves": "loaf", "elves": "elf", "mice": "mouse", "geese": "goose", "feet": "foot",
     "teeth": "tooth", "men": "man", "women": "woman", "oxen": "ox", "cacti": "cactus",
 }  # fmt: skip
+# Styles in which things look much like in the default one, and the others, those that draw things best first: what has pictures in these
+# alone is drawn in one of them where no style is asked for.
+ALIKE = {"3d", "flat", "ink"}
+OTHERS = ["noto", "one", "blob", "fx", "line", "pixel"]
 # They make another face of anything.
 EXPRESSIONS = "happy sad angry smiling crying laughing sleeping sleepy grinning winking surprised scared"
 WHERE = ["upside down", "top", "bottom", *attributes.CORNERS.values()]
@@ -200,9 +204,10 @@ class English:
         self.things = {entry(word) for word in EVERYDAY}
         # Plurals that no caption need have, and what they are of.
         self.plurals: dict[str, str] = {}
-        numbers: dict[str, int] = {}
+        # Of concepts, by their keys.
+        self.numbers: dict[str, int] = {}
         for row in captions.rows:
-            number = numbers.setdefault(row["key"], len(numbers))
+            number = self.numbers.setdefault(row["key"], len(self.numbers))
             name, keywords = row["words"]["en"]
             for text in [name, name.replace(": ", " with "), *keywords]:
                 for found in entries(text, special, ends):
@@ -233,9 +238,8 @@ def pieces(part: list[str], special: set[str], ends: set[str]):
                 yield joined(run)
 
 
-def same(captions: Captions, english: Set[str], colours: set[str]) -> dict[str, str]:
-    """Keywords that stand for one thing, and its name in their language; none that is a name in any language itself, and none whose
-    name has a colour or a number in it."""
+def same(captions: Captions, english: Set[str]) -> dict[str, str]:
+    """Keywords that stand for one thing, and its name in their language; none that is a name in any language itself."""
     concepts = {captions.rows[index]["key"]: captions.rows[index]["words"] for index in captions.training if captions.rows[index]["emoji"]}
     names = {entry(name) for row in captions.rows for name, _ in row["words"].values()}
     found: dict[str, set[tuple[str, str]]] = defaultdict(set)
@@ -245,7 +249,7 @@ def same(captions: Captions, english: Set[str], colours: set[str]) -> dict[str, 
         if len(best) != 1 or None in best or not is_short or not any(map(str.isalpha, word)) or word in names:
             continue
         (name,) = best
-        if ":" not in name and not colours & set(entry(name).split()):
+        if ":" not in name:
             found[word].add((language, name))
             if language == "en" and is_counted(word):
                 plural = attributes.plural(word)
@@ -296,6 +300,18 @@ def foreign(captions: Captions, special: set[str], ends: set[str]) -> set[str]:
     return found
 
 
+def other_styles(captions: Captions, numbers: dict[str, int]) -> dict[str, str]:
+    """Of every style the concepts that are drawn in it where no style is asked for, as an entry that no prompt has."""
+    styles: dict[str, set[str]] = defaultdict(set)
+    for index in captions.training:
+        styles[captions.rows[index]["key"]].add(captions.rows[index]["style"])
+    found: dict[str, list[int]] = defaultdict(list)
+    for key, learned in styles.items():
+        if not learned & ALIKE:
+            found[next(style for style in OTHERS if style in learned)].append(numbers[key])
+    return {"^" + style: " ".join(map(str, sorted(concepts))) for style, concepts in found.items()}
+
+
 def nearest() -> dict[str, str]:
     near = {word: nearest for nearest, words in NEAREST.items() for word in words.split()}
     return near | {attributes.plural(word): attributes.plural(nearest) for word, nearest in near.items()}
@@ -308,8 +324,7 @@ def kinds(captions: Captions) -> dict[str, str]:
     special = ends | {word for word, kind in fixed.items() if kind == "aside" or kind.startswith("number")}
     english = English(captions, special, ends)
     found = dict.fromkeys(foreign(captions, special, ends), "") | english.kinds()
-    said_beside_names = {word for word, kind in fixed.items() if kind.startswith(("attribute", "colour", "number"))}
-    for word, name in same(captions, english.concepts.keys(), said_beside_names).items():
+    for word, name in same(captions, english.concepts.keys()).items():
         found[word] = found.get(word, "") + "~" + name
     names = {entry(name) for row in captions.rows for name, _ in row["words"].values()}
     for plural, word in english.plurals.items():
@@ -317,7 +332,7 @@ def kinds(captions: Captions) -> dict[str, str]:
             found[plural] += "~" + word
     found |= {f"{before}pair of {thing}": "~" + thing for thing in PAIRS.split() for before in ("", "a ")}
     near, instead = ({word: "=" + near for word, near in words.items()} for words in (nearest(), INSTEAD))
-    return near | found | instead | fixed
+    return near | found | instead | fixed | other_styles(captions, english.numbers)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 //! A pack's list of words: which entries it has and what it says of them. Depends on the errors of
 //! diffusion alone.
 
+use std::ops::Range;
 use std::path::Path;
 
 use crate::diffusion::DiffusionError;
@@ -106,9 +107,17 @@ impl Entry<'_> {
 /// that stands for a word where nothing else says what is meant. Entries are in lower case, with one space between words, none
 /// between characters of scripts that have none, and without punctuation. A relation is `beside`, `above` or `below` where things that
 /// stand so are drawn one by one, and so are several of a thing where its number is `number N`.
+///
+/// A line of `^` and a style's name has the numbers of the concepts that were learned in this style, and neither in the pack's
+/// default style nor in one much like it.
 pub(super) struct Lexicon {
     text: String,
+    /// The lines of styles.
+    styles: Vec<Range<usize>>,
 }
+
+/// Begins the line of a style.
+const STYLE: char = '^';
 
 impl Lexicon {
     /// Reads a list.
@@ -127,7 +136,7 @@ impl Lexicon {
 
     /// The list of a text, or the number of the first line that is at fault and why.
     pub fn parse(text: String) -> Result<Lexicon, (usize, String)> {
-        let mut last = "";
+        let (mut last, mut begin, mut styles) = ("", 0, Vec::new());
         for (index, line) in text.lines().enumerate() {
             let (entry, tag) = line.split_once('\t').unwrap_or((line, ""));
             if entry <= last {
@@ -136,17 +145,26 @@ impl Lexicon {
                     format!("`{entry}` is not behind `{last}`: sort the lines by their bytes"),
                 ));
             }
-            if !tag.is_empty() && !tag.starts_with(['=', '@', '#', '~']) && Kind::named(tag).is_none() {
+            if entry.starts_with(STYLE) {
+                if tag.split(' ').any(|number| number.parse::<u32>().is_err()) {
+                    return Err((
+                        index + 1,
+                        format!("behind `{entry}` stand the numbers of concepts, with a space between two"),
+                    ));
+                }
+                styles.push(begin..begin + line.len());
+            } else if !tag.is_empty() && !tag.starts_with(['=', '@', '#', '~']) && Kind::named(tag).is_none() {
                 return Err((index + 1, format!("`{tag}` is no kind of word")));
             }
             last = entry;
+            begin += line.len() + 1;
         }
-        Ok(Lexicon { text })
+        Ok(Lexicon { text, styles })
     }
 
     /// What the list says of an entry, where it has it.
     pub fn find(&self, entry: &str) -> Option<Entry<'_>> {
-        let tag = self.tag(entry)?;
+        let tag = self.tag(entry).filter(|_| !entry.starts_with(STYLE))?;
         let nearest = tag.strip_prefix('=');
         // What stands in for a word has concepts of its own.
         let concepts = nearest.and_then(|nearest| self.tag(nearest)).unwrap_or(tag);
@@ -157,6 +175,19 @@ impl Lexicon {
             nearest,
             name: tag.split_once('~').map(|(_, name)| name),
         })
+    }
+
+    /// The style in which the first of some concepts was learned, where none of them was in the default style or one like it.
+    pub fn style(&self, concepts: &[&str]) -> Option<&str> {
+        let mut styles = concepts.iter().map(|concept| self.style_of(concept));
+        let first = styles.next()??;
+        styles.all(|style| style.is_some()).then_some(first)
+    }
+
+    fn style_of(&self, concept: &str) -> Option<&str> {
+        let lines = self.styles.iter().filter_map(|line| self.text[line.clone()].split_once('\t'));
+        let (style, _) = { lines }.find(|(_, concepts)| concepts.split(' ').any(|number| number == concept))?;
+        style.strip_prefix(STYLE)
     }
 
     /// What stands behind the tab in an entry's line.
@@ -233,8 +264,33 @@ mod tests {
     }
 
     #[test]
+    fn styles_are_told_by_concepts_and_are_no_words() {
+        let lexicon = Lexicon::parse("^line\t4\n^noto\t2 33\ncat\t@3\nharp\t@33\n".to_owned()).unwrap();
+        for (concepts, style) in [
+            (&["33"][..], Some("noto")),
+            (&["2", "33"], Some("noto")),
+            (&["4", "33"], Some("line")),
+            (&["33", "3"], None),
+            (&["3"], None),
+            (&[], None),
+            (&[""], None),
+        ] {
+            assert_eq!(lexicon.style(concepts), style, "{concepts:?}");
+        }
+        assert!(lexicon.find("^noto").is_none());
+        assert_eq!(lexicon.find("harp").map(|entry| entry.concepts), Some("33"));
+    }
+
+    #[test]
     fn a_list_that_is_not_sorted_or_has_unknown_kinds_is_told_by_line() {
-        for (text, line) in [("b\na\n", 2), ("a\na\n", 2), ("a\nb\tverb\n", 2), ("\n", 1)] {
+        for (text, line) in [
+            ("b\na\n", 2),
+            ("a\na\n", 2),
+            ("a\nb\tverb\n", 2),
+            ("\n", 1),
+            ("^noto\n", 1),
+            ("^noto\t1 b\n", 1),
+        ] {
             assert_eq!(Lexicon::parse(text.to_owned()).err().map(|error| error.0), Some(line), "{text:?}");
         }
     }

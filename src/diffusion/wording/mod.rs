@@ -43,6 +43,8 @@ pub struct Reading {
     pub unread: Vec<String>,
     /// The things of the prompt, where they are several that can be drawn one by one.
     pub arrangement: Option<Arrangement>,
+    /// The style in which the first thing was learned that was not learned in the pack's default style or one much like it.
+    pub style: Option<String>,
 }
 
 impl Reading {
@@ -53,6 +55,7 @@ impl Reading {
             nearest: BTreeMap::new(),
             unread: Vec::new(),
             arrangement: None,
+            style: None,
         }
     }
 }
@@ -148,10 +151,11 @@ impl Wording {
         if !something {
             return Reading::whole(prompt);
         }
-        let arrangement = self.arrangement(prompt, &spans);
+        let (arrangement, style) = (self.arrangement(prompt, &spans), self.style(&spans));
         if !spans.iter().any(Span::is_changed) {
             return Reading {
                 arrangement,
+                style,
                 ..Reading::whole(prompt)
             };
         }
@@ -160,7 +164,16 @@ impl Wording {
             nearest: nearest(prompt, &spans),
             unread: unread(prompt, &spans),
             arrangement,
+            style,
         }
+    }
+
+    /// The style that the list tells for a group of words.
+    fn style(&self, spans: &[Span]) -> Option<String> {
+        let mut groups = spans.chunk_by(|_, next| is_of_same_group(next));
+        groups
+            .find_map(|group| self.lexicon.style(&shared_concepts(group)))
+            .map(str::to_owned)
     }
 
     /// The prompt as entries, at each place the longest that the list has.
@@ -269,7 +282,25 @@ fn is_before_article(spans: &[Span]) -> bool {
 
 /// The spans between relations, numbers and punctuation.
 fn groups<'a, 'b>(spans: &'b mut [Span<'a>]) -> impl Iterator<Item = &'b mut [Span<'a>]> {
-    spans.chunk_by_mut(|_, next| !matches!(next.kind(), Some(Kind::Relation(_) | Kind::Number(_))) && !next.broken())
+    spans.chunk_by_mut(|_, next| is_of_same_group(next))
+}
+
+/// Whether a span goes on with the group of the one before it.
+fn is_of_same_group(span: &Span) -> bool {
+    !matches!(span.kind(), Some(Kind::Relation(_) | Kind::Number(_))) && !span.broken()
+}
+
+/// The concepts that have all words of a group that are kept; none where the list does not tell those of one.
+fn shared_concepts<'a>(group: &[Span<'a>]) -> Vec<&'a str> {
+    let mut words = group
+        .iter()
+        .filter(|span| span.is_kept() && span.is_caption())
+        .filter_map(|span| span.entry);
+    let Some(first) = words.next() else { return Vec::new() };
+    let others: Vec<Entry> = words.collect();
+    let has = |entry: &Entry, concept: &str| entry.concepts.split(' ').any(|number| number == concept);
+    let concepts = first.concepts.split(' ');
+    concepts.filter(|concept| others.iter().all(|entry| has(entry, concept))).collect()
 }
 
 /// Leaves out words that are in no caption together with the last thing of their group, where the list tells of all of them.

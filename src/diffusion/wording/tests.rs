@@ -37,6 +37,16 @@ fn wording() -> Wording {
     lines.push("sails\t#12 13");
     lines.push("buccaneer\t@9~pirate flag");
     lines.push("海盗\t~海盗旗");
+    lines.extend([
+        "^noto\t20 21",
+        "^pixel\t22 23",
+        "harp\t@21",
+        "harps\t@21~harp",
+        "sword\t@7 22",
+        "long\t#22",
+        "orc\t@23 24",
+        "moose\t=harp",
+    ]);
     lines.sort_by_key(|line| line.split('\t').next());
     Wording {
         lexicon: Lexicon::parse(lines.join("\n") + "\n").unwrap(),
@@ -211,6 +221,28 @@ fn several_things_are_told_apart_and_stand_as_the_words_say() {
             rows: rows.iter().map(|row| row.to_vec()).collect(),
         });
         assert_eq!(found, expected, "{prompt}");
+    }
+}
+
+#[test]
+fn what_was_not_learned_in_the_default_style_tells_in_which_it_was() {
+    for (prompt, style) in [
+        ("harp", Some("noto")),
+        ("a red Harp, please", Some("noto")),
+        ("two harps", Some("noto")),
+        ("moose", Some("noto")),
+        ("ship and harp", Some("noto")),
+        ("long sword", Some("pixel")),
+        ("sword", None),
+        ("orc", None),
+        ("ship", None),
+        ("cat", None),
+        ("cat harp", None),
+        ("harp sword", None),
+        ("^noto", None),
+        ("red", None),
+    ] {
+        assert_eq!(wording().read(prompt).style.as_deref(), style, "{prompt}");
     }
 }
 
