@@ -291,6 +291,7 @@ fn words_that_ask_for_nothing_change_nothing() {
         ("猫", "画一只可爱的猫", 0),
         ("gato", "una foto de un gato, por favor", 0),
         ("apple", "exquisitely xylographed apples", 1),
+        ("hot beverage", "a steaming cup of coffee, please", 0),
     ] {
         let (picture, read, _) = draw(plain);
         assert_eq!(read, plain);

@@ -26,7 +26,7 @@ pub struct Arguments {
     prompt: String,
     #[command(flatten)]
     pack: PackArgument,
-    /// Drawing style; where nothing is said the prompt's words decide.
+    /// Drawing style; where nothing is said the prompt's words decide, then which styles the pack has learned the thing in.
     #[arg(long)]
     style: Option<String>,
     /// Denoising steps: more is slower and better.

@@ -108,9 +108,9 @@ NEAREST = {
     "ship": "submarine", "fish": "goldfish seahorse stingray salmon tuna trout piranha", "palm tree": "jungle",
     "water wave": "waterfall stream pond", "tower": "lighthouse", "house": "windmill cottage mansion barn cabin igloo doghouse birdhouse treehouse",
     "office building": "skyscraper", "convenience store": "shop", "department store": "mall", "school": "university", "church": "cathedral",
-    "mountain": "pyramid cliff valley glacier", "deciduous tree": "oak willow birch", "beach": "coast", "comet": "asteroid meteor",
+    "mountain": "pyramid cliff valley glacier", "deciduous tree": "oak willow birch apple_tree cherry_tree willow_tree birch_tree", "beach": "coast", "comet": "asteroid meteor",
     "rocket": "spacecraft shuttle starship missile", "robot": "cyborg android", "helicopter": "drone", "airplane": "glider biplane",
-    "balloon": "blimp zeppelin", "car": "sedan limousine convertible", "racing car": "racecar", "sport utility vehicle": "jeep",
+    "balloon": "hot_air_balloon blimp zeppelin", "satellite": "space_station", "car": "sedan limousine convertible", "racing car": "racecar", "sport utility vehicle": "jeep",
     "minibus": "minivan caravan camper campervan", "tractor": "bulldozer excavator digger", "horse": "carriage stallion foal",
     "shopping cart": "wheelbarrow", "speedboat": "hovercraft", "bomb": "cannon",
     "dog": "bulldog husky corgi dachshund beagle terrier chihuahua dalmatian greyhound pug retriever shepherd", "cat": "siamese tabby lynx",
@@ -134,6 +134,25 @@ NEAREST = {
     "fishing pole": "fisherman", "police officer": "policeman policewoman", "singer": "musician", "person running": "athlete runner",
     "judge": "lawyer", "test tube": "beaker", "atom": "molecule", "lotion bottle": "perfume", "roller coaster": "rollercoaster",
     "playground slide": "swing seesaw", "brick": "lego",
+}  # fmt: skip
+# Names of things in several words, none of which says by itself what is meant.
+CALLED = {
+    "hot beverage": "cup of coffee/cup of tea/cup of cocoa/mug of coffee/mug of tea/hot coffee/hot tea/hot chocolate/hot drink/"
+    "steaming cup of coffee/steaming cup of tea/hot cup of coffee/hot cup of tea/steaming cup/steaming mug",
+    "wine glass": "glass of wine", "beer mug": "glass of beer/mug of beer/pint of beer", "cooked rice": "bowl of rice",
+    "shortcake": "slice of cake/piece of cake", "bread": "loaf of bread/slice of bread", "cheese wedge": "piece of cheese/slice of cheese",
+    "chocolate bar": "bar of chocolate/piece of chocolate", "grapes": "bunch of grapes", "banana": "bunch of bananas", "soft ice cream": "ice cream cone",
+    "hamburger": "cheese burger", "bouquet": "bunch of flowers/bouquet of flowers/bouquet of roses", "books": "stack of books/pile of books",
+    "yarn": "ball of yarn/ball of wool", "money bag": "bag of money/sack of money", "birthday cake": "happy birthday/birthday party",
+    "rocket": "space ship/space shuttle/space rocket/rocket ship", "flying saucer": "alien ship/alien spaceship", "racing car": "race car/sports car/sport car",
+    "fire engine": "fire truck", "bus": "school bus", "motorcycle": "motor bike", "locomotive": "steam train/steam engine/steam locomotive",
+    "passenger ship": "cruise ship/ocean liner", "sailboat": "sail boat/sailing boat/sailing ship", "airplane": "jet plane/passenger plane",
+    "evergreen tree": "pine tree/fir tree", "deciduous tree": "oak tree/maple tree/leafy tree", "Christmas tree": "xmas tree", "sunflower": "sun flower",
+    "night with stars": "night sky/starry sky/starry night", "snow-capped mountain": "snowy mountain/snow mountain", "beach with umbrella": "sandy beach",
+    "cloud with rain": "rainy cloud", "cloud with lightning and rain": "storm cloud/thunder cloud/thunder storm", "cloud with snow": "snow cloud/snowy cloud",
+    "T-Rex": "t rex/tyrannosaurus rex", "jack-o-lantern": "halloween pumpkin/carved pumpkin", "mobile phone": "cell phone/smart phone",
+    "boy": "little boy/small boy/young boy", "girl": "little girl/small girl/young girl", "baby": "little baby/baby boy/baby girl",
+    "old man": "elderly man", "old woman": "elderly woman/old lady",
 }  # fmt: skip
 LINKS = "of for from to by as like about"
 AFFIXES = "l' d' un' dell' ال 을 를 이 가 은 는 의 에 와 과"
@@ -312,8 +331,18 @@ def other_styles(captions: Captions, numbers: dict[str, int]) -> dict[str, str]:
     return {"^" + style: " ".join(map(str, sorted(concepts))) for style, concepts in found.items()}
 
 
+def called() -> dict[str, str]:
+    """Names in several words, one of the thing and more, and the name that captions have for it."""
+    found = {}
+    for name, words in CALLED.items():
+        for phrase in words.split("/"):
+            first, *others = phrase.split(" of ")
+            found |= {form: name for form in (phrase, " of ".join([attributes.plural(first), *others]))}
+    return found
+
+
 def nearest() -> dict[str, str]:
-    near = {word: nearest for nearest, words in NEAREST.items() for word in words.split()}
+    near = {word.replace("_", " "): nearest for nearest, words in NEAREST.items() for word in words.split()}
     return near | {attributes.plural(word): attributes.plural(nearest) for word, nearest in near.items()}
 
 
@@ -331,6 +360,10 @@ def kinds(captions: Captions) -> dict[str, str]:
         if plural not in names and "~" not in found.get(plural, "~"):
             found[plural] += "~" + word
     found |= {f"{before}pair of {thing}": "~" + thing for thing in PAIRS.split() for before in ("", "a ")}
+    for phrase, name in called().items():
+        if entry(phrase) in names or entry(name) not in names:
+            raise SystemExit(f"{phrase} is called {name}, which captions have not, or they have the phrase")
+        found[phrase] = found.get(phrase, "").split("~")[0] + "~" + name
     near, instead = ({word: "=" + near for word, near in words.items()} for words in (nearest(), INSTEAD))
     return near | found | instead | fixed | other_styles(captions, english.numbers)
 
