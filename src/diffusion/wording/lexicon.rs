@@ -94,8 +94,12 @@ pub(super) struct Entry<'a> {
 impl Entry<'_> {
     /// Whether one concept has both.
     pub fn is_known_with(&self, other: &Entry) -> bool {
-        let shared = |one| other.concepts.split(' ').any(|other| other == one);
-        self.concepts.split(' ').any(shared)
+        self.concepts.split(' ').any(|concept| other.has(concept))
+    }
+
+    /// Whether a concept has it.
+    pub fn has(&self, concept: &str) -> bool {
+        self.concepts.split(' ').any(|number| number == concept)
     }
 }
 
@@ -137,7 +141,7 @@ impl Lexicon {
     /// The list of a text, or the number of the first line that is at fault and why.
     pub fn parse(text: String) -> Result<Lexicon, (usize, String)> {
         let (mut last, mut begin, mut styles) = ("", 0, Vec::new());
-        for (index, line) in text.lines().enumerate() {
+        for (index, line) in text.split_terminator('\n').enumerate() {
             let (entry, tag) = line.split_once('\t').unwrap_or((line, ""));
             if entry <= last {
                 return Err((
@@ -185,8 +189,8 @@ impl Lexicon {
     }
 
     fn style_of(&self, concept: &str) -> Option<&str> {
-        let lines = self.styles.iter().filter_map(|line| self.text[line.clone()].split_once('\t'));
-        let (style, _) = { lines }.find(|(_, concepts)| concepts.split(' ').any(|number| number == concept))?;
+        let mut lines = self.styles.iter().filter_map(|line| self.text[line.clone()].split_once('\t'));
+        let (style, _) = lines.find(|(_, concepts)| concepts.split(' ').any(|number| number == concept))?;
         style.strip_prefix(STYLE)
     }
 
@@ -289,6 +293,7 @@ mod tests {
             ("a\nb\tverb\n", 2),
             ("\n", 1),
             ("^noto\n", 1),
+            ("^noto\t1\r\n猫\n", 1),
             ("^noto\t1 b\n", 1),
         ] {
             assert_eq!(Lexicon::parse(text.to_owned()).err().map(|error| error.0), Some(line), "{text:?}");

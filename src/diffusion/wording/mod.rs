@@ -298,9 +298,8 @@ fn shared_concepts<'a>(group: &[Span<'a>]) -> Vec<&'a str> {
         .filter_map(|span| span.entry);
     let Some(first) = words.next() else { return Vec::new() };
     let others: Vec<Entry> = words.collect();
-    let has = |entry: &Entry, concept: &str| entry.concepts.split(' ').any(|number| number == concept);
     let concepts = first.concepts.split(' ');
-    concepts.filter(|concept| others.iter().all(|entry| has(entry, concept))).collect()
+    concepts.filter(|concept| others.iter().all(|entry| entry.has(concept))).collect()
 }
 
 /// Leaves out words that are in no caption together with the last thing of their group, where the list tells of all of them.
