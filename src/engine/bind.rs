@@ -126,22 +126,10 @@ fn quantized_convolution(_: &ParsingContext, node: &NodeProto) -> Built {
         size: [height, width],
         strides: strides(node)?,
     };
-    let operator = QuantizedConvolution {
-        tensor: node
-            .get_attr::<String>("tensor")
-            .context("the weights are not an int8 tensor of the weights file")?,
-        outputs,
-        channels,
-        window,
-        padding: padding(node)?,
-        kernel: select()?,
-        weights: None,
-        norm: None,
-        enlarge: 1,
-        shifted: false,
-        activation: None,
-        residual: false,
-    };
+    let tensor = node
+        .get_attr::<String>("tensor")
+        .context("the weights are not an int8 tensor of the weights file")?;
+    let operator = QuantizedConvolution::new(tensor, [outputs, channels], window, padding(node)?, select()?);
     Ok((inference(operator), vec![]))
 }
 

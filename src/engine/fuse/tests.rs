@@ -45,28 +45,17 @@ impl Graph {
 
     fn convolution(&mut self, x: OutletId) -> OutletId {
         let [scale, bias] = ["scale", "bias"].map(|name| self.constant(name, &[WIDTH]));
-        let convolution = QuantizedConvolution {
-            tensor: "w".into(),
-            outputs: WIDTH,
-            channels: WIDTH,
-            window: Window {
-                size: [1, 1],
-                strides: [1, 1],
-            },
-            padding: Padding {
-                top: 0,
-                left: 0,
-                bottom: 0,
-                right: 0,
-            },
-            kernel: kernels::available()[0],
-            weights: None,
-            norm: None,
-            enlarge: 1,
-            shifted: false,
-            activation: None,
-            residual: false,
+        let window = Window {
+            size: [1, 1],
+            strides: [1, 1],
         };
+        let padding = Padding {
+            top: 0,
+            left: 0,
+            bottom: 0,
+            right: 0,
+        };
+        let convolution = QuantizedConvolution::new("w".into(), [WIDTH, WIDTH], window, padding, kernels::available()[0]);
         self.put("convolution", convolution, &[x, scale, bias])
     }
 

@@ -47,6 +47,30 @@ impl QuantizedConvolution {
     /// Inputs before the parameters of the normalisation.
     pub const OWN_INPUTS: usize = 3;
 
+    /// A layer that took in nothing yet and is not bound to its weights, `[outputs, (y, x, channel)]`.
+    pub fn new(
+        tensor: String,
+        [outputs, channels]: [usize; 2],
+        window: Window,
+        padding: Padding,
+        kernel: &'static dyn Kernel,
+    ) -> QuantizedConvolution {
+        QuantizedConvolution {
+            tensor,
+            outputs,
+            channels,
+            window,
+            padding,
+            kernel,
+            weights: None,
+            norm: None,
+            enlarge: 1,
+            shifted: false,
+            activation: None,
+            residual: false,
+        }
+    }
+
     fn parameters(&self) -> usize {
         self.norm.as_ref().map_or(0, GroupNorm::parameters)
     }

@@ -248,20 +248,7 @@ fn wrong_shapes_are_refused() {
         bottom: 0,
         right: 0,
     };
-    let convolution = QuantizedConvolution {
-        tensor: "w".into(),
-        outputs: 8,
-        channels: 4,
-        window,
-        padding,
-        kernel,
-        weights: None,
-        norm: None,
-        enlarge: 1,
-        shifted: false,
-        activation: None,
-        residual: false,
-    };
+    let convolution = QuantizedConvolution::new("w".into(), [8, 4], window, padding, kernel);
     assert!(
         convolution.output_shape(&[&[1, 4, 2, 9], &[8], &[8]]).is_err(),
         "the window is taller than the picture"

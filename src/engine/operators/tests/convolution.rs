@@ -93,20 +93,7 @@ fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
                 .for_each(|(i, sum)| *sum = *sum * f64::from(scales[i / area]) + f64::from(biases[i / area]));
             let mut all = Vec::new();
             for kernel in kernels::available() {
-                let operator = QuantizedConvolution {
-                    tensor: "w".into(),
-                    outputs,
-                    channels,
-                    window,
-                    padding,
-                    kernel,
-                    weights: None,
-                    norm: None,
-                    enlarge: 1,
-                    shifted: false,
-                    activation: None,
-                    residual: false,
-                };
+                let operator = QuantizedConvolution::new("w".into(), [outputs, channels], window, padding, kernel);
                 let values = [
                     value(&[1, channels, height, width], &picture),
                     value(&[outputs], &scales),
@@ -131,20 +118,7 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
     let weights: Vec<Vec<i8>> = (0..outputs)
         .map(|_| (0..9 * channels).map(|_| numbers.weight()).collect())
         .collect();
-    let plain = QuantizedConvolution {
-        tensor: "w".into(),
-        outputs,
-        channels,
-        window,
-        padding,
-        kernel,
-        weights: None,
-        norm: None,
-        enlarge: 1,
-        shifted: false,
-        activation: None,
-        residual: false,
-    };
+    let plain = QuantizedConvolution::new("w".into(), [outputs, channels], window, padding, kernel);
     let norm = GroupNorm {
         groups: 3,
         epsilon: 1e-5,
