@@ -59,7 +59,7 @@ impl Prompt {
     }
 
     /// The style to draw in: the chosen one, or where nobody asked for it that in which the pack has learned what it has not learned
-    /// in its default style.
+    /// in its default style; the log tells of that.
     pub fn style<'a>(&self, styles: &'a [Style], chosen: &Chosen<'a>) -> Option<&'a Style> {
         let learned = self.reading.style.as_ref().filter(|_| !chosen.asked);
         let learned = learned.and_then(|name| styles.iter().find(|style| style.name == *name));

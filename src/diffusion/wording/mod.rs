@@ -290,12 +290,15 @@ fn is_of_same_group(span: &Span) -> bool {
     !matches!(span.kind(), Some(Kind::Relation(_) | Kind::Number(_))) && !span.broken()
 }
 
+/// What the list says of a group's words that are to be drawn.
+fn to_draw<'a>(group: &[Span<'a>]) -> impl DoubleEndedIterator<Item = Entry<'a>> {
+    let kept = group.iter().filter(|span| span.is_kept() && span.is_caption());
+    kept.filter_map(|span| span.entry)
+}
+
 /// The concepts that have all words of a group that are kept; none where the list does not tell those of one.
 fn shared_concepts<'a>(group: &[Span<'a>]) -> Vec<&'a str> {
-    let mut words = group
-        .iter()
-        .filter(|span| span.is_kept() && span.is_caption())
-        .filter_map(|span| span.entry);
+    let mut words = to_draw(group);
     let Some(first) = words.next() else { return Vec::new() };
     let others: Vec<Entry> = words.collect();
     let concepts = first.concepts.split(' ');
@@ -304,12 +307,7 @@ fn shared_concepts<'a>(group: &[Span<'a>]) -> Vec<&'a str> {
 
 /// Leaves out words that are in no caption together with the last thing of their group, where the list tells of all of them.
 fn drop_strangers(group: &mut [Span]) {
-    let words = || {
-        group
-            .iter()
-            .filter(|span| span.is_kept() && span.is_caption())
-            .filter_map(|span| span.entry)
-    };
+    let words = || to_draw(group);
     let Some(thing) = words().rfind(|entry| entry.kind == Kind::Thing) else {
         return;
     };

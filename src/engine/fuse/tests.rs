@@ -49,12 +49,7 @@ impl Graph {
             size: [1, 1],
             strides: [1, 1],
         };
-        let padding = Padding {
-            top: 0,
-            left: 0,
-            bottom: 0,
-            right: 0,
-        };
+        let padding = Padding::default();
         let convolution = QuantizedConvolution::new("w".into(), [WIDTH, WIDTH], window, padding, kernels::available()[0]);
         self.put("convolution", convolution, &[x, scale, bias])
     }

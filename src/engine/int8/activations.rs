@@ -41,8 +41,8 @@ pub fn quantize_group(values: [f32; GROUP], inverse: f32, mask: u8) -> [u8; GROU
     values.map(|value| quantize(value, inverse, mask))
 }
 
-/// Zeros around an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Zeros around an image; none by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Padding {
     /// Rows above.
     pub top: usize,

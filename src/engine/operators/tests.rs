@@ -242,12 +242,7 @@ fn wrong_shapes_are_refused() {
         size: [3, 3],
         strides: [1, 1],
     };
-    let padding = Padding {
-        top: 0,
-        left: 0,
-        bottom: 0,
-        right: 0,
-    };
+    let padding = Padding::default();
     let convolution = QuantizedConvolution::new("w".into(), [8, 4], window, padding, kernel);
     assert!(
         convolution.output_shape(&[&[1, 4, 2, 9], &[8], &[8]]).is_err(),
