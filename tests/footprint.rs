@@ -13,15 +13,14 @@ use inkstone::bench::{Memory, PeakMemory};
 use inkstone::device::buttons::{Bindings, Gestures, Signal, Timed, Timing};
 use inkstone::device::display::framebuffer::{Framebuffer, Mode};
 use inkstone::device::display::{DisplaySettings, ModeWish, PixelLayout, Rotation, Screen, probe};
-use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
-use inkstone::engine::{Engine, Residency};
+use inkstone::pipeline::Options;
+use inkstone::{Pipeline, Request};
 use inkstone::kiosk::output::Output;
 use inkstone::kiosk::rules;
 use inkstone::kiosk::runner::{Parts, Runner};
 use inkstone::kiosk::screens::Painter;
 use inkstone::kiosk::settings::Settings;
 use inkstone::kiosk::text::Fonts;
-use inkstone::pack::Pack;
 
 /// What a process is to do: `model`, or a display and what is pressed there.
 const PART: &str = "INKSTONE_TEST_FOOTPRINT";
@@ -46,30 +45,10 @@ fn sample(stop: Arc<AtomicBool>) -> std::thread::JoinHandle<PeakMemory> {
     })
 }
 
-struct Quiet;
-
-impl Observer for Quiet {
-    fn progress(&mut self, _: Progress) -> bool {
-        true
-    }
-}
-
 /// One picture and nothing else, as `inkstone generate` draws it.
 fn draw_alone() {
-    let pack = Arc::new(Pack::open(&pack()).unwrap());
-    let reader = PromptReader::load(&pack).unwrap();
-    let (prompt, negative) = (reader.read("a red fox").unwrap(), reader.nothing().unwrap());
-    drop(reader);
-    let (engine, pipeline) = (Engine::new(THREADS).unwrap(), Pipeline::load(pack, Residency::All).unwrap());
-    let request = Request {
-        prompt: &prompt,
-        negative: &negative,
-        style: None,
-        steps: 4,
-        guidance: 1.0,
-        seed: 5,
-    };
-    pipeline.generate(&engine, &request, &mut Quiet).unwrap();
+    let mut pipeline = Pipeline::open_with(pack(), &Options::default().threads(THREADS)).unwrap();
+    pipeline.generate(&Request::new("a red fox").steps(4).seed(5)).unwrap();
 }
 
 /// A framebuffer that is a plain file, or whatever else is called so on the command line.

@@ -2,6 +2,7 @@
 //! place of an older one within a step. A pack that cannot be read is tried again from time to time. Depends on packs,
 //! engine and diffusion.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,11 +11,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::state::{Drawn, Order, Piece, Report, Skills, Stage};
-use crate::diffusion::{DiffusionError, Observer, Pipeline, Progress, PromptReader, Request};
 use crate::engine::heap;
-use crate::engine::{Engine, Residency};
-use crate::pack::Pack;
-use crate::picture::{Background, Picture, Provenance};
+use crate::picture::Background;
+use crate::pipeline::{Observer, Options, Phase, Pipeline, PipelineError, Progress, Request};
 
 /// How long a pack that cannot be read is left alone.
 const RETRY: Duration = Duration::from_secs(20);
@@ -69,7 +68,7 @@ impl Artist {
         let wanted = Arc::new(AtomicU64::new(0));
         let mut room = Room {
             studio,
-            desk: None,
+            pipeline: None,
             wanted: wanted.clone(),
             tell: Box::new(tell),
         };
@@ -117,43 +116,33 @@ impl Drop for Artist {
 /// Where the thread works.
 struct Room {
     studio: Studio,
-    desk: Option<Desk>,
+    pipeline: Option<Pipeline>,
     wanted: Arc<AtomicU64>,
     tell: Box<dyn Fn(News) + Send>,
 }
 
-/// A pack that is ready.
-struct Desk {
-    pack: Arc<Pack>,
-    engine: Engine,
-    pipeline: Pipeline,
+fn open(studio: &Studio) -> Result<Pipeline, PipelineError> {
+    let mut pipeline = Pipeline::open_with(&studio.pack, &Options::default().threads(studio.threads))?;
+    pipeline.load()?;
+    Ok(pipeline)
 }
 
-impl Desk {
-    fn open(studio: &Studio) -> Result<Desk, DiffusionError> {
-        let pack = Arc::new(Pack::open(&studio.pack)?);
-        let engine = Engine::new(studio.threads)?;
-        let pipeline = Pipeline::load(pack.clone(), Residency::All)?;
-        Ok(Desk { pack, engine, pipeline })
-    }
-
-    fn skills(&self, studio: &Studio) -> Skills {
-        let known = &self.pack.manifest().styles;
-        let shown = |name: &String| studio.styles.is_empty() || studio.styles.contains(name);
-        let styles: Vec<String> = known.iter().map(|style| style.name.clone()).filter(shown).collect();
-        let usual = known.iter().find(|style| style.default).map(|style| &style.name);
-        let place = |name: &String| styles.iter().position(|style| style == name);
-        let style = studio.style.as_ref().and_then(place).or_else(|| usual.and_then(place));
-        let sampling = self.pipeline.sampling();
-        let steps = sampling.steps();
-        let wanted = studio.steps.unwrap_or(sampling.default_steps);
-        let step = steps.iter().position(|steps| *steps == wanted);
-        Skills {
-            style: style.unwrap_or(0),
-            step: step.unwrap_or(steps.len().saturating_sub(1)),
-            styles,
-            steps,
-        }
+/// What the pack can do, as far as the owner shows it.
+fn skills(pipeline: &Pipeline, studio: &Studio) -> Skills {
+    let known = pipeline.styles();
+    let shown = |name: &String| studio.styles.is_empty() || studio.styles.contains(name);
+    let usual = known.iter().find(|style| style.default).map(|style| &style.name);
+    let styles: Vec<String> = known.iter().map(|style| style.name.clone()).filter(shown).collect();
+    let place = |name: &String| styles.iter().position(|style| style == name);
+    let style = studio.style.as_ref().and_then(place).or_else(|| usual.and_then(place));
+    let can = pipeline.capabilities();
+    let wanted = studio.steps.unwrap_or(can.default_steps);
+    let step = can.steps.iter().position(|steps| *steps == wanted);
+    Skills {
+        style: style.unwrap_or(0),
+        step: step.unwrap_or(can.steps.len().saturating_sub(1)),
+        styles,
+        steps: can.steps.clone(),
     }
 }
 
@@ -161,7 +150,7 @@ impl Room {
     fn work(&mut self, inbox: &Receiver<Task>) {
         self.open();
         loop {
-            let task = match &self.desk {
+            let task = match &self.pipeline {
                 Some(_) => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 None => inbox.recv_timeout(RETRY),
             };
@@ -183,13 +172,13 @@ impl Room {
 
     fn open(&mut self) {
         // The old pack goes first: two at once may be more than the board has memory for.
-        self.desk = None;
-        match Desk::open(&self.studio) {
-            Ok(desk) => self.desk = Some(desk),
+        self.pipeline = None;
+        match open(&self.studio) {
+            Ok(pipeline) => self.pipeline = Some(pipeline),
             Err(error) => log::error!("{error}"),
         }
         heap::give_back();
-        let skills = self.desk.as_ref().map(|desk| desk.skills(&self.studio));
+        let skills = self.pipeline.as_ref().map(|pipeline| skills(pipeline, &self.studio));
         (self.tell)(News::Pack(skills));
     }
 
@@ -205,7 +194,7 @@ impl Room {
                     stage,
                 }));
             };
-            let Some(desk) = &self.desk else {
+            let Some(pipeline) = &mut self.pipeline else {
                 report(Stage::Failed("there is no pack to draw with".into()));
                 return;
             };
@@ -213,14 +202,13 @@ impl Room {
                 wanted: &self.wanted,
                 order: order.number,
                 report: &report,
-                preview: None,
             };
-            match draw(desk, &self.studio, piece, &mut watch) {
+            match draw(pipeline, &self.studio, piece, &mut watch) {
                 Ok(drawn) => report(Stage::Finished(drawn)),
-                Err(DiffusionError::Interrupted) => return,
+                Err(PipelineError::Interrupted) => return,
                 Err(error) => {
                     report(Stage::Failed(error.to_string()));
-                    if matches!(error, DiffusionError::Pack(_) | DiffusionError::Engine(_)) {
+                    if matches!(error, PipelineError::Pack(_) | PipelineError::Engine(_)) {
                         self.open();
                     }
                     return;
@@ -230,47 +218,21 @@ impl Room {
     }
 }
 
-fn draw(desk: &Desk, studio: &Studio, piece: &Piece, watch: &mut Watch) -> Result<Drawn, DiffusionError> {
-    // The tokenizer holds more memory than a step of drawing: it is there only while it is needed.
-    let reader = PromptReader::load(&desk.pack)?;
-    let (prompt, negative) = (reader.read(&piece.prompt)?, reader.nothing()?);
-    drop(reader);
-    let styles = &desk.pack.manifest().styles;
-    let style = piece
-        .style
-        .as_ref()
-        .and_then(|name| styles.iter().find(|style| style.name == *name));
-    let request = Request {
-        prompt: &prompt,
-        negative: &negative,
-        style,
-        steps: piece.steps,
-        guidance: studio.guidance.unwrap_or(desk.pipeline.sampling().default_guidance),
-        seed: piece.seed,
-    };
-    let generation = desk.pipeline.generate(&desk.engine, &request, watch)?;
-    let picture = studio.background.apply(&generation.picture);
-    let manifest = desk.pack.manifest();
-    let provenance = Provenance {
-        prompt: piece.prompt.clone(),
-        style: piece.style.clone(),
-        steps: u32::try_from(piece.steps).unwrap_or(u32::MAX),
-        seed: piece.seed,
-        guidance: request.guidance,
-        size: [picture.width(), picture.height()],
-        background: studio.background.to_string(),
-        pack_name: manifest.name.clone(),
-        pack_version: manifest.version.clone(),
-        pack_sha256: desk.pack.sha256().to_owned(),
-        picture_sha256: picture.sha256(),
-        software: env!("CARGO_PKG_NAME").into(),
-        software_version: env!("CARGO_PKG_VERSION").into(),
-        ..Provenance::default()
-    };
+fn draw(pipeline: &mut Pipeline, studio: &Studio, piece: &Piece, watch: &mut Watch) -> Result<Drawn, PipelineError> {
+    let mut request = Request::new(&piece.prompt)
+        .steps(piece.steps)
+        .seed(piece.seed)
+        .background(studio.background);
+    request.style.clone_from(&piece.style);
+    request.guidance = studio.guidance;
+    let generated = pipeline.generate_with(&request, watch)?;
+    for note in &generated.notes {
+        log::warn!("{note}");
+    }
     Ok(Drawn {
         piece: piece.clone(),
-        picture: Arc::new(picture),
-        provenance: Arc::new(provenance),
+        picture: Arc::new(generated.picture),
+        provenance: Arc::new(generated.provenance),
     })
 }
 
@@ -278,24 +240,23 @@ struct Watch<'a> {
     wanted: &'a AtomicU64,
     order: u64,
     report: &'a dyn Fn(Stage),
-    preview: Option<Arc<Picture>>,
 }
 
 impl Observer for Watch<'_> {
-    fn progress(&mut self, progress: Progress) -> bool {
-        match progress {
-            Progress::Text => (self.report)(Stage::Text),
-            Progress::Step { done, of } => (self.report)(Stage::Step {
+    fn progress(&mut self, progress: &Progress<'_>) -> ControlFlow<()> {
+        match progress.phase {
+            Phase::Encode => (self.report)(Stage::Text),
+            Phase::Step(done) => (self.report)(Stage::Step {
                 done,
-                of,
-                preview: self.preview.take(),
+                of: progress.steps,
+                preview: progress.preview().map(Arc::new),
             }),
-            Progress::Decoded => {}
+            Phase::Decode => {}
         }
-        self.wanted.load(Ordering::SeqCst) == self.order
-    }
-
-    fn preview(&mut self, _step: usize, picture: &dyn Fn() -> Option<Picture>) {
-        self.preview = picture().map(Arc::new);
+        if self.wanted.load(Ordering::SeqCst) == self.order {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     }
 }

@@ -36,7 +36,7 @@ impl Scaled {
             self.pictures.push(found);
             return Some(scaled);
         }
-        let resampling = if shown.sprite { Resampling::Pixels } else { Resampling::Smooth };
+        let resampling = if shown.sprite { Resampling::Nearest } else { Resampling::Smooth };
         let scaled = Arc::new(scale::scale(&shown.picture, side, resampling).ok()?);
         self.pictures.push((shown.picture.clone(), side, shown.sprite, scaled.clone()));
         while self.pictures.len() > KEPT || self.pictures.len() > 2 && self.bytes() > KEPT_BYTES {
