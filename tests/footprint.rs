@@ -13,14 +13,14 @@ use inkstone::bench::{Memory, PeakMemory};
 use inkstone::device::buttons::{Bindings, Gestures, Signal, Timed, Timing};
 use inkstone::device::display::framebuffer::{Framebuffer, Mode};
 use inkstone::device::display::{DisplaySettings, ModeWish, PixelLayout, Rotation, Screen, probe};
-use inkstone::pipeline::Options;
-use inkstone::{Pipeline, Request};
 use inkstone::kiosk::output::Output;
 use inkstone::kiosk::rules;
 use inkstone::kiosk::runner::{Parts, Runner};
 use inkstone::kiosk::screens::Painter;
 use inkstone::kiosk::settings::Settings;
 use inkstone::kiosk::text::Fonts;
+use inkstone::pipeline::Options;
+use inkstone::{Pipeline, Request};
 
 /// What a process is to do: `model`, or a display and what is pressed there.
 const PART: &str = "INKSTONE_TEST_FOOTPRINT";

@@ -285,14 +285,7 @@ fn run_error(error: RunError) -> CliError {
     }
 }
 
-fn report(
-    arguments: &Arguments,
-    plan: &Plan,
-    pack: PackRecord,
-    request: RequestRecord,
-    findings: Findings,
-    started: SystemTime,
-) -> Report {
+fn report(arguments: &Arguments, plan: &Plan, pack: PackRecord, request: RequestRecord, findings: Findings, started: SystemTime) -> Report {
     Report {
         schema: report::SCHEMA.into(),
         schema_version: report::SCHEMA_VERSION,
