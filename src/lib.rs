@@ -18,9 +18,9 @@
 //! * [`device`]: what is attached, each behind a small trait: displays and buttons (feature `kiosk`), power meters and the
 //!   processor's own figures (feature `power`).
 //! * `kiosk`: a state machine that a visitor steers with four buttons, and what it shows (feature `kiosk`).
-//! * [`mod@bench`]: what it cost in time, memory and energy.
+//! * `bench`: what it cost in time, memory and energy (feature `power`).
 //! * [`doctor`]: whether a kiosk would run on this machine, and what to do where it would not.
-//! * [`cli`]: the command line over all of it.
+//! * `cli`: the command lines of the programs, which are not part of the library's interface (feature `cli`).
 //!
 //! ```no_run
 //! use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
@@ -45,7 +45,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod atomic_file;
+#[cfg(all(feature = "power", target_os = "linux"))]
 pub mod bench;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
 pub mod device;
 pub mod diffusion;
@@ -55,3 +59,4 @@ pub mod engine;
 pub mod kiosk;
 pub mod pack;
 pub mod picture;
+pub mod process;

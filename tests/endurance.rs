@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use inkstone::bench::Memory;
 use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
 use inkstone::engine::{Engine, Residency};
 use inkstone::kiosk::gallery::{Caps, Gallery, Kept};
 use inkstone::pack::Pack;
 use inkstone::picture::Provenance;
+use inkstone::process::Memory;
 
 /// Memory that an allocator may take or give back between two readings, in bytes. One picture has 64 KiB of pixels: a leak
 /// of one in each picture would be thirty times as much over 2,000 of them.

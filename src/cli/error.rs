@@ -1,5 +1,6 @@
 //! Every way a command can end badly, and its exit code.
 
+use crate::atomic_file::WriteError;
 use crate::diffusion::DiffusionError;
 use crate::engine::EngineError;
 use crate::pack::PackError;
@@ -17,6 +18,9 @@ pub enum CliError {
     /// A picture that cannot be drawn.
     #[error(transparent)]
     Diffusion(#[from] DiffusionError),
+    /// A file that cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// A picture file that cannot be written or read.
     #[error(transparent)]
     Png(#[from] PngError),
@@ -57,6 +61,7 @@ impl CliError {
             CliError::Pack(error) => error.is_input_fault(),
             CliError::Engine(error) => error.is_input_fault(),
             CliError::Diffusion(error) => error.is_input_fault(),
+            CliError::Write(error) => error.is_input_fault(),
             CliError::Png(error) => error.is_input_fault(),
             CliError::Scale(_) | CliError::Usage(_) | CliError::Mismatch(_) => true,
             CliError::Display(_) | CliError::Unfit | CliError::Sheet(_) | CliError::Preview(_) | CliError::Output(_) => false,

@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::locate::PackArgument;
 use super::{CliError, interrupt, output};
-use crate::bench::PeakMemory;
+use crate::atomic_file::WriteError;
 use crate::diffusion::{Generation, Observer, Pipeline, Progress, Prompt, PromptReader, Request, choose_style};
 use crate::engine::{Engine, Residency};
 use crate::pack::Pack;
-use crate::picture::{Background, Picture, PngError, Provenance, Resampling, file_name, png, scale};
+use crate::picture::{Background, Picture, Provenance, Resampling, file_name, png, scale};
+use crate::process::PeakMemory;
 
 /// Styles whose pictures are enlarged by whole pixels.
 const SPRITES: &str = "pixel";
@@ -234,7 +235,7 @@ fn files(arguments: &Arguments, plan: &Plan) -> Result<Vec<PathBuf>, CliError> {
         }
     };
     match files.iter().find(|file| !arguments.force && file.symlink_metadata().is_ok()) {
-        Some(file) => Err(PngError::Exists(file.clone()).into()),
+        Some(file) => Err(WriteError::Exists(file.clone()).into()),
         None => Ok(files),
     }
 }
@@ -332,7 +333,7 @@ impl Observer for Watch {
             Progress::Step { done, of } => self.bar.set_message(format!("step {done} of {of},")),
             Progress::Decoded => self.bar.set_message("decoded,"),
         }
-        !interrupt::asked()
+        !interrupt::requested()
     }
 
     fn preview(&mut self, step: usize, picture: &dyn Fn() -> Option<Picture>) {

@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use super::Finding;
 use super::memory::{Need, mebibytes};
-use crate::bench::PeakMemory;
 use crate::diffusion::{Chosen, DiffusionError, Generation, Observer, Pipeline, Progress, PromptReader, Request, choose_style};
 use crate::engine::{Engine, Residency};
 use crate::pack::{Pack, PackError};
+use crate::process::PeakMemory;
 
 /// Pictures of the shipped pack and their hashes; the seed of all of them is [`SEED`].
 const GOLDEN: &str = include_str!("../../tests/golden/pictures.toml");

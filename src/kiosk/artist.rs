@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::state::{Drawn, Order, Piece, Report, Skills, Stage};
 use crate::diffusion::{DiffusionError, Observer, Pipeline, Progress, PromptReader, Request};
-use crate::engine::heap;
 use crate::engine::{Engine, Residency};
 use crate::pack::Pack;
 use crate::picture::{Background, Picture, Provenance};
+use crate::process::allocator;
 
 /// How long a pack that cannot be read is left alone.
 const RETRY: Duration = Duration::from_secs(20);
@@ -168,7 +168,7 @@ impl Room {
             match task {
                 Ok(Task::Draw(order)) => {
                     self.draw(&order);
-                    heap::give_back();
+                    allocator::trim();
                 }
                 Ok(Task::Move(studio)) if studio != self.studio => {
                     self.studio = studio;
@@ -188,7 +188,7 @@ impl Room {
             Ok(desk) => self.desk = Some(desk),
             Err(error) => log::error!("{error}"),
         }
-        heap::give_back();
+        allocator::trim();
         let skills = self.desk.as_ref().map(|desk| desk.skills(&self.studio));
         (self.tell)(News::Pack(skills));
     }

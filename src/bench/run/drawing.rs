@@ -12,7 +12,6 @@ use crate::bench::report::{
     ColdResult, ConfigurationResult, EnergyMethod, EnergyResult, FaultRates, PictureTime, PowerRecord, RequestRecord, StageResult, WHOLE,
 };
 use crate::bench::statistics::{Summary, median};
-use crate::bench::{Memory, PeakMemory};
 use crate::device::power::marker::Marker;
 use crate::device::processor::counters::{Counters, Counts};
 use crate::device::processor::load::{Load, OtherLoad, PageFaults};
@@ -20,6 +19,7 @@ use crate::diffusion::{Observer, Pipeline, Progress, Prompt, PromptReader, Reque
 use crate::engine::{Engine, Residency};
 use crate::pack::Style;
 use crate::picture::{Resampling, png, scale};
+use crate::process::{Memory, PeakMemory};
 
 /// One picture's figures.
 struct Drawn {
