@@ -393,7 +393,7 @@ fn files_that_are_no_pictures() {
             .arg(&file)
             .assert()
             .code(2)
-            .stderr(predicate::str::contains("not a PNG"));
+            .stderr(predicate::str::contains("supported are PNG, JPEG"));
     }
 }
 

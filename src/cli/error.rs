@@ -1,12 +1,12 @@
-//! Every way a command can end badly, and its exit code.
+//! The errors of all commands, and their exit codes.
 
 use crate::atomic_file::WriteError;
 use crate::diffusion::DiffusionError;
 use crate::engine::EngineError;
 use crate::pack::PackError;
-use crate::picture::{PngError, PreviewError, ScaleError, SheetError};
+use crate::picture::{ImageFileError, PngError, PreviewError, ScaleError, SheetError};
 
-/// A command that did not succeed.
+/// A command that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// A pack that cannot be used.
@@ -21,10 +21,13 @@ pub enum CliError {
     /// A file that cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// A picture file that cannot be written or read.
+    /// A PNG file that cannot be written or read.
     #[error(transparent)]
     Png(#[from] PngError),
-    /// A size that cannot be.
+    /// A picture file of any format that cannot be written or read.
+    #[error(transparent)]
+    ImageFile(#[from] ImageFileError),
+    /// An invalid size.
     #[error(transparent)]
     Scale(#[from] ScaleError),
     /// Pictures that cannot be shown together.
@@ -33,19 +36,19 @@ pub enum CliError {
     /// A picture that cannot be shown.
     #[error(transparent)]
     Preview(#[from] PreviewError),
-    /// Arguments that are well-formed but cannot be.
+    /// Arguments that are well-formed but invalid.
     #[error("{0}")]
     Usage(String),
     /// A display that cannot be opened.
     #[error("{0}")]
     Display(String),
-    /// A file that does not hold what its record says.
+    /// A picture that differs from its record.
     #[error("{0}")]
     Mismatch(String),
     /// Output that cannot be written.
     #[error("{0}")]
     Output(#[from] std::io::Error),
-    /// `doctor` found what keeps a kiosk from running.
+    /// `doctor` found a reason why a kiosk would not run.
     #[error("a kiosk would not run here; each FAULT above says what to do")]
     Unfit,
     /// Ctrl-C.
@@ -54,7 +57,7 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// 2 where the input is at fault, 130 after Ctrl-C, else 1.
+    /// 2 if the input is at fault, 130 after Ctrl-C, otherwise 1.
     pub fn exit_code(&self) -> u8 {
         let input = match self {
             CliError::Interrupted | CliError::Diffusion(DiffusionError::Interrupted) => return 130,
@@ -63,6 +66,7 @@ impl CliError {
             CliError::Diffusion(error) => error.is_input_fault(),
             CliError::Write(error) => error.is_input_fault(),
             CliError::Png(error) => error.is_input_fault(),
+            CliError::ImageFile(error) => error.is_input_fault(),
             CliError::Scale(_) | CliError::Usage(_) | CliError::Mismatch(_) => true,
             CliError::Display(_) | CliError::Unfit | CliError::Sheet(_) | CliError::Preview(_) | CliError::Output(_) => false,
         };

@@ -10,7 +10,7 @@ use super::{CliError, output};
 use crate::diffusion::{Pipeline, PromptReader};
 use crate::engine::{Residency, Stage};
 use crate::pack::{Pack, TEXT_TO_PICTURE};
-use crate::picture::{png, verify};
+use crate::picture::{image_file, verify};
 
 /// Runs `verify`.
 pub fn run(subject: &Subject) -> Result<(), CliError> {
@@ -51,13 +51,19 @@ fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
 }
 
 fn picture(path: &Path, as_json: bool) -> Result<(), CliError> {
-    let contents = png::read(path)?;
+    let contents = image_file::read(path)?;
     let Some(provenance) = &contents.provenance else {
         return Err(CliError::Mismatch(format!(
             "{}: there is no record of what made this picture",
             path.display()
         )));
     };
+    if provenance.picture_sha256.is_empty() {
+        return Err(CliError::Mismatch(format!(
+            "{}: the record has no checksum of the pixels, as in every JPEG picture: whether the picture was changed is unknown",
+            path.display()
+        )));
+    }
     let genuine = verify(&contents.picture, provenance);
     if as_json {
         output::json(&json!({

@@ -8,7 +8,7 @@ mod ends;
 
 pub use ends::check_ends;
 
-use super::{MAX_PIXELS, Picture, PictureError, Provenance, parameters, xmp};
+use super::{MAX_PIXELS, Picture, PictureError, PictureFile, Provenance, image_file, parameters, xmp};
 use crate::atomic_file::{self, WriteError};
 use ::png as codec;
 use std::fs::{self, File};
@@ -90,20 +90,6 @@ impl PngError {
     }
 }
 
-/// The contents of a PNG file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PngContents {
-    /// The picture; of an animation the first frame.
-    pub picture: Picture,
-    /// What made it: the `inkstone` record or, if that is missing or invalid, what the `parameters` text says (then
-    /// [`Provenance::picture_sha256`] is empty). `None` if the file has neither.
-    pub provenance: Option<Provenance>,
-    /// Why the `inkstone` record of the file is invalid.
-    pub record_fault: Option<String>,
-    /// Whether the file's XMP says that a trained model made the picture, entirely or in part (IPTC).
-    pub ai_marked: bool,
-}
-
 /// Encodes a picture as PNG. The same picture and record always give the same bytes.
 ///
 /// # Errors
@@ -125,7 +111,7 @@ pub fn write(picture: &Picture, path: &Path, provenance: Option<&Provenance>, ov
 ///
 /// # Errors
 /// If the file cannot be read, is not a PNG picture, is corrupt or truncated, or has more than [`MAX_PIXELS`].
-pub fn read(path: &Path) -> Result<PngContents, PngError> {
+pub fn read(path: &Path) -> Result<PictureFile, PngError> {
     decode_from(BufReader::new(open(path)?)).map_err(|failure| failure.of(path))
 }
 
@@ -145,7 +131,7 @@ fn open(path: &Path) -> Result<File, PngError> {
 ///
 /// # Errors
 /// As [`read`], without the file.
-pub fn decode(bytes: &[u8]) -> Result<PngContents, PngError> {
+pub fn decode(bytes: &[u8]) -> Result<PictureFile, PngError> {
     let bad = |fault| PngError::Bad {
         path: "<memory>".into(),
         fault,
@@ -229,7 +215,7 @@ impl From<PictureError> for Failure {
     }
 }
 
-fn decode_from(mut bytes: impl BufRead + Seek) -> Result<PngContents, Failure> {
+fn decode_from(mut bytes: impl BufRead + Seek) -> Result<PictureFile, Failure> {
     check_signature(&mut bytes)?;
     let mut decoder = codec::Decoder::new(bytes);
     decoder.set_transformations(codec::Transformations::normalize_to_color8() | codec::Transformations::ALPHA);
@@ -246,7 +232,9 @@ fn decode_from(mut bytes: impl BufRead + Seek) -> Result<PngContents, Failure> {
             .flat_map(|pixel| [pixel[0], pixel[0], pixel[0], pixel[1]])
             .collect();
     }
-    Ok(contents(Picture::new(width, height, pixels)?, reader.info()))
+    let info = reader.info();
+    let picture = image_file::upright(Picture::new(width, height, pixels)?, info.exif_metadata.as_deref())?;
+    Ok(contents(picture, info))
 }
 
 /// Distinguishes other files from truncated or corrupt PNG files.
@@ -264,7 +252,7 @@ fn check_signature(bytes: &mut (impl BufRead + Seek)) -> Result<(), Failure> {
 }
 
 /// The picture and what the text chunks say about it.
-fn contents(picture: Picture, info: &codec::Info) -> PngContents {
+fn contents(picture: Picture, info: &codec::Info) -> PictureFile {
     let ai_marked = text(info, XMP).is_some_and(|packet| xmp::is_marked(&packet));
     let (record, record_fault) = match text(info, RECORD).map(|json| Provenance::from_json(&json)) {
         None => (None, None),
@@ -272,7 +260,7 @@ fn contents(picture: Picture, info: &codec::Info) -> PngContents {
         Some(Err(fault)) => (None, Some(fault.to_string())),
     };
     let provenance = record.or_else(|| text(info, PARAMETERS).and_then(|text| parameters::read(&text)));
-    PngContents {
+    PictureFile {
         picture,
         provenance,
         record_fault,

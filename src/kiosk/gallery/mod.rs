@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use self::names::Name;
 use crate::atomic_file::{self, WriteError};
-use crate::picture::{Picture, PngContents, PngError, Provenance, png};
+use crate::picture::{Picture, PictureFile, PngError, Provenance, png};
 
 /// Folder for pictures that cannot be read, inside the gallery's.
 pub const DAMAGED: &str = "damaged";
@@ -306,7 +306,7 @@ impl Gallery {
     ///
     /// # Errors
     /// If it is gone or cannot be read. A damaged one is set aside in [`DAMAGED`] and is not in the gallery any more.
-    pub fn load(&mut self, number: u64) -> Result<PngContents, GalleryError> {
+    pub fn load(&mut self, number: u64) -> Result<PictureFile, GalleryError> {
         let index = self.index(number)?;
         let path = self.path(&self.entries[index]);
         let read = png::read(&path);

@@ -49,7 +49,7 @@ fn a_picture_and_its_record_survive_a_file() {
     let back = read(&path).unwrap();
     assert_eq!(
         back,
-        PngContents {
+        PictureFile {
             picture: drawing(),
             provenance: Some(record.clone()),
             record_fault: None,
@@ -69,7 +69,7 @@ fn a_picture_without_a_record_has_none() {
     let back = decode(&encode(&drawing(), None).unwrap()).unwrap();
     assert_eq!(
         back,
-        PngContents {
+        PictureFile {
             picture: drawing(),
             provenance: None,
             record_fault: None,
