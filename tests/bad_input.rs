@@ -400,10 +400,16 @@ fn options_that_cannot_be() {
     }
     inkstone()
         .args(["generate", "cat", "--out"])
-        .arg(folder.path().join("x.jpg"))
+        .arg(folder.path().join("x.gif"))
         .assert()
         .code(2)
         .stderr(predicate::str::contains(".png"));
+    inkstone()
+        .args(["generate", "cat", "--out"])
+        .arg(folder.path().join("x.jpg"))
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("JPEG has no transparency; choose a background"));
     generate("cat", &out)
         .env("INKSTONE_KERNEL", "abacus")
         .assert()
@@ -469,7 +475,7 @@ fn files_that_are_no_pictures() {
             .arg(&file)
             .assert()
             .code(2)
-            .stderr(predicate::str::contains("not a PNG"));
+            .stderr(predicate::str::contains("supported are PNG, JPEG"));
     }
 }
 
