@@ -55,3 +55,5 @@ pub mod engine;
 pub mod kiosk;
 pub mod pack;
 pub mod picture;
+#[cfg(feature = "kiosk")]
+mod suggest;
