@@ -235,7 +235,7 @@ pub(crate) fn nearest(colour: [u8; 3]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use icy_sixel::SixelImage;
+    use crate::picture::sixel::tests::decode;
 
     fn detected(variables: &[(&str, &str)]) -> Option<Protocol> {
         detect(
@@ -379,17 +379,17 @@ mod tests {
     fn sixel_shows_colours_and_leaves_transparent_pixels_out() {
         let bytes = render(&four(), Protocol::Sixel, 10).unwrap();
         assert!(bytes.starts_with(b"\x1bP") && bytes.ends_with(b"\x1b\\\n"));
-        let back = SixelImage::decode(&bytes).unwrap();
-        assert_eq!(back.width, 2);
-        assert_eq!(back.pixels[..4], [255, 0, 0, 255]);
-        assert_eq!(back.pixels[7], 0, "transparent");
-        assert_eq!(back.pixels[8..16], [0, 255, 0, 255, 0, 0, 255, 255]);
+        let ([width, _], pixels) = decode(&bytes);
+        assert_eq!(width, 2);
+        assert_eq!(pixels[..4], [255, 0, 0, 255]);
+        assert_eq!(pixels[7], 0, "transparent");
+        assert_eq!(pixels[8..16], [0, 255, 0, 255, 0, 0, 255, 255]);
         assert!(
-            back.pixels[16..].chunks(4).all(|pixel| pixel[3] == 0),
-            "what fills up the band of six rows is transparent"
+            pixels[16..].chunks(4).all(|pixel| pixel[3] == 0),
+            "the rest of the band of six rows is transparent"
         );
-        let narrow = SixelImage::decode(&render(&Picture::filled(100, 50, [7, 7, 7, 255]).unwrap(), Protocol::Sixel, 5).unwrap());
-        assert_eq!(narrow.unwrap().width, 40);
+        let narrow = render(&Picture::filled(100, 50, [7, 7, 7, 255]).unwrap(), Protocol::Sixel, 5).unwrap();
+        assert_eq!(decode(&narrow).0[0], 40);
     }
 
     #[test]

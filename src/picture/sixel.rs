@@ -231,3 +231,71 @@ impl<'a> Diffusion<'a> {
         register
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Decodes Sixel graphics with a decoder that is not ours, that of the terminal multiplexer Zellij: straight RGBA, in which
+    /// pixels that are not drawn are transparent, and the size.
+    pub(crate) fn decode(bytes: &[u8]) -> ([u32; 2], Vec<u8>) {
+        let image = sixel_image::SixelImage::new(bytes).unwrap();
+        let (height, width) = image.pixel_size();
+        let byte = |percent: u8| ((u32::from(percent) * 255 + 50) / 100) as u8;
+        let colour = |register: u16| match &image.color_registers[&register] {
+            sixel_image::SixelColor::Rgb(red, green, blue) => [byte(*red), byte(*green), byte(*blue), 255],
+            sixel_image::SixelColor::Hsl(..) => panic!("colours are sent as red, green and blue"),
+        };
+        let pixels = image.pixels.iter().flatten();
+        let rgba = pixels.flat_map(|pixel| if pixel.on { colour(pixel.color) } else { [0; 4] });
+        ([width as u32, height as u32], rgba.collect())
+    }
+
+    #[test]
+    fn few_colours_are_exact_and_transparent_pixels_are_not_drawn() {
+        // Percentages that bytes express exactly, and 16×16 of them.
+        let colour = |at: u32| [(at % 16 * 17) as u8, (at / 16 * 17) as u8, 51, if at == 77 { 127 } else { 255 }];
+        let picture = Picture::new(16, 16, (0..256).flat_map(colour).collect()).unwrap();
+        let (size, pixels) = decode(&encode_picture(&picture));
+        assert_eq!(size[0], 16);
+        for (at, (shown, wanted)) in pixels.chunks(4).zip(picture.pixels().chunks(4)).enumerate() {
+            if at == 77 {
+                assert_eq!(shown[3], 0);
+            } else {
+                let off = shown.iter().zip(wanted).map(|(one, other)| one.abs_diff(*other)).max();
+                assert!(off <= Some(1), "{at}: {shown:?} for {wanted:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_colours_are_mixed() {
+        let (width, height) = (96, 64);
+        let colour = |at: u32| {
+            let (x, y) = (at % width, at / width);
+            [
+                (x * 255 / (width - 1)) as u8,
+                (y * 255 / (height - 1)) as u8,
+                ((x + y) * 255 / (width + height)) as u8,
+                255,
+            ]
+        };
+        let picture = Picture::new(width, height, (0..width * height).flat_map(colour).collect()).unwrap();
+        let (size, pixels) = decode(&encode_picture(&picture));
+        assert!(size[0] == width && size[1] >= height);
+        // The mean of every square of 8×8 pixels is that of the picture.
+        let mean = |pixels: &[u8], left: u32, top: u32| -> [u32; 3] {
+            std::array::from_fn(|channel| {
+                let values = (0..64).map(|at| (top + at / 8) * width + left + at % 8);
+                values.map(|pixel| u32::from(pixels[pixel as usize * 4 + channel])).sum::<u32>() / 64
+            })
+        };
+        for (left, top) in (0..height / 8).flat_map(|y| (0..width / 8).map(move |x| (x * 8, y * 8))) {
+            let (shown, wanted) = (mean(&pixels, left, top), mean(picture.pixels(), left, top));
+            assert!(
+                shown.iter().zip(wanted).all(|(one, other)| one.abs_diff(other) <= 4),
+                "{left},{top}: {shown:?} for {wanted:?}"
+            );
+        }
+    }
+}
