@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_is_named() {
+    fn an_invalid_folder_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = write(&program(), file.path()).unwrap_err().to_string();
         assert!(error.contains(&file.path().display().to_string()), "{error}");
