@@ -9,18 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use embedded_graphics::prelude::Size;
-use inkstone::bench::{Memory, PeakMemory};
 use inkstone::device::buttons::{Bindings, Gestures, Signal, Timed, Timing};
 use inkstone::device::display::framebuffer::{Framebuffer, Mode};
 use inkstone::device::display::{DisplaySettings, ModeWish, PixelLayout, Rotation, Screen, probe};
-use inkstone::pipeline::Options;
-use inkstone::{Pipeline, Request};
 use inkstone::kiosk::output::Output;
 use inkstone::kiosk::rules;
 use inkstone::kiosk::runner::{Parts, Runner};
 use inkstone::kiosk::screens::Painter;
 use inkstone::kiosk::settings::Settings;
 use inkstone::kiosk::text::Fonts;
+use inkstone::pipeline::Options;
+use inkstone::process::{Memory, PeakMemory};
+use inkstone::{Pipeline, Request};
 
 /// What a process is to do: `model`, or a display and what is pressed there.
 const PART: &str = "INKSTONE_TEST_FOOTPRINT";
@@ -141,14 +141,14 @@ fn part(what: &str) {
     let stop = Arc::new(AtomicBool::new(false));
     match what.split(' ').collect::<Vec<_>>()[..] {
         ["model"] => {
-            inkstone::engine::heap::share_one_arena();
+            allocator::limit_malloc_arenas();
             let sampler = sample(stop.clone());
             draw_alone();
             stop.store(true, Ordering::SeqCst);
             println!("PEAK {}", sampler.join().unwrap().peak().private_bytes);
         }
         ["memory", display] => {
-            inkstone::engine::heap::share_one_arena();
+            allocator::limit_malloc_arenas();
             let sampler = sample(stop.clone());
             with_kiosk(display, folder.path(), |press| {
                 for picture in 1..=3 {

@@ -11,9 +11,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::state::{Drawn, Order, Piece, Report, Skills, Stage};
-use crate::engine::heap;
 use crate::picture::Background;
 use crate::pipeline::{Observer, Options, Phase, Pipeline, PipelineError, Progress, Request};
+use crate::process::allocator;
 
 /// How long a pack that cannot be read is left alone.
 const RETRY: Duration = Duration::from_secs(20);
@@ -157,7 +157,7 @@ impl Room {
             match task {
                 Ok(Task::Draw(order)) => {
                     self.draw(&order);
-                    heap::give_back();
+                    allocator::trim();
                 }
                 Ok(Task::Move(studio)) if studio != self.studio => {
                     self.studio = studio;
@@ -177,7 +177,7 @@ impl Room {
             Ok(pipeline) => self.pipeline = Some(pipeline),
             Err(error) => log::error!("{error}"),
         }
-        heap::give_back();
+        allocator::trim();
         let skills = self.pipeline.as_ref().map(|pipeline| skills(pipeline, &self.studio));
         (self.tell)(News::Pack(skills));
     }

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use super::gallery::{Caps, Gallery, Kept};
 use super::state::{Drawn, Entry, Outcome, Piece};
-use crate::picture::PngContents;
+use crate::picture::PictureFile;
 
 /// Tasks that may wait. A card that is so far behind takes no more pictures: each that waits is held in memory.
 const WAITING: usize = 32;
@@ -197,7 +197,7 @@ impl Room {
 }
 
 /// A file of the gallery as if it had just been drawn.
-fn drawn(contents: PngContents) -> Drawn {
+fn drawn(contents: PictureFile) -> Drawn {
     let provenance = contents.provenance.unwrap_or_default();
     Drawn {
         piece: Piece {
