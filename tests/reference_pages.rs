@@ -80,7 +80,7 @@ fn settings() {
         [
             format!("`{}`", member.name),
             kind(&member.kind, default, &item),
-            default.map_or("–".into(), |value| format!("`{value}`")),
+            default.map_or_else(|| "–".into(), shown),
             ranges.get(path).cloned().unwrap_or_else(|| "–".into()),
             member.doc.clone(),
         ]
@@ -110,6 +110,14 @@ fn settings() {
     let ranged: Vec<&String> = ranges.keys().filter(|path| !known.contains(*path)).collect();
     assert!(ranged.is_empty() && ranges.len() > 10, "ranges of unknown fields: {ranged:?}");
     pages::check("settings.md", &[("settings", text)]);
+}
+
+/// A default as it stands in a file.
+fn shown(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Float(number) => format!("`{:?}`", *number as f32),
+        value => format!("`{value}`"),
+    }
 }
 
 /// Ranges by the path of their field, from the calls that check them.

@@ -12,7 +12,9 @@ use std::process::Command;
 use prost::Message;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto};
+use tract_onnx::pb::{
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
+};
 
 fn quantize() -> Command {
     Command::new(env!("CARGO_BIN_EXE_inkstone-quantize"))
@@ -21,7 +23,10 @@ fn quantize() -> Command {
 #[test]
 fn command_line() {
     let help = pages::help(&mut quantize());
-    pages::check("command-line.md", &[("inkstone-quantize", format!("```text\n{}\n```", help.trim_end()))]);
+    pages::check(
+        "command-line.md",
+        &[("inkstone-quantize", format!("```text\n{}\n```", help.trim_end()))],
+    );
 }
 
 fn port(name: &str) -> ValueInfoProto {
@@ -45,7 +50,9 @@ fn port(name: &str) -> ValueInfoProto {
 
 /// A graph of one linear layer.
 fn export(file: &Path) {
-    let weights: Vec<u8> = (0..64).flat_map(|index| ((index * 29 % 64) as f32 / 32.0 - 1.0).to_le_bytes()).collect();
+    let weights: Vec<u8> = (0..64)
+        .flat_map(|index| ((index * 29 % 64) as f32 / 32.0 - 1.0).to_le_bytes())
+        .collect();
     let graph = GraphProto {
         name: "layer".into(),
         node: vec![NodeProto {

@@ -22,6 +22,10 @@ pub fn found(values: &[Value], documented: &BTreeSet<String>) -> BTreeSet<String
 }
 
 fn collect(value: &Value, path: &str, documented: &BTreeSet<String>, found: &mut BTreeSet<String>) {
+    if documented.contains(path) {
+        found.insert(path.to_owned());
+        return;
+    }
     let is_empty = match value {
         Value::Null => true,
         Value::Array(values) => values.is_empty(),
