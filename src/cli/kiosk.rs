@@ -10,7 +10,7 @@ use super::CliError;
 use super::locate::PackArgument;
 use crate::device::buttons::bindings::canonical;
 use crate::device::buttons::{Bindings, Button, Gestures, Pins, Script, Timed, Timing};
-use crate::device::display::{DisplayKind, DisplaySettings, ModeWish, Rotation, Screen, probe};
+use crate::device::display::{self, DisplayKind, DisplaySettings, Drivers, ModeRequest, Rotation, Screen};
 use crate::kiosk::output::Output;
 use crate::kiosk::rules;
 use crate::kiosk::runner::{Inbox, Parts, Runner};
@@ -31,13 +31,11 @@ pub struct Arguments {
     /// Settings; /etc/inkstone/kiosk.toml where nothing is said and it is there. SIGHUP reads them again.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to show: auto, kms[:CONNECTOR], framebuffer[:FILE], window[:WxH], terminal[:sixel|kitty|blocks], png[:DIR],
-    /// spi:MODEL, epaper:MODEL or ssd1306.
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", help = format!("Where to show: {}.", Drivers::shipped().syntax()))]
     display: Option<DisplayKind>,
     /// Size in pixels, before rotation, such as 800x480.
     #[arg(long, value_name = "WxH")]
-    size: Option<ModeWish>,
+    size: Option<ModeRequest>,
     /// How the display is turned: 0, 90, 180 or 270.
     #[arg(long, value_name = "DEGREES", value_parser = rotation)]
     rotation: Option<Rotation>,
@@ -82,8 +80,8 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
         (Some(_), None) => Fonts::own(),
         (_, font) => Fonts::find(font.as_deref()).map_err(usage)?,
     };
-    let screen = probe::open(&settings.display).map_err(|error| CliError::Display(error.to_string()))?;
-    let still = screen.panel().is_slow();
+    let screen = display::open(&settings.display).map_err(|error| CliError::Display(error.to_string()))?;
+    let still = screen.panel().has_slow_refresh();
     let size = screen.panel().size;
     let seed = seed(&settings, script.is_some());
     let outputs = outputs(screen, &settings);
@@ -157,7 +155,7 @@ fn seed(settings: &Settings, scripted: bool) -> u64 {
 /// The display, and the small one beside it where there is one. A small one that does not work is left out.
 fn outputs(screen: Box<dyn Screen>, settings: &Settings) -> Vec<Output> {
     let output = |screen: Box<dyn Screen>| Output::new(screen, &settings.look);
-    let open = |status: &DisplaySettings| probe::open(status).inspect_err(|error| log::error!("{error}")).ok();
+    let open = |status: &DisplaySettings| display::open(status).inspect_err(|error| log::error!("{error}")).ok();
     let status = settings.status.as_ref().and_then(open);
     std::iter::once(screen).chain(status).map(output).collect()
 }

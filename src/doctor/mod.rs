@@ -115,6 +115,17 @@ pub fn examine(examination: &Examination, progress: &mut dyn FnMut(u64, u64)) ->
     Report::new(examination.root.clone(), folder, findings)
 }
 
+/// What [`examine`] reports about the displays of a machine and about one of them, for programs that add display drivers of
+/// their own: the findings `displays` and `display`. `root` is the root folder of the system, `/` for this one.
+#[cfg(feature = "kiosk")]
+pub fn examine_display(
+    root: &std::path::Path,
+    display: &crate::device::display::DisplaySettings,
+    drivers: &crate::device::display::Drivers,
+) -> Vec<Finding> {
+    displays::examine_one(&Machine::new(root), display, drivers)
+}
+
 #[cfg(not(feature = "kiosk"))]
 fn without_kiosk() -> Finding {
     Finding::fault("settings", "this program draws pictures but was built without the kiosk").fix("build it with `--features kiosk`")

@@ -44,9 +44,9 @@ impl Output {
         self.screen.panel().size
     }
 
-    /// Whether keys come in by way of it, so that it has to be asked for them.
+    /// Whether the display has keys or a pointer of its own, so that it has to be asked for them.
     pub fn has_keys(&self) -> bool {
-        matches!(self.screen.panel().name.as_str(), "window" | "terminal")
+        self.screen.has_input()
     }
 
     /// When it is tried again, where it failed.
@@ -64,7 +64,11 @@ impl Output {
         if self.gone.is_some_and(|retry| now < retry) || view.scene == Scene::Dark {
             return;
         }
-        let view = if self.screen.panel().is_slow() { still(view) } else { view.clone() };
+        let view = if self.screen.panel().has_slow_refresh() {
+            still(view)
+        } else {
+            view.clone()
+        };
         let size = self.size();
         if self.shown.as_ref() == Some(&view) && self.frame.size() == size {
             return;

@@ -21,8 +21,9 @@ use std::time::Duration;
 
 use embedded_graphics::prelude::Point;
 
-use super::bindings::{name, nearest};
+use super::bindings::name;
 use super::{Button, Signal};
+use crate::suggest::did_you_mean;
 
 /// How long keys are down for short presses, and between the two of a double press.
 const SHORT: Duration = Duration::from_millis(80);
@@ -183,13 +184,7 @@ fn signals(word: &str, argument: &str) -> Result<Vec<(Duration, Signal)>, String
         "motion" | "close" if !argument.is_empty() => Err(format!("'{word} {argument}': nothing was expected after {word}")),
         "motion" => now(Signal::Motion),
         "close" => now(Signal::Closed),
-        _ => {
-            let near = nearest(word, WORDS.into_iter()).unwrap_or("press");
-            Err(format!(
-                "'{word}' is nothing that a script can do; did you mean '{near}'? There are {}",
-                WORDS.join(", ")
-            ))
-        }
+        _ => Err(format!("'{word}' is nothing that a script can do{}", did_you_mean(word, &WORDS))),
     }
 }
 
@@ -205,15 +200,8 @@ const ALL: [Button; 8] = [
 ];
 
 fn button(text: &str) -> Result<Button, String> {
-    let near = || nearest(text, ALL.into_iter().map(name)).unwrap_or("a");
     let found = ALL.into_iter().find(|&button| name(button) == text);
-    found.ok_or_else(|| {
-        format!(
-            "there is no button '{text}'; did you mean '{}'? There are {}",
-            near(),
-            ALL.map(name).join(", ")
-        )
-    })
+    found.ok_or_else(|| format!("there is no button '{text}'{}", did_you_mean(text, &ALL.map(name))))
 }
 
 fn press(button: Button, after: Duration, time: Duration) -> Vec<(Duration, Signal)> {

@@ -101,11 +101,11 @@ impl Theme {
     /// The theme that suits a panel: the one of a name where there is a choice.
     pub fn of(panel: &Panel, name: ThemeName) -> Theme {
         match &panel.colours {
-            Colours::Mono if panel.is_slow() => Theme::black_on_white(),
+            Colours::Mono if panel.has_slow_refresh() => Theme::black_on_white(),
             Colours::Mono => Theme::white_on_black(),
             Colours::Palette(inks) if inks.len() <= 2 => Theme::black_on_white(),
             Colours::Palette(_) => Theme::print(),
-            Colours::Full | Colours::HighColour if panel.is_slow() => Theme::print(),
+            Colours::Full | Colours::HighColour if panel.has_slow_refresh() => Theme::print(),
             Colours::Full | Colours::HighColour => match name {
                 ThemeName::Ink => Theme::ink(),
                 ThemeName::Paper => Theme::paper(),
