@@ -71,7 +71,7 @@ pub struct Examination {
     pub asked_pack: Option<PathBuf>,
     /// The folder of the pack where neither that nor the settings name one.
     pub usual_pack: PathBuf,
-    /// The settings; `/etc/inkstone/kiosk.toml` below the root where nothing is said and it is there.
+    /// The settings file; by default `/etc/inkstone/kiosk.toml` below the root, if it exists.
     pub config: Option<PathBuf>,
 }
 

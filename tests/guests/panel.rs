@@ -4,7 +4,7 @@
 //! `panel KIND ROTATION`. Space changes a rectangle, D darkens, S sleeps, W wakes, U unplugs the display and P plugs it in
 //! (by the kernel's own switch in `/sys/class/drm`), Q ends.
 //!
-//! `panel watch COUNT` shows nothing: for so many keys that are let go it measures how long another program then takes to
+//! `panel watch COUNT` shows nothing: for COUNT released keys it measures how long another program then takes to
 //! change the first byte of the framebuffer.
 
 use std::fs;
