@@ -439,6 +439,38 @@ fn links_lead_somewhere() {
     assert!(unlinked.is_empty(), "files below docs that no page links to: {unlinked:?}");
 }
 
+/// The pages that name files by their paths do not outlive them.
+#[test]
+fn paths_exist() {
+    let root = pages::root();
+    let folders = [
+        "src",
+        "tests",
+        "quantize",
+        "docs",
+        "models",
+        "firmware-config",
+        "examples",
+        "benches",
+        ".ci",
+    ];
+    let mut missing = Vec::new();
+    for page in ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        for path in text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)) {
+            let is_path = folders
+                .iter()
+                .any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')));
+            let program = path.split(' ').next().unwrap_or(path);
+            let is_made_up = program.contains("NAME") || program.contains("target/") || program.starts_with("models/train/work");
+            if is_path && !is_made_up && !root.join(program).exists() {
+                missing.push(format!("{page}: {program}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "paths that do not exist:\n{}", missing.join("\n"));
+}
+
 #[test]
 fn the_readme_is_short() {
     let text = std::fs::read_to_string(pages::root().join("README.md")).unwrap();
