@@ -44,6 +44,11 @@ impl Output {
         self.screen.panel().size
     }
 
+    /// Whether nothing can move on it.
+    pub fn is_slow(&self) -> bool {
+        self.screen.panel().is_slow()
+    }
+
     /// Whether keys come in by way of it, so that it has to be asked for them.
     pub fn has_keys(&self) -> bool {
         matches!(self.screen.panel().name.as_str(), "window" | "terminal")

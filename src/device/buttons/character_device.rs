@@ -7,14 +7,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use gpiocdev::Request;
 use gpiocdev::line::{Bias, EdgeDetection, EdgeEvent, EdgeKind};
 
-use super::Timed;
+use super::SignalSender;
 use super::pins::{Edges, Pins, Pull};
 use crate::device::lines::{self, LineError};
 
@@ -35,7 +34,7 @@ impl CharacterDevice {
     ///
     /// # Errors
     /// If a chip or line is absent or in use, or this user may not open it.
-    pub fn open(chip: Option<PathBuf>, pins: Pins, sender: Sender<Timed>) -> Result<CharacterDevice, LineError> {
+    pub fn open(chip: Option<PathBuf>, pins: Pins, sender: SignalSender) -> Result<CharacterDevice, LineError> {
         let chip = chip.map_or_else(lines::header_chip, Ok)?;
         let all: Vec<u32> = pins.uses().into_iter().map(|(pin, _)| pin).collect();
         let request = lines::request(&chip, &all, |builder| configure(builder, &pins))?;
@@ -88,7 +87,7 @@ fn configure(builder: &mut gpiocdev::request::Builder, pins: &Pins) {
 struct Listener {
     request: Request,
     edges: Edges,
-    sender: Sender<Timed>,
+    sender: SignalSender,
     stop: Arc<AtomicBool>,
 }
 
@@ -112,7 +111,7 @@ impl Listener {
     fn send(&mut self, event: &EdgeEvent) -> bool {
         let at = Instant::now();
         let signal = self.edges.edge(event.offset, event.kind == EdgeKind::Rising, at);
-        signal.is_none_or(|signal| self.sender.send(Timed { signal, at }).is_ok())
+        signal.is_none_or(|signal| self.sender.send(signal, at))
     }
 }
 
@@ -123,7 +122,7 @@ mod tests {
     #[test]
     fn a_chip_that_is_absent_is_named() {
         let (sender, _receiver) = std::sync::mpsc::channel();
-        let error = CharacterDevice::open(Some("/dev/gpiochip77".into()), Pins::default(), sender)
+        let error = CharacterDevice::open(Some("/dev/gpiochip77".into()), Pins::default(), sender.into())
             .err()
             .unwrap();
         assert!(

@@ -11,7 +11,6 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,7 @@ use evdev::{AbsoluteAxisCode, Device, EventSummary, InputEvent, KeyCode, Relativ
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::bindings::canonical;
-use super::{Signal, Timed};
+use super::{Signal, SignalSender};
 
 /// How long the thread waits before it looks whether it should end.
 const PATIENCE: Timespec = Timespec {
@@ -92,7 +91,7 @@ impl InputDevices {
     ///
     /// # Errors
     /// If there is no folder of devices, or there are devices of which none may be opened.
-    pub fn open(options: InputOptions, sender: Sender<Timed>) -> Result<InputDevices, InputError> {
+    pub fn open(options: InputOptions, sender: SignalSender) -> Result<InputDevices, InputError> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut listener = Listener {
             options,
@@ -132,7 +131,7 @@ impl Drop for InputDevices {
 
 struct Listener {
     options: InputOptions,
-    sender: Sender<Timed>,
+    sender: SignalSender,
     stop: Arc<AtomicBool>,
     devices: BTreeMap<PathBuf, (Device, Translator)>,
 }
@@ -239,7 +238,7 @@ impl Listener {
         }
         self.devices.retain(|path, _| !gone.contains(path));
         let at = Instant::now();
-        signals.into_iter().all(|signal| self.sender.send(Timed { signal, at }).is_ok())
+        signals.into_iter().all(|signal| self.sender.send(signal, at))
     }
 }
 

@@ -72,7 +72,8 @@ pub struct Gestures {
     doubles: BTreeSet<Button>,
     keys: BTreeMap<String, Key>,
     buttons: BTreeMap<Button, State>,
-    finger: Option<Finger>,
+    /// At most one finger for each output.
+    fingers: BTreeMap<usize, Finger>,
 }
 
 impl Gestures {
@@ -85,19 +86,20 @@ impl Gestures {
             doubles: doubles.into_iter().collect(),
             keys: BTreeMap::new(),
             buttons: BTreeMap::new(),
-            finger: None,
+            fingers: BTreeMap::new(),
         }
     }
 
-    /// What a signal means, after everything that was due before it.
-    pub fn signal(&mut self, signal: &Signal, at: Instant) -> Vec<Event> {
+    /// The events of a signal that came at `at` from the display at index `output` (0 where it came from no display), after
+    /// everything that was due before it.
+    pub fn signal(&mut self, output: usize, signal: &Signal, at: Instant) -> Vec<Event> {
         let mut events = self.tick(at);
         match signal {
-            Signal::Key { name, pressed } => self.key(canonical(name), *pressed, at, &mut events),
+            Signal::Key { name, pressed } => self.key(name, *pressed, at, &mut events),
             Signal::Tap(name) => events.extend(self.bindings.button(name).map(|button| Event::Press(button, Gesture::Short))),
             Signal::Character(letter) => events.extend(self.character(*letter)),
             Signal::Turn(notches) => events.push(Event::Turn(*notches)),
-            Signal::Touch { at: place, pressed } => events.extend(self.touch(*place, *pressed, at)),
+            Signal::Touch { at: place, pressed } => events.extend(self.touch(output, *place, *pressed, at)),
             Signal::Motion => events.push(Event::Motion),
             Signal::Closed => events.push(Event::Closed),
         }
@@ -111,16 +113,7 @@ impl Gestures {
         while let Some(due) = self.deadline().filter(|due| *due <= now) {
             self.settle(due, &mut events);
             self.buttons_due(due, &mut events);
-            if let Some(finger) = self
-                .finger
-                .as_mut()
-                .filter(|finger| !finger.is_long && due >= finger.since + self.timing.long)
-            {
-                finger.is_long = true;
-                if near(finger.began, finger.at, self.timing.tolerance) {
-                    events.push(Event::Touch(finger.began, Gesture::Long));
-                }
-            }
+            self.fingers_due(due, &mut events);
         }
         events
     }
@@ -132,16 +125,13 @@ impl Gestures {
             State::Down { next, .. } => next,
             State::Once { until } => until,
         });
-        let finger = self
-            .finger
-            .iter()
-            .filter(|finger| !finger.is_long)
-            .map(|finger| finger.since + self.timing.long);
-        keys.chain(buttons).chain(finger).min()
+        let fingers = self.fingers.values().filter(|finger| !finger.is_long);
+        let fingers = fingers.map(|finger| finger.since + self.timing.long);
+        keys.chain(buttons).chain(fingers).min()
     }
 
-    fn key(&mut self, name: String, pressed: bool, at: Instant, events: &mut Vec<Event>) {
-        let key = self.keys.entry(name.clone()).or_insert(Key {
+    fn key(&mut self, name: &str, pressed: bool, at: Instant, events: &mut Vec<Event>) {
+        let key = self.keys.entry(name.to_owned()).or_insert(Key {
             believed: false,
             seen: false,
             quiet_from: at,
@@ -149,7 +139,7 @@ impl Gestures {
         key.seen = pressed;
         if key.believed != pressed && at >= key.quiet_from {
             (key.believed, key.quiet_from) = (pressed, at + self.timing.debounce);
-            self.change(&name, pressed, at, events);
+            self.change(name, pressed, at, events);
         }
     }
 
@@ -231,7 +221,7 @@ impl Gestures {
         let name = if letter == ' ' {
             "space".to_owned()
         } else {
-            letter.to_lowercase().to_string()
+            canonical(&letter.to_string())
         };
         match self.bindings.button(&name) {
             Some(_) if self.keys.get(&name).is_some_and(|key| key.seen) => None,
@@ -240,23 +230,44 @@ impl Gestures {
         }
     }
 
-    fn touch(&mut self, place: Point, pressed: bool, at: Instant) -> Option<Event> {
-        let Some(finger) = &mut self.finger else {
-            self.finger = pressed.then_some(Finger {
+    fn touch(&mut self, output: usize, place: Point, pressed: bool, at: Instant) -> Option<Event> {
+        let Some(finger) = self.fingers.get_mut(&output) else {
+            let began = Finger {
                 began: place,
                 at: place,
                 since: at,
                 is_long: false,
-            });
+            };
+            if pressed {
+                self.fingers.insert(output, began);
+            }
             return None;
         };
         finger.at = place;
         if pressed {
             return None;
         }
-        let (finger, tolerance) = (*finger, self.timing.tolerance);
-        self.finger = None;
-        (!finger.is_long && near(finger.began, place, tolerance)).then_some(Event::Touch(finger.began, Gesture::Short))
+        let finger = self.fingers.remove(&output)?;
+        (!finger.is_long && near(finger.began, place, self.timing.tolerance)).then_some(Event::Touch {
+            output,
+            at: finger.began,
+            gesture: Gesture::Short,
+        })
+    }
+
+    fn fingers_due(&mut self, now: Instant, events: &mut Vec<Event>) {
+        let Timing { long, tolerance, .. } = self.timing;
+        let due = |finger: &Finger| !finger.is_long && now >= finger.since + long;
+        for (&output, finger) in self.fingers.iter_mut().filter(|(_, finger)| due(finger)) {
+            finger.is_long = true;
+            if near(finger.began, finger.at, tolerance) {
+                events.push(Event::Touch {
+                    output,
+                    at: finger.began,
+                    gesture: Gesture::Long,
+                });
+            }
+        }
     }
 }
 

@@ -4,13 +4,12 @@
 //! kernel's character device comes first. Owns the pins, which report from a thread of the library.
 //! Never run on a real board by this project; the way from edges to signals is tested in `pins`.
 
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rppal::gpio::{Error, Gpio, InputPin, Trigger};
 
-use super::Timed;
+use super::SignalSender;
 use super::pins::{Edges, Pins, Pull};
 
 /// What the library takes for chatter on buttons and motion sensors.
@@ -58,7 +57,7 @@ impl Rppal {
     ///
     /// # Errors
     /// If this is no known Raspberry Pi, a pin is absent or in use, or this user may not open them.
-    pub fn open(pins: Pins, sender: Sender<Timed>) -> Result<Rppal, RppalError> {
+    pub fn open(pins: Pins, sender: SignalSender) -> Result<Rppal, RppalError> {
         let gpio = Gpio::new()?;
         let lines: Vec<u32> = pins.uses().into_iter().map(|(line, _)| line).collect();
         let edges = Arc::new(Mutex::new(Edges::new(pins.clone())));
@@ -76,7 +75,7 @@ impl Rppal {
                 let mut edges = edges.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(signal) = edges.edge(line, event.trigger == Trigger::RisingEdge, at) {
                     // Nobody listens any more: the program is about to end.
-                    let _ = sender.send(Timed { signal, at });
+                    sender.send(signal, at);
                 }
             })?;
             Ok(pin)

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use embedded_graphics::prelude::Point;
 
-use super::bindings::{name, nearest};
+use super::bindings::nearest;
 use super::{Button, Signal};
 
 /// How long keys are down for short presses, and between the two of a double press.
@@ -193,32 +193,13 @@ fn signals(word: &str, argument: &str) -> Result<Vec<(Duration, Signal)>, String
     }
 }
 
-const ALL: [Button; 8] = [
-    Button::A,
-    Button::B,
-    Button::C,
-    Button::D,
-    Button::Previous,
-    Button::Next,
-    Button::Confirm,
-    Button::Back,
-];
-
 fn button(text: &str) -> Result<Button, String> {
-    let near = || nearest(text, ALL.into_iter().map(name)).unwrap_or("a");
-    let found = ALL.into_iter().find(|&button| name(button) == text);
-    found.ok_or_else(|| {
-        format!(
-            "there is no button '{text}'; did you mean '{}'? There are {}",
-            near(),
-            ALL.map(name).join(", ")
-        )
-    })
+    text.parse().map_err(|error: super::UnknownButton| error.to_string())
 }
 
 fn press(button: Button, after: Duration, time: Duration) -> Vec<(Duration, Signal)> {
     let key = |pressed| Signal::Key {
-        name: format!("button-{}", name(button)),
+        name: format!("button-{}", button.name()),
         pressed,
     };
     vec![(after, key(true)), (after + time, key(false))]
@@ -239,7 +220,7 @@ mod tests {
         let mut events: Vec<Event> = script
             .steps()
             .iter()
-            .flat_map(|(at, signal)| gestures.signal(signal, start + *at))
+            .flat_map(|(at, signal)| gestures.signal(0, signal, start + *at))
             .collect();
         events.extend(gestures.tick(start + script.length() + Duration::from_secs(1)));
         events
@@ -263,7 +244,11 @@ mod tests {
                 Event::Character(' '),
                 Event::Character('#'),
                 Event::Turn(-2),
-                Event::Touch(Point::new(100, 200), Gesture::Short),
+                Event::Touch {
+                    output: 0,
+                    at: Point::new(100, 200),
+                    gesture: Gesture::Short
+                },
                 Event::Motion,
                 Event::Closed,
             ]

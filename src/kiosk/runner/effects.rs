@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use super::Runner;
-use super::inbox::Incoming;
+use super::Kiosk;
 use crate::kiosk::curator::{Answer, News, Task};
+use crate::kiosk::handle::Incoming;
 use crate::kiosk::state::{Effect, Input};
 
-impl Runner {
+impl Kiosk {
     pub(super) fn carry_out(&mut self, effect: Effect) {
         let now = self.clock.now();
         match effect {
@@ -20,7 +20,7 @@ impl Runner {
                 self.artist.cancel();
                 self.at_rest();
             }
-            Effect::Sleep => self.parts.outputs.iter_mut().for_each(|output| output.sleep(now)),
+            Effect::Sleep => self.outputs.iter_mut().for_each(|output| output.sleep(now)),
             Effect::Dim(night) => {
                 self.night = night;
                 self.set_brightness();
@@ -52,7 +52,7 @@ impl Runner {
 
     /// Waits for the curator's next answer.
     pub(super) fn await_curator(&mut self) {
-        while let Some(Incoming::Curator(news)) = self.arrivals.first(|incoming| matches!(incoming, Incoming::Curator(_))) {
+        while let Some(Incoming::Gallery(news)) = self.arrivals.first(|incoming| matches!(incoming, Incoming::Gallery(_))) {
             let is_answer = matches!(news, News::Done(_));
             self.hear(news);
             if is_answer {
@@ -90,7 +90,7 @@ impl Runner {
 
     /// The brightness of the day or of the night.
     pub(super) fn set_brightness(&mut self) {
-        let schedule = &self.parts.settings.schedule;
+        let schedule = &self.settings.schedule;
         let brightness = if self.night {
             schedule.night_brightness
         } else {
@@ -99,7 +99,7 @@ impl Runner {
         if brightness != self.brightness {
             self.brightness = brightness;
             let now = self.clock.now();
-            self.parts.outputs.iter_mut().for_each(|output| output.dim(brightness, now));
+            self.outputs.iter_mut().for_each(|output| output.dim(brightness, now));
         }
     }
 }

@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use super::Runner;
+use super::Kiosk;
 use super::clock::Clock;
-use super::inbox::Incoming;
 use crate::device::buttons::Script;
 use crate::kiosk::artist::News;
+use crate::kiosk::handle::Incoming;
 
 /// What every stage of a drawing takes in simulated time.
 const STAGE: Duration = Duration::from_millis(400);
 /// How long the last frame of a script stands.
 const AFTER: Duration = Duration::from_secs(1);
 
-impl Runner {
+impl Kiosk {
     /// A script in simulated time: the clock jumps from one thing to the next.
     pub(super) fn play(&mut self, script: &Script) {
         let mut steps = script.steps().iter().peekable();
@@ -34,7 +34,7 @@ impl Runner {
                 && let Some((_, signal)) = steps.next()
             {
                 let at = self.clock.start() + due;
-                self.signal(signal, at);
+                self.signal(0, signal, at);
             }
             self.tick();
             self.settle();
@@ -51,7 +51,7 @@ impl Runner {
     fn await_report(&mut self) {
         let Some((order, _)) = self.drawing else { return };
         while let Some(incoming) = self.arrivals.first(|_| true) {
-            let is_it = matches!(&incoming, Incoming::Artist(News::Report(report)) if report.order == order);
+            let is_it = matches!(&incoming, Incoming::Drawing(News::Report(report)) if report.order == order);
             self.take(incoming);
             if is_it || self.ending {
                 return;

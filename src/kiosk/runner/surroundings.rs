@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::Runner;
+use super::Kiosk;
 use crate::kiosk::curator::Task;
 use crate::kiosk::gallery::Caps;
 use crate::kiosk::heat::Pace;
@@ -19,7 +19,7 @@ const THERMOMETER: Duration = Duration::from_secs(5);
 /// Longest time between two looks at the hours.
 const HOURS: Duration = Duration::from_secs(60);
 
-impl Runner {
+impl Kiosk {
     /// Hours and heat.
     pub(super) fn look_around(&mut self) {
         let now = self.clock.now();
@@ -30,7 +30,7 @@ impl Runner {
                 motion: ago(self.quiet[1]),
             };
             let outlook = self.calendar.outlook(Timestamp::now(), quiet);
-            let hours = if self.parts.once { Wakefulness::Awake } else { outlook.state };
+            let hours = if self.once { Wakefulness::Awake } else { outlook.state };
             self.hours_due = now + outlook.lasts.unwrap_or(HOURS).min(HOURS);
             self.tell(Input::Hours(hours));
         }
@@ -54,7 +54,7 @@ impl Runner {
 
     /// Reads the settings again. Whatever is wrong with them, the old ones stay.
     pub(super) fn reload(&mut self) {
-        let Some(file) = self.parts.file.clone() else { return };
+        let Some(file) = self.file.clone() else { return };
         self.supervisor.reloading();
         if let Err(error) = self.read_again(&file) {
             log::error!("the settings stay as they were: {error}");
@@ -64,27 +64,25 @@ impl Runner {
 
     fn read_again(&mut self, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
         let mut settings = Settings::load(file)?;
-        (self.parts.options)(&mut settings);
-        let old = &self.parts.rules;
-        let rules = rules::rules(&settings, old.seed, old.fade.is_zero())?;
-        if needs_a_start(&settings, &self.parts.settings) {
+        (self.overrides)(&mut settings);
+        let rules = self.rule_options.rules(&settings)?;
+        if needs_a_start(&settings, &self.settings) {
             log::warn!("other displays, buttons, fonts and gallery folders take effect when the kiosk is started again");
         }
         log::info!("{}: read again", file.display());
-        self.parts.rules = rules.clone();
         self.machine.set_rules(rules);
-        self.parts.settings = settings;
+        self.settings = settings;
         self.apply_settings();
         Ok(())
     }
 
     fn apply_settings(&mut self) {
-        let settings = &self.parts.settings;
+        let settings = &self.settings;
         self.calendar = Calendar::new(&settings.schedule);
         self.heat.set_limits(&settings.heat);
-        self.artist.set_studio(rules::studio(settings, &self.parts.pack));
+        self.artist.set_studio(rules::studio(settings, &self.pack));
         self.curator.ask(Task::Limit(Caps::from(&settings.gallery)));
-        self.parts.outputs.iter_mut().for_each(|output| output.restyle(&settings.look));
+        self.outputs.iter_mut().for_each(|output| output.restyle(&settings.look));
         self.set_brightness();
         (self.hours_due, self.heat_due) = (Duration::ZERO, Duration::ZERO);
     }

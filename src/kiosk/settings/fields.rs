@@ -1,10 +1,12 @@
 //! The tables of the settings file: one struct a table, a doc comment a field, defaults beside them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::buttons::Pull;
+use crate::device::buttons::bindings::canonical;
+use crate::device::buttons::{BindingError, Bindings, Pull};
 use crate::kiosk::schedule::{Hours, Span};
 use crate::kiosk::screens::Edge;
 
@@ -161,6 +163,18 @@ impl ButtonSettings {
     /// Whether the keys of keyboards go to the kiosk alone.
     pub fn grabs(&self) -> bool {
         self.grab.unwrap_or(!self.devices.is_empty())
+    }
+}
+
+impl TryFrom<&ButtonSettings> for Bindings {
+    type Error = BindingError;
+
+    fn try_from(settings: &ButtonSettings) -> Result<Bindings, BindingError> {
+        // The kernel's name of a key and that of a window are the same key.
+        let once = |keys: &Vec<String>| keys.iter().map(|key| canonical(key)).collect::<BTreeSet<_>>();
+        let lists = settings.lists().into_iter();
+        let table = lists.map(|(name, keys)| (name.to_owned(), once(keys).into_iter().collect()));
+        Bindings::try_from(table.collect::<BTreeMap<_, _>>())
     }
 }
 

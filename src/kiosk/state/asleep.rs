@@ -15,6 +15,10 @@ impl Mode for Asleep {
         None
     }
 
+    fn text(&mut self, _desk: &mut Desk, _text: &str, _now: Duration) -> Next {
+        None
+    }
+
     fn scene(&self, _desk: &Desk, _now: Duration) -> Scene {
         Scene::Dark
     }

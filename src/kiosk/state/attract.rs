@@ -87,7 +87,8 @@ impl Attract {
         }
     }
 
-    fn leave(desk: &mut Desk, now: Duration) -> Next {
+    /// Goes to where words are chosen, or says that there is no pack.
+    pub fn leave(desk: &mut Desk, now: Duration) -> Next {
         desk.cancel();
         match desk.hindrance() {
             Some(Phrase::PackTrouble) => go(Message {

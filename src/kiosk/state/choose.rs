@@ -168,6 +168,10 @@ impl Mode for Choose {
         if desk.type_letter(letter) { self.changed(desk, now) } else { None }
     }
 
+    fn text(&mut self, desk: &mut Desk, text: &str, now: Duration) -> Next {
+        if desk.type_text(text) { self.changed(desk, now) } else { None }
+    }
+
     fn news(&mut self, desk: &mut Desk, now: Duration) -> Next {
         if desk.is_starting() {
             return None;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::order::{Drawn, Measured, Order, Piece, Purpose, Report};
+use super::request::DrawRequest;
 use super::view::Shown;
 use super::wish::{AtOnce, Skills, Wish};
 use super::{Effect, Input, Outcome};
@@ -18,8 +19,8 @@ const SPRITES: &str = "pixel";
 const HINT: Duration = Duration::from_secs(4);
 /// Orders whose outcomes are remembered.
 const OUTCOMES: u64 = 8;
-/// Longest text that can be typed, in characters.
-const LONGEST: usize = 120;
+/// Longest text that can be typed or sent, in characters.
+pub(super) const LONGEST: usize = 120;
 /// What is drawn while nothing is kept: words and the places of styles.
 const EXAMPLES: [(&str, usize); 6] = [
     ("red apple", 0),
@@ -87,6 +88,8 @@ pub(super) struct Desk {
     pub effects: Vec<Effect>,
     /// The program ends after one picture.
     pub once: bool,
+    /// A request that waits for the pack to be opened.
+    pub pending: Option<DrawRequest>,
     pace: Pace,
     display_gone: bool,
     gallery: Option<Phrase>,
@@ -110,6 +113,7 @@ impl Desk {
             measured: Measured::default(),
             effects: Vec::new(),
             once: false,
+            pending: None,
             pace: Pace::Normal,
             display_gone: false,
             gallery: None,
@@ -160,6 +164,33 @@ impl Desk {
         let skills = self.skills.as_ref()?;
         let mut piece = self.wish.piece(&self.rules.subjects, &self.rules.colours, skills);
         piece.steps = self.pace.steps(piece.steps, &skills.steps);
+        Some(piece)
+    }
+
+    /// The picture of a request, which becomes the wish; `None` without a pack or if the style is not offered.
+    pub fn requested(&mut self, request: &DrawRequest) -> Option<Piece> {
+        let skills = self.skills.clone()?;
+        let style = request.style_name();
+        let place = style.and_then(|name| skills.styles.iter().position(|style| style == name));
+        if let (Some(name), None) = (style, place) {
+            log::warn!(
+                "a request is refused: there is no style '{name}'; there are {}",
+                skills.styles.join(", ")
+            );
+            return None;
+        }
+        let usual = skills.steps.get(skills.step).copied().unwrap_or(1);
+        let steps = request.steps_or(usual);
+        let piece = Piece {
+            prompt: request.prompt().to_owned(),
+            style: style.map(str::to_owned),
+            steps: self.pace.steps(steps, &skills.steps),
+            seed: request.seed_or(|| self.next_seed()),
+        };
+        self.wish.typed = Some(piece.prompt.clone());
+        self.wish.colour = None;
+        self.wish.seed = piece.seed;
+        self.wish.style = place.unwrap_or(self.wish.style);
         Some(piece)
     }
 
@@ -243,7 +274,7 @@ impl Desk {
             Input::Pack(skills) => self.learn_skills(skills),
             Input::Pace(pace) => self.pace = pace,
             Input::DisplayGone(gone) => self.display_gone = gone,
-            Input::Event(_) | Input::Tick | Input::Report(_) | Input::Loaded(..) | Input::Hours(_) => {}
+            Input::Event(_) | Input::Request(_) | Input::Tick | Input::Report(_) | Input::Loaded(..) | Input::Hours(_) => {}
         }
     }
 
@@ -347,6 +378,15 @@ impl Desk {
         let changed = typed != self.wish.typed;
         self.wish.typed = typed;
         changed
+    }
+
+    /// Takes a whole text in place of what is typed, as if it were typed letter by letter. Answers whether anything changed.
+    pub fn type_text(&mut self, text: &str) -> bool {
+        let before = self.wish.typed.take();
+        for letter in text.chars() {
+            self.type_letter(letter);
+        }
+        self.wish.typed != before
     }
 
     /// Keeps a picture.

@@ -8,6 +8,7 @@ use super::four::Four;
 use super::message::Message;
 use super::order::{Drawn, Order, Piece, Purpose, Report, Stage};
 use super::picture::OnePicture;
+use super::request::DrawRequest;
 use super::view::{Scene, Shown};
 use super::wish::{AtOnce, four};
 use super::{Effect, Mode, Next, go};
@@ -60,6 +61,25 @@ impl Drawing {
             ..piece.clone()
         };
         Drawing::order(desk, Purpose::Several, four(&next, AtOnce::Four, &[]), now)
+    }
+
+    /// Draws what is requested as a whole, once the pack is open.
+    pub fn request(desk: &mut Desk, request: DrawRequest, now: Duration) -> Next {
+        if desk.hindrance().is_some() {
+            desk.pending = desk.is_starting().then_some(request);
+            return Drawing::hindered(desk, now);
+        }
+        if !desk.allows(request.prompt()) {
+            desk.hint(Phrase::Refused, now);
+            return None;
+        }
+        match desk.requested(&request) {
+            Some(piece) => Drawing::order(desk, Purpose::Picture, vec![piece], now),
+            None => {
+                desk.hint(Phrase::Failed, now);
+                None
+            }
+        }
     }
 
     fn order(desk: &mut Desk, purpose: Purpose, pieces: Vec<Piece>, now: Duration) -> Next {
@@ -139,6 +159,11 @@ impl Mode for Drawing {
         }
         desk.cancel();
         go(Choose::resume(now))
+    }
+
+    /// Nothing that is typed disturbs a drawing.
+    fn text(&mut self, _desk: &mut Desk, _text: &str, _now: Duration) -> Next {
+        None
     }
 
     fn report(&mut self, desk: &mut Desk, report: &Report, now: Duration) -> Next {

@@ -26,6 +26,7 @@ mod menu;
 mod message;
 mod order;
 mod picture;
+mod request;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -35,6 +36,7 @@ use std::time::Duration;
 
 pub use desk::{Allows, Entry, Rules};
 pub use order::{Drawn, Measured, Order, Piece, Purpose, Report, Stage};
+pub use request::{DrawRequest, RequestError};
 pub use view::{Choice, Scene, Shown, View, Wheel};
 pub use wish::{AtOnce, Skills, Wish};
 
@@ -58,6 +60,8 @@ pub enum Outcome {
 pub enum Input {
     /// A visitor did something. Touches are turned into buttons before, by what lies under the finger.
     Event(Event),
+    /// A picture is asked for as a whole.
+    Request(DrawRequest),
     /// It is as late as [`Machine::deadline`] said.
     Tick,
     /// News of a drawing.
@@ -118,6 +122,17 @@ trait Mode {
     }
     fn character(&mut self, _desk: &mut Desk, _letter: char, _now: Duration) -> Next {
         None
+    }
+    /// A whole text was entered, in place of what is typed. Whoever shows something else goes to where words are chosen.
+    fn text(&mut self, desk: &mut Desk, text: &str, now: Duration) -> Next {
+        desk.wish.typed = None;
+        if desk.once || !desk.type_text(text) {
+            return None;
+        }
+        let typed = desk.wish.typed.take();
+        let next = attract::Attract::leave(desk, now);
+        desk.wish.typed = typed;
+        next
     }
     fn tick(&mut self, _desk: &mut Desk, _now: Duration) -> Next {
         None
@@ -184,6 +199,7 @@ impl Machine {
     pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Effect> {
         let next = match input {
             Input::Event(event) => self.event(event, now),
+            Input::Request(request) => self.request(request, now),
             Input::Tick => self.tick(now),
             Input::Report(report) => self.report(&report, now),
             Input::Loaded(number, drawn) => {
@@ -193,7 +209,9 @@ impl Machine {
             Input::Hours(hours) => self.set_hours(hours, now),
             other => {
                 self.desk.learn(other);
-                self.mode.news(&mut self.desk, now)
+                let next = self.mode.news(&mut self.desk, now);
+                let pending = self.desk.pending.take();
+                pending.and_then(|request| self.request(request, now)).or(next)
             }
         };
         self.change(next, now);
@@ -232,8 +250,8 @@ impl Machine {
                 self.desk.effects.push(Effect::Quit);
                 return None;
             }
-            Event::Motion | Event::Touch(..) => return None,
-            Event::Press(..) | Event::Turn(_) | Event::Character(_) => self.touched = now,
+            Event::Motion | Event::Touch { .. } => return None,
+            Event::Press(..) | Event::Turn(_) | Event::Character(_) | Event::Text(_) => self.touched = now,
         }
         match event {
             // Only turning goes on and on while a button is held.
@@ -241,8 +259,19 @@ impl Machine {
             Event::Press(button, gesture) => self.mode.press(&mut self.desk, button, gesture, now),
             Event::Turn(by) => self.mode.turn(&mut self.desk, by, now),
             Event::Character(letter) => self.mode.character(&mut self.desk, letter, now),
-            Event::Closed | Event::Motion | Event::Touch(..) => None,
+            Event::Text(text) => self.mode.text(&mut self.desk, &text, now),
+            Event::Closed | Event::Motion | Event::Touch { .. } => None,
         }
+    }
+
+    /// Draws what is requested, unless the kiosk is asleep or draws one picture alone.
+    fn request(&mut self, request: DrawRequest, now: Duration) -> Next {
+        if self.desk.once || self.mode.scene(&self.desk, now) == Scene::Dark {
+            log::warn!("a request is refused: the kiosk is asleep or draws a single picture");
+            return None;
+        }
+        self.touched = now;
+        drawing::Drawing::request(&mut self.desk, request, now)
     }
 
     fn tick(&mut self, now: Duration) -> Next {

@@ -124,3 +124,34 @@ fn wheels_turn_words_lines_and_pictures() {
     evening.press(Confirm);
     assert_eq!(evening.scene(), "gallery");
 }
+
+#[test]
+fn a_whole_text_is_what_its_letters_would_be() {
+    let text = |evening: &mut Evening, text: &str| evening.tell(Input::Event(Event::Text(text.into())));
+    let mut evening = Evening::begin();
+    for (sent, typed) in [("  红狐狸x\u{8}\n", "红狐狸"), ("red fox", "red fox"), ("red fox", "red fox")] {
+        text(&mut evening, sent);
+        assert_eq!((evening.scene(), evening.word().as_str()), ("choose", typed));
+        evening.press(Back);
+        assert_eq!(evening.scene(), "attract");
+    }
+    text(&mut evening, " \n\t");
+    assert_eq!(evening.scene(), "attract", "nothing was entered");
+    text(&mut evening, &"x".repeat(500));
+    assert_eq!(evening.word().len(), 120);
+    text(&mut evening, "rude fox");
+    evening.press(C);
+    assert_eq!(evening.notice(), "Let us draw something else.");
+    text(&mut evening, "owl");
+    evening.tell(Input::Event(Event::Character('s')));
+    evening.press(C);
+    assert_eq!(evening.order.clone().unwrap().pieces[0].prompt, "owls");
+    text(&mut evening, "cat");
+    assert_eq!(evening.scene(), "drawing", "a drawing is not disturbed");
+    evening.draw();
+    text(&mut evening, "cat");
+    assert_eq!((evening.scene(), evening.word().as_str()), ("choose", "cat"));
+    evening.press(D);
+    text(&mut evening, "dog");
+    assert_eq!((evening.scene(), evening.word().as_str()), ("choose", "dog"));
+}

@@ -233,3 +233,63 @@ fn once_without_a_pack_ends() {
     assert_eq!(effects, [Effect::Quit]);
     assert_eq!(evening.scene(), "message");
 }
+
+fn request(prompt: &str) -> DrawRequest {
+    DrawRequest::new(prompt).unwrap()
+}
+
+#[test]
+fn a_request_is_drawn_as_if_a_visitor_had_asked() {
+    let mut evening = Evening::begin();
+    evening.tell(Input::Request(request("red fox").style("flat").steps(2).seed(7)));
+    let piece = evening.order.clone().unwrap().pieces.remove(0);
+    let wanted = Piece {
+        prompt: "red fox".into(),
+        style: Some("flat".into()),
+        steps: 2,
+        seed: 7,
+    };
+    assert_eq!((evening.scene(), piece), ("drawing", wanted));
+    evening.tell(Input::Request(request("owl")));
+    let piece = evening.order.clone().unwrap().pieces.remove(0);
+    assert_eq!(
+        (piece.prompt.as_str(), piece.style, piece.steps),
+        ("owl", None, 4),
+        "the newest is drawn"
+    );
+    evening.press(Back);
+    assert_eq!((evening.scene(), evening.word().as_str()), ("choose", "owl"));
+    evening.tell(Input::Request(request("owl")));
+    evening.draw();
+    assert_eq!(evening.scene(), "picture");
+    assert!(evening.did(|effect| matches!(effect, Effect::Keep { .. })));
+}
+
+#[test]
+fn requests_are_filtered_and_wait_for_the_pack_but_not_for_the_morning() {
+    let mut evening = Evening::begin();
+    for refused in [request("rude fox"), request("fox").style("oil")] {
+        evening.tell(Input::Request(refused));
+        assert_eq!((evening.scene(), evening.order.clone()), ("attract", None));
+        assert_ne!(evening.notice(), "");
+    }
+    evening.tell(Input::Hours(Wakefulness::Asleep));
+    evening.tell(Input::Request(request("fox")));
+    assert_eq!((evening.scene(), evening.order.clone()), ("dark", None));
+
+    let mut early = Evening::new(rules());
+    early.tell(Input::Request(request("cat")));
+    early.tell(Input::Request(request("fox")));
+    early.keep_some(1);
+    assert_eq!((early.notice().as_str(), early.order.clone()), ("Starting …", None));
+    early.tell(Input::Pack(Some(skills())));
+    assert_eq!(early.order.clone().unwrap().pieces[0].prompt, "fox");
+
+    let mut broken = Evening::new(rules());
+    broken.tell(Input::Request(request("cat")));
+    broken.tell(Input::Pack(None));
+    assert!(broken.notice().starts_with("The model cannot be read"));
+    broken.tell(Input::Pack(Some(skills())));
+    broken.keep_some(1);
+    assert_eq!(broken.order, None, "it was refused");
+}
