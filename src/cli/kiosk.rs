@@ -18,40 +18,40 @@ const SETTINGS: &str = "/etc/inkstone/kiosk.toml";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = KEYS)]
 pub struct Arguments {
-    /// Settings; /etc/inkstone/kiosk.toml where nothing is said and it is there. SIGHUP reads them again.
+    /// Settings file; /etc/inkstone/kiosk.toml by default if it exists. SIGHUP reloads it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to show: auto, kms[:CONNECTOR], framebuffer[:FILE], window[:WxH], terminal[:sixel|kitty|blocks], png[:DIR],
+    /// Display: auto, kms[:CONNECTOR], framebuffer[:FILE], window[:WxH], terminal[:sixel|kitty|blocks], png[:DIR],
     /// spi:MODEL, epaper:MODEL or ssd1306.
     #[arg(long, value_name = "KIND")]
     display: Option<DisplayKind>,
     /// Size in pixels, before rotation, such as 800x480.
     #[arg(long, value_name = "WxH")]
     size: Option<ModeWish>,
-    /// How the display is turned: 0, 90, 180 or 270.
+    /// Rotation of the display: 0, 90, 180 or 270.
     #[arg(long, value_name = "DEGREES", value_parser = rotation)]
     rotation: Option<Rotation>,
-    /// Plays a file of timed presses in simulated time, and ends.
+    /// Plays a file of timed presses in simulated time, then exits.
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
-    /// Draws one picture, shows and keeps it, and ends: for boards that a timer switches on.
+    /// Draws, shows and keeps one picture, then exits: for boards that a timer switches on.
     #[arg(long)]
     once: bool,
-    /// Seed of the first picture; a random one where nothing is said.
+    /// Seed of the first picture; random by default.
     #[arg(long)]
     seed: Option<u64>,
-    /// Folder where pictures are kept.
+    /// Folder of the gallery.
     #[arg(long, value_name = "DIR")]
     gallery: Option<PathBuf>,
     #[command(flatten)]
     pack: PackArgument,
-    /// Threads that draw; as many as there are cores where nothing is said.
+    /// Threads that draw; one per core by default.
     #[arg(long)]
     threads: Option<usize>,
 }
 
-const KEYS: &str = "Four buttons do everything: A word, B style, C draw, D menu; held, they go backwards. On keyboards they \
-    are F1 to F4, with the arrows, Enter and Escape; letters are what is drawn.";
+const KEYS: &str = "Four buttons do everything: A word, B style, C draw, D menu; hold them to go backwards. On keyboards they \
+    are F1 to F4, with the arrows, Enter and Escape; typed letters make a prompt.";
 
 fn rotation(text: &str) -> Result<Rotation, String> {
     let degrees: u16 = text.parse().map_err(|_| "use 0, 90, 180 or 270".to_owned())?;

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::state::{Drawn, Order, Piece, Report, Skills, Stage};
+use super::state::{Capabilities as Skills, FinishedPicture as Drawn, Item as Piece, Job as Order, JobStage as Stage, JobUpdate as Report};
 use crate::diffusion::{DiffusionError, Observer, Pipeline, Progress, PromptReader, Request};
 use crate::engine::heap;
 use crate::engine::{Engine, Residency};
@@ -194,14 +194,14 @@ impl Room {
     }
 
     fn draw(&mut self, order: &Order) {
-        for (index, piece) in order.pieces.iter().enumerate() {
+        for (index, piece) in order.items.iter().enumerate() {
             if self.wanted.load(Ordering::SeqCst) != order.number {
                 return;
             }
             let report = |stage: Stage| {
                 (self.tell)(News::Report(Report {
-                    order: order.number,
-                    piece: index,
+                    job: order.number,
+                    item: index,
                     stage,
                 }));
             };
@@ -268,7 +268,7 @@ fn draw(desk: &Desk, studio: &Studio, piece: &Piece, watch: &mut Watch) -> Resul
         ..Provenance::default()
     };
     Ok(Drawn {
-        piece: piece.clone(),
+        item: piece.clone(),
         picture: Arc::new(picture),
         provenance: Arc::new(provenance),
     })

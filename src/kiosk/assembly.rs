@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::artist::Artist;
-use super::curator::Curator;
 use super::gallery::Caps;
+use super::gallery_worker::GalleryWorker;
 use super::handle::{Arrivals, Incoming};
 use super::heat::{HeatPolicy, Thermometer};
 use super::output::Output;
@@ -187,13 +187,13 @@ impl Kiosk {
         let machine = Machine::new(rule_options.rules(&settings)?);
         let latest_view = Arc::new(LatestView::default());
         let (handle, arrivals) = Arrivals::new(latest_view.clone());
-        // Whichever worker finds nobody listening has outlived the kiosk.
-        let (to_main, from_gallery) = (handle.clone(), handle.clone());
-        let artist = Artist::start(rules::studio(&settings, &options.pack), move |news| {
-            to_main.send(Incoming::Drawing(news)).ok();
+        // A worker that cannot send has outlived the kiosk.
+        let (from_drawing, from_gallery) = (handle.clone(), handle.clone());
+        let drawing_worker = Artist::start(rules::studio(&settings, &options.pack), move |event| {
+            from_drawing.send(Incoming::Drawing(event)).ok();
         })?;
-        let curator = Curator::start(settings.gallery_folder(), Caps::from(&settings.gallery), move |news| {
-            from_gallery.send(Incoming::Gallery(news)).ok();
+        let gallery_worker = GalleryWorker::start(settings.gallery_folder(), Caps::from(&settings.gallery), move |event| {
+            from_gallery.send(Incoming::Gallery(event)).ok();
         })?;
         let start = Instant::now();
         let clock = match &options.script {
@@ -205,8 +205,8 @@ impl Kiosk {
         };
         Ok(Kiosk {
             machine,
-            artist,
-            curator,
+            drawing_worker,
+            gallery_worker,
             calendar: Calendar::new(&settings.schedule),
             heat: HeatPolicy::new(&settings.heat),
             thermometer: Thermometer::new(Path::new("/")),
@@ -216,7 +216,8 @@ impl Kiosk {
             latest_view,
             clock,
             effects: VecDeque::new(),
-            quiet: [None; 2],
+            last_press: None,
+            last_motion: None,
             night: false,
             brightness: 1.0,
             hours_due: Duration::ZERO,

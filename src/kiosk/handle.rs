@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::state::DrawRequest;
 use super::views::{LatestView, Views};
-use super::{artist, curator};
+use super::{artist, gallery_worker};
 use crate::device::buttons::{Button, Event, Gesture, Signal, SignalSender};
 
 /// Events and requests that may wait. A kiosk that is this far behind takes no more.
@@ -30,7 +30,7 @@ pub(super) enum Incoming {
     /// From the drawing worker.
     Drawing(artist::News),
     /// From the gallery worker.
-    Gallery(curator::News),
+    Gallery(gallery_worker::GalleryEvent),
     Stop,
     Reload,
 }
@@ -144,7 +144,7 @@ impl Handle {
     }
 }
 
-/// The receiving end. Whoever waits for one kind leaves the others in their order.
+/// The receiving end. Waiting for one kind of message leaves the others in their order.
 pub(super) struct Arrivals {
     receiver: Receiver<Incoming>,
     set_aside: VecDeque<Incoming>,

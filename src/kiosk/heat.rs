@@ -76,20 +76,20 @@ impl Thermometer {
     }
 }
 
-/// How pictures are drawn.
+/// The pace of drawing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pace {
     /// As asked for.
     #[default]
     Normal,
-    /// With the fewest steps that still look well, one at a time, and a rest between pictures.
+    /// With fewer steps, one at a time, and pauses between pictures.
     Slower,
     /// Not at all.
     Paused,
 }
 
 impl Pace {
-    /// The number of steps instead of those asked for, of what the pack has (ascending): when slower the next smaller one.
+    /// The number of steps to use of those that the pack has (ascending): the next smaller one unless the pace is normal.
     pub fn steps(self, asked: usize, known: &[usize]) -> usize {
         let smaller = known.iter().copied().filter(|&steps| steps < asked).max();
         match self {
@@ -99,8 +99,7 @@ impl Pace {
     }
 }
 
-/// Decides the pace from readings. What a temperature began ends only when it is some degrees cooler, so that the pace
-/// does not change with every reading.
+/// Decides the pace from readings, with hysteresis, so that the pace does not change with every reading.
 #[derive(Clone, Debug)]
 pub struct HeatPolicy {
     limits: HeatSettings,
@@ -116,7 +115,7 @@ impl HeatPolicy {
         }
     }
 
-    /// Takes other limits, as when the settings are read again; the pace stays until the next reading.
+    /// Sets new limits, as when the settings are reloaded; the pace stays until the next reading.
     pub fn set_limits(&mut self, limits: &HeatSettings) {
         self.limits = limits.clone();
     }
@@ -126,8 +125,8 @@ impl HeatPolicy {
         self.pace
     }
 
-    /// Takes a reading, one every few seconds, and says the pace. A board that the firmware throttles draws slower whatever
-    /// the temperature; without a temperature that alone counts.
+    /// Takes a reading, one every few seconds, and returns the pace. A throttled board draws slower whatever its temperature;
+    /// without a temperature only throttling counts.
     pub fn take(&mut self, reading: Reading) -> Pace {
         let reached = |limit: f32, held: bool| {
             let limit = if held { limit - self.limits.margin } else { limit };

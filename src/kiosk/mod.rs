@@ -26,9 +26,9 @@
 
 pub mod artist;
 mod assembly;
-pub mod curator;
 pub mod filter;
 pub mod gallery;
+pub mod gallery_worker;
 mod handle;
 pub mod heat;
 pub mod language;

@@ -1,7 +1,7 @@
-//! Subscribing to what the kiosk shows, for whatever is not a display: a phone page, a broker, a test.
-//! Owns the place where the main loop leaves each changed view and the subscribers' side of it; depends on [`View`] alone.
+//! Subscriptions to what the kiosk shows, for everything that is not a display: a phone page, a broker, a test.
+//! Owns the slot in which the main loop publishes each changed view, and the subscribers' side of it; depends on [`View`] only.
 //!
-//! There is one place for the latest view and no queue: a slow subscriber misses views and holds up nobody.
+//! The slot holds the latest view and there is no queue: a slow subscriber misses views and blocks nothing.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Pins by the kernel's GPIO character device: the driver of first choice, on every board.
+//! Pins through the kernel's GPIO character device: the first choice, on every board.
 //!
-//! First choice because it is maintained, works on all Raspberry Pis and on other boards, debounces in the kernel and gives
-//! lines back even when the process is killed; `rppal`, the second, was retired by its author in July 2025.
-//! Owns one thread. Never run on a real board by this project; the way from edges to signals is tested in `pins`.
+//! It is maintained, works on all Raspberry Pis and on other boards, debounces in the kernel and releases lines even when the
+//! process is killed; `rppal`, the second choice, was retired by its author in July 2025.
+//! Owns one thread. Never run on a real board by this project; the conversion of edges to signals is tested in `pins`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use super::SignalSender;
 use super::pins::{Edges, Pins, Pull};
 use crate::device::lines::{self, LineError};
 
-/// What the kernel takes for chatter.
+/// Debounce time of the kernel.
 const DEBOUNCE: Duration = Duration::from_millis(5);
 
-/// How often the thread looks whether it should end.
+/// How often the thread checks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Pins that are listened to. Dropping it ends the thread and gives the lines back.
+/// Listens to pins. Dropping it ends the thread and releases the lines.
 pub struct CharacterDevice {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -102,12 +102,12 @@ impl Listener {
             match event {
                 Ok(event) if self.send(&event) => {}
                 Ok(_) => return,
-                Err(error) => return log::error!("gpio: {error}; buttons on pins do nothing from now on"),
+                Err(error) => return log::error!("gpio: {error}; buttons on pins stop working"),
             }
         }
     }
 
-    /// Whether someone still listens.
+    /// Returns whether anyone still listens.
     fn send(&mut self, event: &EdgeEvent) -> bool {
         let at = Instant::now();
         let signal = self.edges.edge(event.offset, event.kind == EdgeKind::Rising, at);

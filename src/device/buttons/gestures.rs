@@ -1,7 +1,7 @@
-//! What presses mean: debounced, short, double, long, held; touches; letters.
+//! Gestures: debounced short, double, long and held presses; touches; typed characters.
 //!
-//! Owns [`Gestures`], a pure state machine: each signal comes with its time, and whoever owns it asks again at
-//! [`Gestures::deadline`]. Depends on [`Bindings`] alone.
+//! Owns [`Gestures`], a pure state machine: each signal comes with its time, and the owner calls it again at
+//! [`Gestures::deadline`]. Depends on [`Bindings`] only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -11,18 +11,18 @@ use embedded_graphics::prelude::Point;
 use super::bindings::{Bindings, canonical};
 use super::{Button, Event, Gesture, Signal};
 
-/// How long is long.
+/// Durations that tell gestures apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// After a change of a key further changes count as bouncing for this time.
+    /// Changes within this time after a change of a key are bounces.
     pub debounce: Duration,
     /// A second press within this time after the first makes a double press.
     pub double: Duration,
-    /// Held as long as this, a press is long.
+    /// A press of at least this is long.
     pub long: Duration,
-    /// Held on, it repeats at this interval.
+    /// Interval at which a held button repeats.
     pub hold: Duration,
-    /// How many pixels a finger may move and still touch one place.
+    /// Pixels that a finger may move during a touch.
     pub tolerance: i32,
 }
 
@@ -39,8 +39,8 @@ impl Default for Timing {
     }
 }
 
-/// One key or pin. A change is believed at once and what follows within the debounce time is not, so that a press is
-/// never late; what the key then settled on is believed at the end of that time.
+/// One key or pin. A change takes effect at once and further ones within the debounce time do not, so that a press is never
+/// delayed; the state at the end of that time then takes effect.
 #[derive(Clone, Copy, Debug)]
 struct Key {
     believed: bool,
@@ -50,9 +50,9 @@ struct Key {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// Held since a moment; how much of it was reported.
+    /// Held; how much of that was reported.
     Down { next: Instant, is_long: bool, is_second: bool },
-    /// Let go, but a second press may follow.
+    /// Released, but a second press may follow.
     Once { until: Instant },
 }
 
@@ -77,8 +77,7 @@ pub struct Gestures {
 }
 
 impl Gestures {
-    /// Double presses are waited for on the `doubles` alone: all other short presses are reported as soon as the button
-    /// is let go.
+    /// Only `doubles` wait for a second press; short presses of other buttons are reported as soon as the button is released.
     pub fn new(bindings: Bindings, timing: Timing, doubles: impl IntoIterator<Item = Button>) -> Gestures {
         Gestures {
             bindings,
@@ -106,7 +105,7 @@ impl Gestures {
         events
     }
 
-    /// What is due by now.
+    /// The events that are due by now.
     pub fn tick(&mut self, now: Instant) -> Vec<Event> {
         let mut events = Vec::new();
         // In order of time: a long press may be due before a key settles, or after.
@@ -118,7 +117,7 @@ impl Gestures {
         events
     }
 
-    /// When to call [`Gestures::tick`] next, if no signal comes before.
+    /// When to call [`Gestures::tick`] next unless a signal comes before.
     pub fn deadline(&self) -> Option<Instant> {
         let keys = self.keys.values().filter(|key| key.seen != key.believed).map(|key| key.quiet_from);
         let buttons = self.buttons.values().map(|state| match *state {
@@ -143,7 +142,7 @@ impl Gestures {
         }
     }
 
-    /// Believes what keys settled on.
+    /// Applies the states that keys settled on.
     fn settle(&mut self, now: Instant, events: &mut Vec<Event>) {
         let settled = |(_, key): &(&String, &mut Key)| key.seen != key.believed && key.quiet_from <= now;
         let mut changes = Vec::new();
@@ -216,7 +215,7 @@ impl Gestures {
         });
     }
 
-    /// A letter is typed, unless its key is a button: windows then report the key as well, terminals the letter alone.
+    /// A typed character, unless its key is a button: windows then report the key too, terminals the character only.
     fn character(&self, letter: char) -> Option<Event> {
         let name = if letter == ' ' {
             "space".to_owned()

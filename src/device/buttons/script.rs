@@ -5,7 +5,7 @@
 //! 0.5  press a            a, b, c, d, previous, next, confirm, back
 //! 2.0  long c             held for a second
 //! 3.5  double d
-//! 4.0  hold next 2.5      held for so many seconds
+//! 4.0  hold next 2.5      held for 2.5 seconds
 //! 7    type "red fox"
 //! 8    turn -2            notches of a wheel
 //! 9    touch 100 200      pixels
@@ -13,8 +13,8 @@
 //! 11   close
 //! ```
 //!
-//! Owns the format. Knows no clock: a script is a list of signals with their times since the start, which the kiosk plays
-//! in real or in simulated time. Depends on the names of buttons.
+//! Owns the format. Knows no clock: a script is a list of signals with their times since the start, which the kiosk plays in
+//! simulated time. Depends on the names of buttons.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,7 +39,7 @@ const WORDS: [&str; 9] = ["press", "long", "double", "hold", "type", "turn", "to
 /// The longest script: a day.
 const LONGEST: f64 = 86_400.0;
 
-/// A script that cannot be played.
+/// An invalid script.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
     /// The file cannot be read.
@@ -47,7 +47,7 @@ pub enum ScriptError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A line is wrong.
@@ -122,7 +122,7 @@ fn parse_line(line: &str) -> Result<Vec<(Duration, Signal)>, String> {
         return Ok(Vec::new());
     }
     let (time, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let at = seconds(time).ok_or(format!("'{time}' is no time: expected seconds since the start, such as 2.5"))?;
+    let at = seconds(time).ok_or(format!("'{time}' is not a time: expected seconds since the start, such as 2.5"))?;
     let rest = rest.trim();
     let (word, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let signals = signals(word, argument.trim())?;
@@ -180,13 +180,13 @@ fn signals(word: &str, argument: &str) -> Result<Vec<(Duration, Signal)>, String
             };
             Ok(vec![(Duration::ZERO, finger(true)), (SHORT, finger(false))])
         }
-        "motion" | "close" if !argument.is_empty() => Err(format!("'{word} {argument}': nothing was expected after {word}")),
+        "motion" | "close" if !argument.is_empty() => Err(format!("'{word} {argument}': {word} takes no argument")),
         "motion" => now(Signal::Motion),
         "close" => now(Signal::Closed),
         _ => {
             let near = nearest(word, WORDS.into_iter()).unwrap_or("press");
             Err(format!(
-                "'{word}' is nothing that a script can do; did you mean '{near}'? There are {}",
+                "unknown command '{word}'; did you mean '{near}'? There are {}",
                 WORDS.join(", ")
             ))
         }
@@ -264,10 +264,10 @@ mod tests {
     #[test]
     fn wrong_lines_say_what_was_expected() {
         for (line, expected) in [
-            ("soon press a", "'soon' is no time: expected seconds"),
-            ("-1 press a", "'-1' is no time"),
-            ("1e9 motion", "'1e9' is no time"),
-            ("nan motion", "'nan' is no time"),
+            ("soon press a", "'soon' is not a time: expected seconds"),
+            ("-1 press a", "'-1' is not a time"),
+            ("1e9 motion", "'1e9' is not a time"),
+            ("nan motion", "'nan' is not a time"),
             ("1 pres a", "did you mean 'press'?"),
             ("1 press previuos", "did you mean 'previous'?"),
             ("1 press", "there is no button ''"),
@@ -275,8 +275,8 @@ mod tests {
             ("1 type red", "expected a text in quotation marks"),
             ("1 turn left", "expected notches"),
             ("1 touch 5", "expected two numbers"),
-            ("1 motion now", "nothing was expected after motion"),
-            ("1", "'' is nothing that a script can do"),
+            ("1 motion now", "motion takes no argument"),
+            ("1", "unknown command ''"),
         ] {
             let error = Script::parse(&format!("0 press a\n{line}"), "demo.txt").unwrap_err().to_string();
             assert!(

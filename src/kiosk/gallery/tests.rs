@@ -287,7 +287,7 @@ fn a_place_that_is_no_folder_keeps_nothing_until_it_is_one() {
     fs::write(&path, b"a file").unwrap();
     let mut gallery = Gallery::open(&path, AMPLE);
     let message = gallery.check().unwrap_err().to_string();
-    assert!(message.contains("gallery: pictures cannot be kept here: "), "{message}");
+    assert!(message.contains("gallery: cannot keep pictures here: "), "{message}");
     assert!(matches!(keep(&mut gallery, 1), Kept::NotKept(_)));
     fs::remove_file(&path).unwrap();
     assert_eq!(keep(&mut gallery, 1), Kept::Kept(1));

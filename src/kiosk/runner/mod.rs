@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 pub(super) use self::clock::Clock;
 use super::artist::{self, Artist};
 use super::assembly::RuleOptions;
-use super::curator::Curator;
+use super::gallery_worker::GalleryWorker;
 use super::handle::{Arrivals, Handle, Incoming};
 use super::heat::{HeatPolicy, Thermometer};
 use super::output::{Output, within};
@@ -29,7 +29,7 @@ use super::schedule::Calendar;
 use super::screens::{Painter, touched};
 use super::settings::Settings;
 use super::sources::{Guard, Source, SourceContext};
-use super::state::{DrawRequest, Effect, Input, Machine, Report, Scene};
+use super::state::{DrawRequest, Effect, Input, JobUpdate, Machine, Scene};
 use super::supervisor::Supervisor;
 use super::views::LatestView;
 use crate::device::buttons::{Event, Gestures, Script, Signal};
@@ -37,17 +37,17 @@ use crate::device::buttons::{Event, Gestures, Script, Signal};
 /// How often a window or terminal is asked for keys.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Arrivals that are taken before the display and the clock are looked at again.
+/// Incoming events that are handled before displays and clock are served again.
 const AT_ONCE: usize = 64;
 
 /// A kiosk. [`Kiosk::new`] makes one from settings, [`Kiosk::run`] runs it on the current thread, and a [`Handle`] reaches it
 /// from others.
 pub struct Kiosk {
     pub(super) machine: Machine,
-    /// Before the workers, which may wait to be heard when they are dropped.
+    /// Declared before the workers: dropped first.
     pub(super) arrivals: Arrivals,
-    pub(super) artist: Artist,
-    pub(super) curator: Curator,
+    pub(super) drawing_worker: Artist,
+    pub(super) gallery_worker: GalleryWorker,
     pub(super) calendar: Calendar,
     pub(super) heat: HeatPolicy,
     pub(super) thermometer: Thermometer,
@@ -56,14 +56,14 @@ pub struct Kiosk {
     pub(super) latest_view: Arc<LatestView>,
     pub(super) clock: Clock,
     pub(super) effects: VecDeque<Effect>,
-    /// When the last press and the last motion came.
-    pub(super) quiet: [Option<Duration>; 2],
-    /// Whether it is night, and how bright the displays are.
+    pub(super) last_press: Option<Duration>,
+    pub(super) last_motion: Option<Duration>,
+    /// Whether night brightness applies, and the current brightness.
     pub(super) night: bool,
     pub(super) brightness: f32,
     pub(super) hours_due: Duration,
     pub(super) heat_due: Duration,
-    /// The order that is being drawn, and when its last report came.
+    /// The running job, and when its last update came.
     pub(super) drawing: Option<(u64, Duration)>,
     pub(super) ending: bool,
     /// Displays, the main one first.
@@ -102,8 +102,8 @@ impl Kiosk {
             None => self.live(),
         }
         self.supervisor.stopping("stopped");
-        self.artist.cancel();
-        self.keep_the_rest();
+        self.drawing_worker.cancel();
+        self.flush_gallery_tasks();
         if !self.once && !self.clock.is_simulated() {
             let now = self.clock.now();
             self.outputs.iter_mut().for_each(|output| output.sleep(now));
@@ -121,13 +121,13 @@ impl Kiosk {
         self.sources.drain(..).filter_map(|source| source.start(&context)).collect()
     }
 
-    /// In simulated time, and for a single picture, nothing may depend on how long gallery and pack take to open: waits for both.
+    /// Waits for gallery and pack, so that simulated time and single pictures do not depend on how long these take to open.
     fn prepare(&mut self) {
         self.set_brightness();
         if !self.once && !self.clock.is_simulated() {
             return;
         }
-        self.await_curator();
+        self.await_gallery();
         let is_pack = |incoming: &Incoming| matches!(incoming, Incoming::Drawing(artist::News::Pack(_)));
         if let Some(pack) = self.arrivals.first(is_pack) {
             self.take(pack);
@@ -141,7 +141,7 @@ impl Kiosk {
     /// In real time.
     fn live(&mut self) {
         while !self.ending {
-            self.look_around();
+            self.check_surroundings();
             self.settle();
             if self.ending {
                 return;
@@ -164,24 +164,24 @@ impl Kiosk {
             Incoming::Signal { output, signal, at } => self.signal(output, &signal, at),
             Incoming::Event(event, at) => self.event(event, at),
             Incoming::Request(request, at) => self.request(request, at),
-            Incoming::Drawing(artist::News::Pack(skills)) => self.tell(Input::Pack(skills)),
-            Incoming::Drawing(artist::News::Report(report)) => self.report(report),
-            Incoming::Gallery(news) => self.hear(news),
+            Incoming::Drawing(artist::News::Pack(capabilities)) => self.input(Input::Pack(capabilities)),
+            Incoming::Drawing(artist::News::Report(update)) => self.job_update(update),
+            Incoming::Gallery(event) => self.gallery_event(event),
             Incoming::Stop => self.ending = true,
             Incoming::Reload => self.reload(),
         }
     }
 
-    fn report(&mut self, report: Report) {
+    fn job_update(&mut self, update: JobUpdate) {
         let now = self.clock.now();
         self.supervisor.step(Instant::now());
-        if let Some((order, last)) = &mut self.drawing
-            && *order == report.order
+        if let Some((job, last)) = &mut self.drawing
+            && *job == update.job
         {
             *last = now;
         }
-        self.tell(Input::Report(report));
-        self.rest_when_drawn();
+        self.input(Input::JobUpdate(update));
+        self.check_job_ended();
     }
 
     fn signal(&mut self, output: usize, signal: &Signal, at: Instant) {
@@ -192,24 +192,24 @@ impl Kiosk {
 
     fn event(&mut self, event: Event, at: Instant) {
         match &event {
-            Event::Motion => self.quiet[1] = Some(self.clock.since_start(at)),
-            _ => self.quiet[0] = Some(self.clock.since_start(at)),
+            Event::Motion => self.last_motion = Some(self.clock.since_start(at)),
+            _ => self.last_press = Some(self.clock.since_start(at)),
         }
         self.hours_due = Duration::ZERO;
         if matches!(event, Event::Text(_)) {
-            self.look_around();
+            self.check_surroundings();
         }
         if let Some(event) = self.under_the_finger(event) {
-            self.tell(Input::Event(event));
+            self.input(Input::Event(event));
         }
     }
 
     /// A press only wakes a kiosk that is asleep. A request is also carried out, as a text is, so the hours come first.
     fn request(&mut self, request: DrawRequest, at: Instant) {
-        self.quiet[0] = Some(self.clock.since_start(at));
+        self.last_press = Some(self.clock.since_start(at));
         self.hours_due = Duration::ZERO;
-        self.look_around();
-        self.tell(Input::Request(request));
+        self.check_surroundings();
+        self.input(Input::Request(request));
     }
 
     /// A touch becomes the button under it.
@@ -223,12 +223,12 @@ impl Kiosk {
         button.map(|button| Event::Press(button, gesture))
     }
 
-    fn tell(&mut self, input: Input) {
+    fn input(&mut self, input: Input) {
         let effects = self.machine.handle(input, self.clock.now());
         self.effects.extend(effects);
     }
 
-    /// Shows what there is to see, then does what is to be done, until nothing is.
+    /// Shows the view and carries out effects until there are none.
     fn settle(&mut self) {
         self.show();
         while !self.ending
@@ -249,11 +249,11 @@ impl Kiosk {
             output.show(&mut self.painter, &view, now);
         }
         let gone = self.outputs.first().is_some_and(Output::is_gone);
-        self.tell(Input::DisplayGone(gone));
+        self.input(Input::DisplayGone(gone));
         self.supervisor.status(status(&view.scene));
     }
 
-    /// Keys and touches that come in through the displays themselves: windows and terminals.
+    /// Reads keys and touches from displays that have their own input: windows and terminals.
     fn poll(&mut self) {
         let now = self.clock.now();
         for index in 0..self.outputs.len() {
@@ -265,7 +265,7 @@ impl Kiosk {
         }
     }
 
-    /// What became due by the clock alone.
+    /// Handles what is due by the clock.
     fn tick(&mut self) {
         let now = self.clock.now();
         let at = self.clock.start() + now;
@@ -273,7 +273,7 @@ impl Kiosk {
             self.event(event, at);
         }
         if self.machine.deadline(now).is_some_and(|due| due <= now) {
-            self.tell(Input::Tick);
+            self.input(Input::Tick);
         }
     }
 

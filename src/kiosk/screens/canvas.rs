@@ -25,7 +25,7 @@ pub struct Scaled {
 }
 
 impl Scaled {
-    /// The picture with its longest side of so many pixels.
+    /// The picture scaled to this many pixels on its longest side.
     fn get(&mut self, shown: &Shown, side: u32) -> Option<Arc<Picture>> {
         let is_it = |(original, size, sprite, _): &(Arc<Picture>, u32, bool, Arc<Picture>)| {
             Arc::ptr_eq(original, &shown.picture) && (*size, *sprite) == (side, shown.sprite)
@@ -90,7 +90,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// The edge of a rectangle with round corners, so many pixels wide, filled with another colour.
+    /// The border of a rounded rectangle, of this width in pixels, filled with another colour.
     pub fn framed(&mut self, area: &Rectangle, radius: i32, width: i32, edge: Rgb888, inside: Rgb888) {
         self.rounded(area, radius, edge);
         self.rounded(&inset(area, width), radius - width, inside);
@@ -143,7 +143,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// One line, cut off at so many pixels; answers its height.
+    /// One line, truncated at this many pixels; returns its height.
     pub fn line(&mut self, text: &str, size: u32, at: Point, width: i32, align: Align, colour: Rgb888) -> i32 {
         let fitting = self.fonts.fit(text, size, width);
         let ink = self.ink(colour);
@@ -151,7 +151,7 @@ impl Canvas<'_> {
         Fonts::line_height(size)
     }
 
-    /// Lines broken at so many pixels; answers their height.
+    /// Lines wrapped at this many pixels; returns their height.
     #[expect(
         clippy::too_many_arguments,
         reason = "text, size, place, width, number, side and colour are all different things"
@@ -164,7 +164,7 @@ impl Canvas<'_> {
         height
     }
 
-    /// A card with a picture on it, of which `strength` of 255 is there.
+    /// A card with a picture on it, with an opacity of `strength` of 255.
     pub fn card(&mut self, area: &Rectangle, shown: Option<&Shown>, strength: u8) {
         self.empty_card(area);
         if let Some(shown) = shown {
@@ -191,7 +191,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// A picture in the middle of a card, of which `strength` of 255 is there.
+    /// A picture in the middle of a card, with an opacity of `strength` of 255.
     pub fn picture(&mut self, area: &Rectangle, shown: &Shown, strength: u8) {
         let Some((scaled, at)) = self.placed(area, shown) else { return };
         let weaker = |pixel: &[u8]| [pixel[0], pixel[1], pixel[2], weaken(pixel[3], strength)];
@@ -204,7 +204,7 @@ impl Canvas<'_> {
     }
 
     /// One picture on its way to another on an empty card, or over a step before: `there` of 255 of the other is there, and
-    /// what is in both stays. Answers what was drawn.
+    /// what is in both stays. Returns the area that was drawn.
     pub fn change(&mut self, area: &Rectangle, one: &Shown, other: &Shown, there: u8) -> Rectangle {
         let card = self.theme.card;
         let room = room(area);

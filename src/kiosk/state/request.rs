@@ -1,6 +1,6 @@
-//! A picture that is asked for as a whole, by a program, a phone or a broker instead of the buttons.
+//! A whole request for a picture, from a program, a phone or a broker instead of the buttons.
 
-use super::desk::LONGEST;
+use super::shared::LONGEST;
 
 /// A picture to draw. What it does not name is chosen as for a visitor: no style, the steps of the settings, a new seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
