@@ -1,29 +1,18 @@
 //! One denoising step, one decoder pass and one whole picture of the shipped pack, at one and two threads.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
-use inkstone::engine::{Engine, Residency, Stage};
+use inkstone::engine::{Engine, Stage};
 use inkstone::pack::Pack;
+use inkstone::{Pipeline, Request};
 
 mod inputs;
 
-struct Quiet;
-
-impl Observer for Quiet {
-    fn progress(&mut self, _: Progress) -> bool {
-        true
-    }
-}
-
-fn shipped() -> Pack {
-    Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram")).expect("the shipped pack is in the repository")
-}
+const PACK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/pictogram");
 
 fn stages(criterion: &mut Criterion) {
-    let pack = shipped();
+    let pack = Pack::open(Path::new(PACK)).expect("the shipped pack is in the repository");
     for name in ["text_encoder", "denoiser", "decoder"] {
         let stage = Stage::load(&pack, name).expect("the shipped pack loads");
         let values = inputs::waves(&pack.manifest().stages[name].inputs);
@@ -37,24 +26,12 @@ fn stages(criterion: &mut Criterion) {
 }
 
 fn picture(criterion: &mut Criterion) {
-    let pack = Arc::new(shipped());
-    let pipeline = Pipeline::load(pack.clone(), Residency::All).expect("the shipped pack loads");
-    let style = pack.manifest().styles.first();
-    let reader = PromptReader::load(&pack).expect("the shipped pack has a tokenizer");
-    let prompt = reader.read("a red apple").expect("the prompt has words");
-    let negative = reader.nothing().expect("the tokenizer works");
+    let mut pipeline = Pipeline::open(PACK).expect("the shipped pack is in the repository");
     for (threads, steps) in [(1, 1), (1, 4), (2, 4)] {
-        let engine = Engine::new(threads).expect("threads can be started");
-        let request = Request {
-            prompt: &prompt,
-            negative: &negative,
-            style,
-            steps,
-            guidance: 1.0,
-            seed: 7,
-        };
+        pipeline.set_threads(threads).expect("threads can be started");
+        let request = Request::new("a red apple").steps(steps).seed(7);
         criterion.bench_function(&format!("picture, {steps} steps, {threads} threads"), |bencher| {
-            bencher.iter(|| pipeline.generate(&engine, &request, &mut Quiet).expect("the picture is drawn"));
+            bencher.iter(|| pipeline.generate(&request).expect("the picture is generated"));
         });
     }
 }

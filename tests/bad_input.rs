@@ -69,12 +69,31 @@ fn no_pack() {
 #[test]
 fn manifest_with_a_missing_extra_or_wrong_field() {
     type Edit = fn(&mut toml::Table);
-    let cases: [(Edit, &[&str]); 10] = [
+    let cases: [(Edit, &[&str]); 16] = [
         (|table| drop(table.remove("licence")), &["licence"]),
         (|table| drop(table.insert("colour".into(), "red".into())), &["colour"]),
         (|table| drop(table.insert("format".into(), 99.into())), &["field 'format'", "99"]),
         (|table| drop(table.insert("name".into(), 3.into())), &["name", "string"]),
         (|table| drop(table.remove("sampling")), &["sampling", "required"]),
+        (|table| drop(table.insert("format".into(), 1.into())), &["format", "inkstone-quantize"]),
+        (|table| drop(table.remove("family")), &["family", "makes no pictures"]),
+        (
+            |table| drop(table.insert("family".into(), "oracle".into())),
+            &["field 'family'", "oracle", "diffusion"],
+        ),
+        (
+            |table| drop(table["sampling"].as_table_mut().unwrap().insert("scheduler".into(), "magic".into())),
+            &["sampling.scheduler", "magic", "flow-euler"],
+        ),
+        // A latent needs a decoder that takes it.
+        (
+            |table| drop(table.insert("latent".into(), toml::toml! { scale = 0.18215 }.into())),
+            &["stages.decoder", "role 'picture'", "latent"],
+        ),
+        (
+            |table| drop(table.insert("latent".into(), toml::toml! { scale = 0.0 }.into())),
+            &["field 'latent'"],
+        ),
         (
             |table| drop(table["sampling"].as_table_mut().unwrap().insert("default_steps".into(), 3.into())),
             &["default_steps"],
@@ -99,6 +118,39 @@ fn manifest_with_a_missing_extra_or_wrong_field() {
     for (edit, words) in cases {
         let (_folder, pack) = copied_pack();
         change_manifest(&pack, edit);
+        refused(&pack, words);
+    }
+}
+
+/// Roles, element types, sizes and ranges of ports are checked against what really is supplied when the pack is opened.
+#[test]
+fn ports_that_are_not_supplied() {
+    type Edit = fn(&mut toml::Table);
+    let cases: [(&str, &str, Edit, &[&str]); 7] = [
+        ("decoder", "picture", |port| drop(port.insert("role".into(), "context".into())), &[
+            "stages.decoder.inputs",
+            "role 'context'",
+            "not supplied",
+        ]),
+        ("decoder", "style", |port| drop(port.insert("role".into(), "time".into())), &["stages.decoder", "time"]),
+        ("denoiser", "draft", |port| drop(port.insert("role".into(), "ids".into())), &["stages.denoiser", "ids"]),
+        ("denoiser", "draft", |port| drop(port.insert("role".into(), "mood".into())), &["mood", "pooled"]),
+        ("denoiser", "draft", |port| drop(port.insert("role".into(), "noisy".into())), &["another port"]),
+        ("denoiser", "draft", |port| drop(port.remove("role")), &["'draft' has no role"]),
+        (
+            "denoiser",
+            "time",
+            |port| drop(port.insert("range".into(), vec![0.0, 0.5].into())),
+            &["'time'", "from 0 to 0.5"],
+        ),
+    ];
+    for (stage, name, edit, words) in cases {
+        let (_folder, pack) = copied_pack();
+        change_manifest(&pack, |table| {
+            let ports = table["stages"][stage]["inputs"].as_array_mut().unwrap();
+            let port = ports.iter_mut().find(|port| port["name"].as_str() == Some(name)).unwrap();
+            edit(port.as_table_mut().unwrap());
+        });
         refused(&pack, words);
     }
 }

@@ -2,14 +2,11 @@
 #![cfg(feature = "kiosk")]
 
 use std::path::Path;
-use std::sync::Arc;
 
 use inkstone::bench::Memory;
-use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
-use inkstone::engine::{Engine, Residency};
 use inkstone::kiosk::gallery::{Caps, Gallery, Kept};
-use inkstone::pack::Pack;
-use inkstone::picture::Provenance;
+use inkstone::pipeline::Options;
+use inkstone::{Pipeline, Request};
 
 /// Memory that an allocator may take or give back between two readings, in bytes. One picture has 64 KiB of pixels: a leak
 /// of one in each picture would be thirty times as much over 2,000 of them.
@@ -17,22 +14,10 @@ const NOISE: u64 = 4 << 20;
 /// Pictures in the gallery at most, so that most of what is kept makes something else go.
 const MOST: usize = 50;
 
-struct Quiet;
-
-impl Observer for Quiet {
-    fn progress(&mut self, _: Progress) -> bool {
-        true
-    }
-}
-
-/// Draws and keeps so many pictures with the shipped pack, and compares memory after the first tenth with the end.
+/// Draws and keeps `count` pictures with the shipped pack, and compares memory after the first tenth with the end.
 fn draw(count: u64) {
-    let pack = Arc::new(Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram")).unwrap());
-    let reader = PromptReader::load(&pack).unwrap();
-    let (prompt, nothing) = (reader.read("a red apple").unwrap(), reader.nothing().unwrap());
-    drop(reader);
-    let engine = Engine::new(2).unwrap();
-    let pipeline = Pipeline::load(pack, Residency::All).unwrap();
+    let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram");
+    let mut pipeline = Pipeline::open_with(pack, &Options::default().threads(2)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let caps = Caps {
         bytes: 1 << 30,
@@ -41,24 +26,9 @@ fn draw(count: u64) {
     let mut gallery = Gallery::open(folder.path(), caps);
     let mut settled = None;
     for seed in 1..=count {
-        let request = Request {
-            prompt: &prompt,
-            negative: &nothing,
-            style: None,
-            steps: 1,
-            guidance: 1.0,
-            seed,
-        };
-        let picture = pipeline.generate(&engine, &request, &mut Quiet).unwrap().picture;
-        let record = Provenance {
-            prompt: "a red apple".into(),
-            seed,
-            steps: 1,
-            guidance: 1.0,
-            picture_sha256: picture.sha256(),
-            ..Provenance::default()
-        };
-        assert_eq!(gallery.keep(&picture, &record), Kept::Kept(seed));
+        let request = Request::new("a red apple").steps(1).seed(seed);
+        let generated = pipeline.generate(&request).unwrap();
+        assert_eq!(gallery.keep(&generated.picture, &generated.provenance), Kept::Kept(seed));
         if seed == count / 10 {
             settled = Memory::now();
         }

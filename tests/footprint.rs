@@ -13,11 +13,10 @@ use inkstone::bench::{Memory, PeakMemory};
 use inkstone::device::buttons::Signal;
 use inkstone::device::display::framebuffer::{Framebuffer, Mode};
 use inkstone::device::display::{DisplaySettings, ModeWish, PixelLayout, Rotation, Screen, probe};
-use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
-use inkstone::engine::{Engine, Residency};
 use inkstone::kiosk::settings::Settings;
-use inkstone::kiosk::{Kiosk, Options};
-use inkstone::pack::Pack;
+use inkstone::kiosk::{self, Kiosk};
+use inkstone::pipeline::Options;
+use inkstone::{Pipeline, Request};
 
 /// What a process is to do: `model`, or a display and what is pressed there.
 const PART: &str = "INKSTONE_TEST_FOOTPRINT";
@@ -42,30 +41,10 @@ fn sample(stop: Arc<AtomicBool>) -> std::thread::JoinHandle<PeakMemory> {
     })
 }
 
-struct Quiet;
-
-impl Observer for Quiet {
-    fn progress(&mut self, _: Progress) -> bool {
-        true
-    }
-}
-
 /// One picture and nothing else, as `inkstone generate` draws it.
 fn draw_alone() {
-    let pack = Arc::new(Pack::open(&pack()).unwrap());
-    let reader = PromptReader::load(&pack).unwrap();
-    let (prompt, negative) = (reader.read("a red fox").unwrap(), reader.nothing().unwrap());
-    drop(reader);
-    let (engine, pipeline) = (Engine::new(THREADS).unwrap(), Pipeline::load(pack, Residency::All).unwrap());
-    let request = Request {
-        prompt: &prompt,
-        negative: &negative,
-        style: None,
-        steps: 4,
-        guidance: 1.0,
-        seed: 5,
-    };
-    pipeline.generate(&engine, &request, &mut Quiet).unwrap();
+    let mut pipeline = Pipeline::open_with(pack(), &Options::default().threads(THREADS)).unwrap();
+    pipeline.generate(&Request::new("a red fox").steps(4).seed(5)).unwrap();
 }
 
 /// A framebuffer that is a plain file, or whatever else is called so on the command line.
@@ -93,14 +72,14 @@ fn screen(display: &str, folder: &Path) -> Box<dyn Screen> {
 }
 
 /// A kiosk with the shipped pack and a gallery in a folder.
-fn kiosk(display: &str, folder: &Path) -> Kiosk {
+fn start(display: &str, folder: &Path) -> Kiosk {
     let mut settings = Settings {
         threads: THREADS,
         ..Settings::default()
     };
     settings.gallery.folder = Some(folder.join("gallery"));
     settings.draw.seed = Some(5);
-    let options = Options::new(pack()).screen(screen(display, folder)).sources(Vec::new());
+    let options = kiosk::Options::new(pack()).screen(screen(display, folder)).sources(Vec::new());
     Kiosk::new(settings, options).unwrap()
 }
 
@@ -117,7 +96,7 @@ fn spent() -> f64 {
 
 /// Runs a kiosk while another thread presses keys and looks at what that costs.
 fn with_kiosk(display: &str, folder: &Path, visit: impl FnOnce(&dyn Fn(&str)) + Send) {
-    let mut kiosk = kiosk(display, folder);
+    let mut kiosk = start(display, folder);
     let handle = kiosk.handle();
     std::thread::scope(|scope| {
         scope.spawn(move || {

@@ -215,7 +215,7 @@ fn several_things_are_drawn_one_by_one() {
     let arguments = ["--style", "flat", "--steps", "2"];
     let mut command = generate("a cat and two red apples, please", &file);
     let report = reported(command.args(arguments).arg("--preview").arg(&previews));
-    assert_eq!(report["things"], serde_json::json!(["cat", "red apple"]));
+    assert_eq!(report["objects"], serde_json::json!(["cat", "red apple"]));
     assert_eq!(report["rows"], serde_json::json!([[0], [1, 1]]));
     assert_eq!(
         stages(&report["pictures"][0]),
@@ -258,7 +258,7 @@ fn what_was_learned_in_other_styles_alone_is_drawn_in_one_of_them() {
     ] {
         let mut command = generate(prompt, &folder.path().join("picture.png"));
         let output = command.args(["--steps", "1", "--force", "--json"]).args(options).assert().success();
-        let told = String::from_utf8_lossy(&output.get_output().stderr).contains(&format!("drawn in the style '{style}'"));
+        let told = String::from_utf8_lossy(&output.get_output().stderr).contains(&format!("note: drew in the style '{style}'"));
         let unasked = options.is_empty() && ["noto", "pixel"].contains(&style);
         assert_eq!(
             (json(&output.get_output().stdout)["style"].as_str(), told),
@@ -281,7 +281,7 @@ fn words_that_ask_for_nothing_change_nothing() {
         let report = json(&output.stdout);
         let read = report["read_as"].as_str().unwrap().to_owned();
         let unread = report["unread"].as_array().unwrap().len();
-        let told = String::from_utf8(output.stderr).unwrap().matches("is left out").count();
+        let told = String::from_utf8(output.stderr).unwrap().matches("cannot combine it with").count();
         assert_eq!(unread, told, "{prompt}");
         (report["pictures"][0]["sha256"].as_str().unwrap().to_owned(), read, unread)
     };

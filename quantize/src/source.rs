@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use inkstone::pack::{FORMAT, FileRecord, MANIFEST, Manifest, Port, Stage, WEIGHTS};
+use inkstone::pack::{FileRecord, MANIFEST, Manifest, Port, Stage, WEIGHTS};
+use inkstone::pipeline::check_manifest;
 
 use crate::error::{Error, Result};
 use crate::fold::complete;
@@ -67,20 +68,8 @@ impl Source {
             inputs: graph.inputs.clone(),
             outputs: graph.outputs.clone(),
         };
-        let manifest = Manifest {
-            format: FORMAT,
-            name: text(file.file_stem()),
-            version: "0.0.0".to_owned(),
-            licence: "NOASSERTION".to_owned(),
-            description: format!("Quantized from {}", text(file.file_name())),
-            tasks: Vec::new(),
-            picture: None,
-            prompt: None,
-            sampling: None,
-            styles: Vec::new(),
-            stages: BTreeMap::from([("model".to_owned(), stage)]),
-            files: BTreeMap::new(),
-        };
+        let description = format!("Quantized from {}", text(file.file_name()));
+        let manifest = Manifest::of_graph(text(file.file_stem()), description, stage);
         Ok(Source {
             manifest,
             folder,
@@ -109,7 +98,7 @@ impl Source {
         let Some(described) = self.manifest.stages.get(stage) else {
             return Err(self.field(
                 format!("stages.{stage}"),
-                "there is no such stage: add it, or take it out of the tasks",
+                "there is no such stage: add it",
             ));
         };
         let graph = read(&self.folder.join(&described.graph), &self.sizes)?;
@@ -194,8 +183,8 @@ impl Source {
         };
         manifest.files = names.map(|name| (name, unknown.clone())).collect();
         let text = toml::to_string(&manifest).map_err(|error| Error::input(&self.manifest_file, error.to_string()))?;
-        Manifest::parse(&text, &self.manifest_file)?;
-        Ok(())
+        let manifest = Manifest::parse(&text, &self.manifest_file)?;
+        Ok(check_manifest(&manifest, &self.manifest_file)?)
     }
 
     /// Every file of the pack has a name of its own, and lies in the folder itself.

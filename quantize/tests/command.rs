@@ -15,12 +15,11 @@ use tract_onnx::pb::{
 };
 
 const MODEL: &str = r#"
-format = 1
+format = 2
 name = "small"
 version = "1.0.0"
 licence = "MIT"
 description = "Two linear layers"
-tasks = []
 
 [[stages.body.inputs]]
 name = "x"
@@ -206,7 +205,7 @@ fn tensors_in_the_weights_file_are_aligned() {
 }
 
 #[test]
-fn one_graph_becomes_a_pack_without_tasks() {
+fn one_graph_becomes_a_pack_without_family() {
     let folder = exported();
     let target = folder.path().join("deep/er/pack");
     let json = quantize(&folder.path().join("f32/body.onnx"), &target)
@@ -216,7 +215,7 @@ fn one_graph_becomes_a_pack_without_tasks() {
     let report: serde_json::Value = serde_json::from_slice(&json.get_output().stdout).unwrap();
     assert_eq!(report["stages"][0]["layers"][0]["kind"], "QLinear");
     let manifest: Manifest = toml::from_str(&std::fs::read_to_string(target.join(MANIFEST)).unwrap()).unwrap();
-    assert_eq!((manifest.name.as_str(), manifest.tasks.len()), ("body", 0));
+    assert_eq!((manifest.name.as_str(), &manifest.family), ("body", &None));
     assert_eq!(manifest.stages["model"].inputs[0].shape, [3, 8]);
     inkstone::pack::Pack::open(&target).unwrap();
 }
@@ -346,8 +345,9 @@ fn bad_manifests_are_refused() {
         "stages.body.inputs[0].shape: is [3, 9], but the graph says [3, 8]",
     );
     refused(changed("name = \"y\"", "name = \"z\""), "stages.body.outputs[0].name");
-    refused(changed("format = 1", "format = 7"), "format");
-    refused(changed("tasks = []", "tasks = [\"text-to-picture\"]"), "picture");
+    refused(changed("format = 2", "format = 7"), "format");
+    refused(changed("licence", "family = \"diffusion\"\nlicence"), "field 'picture': is required");
+    refused(changed("licence", "family = \"oracle\"\nlicence"), "unknown family 'oracle'; this version knows diffusion");
     refused(|folder| write_manifest(folder, &format!("{MODEL}\n[files]\n")), "files");
     refused(
         |folder| std::fs::remove_file(folder.join("model.toml")).unwrap(),

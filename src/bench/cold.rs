@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use super::page_cache;
 use super::plan::Configuration;
-use super::report::{ColdResult, RequestRecord};
+use super::report::ColdResult;
 use super::statistics::Summary;
 use crate::pack::Pack;
+use crate::pipeline::{Phase, Request};
 
 /// A start that did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,7 @@ struct Start {
 pub fn starts(
     program: &Path,
     pack: &Pack,
-    request: &RequestRecord,
+    request: &Request,
     configuration: Configuration,
     count: usize,
     done: &mut dyn FnMut() -> bool,
@@ -99,7 +100,7 @@ impl Dropped {
 fn start(
     program: &Path,
     pack: &Pack,
-    request: &RequestRecord,
+    request: &Request,
     configuration: Configuration,
     picture: &PathBuf,
 ) -> Result<Start, ColdError> {
@@ -110,12 +111,16 @@ fn start(
         .args(["--steps", &configuration.steps.to_string()])
         .args(["--threads", &configuration.threads.to_string()])
         .args(["--size", &configuration.size.to_string()])
-        .args(["--seed", &request.seed.to_string()])
-        .args(["--guidance", &request.guidance.to_string()])
         .arg("--pack")
         .arg(pack.folder())
         .arg("--out")
         .arg(picture);
+    if let Some(seed) = request.seed {
+        command.args(["--seed", &seed.to_string()]);
+    }
+    if let Some(guidance) = request.guidance {
+        command.args(["--guidance", &guidance.to_string()]);
+    }
     if let Some(style) = &request.style {
         command.args(["--style", style]);
     }
@@ -132,7 +137,7 @@ fn start(
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|error| ColdError(error.to_string()))?;
     let stages = report["pictures"][0]["stages"].as_array().into_iter().flatten();
     let mut first = stages
-        .filter(|stage| stage["stage"] == "step 1")
+        .filter(|stage| stage["stage"] == Phase::Step(1).to_string())
         .filter_map(|stage| stage["milliseconds"].as_f64());
     let to_first_step = report["start_to_first_step_milliseconds"].as_f64();
     match (to_first_step, first.next()) {

@@ -3,7 +3,6 @@
 mod drawing;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use drawing::Drawing;
@@ -11,32 +10,21 @@ use drawing::Drawing;
 use super::cold::{self, ColdError};
 use super::energy::{Idle, Window};
 use super::plan::Plan;
-use super::report::{ColdResult, ConfigurationResult, MeterRecord, PictureTime, PowerRecord, ProcessorRecord, RequestRecord};
+use super::report::{ColdResult, ConfigurationResult, MeterRecord, PictureTime, PowerRecord, ProcessorRecord};
 use super::watch::Watch;
 use crate::device::power::marker::Marker;
 use crate::device::power::{Accuracy, Detection, Sampler, Trace};
 use crate::device::processor::Processor;
 use crate::device::processor::counters::Counters;
-use crate::diffusion::DiffusionError;
-use crate::engine::EngineError;
-use crate::pack::{Pack, PackError, Style};
-use crate::picture::{PngError, ScaleError};
+use crate::picture::PngError;
+use crate::pipeline::{Pipeline, PipelineError, Request};
 
 /// A run that did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The pack cannot be used.
+    /// A picture cannot be generated, or someone stopped the run.
     #[error(transparent)]
-    Pack(#[from] PackError),
-    /// The engine cannot be used.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// A picture cannot be drawn, or someone stopped the run.
-    #[error(transparent)]
-    Diffusion(#[from] DiffusionError),
-    /// A picture cannot have that size.
-    #[error(transparent)]
-    Scale(#[from] ScaleError),
+    Pipeline(#[from] PipelineError),
     /// A picture cannot be written.
     #[error(transparent)]
     Png(#[from] PngError),
@@ -65,14 +53,10 @@ pub trait Listener {
 pub struct Bench<'a> {
     /// What is measured.
     pub plan: &'a Plan,
-    /// The model; nothing of its weights may have been read.
-    pub pack: Arc<Pack>,
-    /// What is drawn.
-    pub request: RequestRecord,
-    /// The prompt without the words that name a style.
-    pub words: String,
-    /// The style.
-    pub style: Option<Style>,
+    /// The model; nothing of its weights may have been read, since mapped pages stay in memory over cold starts.
+    pub pipeline: Pipeline,
+    /// What is drawn; each configuration sets steps and size.
+    pub request: Request,
     /// Where the system's files are, `/` on a board.
     pub root: &'a Path,
     /// The program that cold starts start.
@@ -110,7 +94,7 @@ impl Bench<'_> {
     /// # Errors
     /// If a picture cannot be drawn as asked, or the listener stopped the run.
     pub fn run(mut self, listener: &mut dyn Listener) -> Result<Findings, RunError> {
-        let origin = Instant::now();
+        let (origin, plan) = (Instant::now(), self.plan);
         let processor = Processor::find(self.root);
         let before = processor.state();
         // Before any thread of an engine, so that these are counted too.
@@ -126,11 +110,11 @@ impl Bench<'_> {
         let settle = meter.as_ref().map_or(0.0, |meter| (2.0 / meter.rate()).clamp(0.1, 2.0));
         let sampler = meter.map(|meter| Sampler::start(meter, origin)).transpose()?;
         let idle = if sampler.is_some() {
-            idle_window(self.plan.idle_seconds, origin, listener)?
+            idle_window(plan.idle_seconds, origin, listener)?
         } else {
             Window { start: 0.0, end: 0.0 }
         };
-        let drawn = drawing.all(self.plan, listener);
+        let drawn = drawing.all(plan, listener);
         // An integral needs a reading after the last picture.
         std::thread::sleep(Duration::from_secs_f64(settle));
         let trace = sampler.map(Sampler::stop).unwrap_or_default();
@@ -146,7 +130,7 @@ impl Bench<'_> {
                 others: drawing.others(),
             },
             counters_absent: counters_absent.or(drawing.counters_lost()),
-            results: drawing.results(self.plan, colds, &power),
+            results: drawing.results(plan, colds, &power),
             pictures: drawing.pictures(),
             engine_kernel: drawing.kernel().into(),
             power,
@@ -167,7 +151,7 @@ impl Bench<'_> {
             };
             found.push(cold::starts(
                 self.program,
-                &self.pack,
+                self.pipeline.pack(),
                 &self.request,
                 configuration,
                 count,
@@ -181,7 +165,7 @@ impl Bench<'_> {
 
 fn go_on(listener: &dyn Listener) -> Result<(), RunError> {
     if listener.stopped() {
-        return Err(DiffusionError::Interrupted.into());
+        return Err(PipelineError::Interrupted.into());
     }
     Ok(())
 }
@@ -239,7 +223,7 @@ fn power_record(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::bench::plan::{Amount, Configuration};
@@ -275,7 +259,7 @@ mod tests {
     }
 
     fn run(patience: u64) -> (Result<Findings, RunError>, Vec<bool>, Heard) {
-        let pack = Arc::new(Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram")).unwrap());
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram");
         let plan = Plan {
             // Four steps, so that three pictures last for enough of the meter's samples on a fast machine, too.
             configurations: vec![Configuration {
@@ -292,15 +276,8 @@ mod tests {
         let edges = Arc::new(Mutex::new(Vec::new()));
         let bench = Bench {
             plan: &plan,
-            pack,
-            request: RequestRecord {
-                prompt: "apple".into(),
-                style: None,
-                seed: 1,
-                guidance: 1.0,
-            },
-            words: "apple".into(),
-            style: None,
+            pipeline: Pipeline::open(folder).unwrap(),
+            request: Request::new("apple").seed(1),
             root: Path::new("/"),
             program: Path::new("/nonexistent"),
             power: PowerSource::Constant(3.0).open(Path::new("/")).unwrap(),
@@ -342,7 +319,7 @@ mod tests {
     fn a_run_that_is_stopped_ends_soon() {
         // The warm-up picture is drawn, the first measured one is not.
         let (findings, edges, _) = run(1);
-        assert!(matches!(findings, Err(RunError::Diffusion(DiffusionError::Interrupted))));
+        assert!(matches!(findings, Err(RunError::Pipeline(PipelineError::Interrupted))));
         assert_eq!(edges, [true, false, true, false]);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -17,11 +16,10 @@ use crate::bench::{compare, html, table, validity};
 use crate::device::board::Board;
 use crate::device::power::{PowerError, PowerSource};
 use crate::device::processor;
-use crate::diffusion::{Chosen, DiffusionError, choose_style};
-use crate::pack::Pack;
-use crate::picture::scale;
+use crate::picture::{ScaleError, scale};
+use crate::pipeline::{Capabilities, Pipeline, PipelineError, Request};
 
-/// Most of anything that is counted.
+/// Largest count accepted.
 const MOST: u64 = 1_000_000;
 
 /// Arguments of `bench`.
@@ -29,13 +27,13 @@ const MOST: u64 = 1_000_000;
 pub struct Arguments {
     #[command(flatten)]
     pack: PackArgument,
-    /// Numbers of denoising steps; the pack's default where nothing is said.
+    /// Numbers of denoising steps; the pack's default otherwise.
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
     steps: Vec<usize>,
-    /// Numbers of threads; as many as there are cores where nothing is said.
+    /// Numbers of threads; one a core by default.
     #[arg(long, value_delimiter = ',', value_name = "N,…", value_parser = count)]
     threads: Vec<usize>,
-    /// Longest sides of the written picture in pixels; the pack's own where nothing is said.
+    /// Longest sides of the written picture in pixels; the pack's own size by default.
     #[arg(long, value_delimiter = ',', value_name = "PX,…")]
     size: Vec<u32>,
     /// Pictures of each configuration; a 99th percentile needs 100.
@@ -53,7 +51,7 @@ pub struct Arguments {
     /// What to draw.
     #[arg(long, default_value = "a red apple")]
     prompt: String,
-    /// Drawing style; where nothing is said the prompt's words decide.
+    /// Drawing style. By default the prompt's words choose it, then the styles that the model has learned the object in.
     #[arg(long)]
     style: Option<String>,
     /// Seed of the noise.
@@ -63,7 +61,7 @@ pub struct Arguments {
     /// csv:FILE, serial:/dev/ttyUSB0,baud=115200,columns=volts/amps, constant:2.5.
     #[arg(long, value_name = "auto|none|SOURCE", default_value = "auto")]
     power: String,
-    /// How long the idle power is measured before anything is drawn, in seconds.
+    /// Seconds for which the idle power is measured before anything is drawn.
     #[arg(long, value_name = "T", default_value = "10", value_parser = seconds, allow_negative_numbers = true)]
     idle: f64,
     /// GPIO line that is high while a picture is drawn, for meters outside.
@@ -79,14 +77,14 @@ pub struct Arguments {
     /// Write the report as one page with plots.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Replace files that exist.
+    /// Replace existing files.
     #[arg(long)]
     force: bool,
     /// Compare two reports instead of measuring.
     #[arg(long, num_args = 2, value_names = ["A.json", "B.json"],
           conflicts_with_all = ["steps", "threads", "size", "runs", "seconds", "cold", "html", "power"])]
     compare: Option<Vec<PathBuf>>,
-    /// Where the system's files are looked for.
+    /// Root of the system's files.
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     root: PathBuf,
 }
@@ -110,21 +108,29 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     }
     check_outputs(arguments)?;
     let source: PowerSource = arguments.power.parse().map_err(power_error)?;
-    let pack = Arc::new(arguments.pack.open()?);
-    let plan = plan(arguments, &pack)?;
-    let Chosen { style, prompt: words, .. } = choose_style(&pack.manifest().styles, arguments.style.as_deref(), &arguments.prompt)?;
-    let request = RequestRecord {
+    let mut pipeline = Pipeline::open(arguments.pack.folder())?;
+    let plan = plan(arguments, pipeline.capabilities())?;
+    let mut request = Request::new(&arguments.prompt).seed(arguments.seed);
+    request.style.clone_from(&arguments.style);
+    let resolved = pipeline.resolve(&request)?;
+    resolved.notes().iter().for_each(|note| output::message(&format!("note: {note}")));
+    let record = RequestRecord {
         prompt: arguments.prompt.clone(),
-        style: style.map(|style| style.name.clone()),
+        style: resolved.style().map(str::to_owned),
         seed: arguments.seed,
-        guidance: pack.text_to_picture()?.sampling.default_guidance,
+        guidance: resolved.guidance(),
     };
+    let pack = PackRecord {
+        name: pipeline.pack().manifest().name.clone(),
+        version: pipeline.pack().manifest().version.clone(),
+        sha256: pipeline.pack().sha256().to_owned(),
+        bytes: pipeline.pack().bytes(),
+    };
+    let quality = report::quality(pipeline.pack().folder());
     let bench = Bench {
         plan: &plan,
-        pack: pack.clone(),
-        request: request.clone(),
-        words,
-        style: style.cloned(),
+        pipeline,
+        request,
         root: &arguments.root,
         program: &std::env::current_exe()?,
         power: source.open(&arguments.root).map_err(power_error)?,
@@ -135,7 +141,9 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     let mut bars = Bars(output::progress(0, "{msg:12} {bar:32} {pos}/{len} {eta} left"));
     let findings = bench.run(&mut bars).map_err(run_error);
     bars.0.finish_and_clear();
-    let report = report(arguments, &plan, &pack, request, findings?, started);
+    let mut report = report(arguments, &plan, pack, record, findings?, started);
+    report.quality = quality;
+    report.validity = validity::judge(&report);
     show(arguments, &report)
 }
 
@@ -168,7 +176,7 @@ fn compare_reports(first: &Path, second: &Path, arguments: &Arguments) -> Result
     }
 }
 
-/// Files to write, before anything is measured for an hour.
+/// Checks the files to write before anything is measured for an hour.
 fn check_outputs(arguments: &Arguments) -> Result<(), CliError> {
     let files = arguments.json.iter().chain(&arguments.html).filter(|file| *file != Path::new("-"));
     for file in files {
@@ -207,21 +215,20 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-fn plan(arguments: &Arguments, pack: &Pack) -> Result<Plan, CliError> {
-    let tables = pack.text_to_picture()?;
+fn plan(arguments: &Arguments, can: &Capabilities) -> Result<Plan, CliError> {
     let or = |given: &[usize], default: usize| if given.is_empty() { vec![default] } else { given.to_vec() };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let longest = tables.picture.width.max(tables.picture.height);
+    let longest = can.width.max(can.height);
     let sizes = if arguments.size.is_empty() {
         vec![longest]
     } else {
         arguments.size.clone()
     };
     let mut configurations = Vec::new();
-    for &steps in &or(&arguments.steps, tables.sampling.default_steps) {
-        if tables.sampling.schedule(steps).is_none() {
-            let known = tables.sampling.steps();
-            return Err(DiffusionError::Steps { steps, known }.into());
+    for &steps in &or(&arguments.steps, can.default_steps) {
+        if !can.steps.contains(&steps) {
+            let known = can.steps.clone();
+            return Err(PipelineError::Steps { steps, known }.into());
         }
         for &threads in &or(&arguments.threads, cores) {
             if threads > 1024 {
@@ -229,7 +236,7 @@ fn plan(arguments: &Arguments, pack: &Pack) -> Result<Plan, CliError> {
             }
             for &size in &sizes {
                 if !scale::SIZES.contains(&size) {
-                    return Err(scale::ScaleError::Size(size).into());
+                    return Err(PipelineError::from(ScaleError::Size(size)).into());
                 }
                 let configuration = Configuration { steps, threads, size };
                 if !configurations.contains(&configuration) {
@@ -271,18 +278,22 @@ fn power_error(error: PowerError) -> CliError {
 
 fn run_error(error: RunError) -> CliError {
     match error {
-        RunError::Pack(error) => error.into(),
-        RunError::Engine(error) => error.into(),
-        RunError::Diffusion(error) => error.into(),
-        RunError::Scale(error) => error.into(),
+        RunError::Pipeline(error) => error.into(),
         RunError::Png(error) => error.into(),
         RunError::System(error) => error.into(),
         RunError::Cold(_) | RunError::Marker(_) => CliError::Output(std::io::Error::other(error.to_string())),
     }
 }
 
-fn report(arguments: &Arguments, plan: &Plan, pack: &Pack, request: RequestRecord, findings: Findings, started: SystemTime) -> Report {
-    let mut report = Report {
+fn report(
+    arguments: &Arguments,
+    plan: &Plan,
+    pack: PackRecord,
+    request: RequestRecord,
+    findings: Findings,
+    started: SystemTime,
+) -> Report {
+    Report {
         schema: report::SCHEMA.into(),
         schema_version: report::SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION").into(),
@@ -290,12 +301,7 @@ fn report(arguments: &Arguments, plan: &Plan, pack: &Pack, request: RequestRecor
         started_unix: started.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
         seconds: findings.seconds,
         validity: Default::default(),
-        pack: PackRecord {
-            name: pack.manifest().name.clone(),
-            version: pack.manifest().version.clone(),
-            sha256: pack.sha256().to_owned(),
-            bytes: pack.bytes(),
-        },
+        pack,
         request,
         plan: plan.clone(),
         machine: machine(&arguments.root, findings.engine_kernel),
@@ -304,10 +310,8 @@ fn report(arguments: &Arguments, plan: &Plan, pack: &Pack, request: RequestRecor
         counters_absent: findings.counters_absent,
         results: findings.results,
         pictures: findings.pictures,
-        quality: report::quality(pack.folder()),
-    };
-    report.validity = validity::judge(&report);
-    report
+        quality: Vec::new(),
+    }
 }
 
 fn machine(root: &Path, engine_kernel: String) -> Machine {

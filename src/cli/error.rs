@@ -1,9 +1,8 @@
 //! Every way a command can end badly, and its exit code.
 
-use crate::diffusion::DiffusionError;
-use crate::engine::EngineError;
 use crate::pack::PackError;
-use crate::picture::{PngError, PreviewError, ScaleError, SheetError};
+use crate::picture::{PngError, PreviewError, SheetError};
+use crate::pipeline::PipelineError;
 
 /// A command that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -11,25 +10,19 @@ pub enum CliError {
     /// A pack that cannot be used.
     #[error(transparent)]
     Pack(#[from] PackError),
-    /// A stage that cannot be loaded or run.
+    /// A picture that cannot be generated.
     #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// A picture that cannot be drawn.
-    #[error(transparent)]
-    Diffusion(#[from] DiffusionError),
+    Pipeline(#[from] PipelineError),
     /// A picture file that cannot be written or read.
     #[error(transparent)]
     Png(#[from] PngError),
-    /// A size that cannot be.
-    #[error(transparent)]
-    Scale(#[from] ScaleError),
     /// Pictures that cannot be shown together.
     #[error(transparent)]
     Sheet(#[from] SheetError),
     /// A picture that cannot be shown.
     #[error(transparent)]
     Preview(#[from] PreviewError),
-    /// Arguments that are well-formed but cannot be.
+    /// Invalid arguments.
     #[error("{0}")]
     Usage(String),
     /// A display that cannot be opened.
@@ -53,12 +46,11 @@ impl CliError {
     /// 2 where the input is at fault, 130 after Ctrl-C, else 1.
     pub fn exit_code(&self) -> u8 {
         let input = match self {
-            CliError::Interrupted | CliError::Diffusion(DiffusionError::Interrupted) => return 130,
+            CliError::Interrupted | CliError::Pipeline(PipelineError::Interrupted) => return 130,
             CliError::Pack(error) => error.is_input_fault(),
-            CliError::Engine(error) => error.is_input_fault(),
-            CliError::Diffusion(error) => error.is_input_fault(),
+            CliError::Pipeline(error) => error.is_input_fault(),
             CliError::Png(error) => error.is_input_fault(),
-            CliError::Scale(_) | CliError::Usage(_) | CliError::Mismatch(_) => true,
+            CliError::Usage(_) | CliError::Mismatch(_) => true,
             CliError::Display(_) | CliError::Unfit | CliError::Sheet(_) | CliError::Preview(_) | CliError::Output(_) => false,
         };
         if input { 2 } else { 1 }

@@ -1,7 +1,7 @@
 //! `inkstone generate`: prompt → pictures on disk and in the terminal.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -11,13 +11,9 @@ use serde_json::{Value, json};
 use super::locate::PackArgument;
 use super::{CliError, interrupt, output};
 use crate::bench::PeakMemory;
-use crate::diffusion::{Generation, Observer, Pipeline, Progress, Prompt, PromptReader, Request, choose_style};
-use crate::engine::{Engine, Residency};
-use crate::pack::Pack;
-use crate::picture::{Background, Picture, PngError, Provenance, Resampling, file_name, png, scale};
-
-/// Styles whose pictures are enlarged by whole pixels.
-const SPRITES: &str = "pixel";
+use crate::engine::Residency;
+use crate::picture::{Background, PngError, file_name, png};
+use crate::pipeline::{Generated, Note, Observer, Options, Phase, Pipeline, Progress, Request, Resolved};
 
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
@@ -26,49 +22,73 @@ pub struct Arguments {
     prompt: String,
     #[command(flatten)]
     pack: PackArgument,
-    /// Drawing style; where nothing is said the prompt's words decide, then which styles the pack has learned the thing in.
-    #[arg(long)]
+    /// Drawing style. By default the prompt's words choose it, then the styles that the model has learned the object in.
+    #[arg(short, long)]
     style: Option<String>,
-    /// Denoising steps: more is slower and better.
-    #[arg(long, allow_negative_numbers = true)]
+    /// Denoising steps; more are slower and better. The pack's default otherwise.
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     steps: Option<usize>,
-    /// Seed of the noise; a random one where nothing is said. The same seed draws the same picture.
-    #[arg(long)]
+    /// Seed of the noise; random by default. The same seed draws the same picture.
+    #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// How strongly to follow the prompt; other values than 1 take twice the time.
-    #[arg(long, allow_negative_numbers = true)]
+    /// How strongly to follow the prompt; values other than 1 take twice the time.
+    #[arg(long, allow_negative_numbers = true, value_name = "G")]
     guidance: Option<f32>,
-    /// What the picture should not show; takes effect with a guidance above 1.
+    /// What the picture should not show; only has an effect with a guidance above 1.
     #[arg(long, value_name = "TEXT")]
     negative: Option<String>,
     /// Number of pictures; the seed counts up.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(short = 'n', long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
-    /// Longest side in pixels, 8 to 4096; the pack's own size where nothing is said.
+    /// Longest side in pixels, 8 to 4096; the pack's own size by default.
     #[arg(long, value_name = "PX")]
     size: Option<u32>,
-    /// What lies behind the picture: transparent, a colour, or two for a gradient from top to bottom.
+    /// What is put behind the picture: transparent, a colour, or two for a gradient from top to bottom.
     #[arg(long, value_name = "transparent|COLOUR|COLOUR:COLOUR", default_value = "transparent")]
     background: Background,
-    /// File (.png) or folder to write; a file named after the prompt where nothing is said.
-    #[arg(long, value_name = "FILE|DIR")]
+    /// File (.png) or folder to write; by default a file named after the prompt.
+    #[arg(short, long, value_name = "FILE|DIR")]
     out: Option<PathBuf>,
-    /// Replace files that exist.
+    /// Replace existing files.
     #[arg(long)]
     force: bool,
-    /// `auto` shows the picture in the terminal, `none` does not, a folder also receives each step's picture.
+    /// `auto` shows the picture in the terminal, `none` does not, a folder also receives a preview of every step.
     #[arg(long, value_name = "auto|none|DIR", default_value = "auto")]
     preview: String,
-    /// Threads; as many as there are cores where nothing is said.
+    /// Number of threads; one a core by default.
     #[arg(long, value_parser = threads)]
     threads: Option<usize>,
-    /// Keep private memory and mapped weights together below so many MiB, if that can be: stages are loaded one after
-    /// another, which takes longer.
+    /// Try to keep private memory and mapped weights together below MIB mebibytes: stages are loaded one after another, which
+    /// takes longer.
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     memory_cap: Option<u64>,
-    /// Print JSON: files, seeds, checksums, times and memory.
+    /// Print JSON: files, seeds, checksums, notes, times and memory.
     #[arg(long)]
     json: bool,
+    /// Print no notes and no progress.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl Arguments {
+    fn request(&self) -> Request {
+        let mut request = Request::new(&self.prompt).background(self.background);
+        request.style.clone_from(&self.style);
+        request.steps = self.steps;
+        request.guidance = self.guidance;
+        request.negative.clone_from(&self.negative);
+        request.seed = self.seed;
+        request.size = self.size;
+        request
+    }
+
+    fn options(&self) -> Options {
+        let residency = match self.memory_cap {
+            Some(_) => Residency::OneStage,
+            None => Residency::All,
+        };
+        Options::default().threads(self.threads.unwrap_or(0)).residency(residency)
+    }
 }
 
 fn threads(text: &str) -> Result<usize, String> {
@@ -78,70 +98,40 @@ fn threads(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "must be between 1 and 1024".into())
 }
 
-/// A request with everything decided.
-struct Plan {
-    prompt: Prompt,
-    negative: Prompt,
-    style: Option<crate::pack::Style>,
-    steps: usize,
-    guidance: f32,
-    first_seed: u64,
-    files: Vec<PathBuf>,
-}
-
-/// Runs `generate`. `started` is when the process did.
+/// Runs `generate`. `started` is when the process started.
 pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
-    let pack = Arc::new(arguments.pack.open()?);
-    let engine = Engine::new(arguments.threads.unwrap_or(0))?;
+    let mut pipeline = Pipeline::open_with(arguments.pack.folder(), &arguments.options())?;
     let mut memory = PeakMemory::default();
-    let plan = plan(arguments, &pack, &mut memory)?;
-    let residency = if arguments.memory_cap.is_some() {
-        Residency::OneStage
-    } else {
-        Residency::All
-    };
-    let pipeline = Pipeline::load(pack.clone(), residency)?;
-    pipeline.check(&request(&plan, plan.first_seed))?;
+    let request = arguments.request();
+    let resolved = pipeline.resolve(&request)?;
+    memory.sample();
+    let files = files(arguments, resolved.seed())?;
+    if !arguments.quiet {
+        resolved.notes().iter().for_each(|note| output::message(&format!("note: {note}")));
+    }
+    pipeline.load()?;
     interrupt::listen();
-    let bar = output::progress(
-        (plan.files.len() * (plan.steps * plan.prompt.things().len() + 2)) as u64,
-        "{bar:32} {msg} {eta} left",
-    );
-    let mut watch = Watch {
-        bar,
-        memory,
-        first_step: None,
-        started,
-        folder: previews(arguments)?,
-    };
-    let mut records = Vec::new();
-    let mut shown = Vec::new();
-    for (index, file) in plan.files.iter().enumerate() {
-        let seed = plan.first_seed.wrapping_add(index as u64);
-        let request = request(&plan, seed);
+    let mut watch = Watch::new(arguments, memory, started)?;
+    let (mut records, mut shown) = (Vec::new(), Vec::new());
+    for (index, file) in files.iter().enumerate() {
+        let request = request.clone().seed(resolved.seed().wrapping_add(index as u64));
         let drawing = Instant::now();
-        let generation = pipeline.generate(&engine, &request, &mut watch)?;
+        let generated = pipeline.generate_with(&request, &mut watch)?;
         let drawn = drawing.elapsed();
-        let picture = finish(&generation.picture, arguments, &plan)?;
-        png::write(
-            &picture,
-            file,
-            Some(&provenance(arguments, &plan, &pack, &picture, seed)),
-            arguments.force,
-        )?;
-        records.push(record(file, seed, &picture, &generation, drawn));
-        shown.push(picture);
+        png::write(&generated.picture, file, Some(&generated.provenance), arguments.force)?;
+        records.push(record(file, &generated, drawn));
+        shown.push(generated.picture);
         watch.memory.sample();
     }
     watch.bar.finish_and_clear();
     warn_above(arguments.memory_cap, &watch.memory);
     if arguments.json {
-        return output::json(&report(arguments, &plan, &pack, &engine, &watch, records));
+        return output::json(&report(arguments, &resolved, &pipeline, &watch, records));
     }
     if arguments.preview != "none" {
         output::show(&shown)?;
     }
-    plan.files.iter().zip(&records).try_for_each(|(file, record)| {
+    files.iter().zip(&records).try_for_each(|(file, record)| {
         output::result(&format!(
             "{} (seed {}, {:.0} ms)",
             file.display(),
@@ -158,59 +148,15 @@ fn warn_above(cap: Option<u64>, memory: &PeakMemory) {
     }
 }
 
-/// Decides everything that can be decided before the stages are loaded.
-fn plan(arguments: &Arguments, pack: &Pack, memory: &mut PeakMemory) -> Result<Plan, CliError> {
-    let styles = &pack.manifest().styles;
-    let chosen = choose_style(styles, arguments.style.as_deref(), &arguments.prompt)?;
-    let sampling = pack.text_to_picture()?.sampling;
-    let reader = PromptReader::load(pack)?;
-    let negative = arguments.negative.as_deref().filter(|text| !text.is_empty());
-    let prompt = reader.read(&chosen.prompt)?;
-    let mut plan = Plan {
-        style: prompt.style(styles, &chosen).cloned(),
-        prompt,
-        negative: negative.map_or_else(|| reader.nothing(), |text| reader.read(text))?,
-        steps: arguments.steps.unwrap_or(sampling.default_steps),
-        guidance: arguments.guidance.unwrap_or(sampling.default_guidance),
-        first_seed: arguments.seed.unwrap_or_else(random_seed),
-        files: Vec::new(),
-    };
-    memory.sample();
-    if let Some(size) = arguments.size
-        && !scale::SIZES.contains(&size)
-    {
-        return Err(scale::ScaleError::Size(size).into());
-    }
-    plan.files = files(arguments, &plan)?;
-    Ok(plan)
-}
-
-fn request(plan: &Plan, seed: u64) -> Request<'_> {
-    Request {
-        prompt: &plan.prompt,
-        negative: &plan.negative,
-        style: plan.style.as_ref(),
-        steps: plan.steps,
-        guidance: plan.guidance,
-        seed,
-    }
-}
-
-/// A seed that is short enough to be typed again.
-fn random_seed() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    std::hash::RandomState::new().build_hasher().finish() & 0xffff_ffff
-}
-
 /// The files to write, checked before anything is drawn: they are PNG files and none exists without `--force`.
-fn files(arguments: &Arguments, plan: &Plan) -> Result<Vec<PathBuf>, CliError> {
+fn files(arguments: &Arguments, first_seed: u64) -> Result<Vec<PathBuf>, CliError> {
     let count = arguments.count as usize;
     let out = arguments.out.clone().unwrap_or_default();
     let is_folder = arguments.out.is_none() || out.is_dir() || out.as_os_str().as_encoded_bytes().ends_with(b"/");
     let files: Vec<PathBuf> = if is_folder {
         let name = |seed: u64| format!("{}-{seed}.png", file_name(&arguments.prompt));
         (0..count)
-            .map(|index| out.join(name(plan.first_seed.wrapping_add(index as u64))))
+            .map(|index| out.join(name(first_seed.wrapping_add(index as u64))))
             .collect()
     } else {
         let extension = out.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
@@ -239,7 +185,7 @@ fn files(arguments: &Arguments, plan: &Plan) -> Result<Vec<PathBuf>, CliError> {
     }
 }
 
-/// The folder for each step's picture, made where it is missing.
+/// The folder for previews, which is made if it is missing.
 fn previews(arguments: &Arguments) -> Result<Option<PathBuf>, CliError> {
     if matches!(arguments.preview.as_str(), "auto" | "none") {
         return Ok(None);
@@ -249,98 +195,86 @@ fn previews(arguments: &Arguments) -> Result<Option<PathBuf>, CliError> {
     Ok(Some(folder))
 }
 
-/// Size and background.
-fn finish(picture: &Picture, arguments: &Arguments, plan: &Plan) -> Result<Picture, CliError> {
-    let sprite = plan.style.as_ref().is_some_and(|style| style.name == SPRITES);
-    let resampling = if sprite { Resampling::Pixels } else { Resampling::Smooth };
-    let scaled = match arguments.size {
-        Some(size) => scale::scale(picture, size, resampling)?,
-        None => picture.clone(),
-    };
-    Ok(arguments.background.apply(&scaled))
-}
-
-fn provenance(arguments: &Arguments, plan: &Plan, pack: &Pack, picture: &Picture, seed: u64) -> Provenance {
-    let manifest = pack.manifest();
-    Provenance {
-        prompt: arguments.prompt.clone(),
-        negative: arguments.negative.clone(),
-        style: plan.style.as_ref().map(|style| style.name.clone()),
-        steps: u32::try_from(plan.steps).unwrap_or(u32::MAX),
-        seed,
-        guidance: plan.guidance,
-        size: [picture.width(), picture.height()],
-        background: arguments.background.to_string(),
-        pack_name: manifest.name.clone(),
-        pack_version: manifest.version.clone(),
-        pack_sha256: pack.sha256().to_owned(),
-        picture_sha256: picture.sha256(),
-        software: env!("CARGO_PKG_NAME").into(),
-        software_version: env!("CARGO_PKG_VERSION").into(),
-        // Left out, so that the same request writes the same bytes; the file's own time tells when.
-        created: None,
-        extra: Default::default(),
-    }
-}
-
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn record(file: &Path, seed: u64, picture: &Picture, generation: &Generation, drawn: Duration) -> Value {
-    let stages: Vec<Value> = generation
-        .times
-        .iter()
-        .map(|time| json!({ "stage": time.stage, "milliseconds": milliseconds(time.time) }))
-        .collect();
+fn record(file: &Path, generated: &Generated, drawn: Duration) -> Value {
+    let stage = |timing: &crate::pipeline::PhaseTime| json!({ "stage": timing.phase, "milliseconds": milliseconds(timing.time) });
+    let stages: Vec<Value> = generated.timings.iter().map(stage).collect();
+    let (picture, made) = (&generated.picture, &generated.provenance);
     json!({
-        "file": file, "seed": seed, "width": picture.width(), "height": picture.height(), "sha256": picture.sha256(),
+        "file": file, "seed": made.seed, "width": picture.width(), "height": picture.height(), "sha256": made.picture_sha256,
         "milliseconds": milliseconds(drawn), "stages": stages,
     })
 }
 
-fn report(arguments: &Arguments, plan: &Plan, pack: &Pack, engine: &Engine, watch: &Watch, records: Vec<Value>) -> Value {
+fn report(arguments: &Arguments, resolved: &Resolved, pipeline: &Pipeline, watch: &Watch, records: Vec<Value>) -> Value {
+    let (pack, manifest) = (pipeline.pack(), pipeline.pack().manifest());
+    let notes: Vec<Value> = resolved.notes().iter().map(Note::to_json).collect();
     json!({
-        "prompt": arguments.prompt, "read_as": plan.prompt.text(), "nearest": plan.prompt.nearest(), "unread": plan.prompt.unread(),
-        "things": plan.prompt.names_of_things(), "rows": plan.prompt.rows(), "negative": arguments.negative, "style": plan.style.as_ref().map(|style| &style.name),
-        "steps": plan.steps, "guidance": plan.guidance, "background": arguments.background.to_string(), "pictures": records,
+        "prompt": arguments.prompt, "read_as": resolved.read_as(), "nearest": resolved.nearest(), "unread": resolved.unread(),
+        "objects": resolved.objects(), "rows": resolved.rows(), "notes": notes, "negative": arguments.negative,
+        "style": resolved.style(), "steps": resolved.steps(), "guidance": resolved.guidance(),
+        "background": arguments.background.to_string(), "pictures": records,
         "start_to_first_step_milliseconds": watch.first_step.map(milliseconds),
-        "memory": watch.memory.peak(), "threads": engine.threads(), "kernel": engine.kernel().name(),
-        "pack": { "name": pack.manifest().name, "version": pack.manifest().version, "sha256": pack.sha256(), "bytes": pack.bytes() },
+        "memory": watch.memory.peak(), "threads": pipeline.threads(), "kernel": pipeline.kernel(),
+        "pack": { "name": manifest.name, "version": manifest.version, "sha256": pack.sha256(), "bytes": pack.bytes() },
         "version": env!("CARGO_PKG_VERSION"),
     })
 }
 
-/// Watches pictures being drawn: progress bar, memory, Ctrl-C, each step's picture.
+/// Watches pictures being generated: progress bar, memory, Ctrl-C, previews.
 struct Watch {
     bar: ProgressBar,
     memory: PeakMemory,
+    /// From the start of the process until the first step began.
     first_step: Option<Duration>,
     started: Instant,
+    pictures: u64,
     folder: Option<PathBuf>,
 }
 
-impl Observer for Watch {
-    fn progress(&mut self, progress: Progress) -> bool {
-        self.bar.inc(1);
-        self.memory.sample();
-        match progress {
-            Progress::Text => {
-                self.first_step.get_or_insert_with(|| self.started.elapsed());
-                self.bar.set_message("text encoded,");
-            }
-            Progress::Step { done, of } => self.bar.set_message(format!("step {done} of {of},")),
-            Progress::Decoded => self.bar.set_message("decoded,"),
-        }
-        !interrupt::asked()
+impl Watch {
+    fn new(arguments: &Arguments, memory: PeakMemory, started: Instant) -> Result<Watch, CliError> {
+        let bar = if arguments.quiet {
+            ProgressBar::hidden()
+        } else {
+            output::progress(0, "{bar:32} {msg} {eta} left")
+        };
+        Ok(Watch {
+            bar,
+            memory,
+            first_step: None,
+            started,
+            pictures: arguments.count.into(),
+            folder: previews(arguments)?,
+        })
     }
 
-    fn preview(&mut self, step: usize, picture: &dyn Fn() -> Option<Picture>) {
-        let Some(folder) = &self.folder else { return };
-        let Some(picture) = picture() else { return };
+    fn keep_preview(&self, progress: &Progress) {
+        let (Some(folder), Phase::Step(step)) = (&self.folder, progress.phase) else {
+            return;
+        };
+        let Some(picture) = progress.preview() else { return };
         let file = folder.join(format!("step-{step}.png"));
         if let Err(error) = png::write(&picture, &file, None, true) {
             log::warn!("{error}");
         }
+    }
+}
+
+impl Observer for Watch {
+    fn progress(&mut self, progress: &Progress<'_>) -> ControlFlow<()> {
+        self.first_step.get_or_insert_with(|| self.started.elapsed());
+        self.bar.set_length(progress.total as u64 * self.pictures);
+        self.bar.set_message(format!("{},", progress.phase));
+        self.bar.inc(1);
+        self.memory.sample();
+        self.keep_preview(progress);
+        if interrupt::asked() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 }

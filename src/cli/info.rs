@@ -84,7 +84,7 @@ fn pack(pack: &Pack, as_json: bool) -> Result<(), CliError> {
         ("size", format!("{:.1} MiB", pack.bytes() as f64 / 1048576.0)),
     ];
     lines.push(("sha256", pack.sha256().to_owned()));
-    lines.push(("tasks", manifest.tasks.join(", ")));
+    lines.extend(manifest.family.clone().map(|family| ("family", family)));
     lines.extend(about_pictures(manifest));
     lines.push(("stages", manifest.stages.keys().cloned().collect::<Vec<_>>().join(", ")));
     lines

@@ -1,10 +1,10 @@
-//! Where the pack is: what was asked for, or the shipped one.
+//! Where the pack is: the one asked for, or the shipped one.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::pack::{MANIFEST, Pack, PackError};
+use crate::pack::MANIFEST;
 
 /// Name of the shipped pack's folder.
 const SHIPPED: &str = "pictogram";
@@ -12,17 +12,12 @@ const SHIPPED: &str = "pictogram";
 /// The pack to use.
 #[derive(Clone, Debug, Args)]
 pub struct PackArgument {
-    /// Folder of the pack; the shipped one where nothing is said.
+    /// Folder of the pack; the shipped one by default.
     #[arg(long, value_name = "DIR", env = "INKSTONE_PACK")]
     pub pack: Option<PathBuf>,
 }
 
 impl PackArgument {
-    /// Opens the pack.
-    pub fn open(&self) -> Result<Pack, PackError> {
-        Pack::open(&self.folder())
-    }
-
     /// The pack's folder.
     pub fn folder(&self) -> PathBuf {
         self.pack.clone().unwrap_or_else(shipped)

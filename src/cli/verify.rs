@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::locate::Subject;
 use super::{CliError, output};
-use crate::diffusion::{Pipeline, PromptReader};
-use crate::engine::{Residency, Stage};
-use crate::pack::{Pack, TEXT_TO_PICTURE};
+use crate::engine::{EngineError, Stage};
+use crate::pack::Pack;
 use crate::picture::{png, verify};
+use crate::pipeline::{Options, Pipeline, PipelineError, Request};
 
 /// Runs `verify`.
 pub fn run(subject: &Subject) -> Result<(), CliError> {
@@ -27,11 +27,15 @@ fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
     pack.verify(&mut |bytes| bar.inc(bytes))?;
     bar.finish_and_clear();
     let manifest = pack.manifest();
-    if manifest.tasks.iter().any(|task| task == TEXT_TO_PICTURE) {
-        PromptReader::load(&pack)?.nothing()?;
-        Pipeline::load(pack.clone(), Residency::All)?;
+    if manifest.family.is_some() {
+        let mut pipeline = Pipeline::of_pack(pack.clone(), &Options::default())?;
+        // Reads the tokenizer and the word list.
+        pipeline.resolve(&Request::new("cat"))?;
+        pipeline.load()?;
     } else {
-        manifest.stages.keys().try_for_each(|stage| Stage::load(&pack, stage).map(drop))?;
+        let load = |stage: &String| Stage::load(&pack, stage).map(drop);
+        let loaded: Result<(), EngineError> = manifest.stages.keys().try_for_each(load);
+        loaded.map_err(PipelineError::from)?;
     }
     if as_json {
         return output::json(&json!({

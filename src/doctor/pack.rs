@@ -1,5 +1,6 @@
 //! The pack: every file against its checksum, and a picture drawn and compared.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,9 +10,8 @@ use serde::Deserialize;
 use super::Finding;
 use super::memory::{Need, mebibytes};
 use crate::bench::PeakMemory;
-use crate::diffusion::{Chosen, DiffusionError, Generation, Observer, Pipeline, Progress, PromptReader, Request, choose_style};
-use crate::engine::{Engine, Residency};
 use crate::pack::{Pack, PackError};
+use crate::pipeline::{Generated, Observer, Options, Pipeline, PipelineError, Progress, Request};
 
 /// Pictures of the shipped pack and their hashes; the seed of all of them is [`SEED`].
 const GOLDEN: &str = include_str!("../../tests/golden/pictures.toml");
@@ -79,7 +79,7 @@ pub(super) fn draw(pack: &Arc<Pack>, threads: usize) -> (Finding, Need) {
         memory: PeakMemory::default(),
     };
     let finding = test.run(pack, threads).unwrap_or_else(|error| match error {
-        DiffusionError::Interrupted => Finding::note(
+        PipelineError::Interrupted => Finding::note(
             "self-test",
             format!(
                 "a picture takes more than {} s here; none was finished to compare",
@@ -101,53 +101,50 @@ struct SelfTest {
 }
 
 impl Observer for SelfTest {
-    fn progress(&mut self, _: Progress) -> bool {
+    fn progress(&mut self, _: &Progress<'_>) -> ControlFlow<()> {
         self.memory.sample();
-        self.start.elapsed() < LONGEST
+        if self.start.elapsed() < LONGEST {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     }
 }
 
 impl SelfTest {
-    fn run(&mut self, pack: &Arc<Pack>, threads: usize) -> Result<Finding, DiffusionError> {
+    fn run(&mut self, pack: &Arc<Pack>, threads: usize) -> Result<Finding, PipelineError> {
+        let mut pipeline = Pipeline::of_pack(pack.clone(), &Options::default().threads(threads))?;
         let known = golden(pack.sha256());
-        let sampling = pack.text_to_picture()?.sampling;
-        let least = sampling.steps().into_iter().min().unwrap_or(sampling.default_steps);
-        let (text, style, steps) = match &known {
-            Some(known) => (known.prompt.as_str(), Some(known.style.as_str()), known.steps),
-            None => (PROMPT, None, least),
+        let can = pipeline.capabilities();
+        let (usual_steps, fewest) = (can.default_steps, can.steps.first().copied().unwrap_or(can.default_steps));
+        let request = match &known {
+            Some(known) => Request::new(&known.prompt).style(&known.style).steps(known.steps),
+            None => Request::new(PROMPT).steps(fewest),
         };
-        let Chosen { style, prompt: text, .. } = choose_style(&pack.manifest().styles, style, text)?;
-        let reader = PromptReader::load(pack)?;
-        let (prompt, negative) = (reader.read(&text)?, reader.nothing()?);
-        drop(reader);
-        let request = Request {
-            prompt: &prompt,
-            negative: &negative,
-            style,
-            steps,
-            guidance: sampling.default_guidance,
-            seed: SEED,
-        };
-        let pipeline = Pipeline::load(pack.clone(), Residency::All)?;
-        let engine = Engine::new(threads)?;
-        let (first, time) = self.timed(&pipeline, &engine, &request)?;
+        let request = request.seed(SEED);
+        pipeline.resolve(&request)?;
+        pipeline.load()?;
+        let (first, time) = self.timed(&mut pipeline, &request)?;
         let hash = first.picture.sha256();
         let finding = match known {
             Some(known) => compared(hash == known.sha256, "golden hash", &first, time),
-            None => match Engine::new(1).map(|engine| self.timed(&pipeline, &engine, &request))? {
-                Ok((second, _)) => compared(hash == second.picture.sha256(), "second drawing", &first, time),
-                Err(DiffusionError::Interrupted) => {
-                    Finding::note("self-test", format!("{}; no time was left for a second", took(&first, time)))
+            None => {
+                pipeline.set_threads(1)?;
+                match self.timed(&mut pipeline, &request) {
+                    Ok((second, _)) => compared(hash == second.picture.sha256(), "second drawing", &first, time),
+                    Err(PipelineError::Interrupted) => {
+                        Finding::note("self-test", format!("{}; no time was left for a second", took(&first, time)))
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
-            },
+            }
         };
-        Ok(with_times(finding, &first, time, sampling.default_steps).figure("picture_sha256", hash))
+        Ok(with_times(finding, &first, time, usual_steps).figure("picture_sha256", hash))
     }
 
-    fn timed(&mut self, pipeline: &Pipeline, engine: &Engine, request: &Request) -> Result<(Generation, Duration), DiffusionError> {
+    fn timed(&mut self, pipeline: &mut Pipeline, request: &Request) -> Result<(Generated, Duration), PipelineError> {
         let begun = Instant::now();
-        let drawn = pipeline.generate(engine, request, self)?;
+        let drawn = pipeline.generate_with(request, self)?;
         Ok((drawn, begun.elapsed()))
     }
 }
@@ -159,7 +156,7 @@ fn golden(pack: &str) -> Option<GoldenPicture> {
     pictures.min_by_key(|picture| picture.steps)
 }
 
-fn took(drawn: &Generation, time: Duration) -> String {
+fn took(drawn: &Generated, time: Duration) -> String {
     let picture = &drawn.picture;
     format!(
         "a picture of {}×{} was drawn in {:.0} ms",
@@ -169,7 +166,7 @@ fn took(drawn: &Generation, time: Duration) -> String {
     )
 }
 
-fn compared(alike: bool, with: &'static str, drawn: &Generation, time: Duration) -> Finding {
+fn compared(alike: bool, with: &'static str, drawn: &Generated, time: Duration) -> Finding {
     let finding = if alike {
         Finding::ok("self-test", format!("{}; it equals the {with}", took(drawn, time)))
     } else {
@@ -182,15 +179,15 @@ fn compared(alike: bool, with: &'static str, drawn: &Generation, time: Duration)
     finding.figure("compared", with)
 }
 
-fn with_times(finding: Finding, drawn: &Generation, time: Duration, usual_steps: usize) -> Finding {
-    let is_step = |stage: &str| stage.starts_with("step ");
+fn with_times(finding: Finding, drawn: &Generated, time: Duration, usual_steps: usize) -> Finding {
     let sum = |steps: bool| -> f64 {
-        let times = drawn.times.iter().filter(|time| is_step(&time.stage) == steps);
-        times.map(|time| milliseconds(time.time)).sum()
+        let timings = drawn.timings.iter().filter(|timing| timing.phase.is_step() == steps);
+        timings.map(|timing| milliseconds(timing.time)).sum()
     };
-    let steps = drawn.times.iter().filter(|time| is_step(&time.stage)).count().max(1);
+    let steps = drawn.timings.iter().filter(|timing| timing.phase.is_step()).count().max(1);
     let usual = sum(false) + sum(true) / steps as f64 * usual_steps as f64;
-    let stages = drawn.times.iter().map(|time| (time.stage.clone(), milliseconds(time.time).into()));
+    let timings = drawn.timings.iter();
+    let stages = timings.map(|timing| (timing.phase.to_string(), milliseconds(timing.time).into()));
     let says = format!("{}; {usual_steps} steps take about {usual:.0} ms", finding.says);
     Finding { says, ..finding }
         .figure("milliseconds", milliseconds(time))
@@ -216,10 +213,9 @@ mod tests {
 
     #[test]
     fn a_picture_that_differs_is_a_fault() {
-        let drawn = Generation {
-            picture: crate::picture::Picture::filled(8, 8, [0; 4]).unwrap(),
-            times: Vec::new(),
-        };
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram");
+        let request = Request::new("cat").steps(1).seed(SEED);
+        let drawn = Pipeline::open(folder).unwrap().generate(&request).unwrap();
         let finding = compared(false, "golden hash", &drawn, Duration::from_millis(5));
         assert_eq!(finding.severity, crate::doctor::Severity::Fault);
         assert!(finding.says.contains("differs from the golden hash"), "{}", finding.says);

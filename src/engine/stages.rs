@@ -17,30 +17,32 @@ pub enum Residency {
     OneStage,
 }
 
-/// A pack's stages, loaded as [`Residency`] says.
+/// A pack's stages, loaded when they are first used and kept as [`Residency`] says.
 pub struct Stages {
     pack: Arc<Pack>,
-    all: BTreeMap<String, Arc<Stage>>,
-    current: Mutex<Option<(String, Arc<Stage>)>>,
+    residency: Residency,
+    loaded: Mutex<BTreeMap<String, Arc<Stage>>>,
 }
 
 impl Stages {
-    /// Loads all stages, or makes ready to load them one by one.
+    /// The stages of a pack, none of them loaded.
+    pub fn new(pack: Arc<Pack>, residency: Residency) -> Stages {
+        Stages {
+            pack,
+            residency,
+            loaded: Mutex::default(),
+        }
+    }
+
+    /// Loads all stages, if all of them are to stay in memory.
     ///
     /// # Errors
     /// As [`Stage::load`].
-    pub fn load(pack: Arc<Pack>, residency: Residency) -> Result<Stages, EngineError> {
-        let mut all = BTreeMap::new();
-        if residency == Residency::All {
-            for name in pack.manifest().stages.keys() {
-                all.insert(name.clone(), Arc::new(Stage::load(&pack, name)?));
-            }
+    pub fn load(&self) -> Result<(), EngineError> {
+        if self.residency == Residency::OneStage {
+            return Ok(());
         }
-        Ok(Stages {
-            pack,
-            all,
-            current: Mutex::new(None),
-        })
+        self.pack.manifest().stages.keys().try_for_each(|name| self.get(name).map(drop))
     }
 
     /// The pack.
@@ -53,19 +55,16 @@ impl Stages {
     /// # Errors
     /// As [`Stage::load`]; or if the system does not take pages back.
     pub fn get(&self, name: &str) -> Result<Arc<Stage>, EngineError> {
-        if let Some(stage) = self.all.get(name) {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stage) = loaded.get(name) {
             return Ok(stage.clone());
         }
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*current {
-            Some((held, stage)) if held == name => Ok(stage.clone()),
-            _ => {
-                *current = None;
-                self.pack.weights().give_back()?;
-                let stage = Arc::new(Stage::load(&self.pack, name)?);
-                *current = Some((name.to_owned(), stage.clone()));
-                Ok(stage)
-            }
+        if self.residency == Residency::OneStage {
+            loaded.clear();
+            self.pack.weights().give_back()?;
         }
+        let stage = Arc::new(Stage::load(&self.pack, name)?);
+        loaded.insert(name.to_owned(), stage.clone());
+        Ok(stage)
     }
 }

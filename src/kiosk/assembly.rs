@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::artist::Artist;
+use super::drawing_worker::DrawingWorker;
 use super::gallery::Caps;
 use super::gallery_worker::GalleryWorker;
 use super::handle::{Arrivals, Incoming};
@@ -189,7 +189,7 @@ impl Kiosk {
         let (handle, arrivals) = Arrivals::new(latest_view.clone());
         // A worker that cannot send has outlived the kiosk.
         let (from_drawing, from_gallery) = (handle.clone(), handle.clone());
-        let drawing_worker = Artist::start(rules::studio(&settings, &options.pack), move |event| {
+        let drawing_worker = DrawingWorker::start(rules::worker_settings(&settings, &options.pack), move |event| {
             from_drawing.send(Incoming::Drawing(event)).ok();
         })?;
         let gallery_worker = GalleryWorker::start(settings.gallery_folder(), Caps::from(&settings.gallery), move |event| {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::state::DrawRequest;
 use super::views::{LatestView, Views};
-use super::{artist, gallery_worker};
+use super::{drawing_worker, gallery_worker};
 use crate::device::buttons::{Button, Event, Gesture, Signal, SignalSender};
 
 /// Events and requests that may wait. A kiosk that is this far behind takes no more.
@@ -28,7 +28,7 @@ pub(super) enum Incoming {
     /// A picture to draw.
     Request(DrawRequest, Instant),
     /// From the drawing worker.
-    Drawing(artist::News),
+    Drawing(drawing_worker::DrawingEvent),
     /// From the gallery worker.
     Gallery(gallery_worker::GalleryEvent),
     Stop,
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn what_is_not_waited_for_keeps_its_order() {
         let (handle, mut arrivals) = pair();
-        let pack = || Incoming::Drawing(artist::News::Pack(None));
+        let pack = || Incoming::Drawing(drawing_worker::DrawingEvent::Pack(None));
         for incoming in [Incoming::Reload, pack(), Incoming::Stop, pack()] {
             handle.send(incoming).unwrap();
         }

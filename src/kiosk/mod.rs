@@ -24,8 +24,8 @@
 //! Something new that steers the kiosk is a [`sources::Source`], a function that is given the handle; something new that
 //! shows what it does is a subscriber of [`Views`].
 
-pub mod artist;
 mod assembly;
+pub mod drawing_worker;
 pub mod filter;
 pub mod gallery;
 pub mod gallery_worker;

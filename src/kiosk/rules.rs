@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::artist::Studio;
+use super::drawing_worker::WorkerSettings;
 use super::filter::{Filter, FilterError};
 use super::settings::Settings;
 use super::state::{AtOnce, Rules};
@@ -57,8 +57,8 @@ pub fn rules(settings: &Settings, seed: u64, still: bool) -> Result<Rules, Rules
 }
 
 /// The settings of the drawing worker. `pack` is the folder of the pack by default.
-pub fn studio(settings: &Settings, pack: &Path) -> Studio {
-    Studio {
+pub fn worker_settings(settings: &Settings, pack: &Path) -> WorkerSettings {
+    WorkerSettings {
         pack: settings.pack.clone().unwrap_or_else(|| pack.to_owned()),
         threads: settings.threads,
         styles: settings.draw.styles.clone(),

@@ -1,6 +1,7 @@
-//! The pack's `pack.toml`: what the model is, how it is to be run, and the files it consists of.
+//! The pack's `pack.toml`: what the model is, how to run it, and which files it consists of.
 //!
-//! Unknown fields are refused, so that a misspelt field is an error and not a silent default.
+//! This file checks every value by itself. Which tables and ports a model needs depends on its family and is checked by
+//! [`crate::pipeline`]. Unknown fields are errors, so that a misspelt field is not a silent default.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,22 +9,15 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::PackError;
+use crate::picture::Resampling;
 
 /// The pack format that this version reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// The manifest's file name in a pack's folder.
 pub const MANIFEST: &str = "pack.toml";
 /// The file with all graphs' external data.
 pub const WEIGHTS: &str = "weights.bin";
-/// The task of making a picture from a prompt.
-pub const TEXT_TO_PICTURE: &str = "text-to-picture";
-/// Stage that turns tokens into context rows and a condition vector.
-pub const TEXT_ENCODER: &str = "text_encoder";
-/// Stage that predicts the clean picture (or the velocity) from a noisy one.
-pub const DENOISER: &str = "denoiser";
-/// Optional stage that turns the denoised picture into the final one.
-pub const DECODER: &str = "decoder";
-/// Largest number of elements of a graph's input or output.
+/// Largest number of elements of a port.
 const MAX_PORT_ELEMENTS: usize = 1 << 28;
 /// Alignment of every tensor in the weights file, in bytes.
 pub const ALIGNMENT: usize = 64;
@@ -31,6 +25,7 @@ pub const ALIGNMENT: usize = 64;
 /// A pack's manifest.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Manifest {
     /// Version of the pack format, [`FORMAT`].
     pub format: u32,
@@ -42,24 +37,50 @@ pub struct Manifest {
     pub licence: String,
     /// One sentence for `inkstone info`.
     pub description: String,
-    /// What the model does; this version knows `text-to-picture`. Empty for graphs that are only to be measured.
-    pub tasks: Vec<String>,
-    /// The decoded picture; required for `text-to-picture`.
+    /// The model family, such as `diffusion`: which stages, tables and port roles it needs. Absent for graphs that are only
+    /// run stage by stage, for example to be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// The final picture; required by every family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<PictureShape>,
-    /// How a prompt becomes tokens; required for `text-to-picture`.
+    /// How a prompt becomes tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<Prompt>,
-    /// How a picture is sampled; required for `text-to-picture`.
+    /// How pictures are sampled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<Sampling>,
-    /// Drawing styles; empty where the model has none.
+    /// How latents become the decoder's input; absent for models that denoise pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latent: Option<Latent>,
+    /// Drawing styles; empty if the model has none.
     #[serde(default)]
     pub styles: Vec<Style>,
-    /// Graphs by stage: `text_encoder`, `denoiser` and, for packs that have one, `decoder`.
+    /// Graphs by stage; the family says which stages there are.
     pub stages: BTreeMap<String, Stage>,
     /// Every other file of the pack by its name.
     pub files: BTreeMap<String, FileRecord>,
+}
+
+impl Manifest {
+    /// The manifest of one graph that belongs to no family, with the stage `model` and without files.
+    pub fn of_graph(name: String, description: String, stage: Stage) -> Manifest {
+        Manifest {
+            format: FORMAT,
+            name,
+            version: "0.0.0".to_owned(),
+            licence: "NOASSERTION".to_owned(),
+            description,
+            family: None,
+            picture: None,
+            prompt: None,
+            sampling: None,
+            latent: None,
+            styles: Vec::new(),
+            stages: BTreeMap::from([("model".to_owned(), stage)]),
+            files: BTreeMap::new(),
+        }
+    }
 }
 
 /// Size and meaning of the decoded picture.
@@ -100,14 +121,14 @@ impl Channels {
 pub struct Prompt {
     /// File in the Hugging Face `tokenizers` format.
     pub tokenizer: String,
-    /// File that lists the words which the text encoder has learned; without it prompts are read as they are.
+    /// The word list: the words that the text encoder has learned. Without one, prompts are encoded as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
-    /// Tokens of the text encoder's input, the start token included; longer prompts are cut.
+    /// Tokens that the text encoder takes, special tokens included (1 to 4096); longer prompts are truncated.
     pub max_tokens: usize,
     /// Longest prompt accepted, in characters.
     pub max_characters: usize,
-    /// Token that fills the rest of the input.
+    /// Token id that pads shorter prompts.
     pub padding: u32,
     /// Languages of the training captions, as BCP 47 tags.
     pub languages: Vec<String>,
@@ -119,9 +140,11 @@ pub struct Prompt {
 pub struct Sampling {
     /// What the denoiser predicts.
     pub prediction: Prediction,
-    /// Steps where none are asked for; one of the schedules.
+    /// The scheduler that turns predictions into the next noisy picture or latent, such as `flow-euler`.
+    pub scheduler: String,
+    /// Default number of steps; one of the schedules.
     pub default_steps: usize,
-    /// Guidance where none is asked for; 1 runs the denoiser once a step.
+    /// Default guidance; 1 runs the denoiser once a step.
     pub default_guidance: f32,
     /// Largest guidance accepted; 1 where the model has no empty prompt.
     pub max_guidance: f32,
@@ -139,18 +162,33 @@ pub enum Prediction {
     Velocity,
 }
 
+/// How the denoiser's latents relate to what the decoder takes: `decoder input = latent / scale + shift`, as in diffusers'
+/// `scaling_factor` and `shift_factor`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latent {
+    /// Scaling factor, finite and not 0; 0.18215 for Stable Diffusion 1.x.
+    pub scale: f32,
+    /// Shift, finite; 0 for most models.
+    #[serde(default)]
+    pub shift: f32,
+}
+
 /// A drawing style that prompts may name.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Style {
     /// Name for `--style`.
     pub name: String,
-    /// Number that the text encoder and the decoder take.
+    /// Number that stages take at ports of role `style`.
     pub id: i64,
     /// Phrases that choose the style when a prompt contains them, such as `3d style`.
     #[serde(default)]
     pub words: Vec<String>,
-    /// Whether this is the style where none is asked for; true for one style at most.
+    /// How pictures of this style are resized.
+    #[serde(default, skip_serializing_if = "is_smooth")]
+    pub resampling: Resampling,
+    /// Whether this is the default style; true for one style at most.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub default: bool,
 }
@@ -173,10 +211,79 @@ pub struct Stage {
 pub struct Port {
     /// Name in the graph.
     pub name: String,
+    /// What the port means to the family; required in packs that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
     /// Element type.
     pub element: Element,
     /// Shape; all dimensions are fixed.
     pub shape: Vec<usize>,
+    /// Smallest and largest value that the port takes or gives, inclusive; absent if there is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
+}
+
+impl Port {
+    /// A port without role and range.
+    pub fn new(name: impl Into<String>, element: Element, shape: Vec<usize>) -> Port {
+        Port {
+            name: name.into(),
+            role: None,
+            element,
+            shape,
+            range: None,
+        }
+    }
+
+    /// Number of elements.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// What a port means. An input is given the value of the same role that the request or an earlier stage supplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Role {
+    /// Token ids of the prompt.
+    Ids,
+    /// The style's number.
+    Style,
+    /// The noisy picture or latent of a denoising step.
+    Noisy,
+    /// The time of a denoising step.
+    Time,
+    /// One row a token of the encoded text, for cross-attention.
+    Context,
+    /// The encoded text as one vector.
+    Pooled,
+    /// A first estimate of the picture, made by the text encoder.
+    Draft,
+    /// Strength of guidance, for models that take it as an input.
+    Guidance,
+    /// Size conditioning, as of SDXL.
+    Size,
+    /// The mask of the part to be drawn.
+    Mask,
+    /// What a denoiser predicts.
+    Prediction,
+    /// A clean latent.
+    Latent,
+    /// A picture.
+    Picture,
+    /// The token before, of an autoregressive model.
+    Token,
+    /// Scores of the next token, of an autoregressive model.
+    Logits,
+    /// Keys and values, or other state that a stage hands on to its next run.
+    State,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(out)
+    }
 }
 
 /// Element type of a port.
@@ -187,6 +294,12 @@ pub enum Element {
     F32,
     /// 64-bit signed integer.
     I64,
+}
+
+impl std::fmt::Display for Element {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(out)
+    }
 }
 
 /// Size and checksum of one file.
@@ -215,22 +328,22 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The first field with a value that cannot be, and what is wrong with it.
+    /// The first field with an invalid value, and what is wrong with it.
     fn check(&self) -> Result<(), Problem> {
         require(self.format == FORMAT, "format", || {
-            format!("{} is not {FORMAT}, the only format that this version reads", self.format)
+            format!(
+                "{} is not {FORMAT}, the only format that this version reads; make the pack again with inkstone-quantize",
+                self.format
+            )
         })?;
         require(!self.name.trim().is_empty(), "name", || "must not be empty".into())?;
         self.check_files()?;
         self.check_stages()?;
         self.check_styles()?;
-        for task in &self.tasks {
-            require(task == TEXT_TO_PICTURE, "tasks", || {
-                format!("'{task}' is not a task that this version knows ({TEXT_TO_PICTURE})")
-            })?;
-            self.check_text_to_picture()?;
-        }
-        Ok(())
+        self.picture.as_ref().map_or(Ok(()), PictureShape::check)?;
+        self.check_prompt()?;
+        self.sampling.as_ref().map_or(Ok(()), Sampling::check)?;
+        self.latent.as_ref().map_or(Ok(()), Latent::check)
     }
 
     fn check_files(&self) -> Result<(), Problem> {
@@ -270,6 +383,12 @@ impl Manifest {
                     require(fits, &field, || {
                         format!("'{}' must have 1 to {MAX_PORT_ELEMENTS} elements", port.name)
                     })?;
+                    let ordered = port
+                        .range
+                        .is_none_or(|[low, high]| low.is_finite() && high.is_finite() && low <= high);
+                    require(ordered, &field, || {
+                        format!("the range of '{}' must be two finite numbers, the smaller first", port.name)
+                    })?;
                 }
             }
         }
@@ -280,34 +399,43 @@ impl Manifest {
         let mut names = BTreeSet::new();
         for style in &self.styles {
             require(names.insert(style.name.to_lowercase()), "styles", || {
-                format!("'{}' is there twice", style.name)
+                format!("'{}' is listed twice", style.name)
             })?;
         }
         let defaults = self.styles.iter().filter(|style| style.default).count();
-        require(defaults <= 1, "styles", || "more than one is the default".into())
+        require(defaults <= 1, "styles", || "more than one style is the default".into())
     }
 
-    fn check_text_to_picture(&self) -> Result<(), Problem> {
-        let missing = |field: &str| (field.to_owned(), format!("is required for {TEXT_TO_PICTURE}"));
-        let picture = self.picture.as_ref().ok_or_else(|| missing("picture"))?;
-        let prompt = self.prompt.as_ref().ok_or_else(|| missing("prompt"))?;
-        let sampling = self.sampling.as_ref().ok_or_else(|| missing("sampling"))?;
-        for stage in [TEXT_ENCODER, DENOISER] {
-            require(self.stages.contains_key(stage), "stages", || {
-                format!("'{stage}' is required for {TEXT_TO_PICTURE}")
-            })?;
-        }
-        for (field, side) in [("picture.width", picture.width), ("picture.height", picture.height)] {
-            require((1..=8192).contains(&side), field, || format!("{side} is not between 1 and 8192"))?;
-        }
+    fn check_prompt(&self) -> Result<(), Problem> {
+        let Some(prompt) = &self.prompt else { return Ok(()) };
         for (field, name) in prompt.files() {
             self.check_listed(name, field)?;
         }
         require((1..=4096).contains(&prompt.max_tokens), "prompt.max_tokens", || {
             "must be between 1 and 4096".into()
         })?;
-        require(prompt.max_characters >= 1, "prompt.max_characters", || "must be at least 1".into())?;
-        sampling.check()
+        require(prompt.max_characters >= 1, "prompt.max_characters", || "must be at least 1".into())
+    }
+}
+
+impl PictureShape {
+    /// Number of values: width × height × channels.
+    pub fn elements(&self) -> usize {
+        self.width as usize * self.height as usize * self.channels.count()
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        for (field, side) in [("picture.width", self.width), ("picture.height", self.height)] {
+            require((1..=8192).contains(&side), field, || format!("{side} is not between 1 and 8192"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Latent {
+    fn check(&self) -> Result<(), Problem> {
+        let valid = self.scale.is_finite() && self.scale != 0.0 && self.shift.is_finite();
+        require(valid, "latent", || "scale and shift must be finite, and scale not 0".into())
     }
 }
 
@@ -320,7 +448,7 @@ impl Prompt {
 }
 
 impl Sampling {
-    /// The times of a number of steps, where the pack has such a schedule.
+    /// The times of a number of steps, if the pack has such a schedule.
     pub fn schedule(&self, steps: usize) -> Option<&[f32]> {
         self.schedules.get(&steps.to_string()).map(Vec::as_slice)
     }
@@ -341,7 +469,7 @@ impl Sampling {
                 .filter(|&count| count > 0 && count.to_string() == *steps);
             require(count.is_some(), &field, || "a schedule's name is its number of steps".into())?;
             require(count.is_some_and(|count| count + 1 == times.len()), &field, || {
-                "there must be one time more than steps".into()
+                "there must be one more time than steps".into()
             })?;
             let ascending = times.windows(2).all(|pair| pair[0] < pair[1]);
             let whole = times.first() == Some(&0.0) && times.last() == Some(&1.0);
@@ -356,6 +484,10 @@ impl Sampling {
             "must be between 0 and max_guidance".into()
         })
     }
+}
+
+fn is_smooth(resampling: &Resampling) -> bool {
+    *resampling == Resampling::Smooth
 }
 
 /// A field's path and what is wrong with it.

@@ -1,5 +1,5 @@
 //! Packs: a folder that holds a model. Owns the manifest, the mapped weights, the graphs as read and every
-//! check of them; depends on no other module of Inkstone.
+//! check of them; depends on no other module of Inkstone but [`crate::picture`], for how a style's pictures are resized.
 //!
 //! [`Pack::open`] is the fast check that every run makes: the manifest's fields, the size of every file, the
 //! checksums of the small ones, and every tensor's place in the weights file. [`Pack::verify`] also reads the
@@ -30,17 +30,6 @@ pub struct Pack {
     manifest: Manifest,
     sha256: String,
     weights: Arc<Weights>,
-}
-
-/// The tables that a `text-to-picture` pack has.
-#[derive(Clone, Copy, Debug)]
-pub struct TextToPicture<'a> {
-    /// The decoded picture.
-    pub picture: &'a PictureShape,
-    /// How a prompt becomes tokens.
-    pub prompt: &'a Prompt,
-    /// How a picture is sampled.
-    pub sampling: &'a Sampling,
 }
 
 impl Pack {
@@ -89,28 +78,10 @@ impl Pack {
             PackError::field(
                 &self.manifest_path(),
                 "stages",
-                format!("there is no stage '{stage}'; the pack cannot do what was asked"),
+                format!("the pack has no stage '{stage}'"),
             )
         })?;
         Graph::read(&self.folder.join(&record.graph), record, &self.weights)
-    }
-
-    /// The tables of a `text-to-picture` pack.
-    ///
-    /// # Errors
-    /// If the pack has another task.
-    pub fn text_to_picture(&self) -> Result<TextToPicture<'_>, PackError> {
-        let Manifest {
-            picture, prompt, sampling, ..
-        } = &self.manifest;
-        match (picture, prompt, sampling) {
-            (Some(picture), Some(prompt), Some(sampling)) => Ok(TextToPicture { picture, prompt, sampling }),
-            _ => Err(PackError::field(
-                &self.manifest_path(),
-                "tasks",
-                "this pack does not make pictures from text".into(),
-            )),
-        }
     }
 
     /// The pack's folder.
@@ -138,7 +109,8 @@ impl Pack {
         self.manifest.files.values().map(|record| record.bytes).sum()
     }
 
-    fn manifest_path(&self) -> PathBuf {
+    /// The manifest's file, for errors.
+    pub fn manifest_path(&self) -> PathBuf {
         self.folder.join(MANIFEST)
     }
 }

@@ -170,6 +170,16 @@ pub fn write(picture: &Picture, path: &Path, provenance: Option<&Provenance>, ov
     place::place(&target, &encode(picture, provenance)?, overwrite)
 }
 
+impl Picture {
+    /// Writes a PNG file with its record, replacing a file that is there.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>, provenance: &Provenance) -> Result<(), PngError> {
+        write(self, path.as_ref(), Some(provenance), true)
+    }
+}
+
 /// Writes what [`encode`] gave, as `write` does.
 ///
 /// # Errors

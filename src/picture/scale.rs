@@ -6,6 +6,7 @@
 //! which no library of float kernels promises.
 
 use super::{Picture, PictureError};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use thiserror::Error;
@@ -17,14 +18,15 @@ pub const SIZES: RangeInclusive<u32> = 8..=4096;
 const ONE: i32 = 1 << 14;
 
 /// How new pixels come from old ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Resampling {
     /// Catmull-Rom: sharp and smooth, for drawings and photographs.
     #[default]
     Smooth,
     /// Each new pixel is one old pixel, unchanged, for sprites. At a whole multiple of the old size every old pixel
     /// becomes a square of the same size.
-    Pixels,
+    Nearest,
 }
 
 /// Why a picture cannot have the size asked for.
@@ -63,7 +65,7 @@ pub fn resize(picture: &Picture, width: u32, height: u32, resampling: Resampling
     }
     let pixels = match resampling {
         Resampling::Smooth => smooth(picture, width, height),
-        Resampling::Pixels => whole_pixels(picture, width, height),
+        Resampling::Nearest => whole_pixels(picture, width, height),
     };
     Picture::new(width, height, pixels)
 }
@@ -233,7 +235,7 @@ mod tests {
     #[test]
     fn the_longest_side_gets_the_size() {
         let wide = checked(60, 20);
-        for resampling in [Resampling::Smooth, Resampling::Pixels] {
+        for resampling in [Resampling::Smooth, Resampling::Nearest] {
             let large = scale(&wide, 300, resampling).unwrap();
             assert_eq!((large.width(), large.height()), (300, 100));
             let small = scale(&wide, 8, resampling).unwrap();
@@ -251,7 +253,7 @@ mod tests {
             assert!(message.contains("from 8 to 4096"), "{message}");
         }
         assert!(resize(&checked(2, 2), 0, 5, Resampling::Smooth).is_err());
-        assert!(resize(&checked(2, 2), u32::MAX, 5, Resampling::Pixels).is_err());
+        assert!(resize(&checked(2, 2), u32::MAX, 5, Resampling::Nearest).is_err());
     }
 
     #[test]
@@ -320,11 +322,11 @@ mod tests {
     #[test]
     fn whole_pixels_become_squares() {
         let small = checked(8, 8);
-        let large = scale(&small, 40, Resampling::Pixels).unwrap();
+        let large = scale(&small, 40, Resampling::Nearest).unwrap();
         for (x, y) in (0..40).flat_map(|y| (0..40).map(move |x| (x, y))) {
             assert_eq!(large.pixel(x, y), small.pixel(x / 5, y / 5));
         }
-        assert_eq!(scale(&large, 8, Resampling::Pixels).unwrap(), small);
+        assert_eq!(scale(&large, 8, Resampling::Nearest).unwrap(), small);
     }
 
     const GOLDEN: [&str; 3] = [

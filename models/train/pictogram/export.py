@@ -36,8 +36,13 @@ def stages(model: Model, decoder: Decoder) -> dict:
     }
 
 
-def port(name: str, tensor: torch.Tensor) -> str:
-    return f'{{ name = "{name}", element = "{ELEMENTS[tensor.dtype]}", shape = {list(tensor.shape)} }}'
+# Roles of ports whose names are not their roles.
+ROLES = {"condition": "pooled", "clean": "prediction", "decoded": "picture", ("denoiser", "picture"): "noisy"}
+
+
+def port(stage: str, name: str, tensor: torch.Tensor) -> str:
+    role = ROLES.get((stage, name), ROLES.get(name, name))
+    return f'{{ name = "{name}", role = "{role}", element = "{ELEMENTS[tensor.dtype]}", shape = {list(tensor.shape)} }}'
 
 
 @torch.no_grad()
@@ -49,8 +54,8 @@ def export_stage(name: str, network, inputs: dict, outputs: list[str], out: Path
     results = network(*values)
     results = results if isinstance(results, tuple) else (results,)
     lines = [f"[stages.{name}]", f'graph = "{name}.onnx"']
-    lines.append("inputs = [" + ", ".join(port(*item) for item in inputs.items()) + "]")
-    lines.append("outputs = [" + ", ".join(port(*item) for item in zip(outputs, results)) + "]")
+    lines.append("inputs = [" + ", ".join(port(name, *item) for item in inputs.items()) + "]")
+    lines.append("outputs = [" + ", ".join(port(name, *item) for item in zip(outputs, results)) + "]")
     return "\n".join(lines)
 
 
@@ -60,14 +65,15 @@ def describe(tables: list[str]) -> str:
     schedules = "\n".join(f"{steps} = {text(times)}" for steps, times in settings.SCHEDULES.items())
     styles = "\n".join(
         f"[[styles]]\nname = {text(name)}\nid = {number + 1}\nwords = {text(settings.STYLE_WORDS[name])}" + ("\ndefault = true" if number == 0 else "")
+        + ('\nresampling = "nearest"' if name == "pixel" else "")
         for number, name in enumerate(settings.STYLES)
     )
-    return f"""format = 1
+    return f"""format = 2
 name = "pictogram"
 version = "{VERSION}"
 licence = "{LICENCE}"
 description = "Pictograms in nine drawing styles from a few words in twelve languages"
-tasks = ["text-to-picture"]
+family = "diffusion"
 
 [picture]
 width = {settings.OUTPUT}
@@ -84,6 +90,7 @@ languages = {text(settings.LANGUAGES)}
 
 [sampling]
 prediction = "picture"
+scheduler = "flow-euler"
 default_steps = 4
 default_guidance = 1.0
 max_guidance = 4.0

@@ -1,7 +1,6 @@
 //! Pictures drawn by the blocks of a plan, and their times.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,17 +8,15 @@ use super::{Bench, Listener, RunError};
 use crate::bench::energy::{Window, energy};
 use crate::bench::plan::{Configuration, Plan, Share};
 use crate::bench::report::{
-    ColdResult, ConfigurationResult, EnergyMethod, EnergyResult, FaultRates, PictureTime, PowerRecord, RequestRecord, StageResult, WHOLE,
+    ColdResult, ConfigurationResult, EnergyMethod, EnergyResult, FaultRates, PictureTime, PowerRecord, StageResult, WHOLE,
 };
 use crate::bench::statistics::{Summary, median};
 use crate::bench::{Memory, PeakMemory};
 use crate::device::power::marker::Marker;
 use crate::device::processor::counters::{Counters, Counts};
 use crate::device::processor::load::{Load, OtherLoad, PageFaults};
-use crate::diffusion::{Observer, Pipeline, Progress, Prompt, PromptReader, Request};
-use crate::engine::{Engine, Residency};
-use crate::pack::Style;
-use crate::picture::{Resampling, png, scale};
+use crate::picture::png;
+use crate::pipeline::{Generated, Observer, Pipeline, Progress, Request};
 
 /// One picture's figures.
 struct Drawn {
@@ -39,14 +36,10 @@ struct Sums {
     hashes: Vec<String>,
 }
 
-/// The pack's stages, an engine for each number of threads, and what has been drawn.
-pub(super) struct Drawing<'a> {
-    pipeline: Pipeline,
-    engines: BTreeMap<usize, Engine>,
-    prompt: Prompt,
-    negative: Prompt,
-    style: Option<Style>,
-    request: RequestRecord,
+/// The pipeline, and what has been drawn.
+pub(super) struct Drawing<'b, 'a> {
+    pipeline: &'b mut Pipeline,
+    request: Request,
     root: &'a Path,
     folder: tempfile::TempDir,
     marker: Option<Box<dyn Marker>>,
@@ -58,23 +51,14 @@ pub(super) struct Drawing<'a> {
     load: Vec<(Load, Load)>,
 }
 
-impl<'a> Drawing<'a> {
-    pub(super) fn prepare(bench: &mut Bench<'a>, counters: Option<Counters>, origin: Instant) -> Result<Drawing<'a>, RunError> {
-        let reader = PromptReader::load(&bench.pack)?;
-        let (prompt, negative) = (reader.read(&bench.words)?, reader.nothing()?);
-        drop(reader);
-        let mut engines = BTreeMap::new();
+impl<'b, 'a> Drawing<'b, 'a> {
+    pub(super) fn prepare(bench: &'b mut Bench<'a>, counters: Option<Counters>, origin: Instant) -> Result<Drawing<'b, 'a>, RunError> {
+        bench.pipeline.resolve(&bench.request)?;
         for configuration in &bench.plan.configurations {
-            if let Entry::Vacant(place) = engines.entry(configuration.threads) {
-                place.insert(Engine::new(configuration.threads)?);
-            }
+            bench.pipeline.set_threads(configuration.threads)?;
         }
+        bench.pipeline.load()?;
         Ok(Drawing {
-            pipeline: Pipeline::load(bench.pack.clone(), Residency::All)?,
-            engines,
-            prompt,
-            negative,
-            style: bench.style.clone(),
             request: bench.request.clone(),
             root: bench.root,
             folder: tempfile::tempdir()?,
@@ -82,6 +66,7 @@ impl<'a> Drawing<'a> {
             counters,
             counters_lost: None,
             origin,
+            pipeline: &mut bench.pipeline,
             sums: bench.plan.configurations.iter().map(|_| Sums::default()).collect(),
             pictures: Vec::new(),
             load: Vec::new(),
@@ -177,36 +162,24 @@ impl<'a> Drawing<'a> {
         sums: &mut Sums,
         listener: &dyn Listener,
     ) -> Result<(Vec<(String, f64)>, f64), RunError> {
-        let request = Request {
-            prompt: &self.prompt,
-            negative: &self.negative,
-            style: self.style.as_ref(),
-            steps: configuration.steps,
-            guidance: self.request.guidance,
-            seed: self.request.seed,
-        };
+        let request = self.request.clone().steps(configuration.steps).size(configuration.size);
+        self.pipeline.set_threads(configuration.threads)?;
         let file = self.folder.path().join("picture.png");
         mark(&mut self.marker, true)?;
         let started = Instant::now();
         let mut watch = Eyes { sums, listener };
-        // The plan's engines were made for its numbers of threads.
-        let engine = &self.engines[&configuration.threads];
-        let generation = self.pipeline.generate(engine, &request, &mut watch);
-        if generation.is_err() {
+        let generated = self.pipeline.generate_with(&request, &mut watch);
+        if generated.is_err() {
             mark(&mut self.marker, false)?;
         }
-        let generation = generation?;
+        let Generated { picture, timings, .. } = generated?;
         let drawn = Instant::now();
-        let picture = scale::scale(&generation.picture, configuration.size, Resampling::Smooth)?;
         png::write(&picture, &file, None, true)?;
         let ended = Instant::now();
         mark(&mut self.marker, false)?;
         let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
-        let mut stages: Vec<(String, f64)> = generation
-            .times
-            .into_iter()
-            .map(|time| (time.stage, milliseconds(time.time)))
-            .collect();
+        let phases = timings.iter().map(|timing| (timing.phase.to_string(), milliseconds(timing.time)));
+        let mut stages: Vec<(String, f64)> = phases.collect();
         stages.push(("png".into(), milliseconds(ended - drawn)));
         stages.push((WHOLE.into(), milliseconds(ended - started)));
         let hash = picture.sha256();
@@ -227,7 +200,7 @@ impl<'a> Drawing<'a> {
 
     /// The engine's int8 kernel.
     pub(super) fn kernel(&self) -> &'static str {
-        self.engines.values().next().map_or("", |engine| engine.kernel().name())
+        self.pipeline.kernel()
     }
 
     /// What others took over all blocks together.
@@ -285,10 +258,13 @@ struct Eyes<'a> {
 }
 
 impl Observer for Eyes<'_> {
-    fn progress(&mut self, _: Progress) -> bool {
+    fn progress(&mut self, _: &Progress<'_>) -> ControlFlow<()> {
         self.sums.memory.sample();
         self.sums.has_memory |= self.sums.memory.peak() != Memory::default();
-        !self.listener.stopped()
+        if self.listener.stopped() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 }
 

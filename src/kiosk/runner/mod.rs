@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) use self::clock::Clock;
-use super::artist::{self, Artist};
 use super::assembly::RuleOptions;
+use super::drawing_worker::{self, DrawingWorker};
 use super::gallery_worker::GalleryWorker;
 use super::handle::{Arrivals, Handle, Incoming};
 use super::heat::{HeatPolicy, Thermometer};
@@ -46,7 +46,7 @@ pub struct Kiosk {
     pub(super) machine: Machine,
     /// Declared before the workers: dropped first.
     pub(super) arrivals: Arrivals,
-    pub(super) drawing_worker: Artist,
+    pub(super) drawing_worker: DrawingWorker,
     pub(super) gallery_worker: GalleryWorker,
     pub(super) calendar: Calendar,
     pub(super) heat: HeatPolicy,
@@ -128,7 +128,7 @@ impl Kiosk {
             return;
         }
         self.await_gallery();
-        let is_pack = |incoming: &Incoming| matches!(incoming, Incoming::Drawing(artist::News::Pack(_)));
+        let is_pack = |incoming: &Incoming| matches!(incoming, Incoming::Drawing(drawing_worker::DrawingEvent::Pack(_)));
         if let Some(pack) = self.arrivals.first(is_pack) {
             self.take(pack);
         }
@@ -164,8 +164,8 @@ impl Kiosk {
             Incoming::Signal { output, signal, at } => self.signal(output, &signal, at),
             Incoming::Event(event, at) => self.event(event, at),
             Incoming::Request(request, at) => self.request(request, at),
-            Incoming::Drawing(artist::News::Pack(capabilities)) => self.input(Input::Pack(capabilities)),
-            Incoming::Drawing(artist::News::Report(update)) => self.job_update(update),
+            Incoming::Drawing(drawing_worker::DrawingEvent::Pack(choices)) => self.input(Input::Pack(choices)),
+            Incoming::Drawing(drawing_worker::DrawingEvent::Job(update)) => self.job_update(update),
             Incoming::Gallery(event) => self.gallery_event(event),
             Incoming::Stop => self.ending = true,
             Incoming::Reload => self.reload(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Kiosk;
 use super::clock::Clock;
 use crate::device::buttons::Script;
-use crate::kiosk::artist::News;
+use crate::kiosk::drawing_worker::DrawingEvent;
 use crate::kiosk::handle::Incoming;
 
 /// Simulated duration of each stage of a drawing.
@@ -51,7 +51,7 @@ impl Kiosk {
     fn await_job_update(&mut self) {
         let Some((job, _)) = self.drawing else { return };
         while let Some(incoming) = self.arrivals.first(|_| true) {
-            let is_it = matches!(&incoming, Incoming::Drawing(News::Report(update)) if update.job == job);
+            let is_it = matches!(&incoming, Incoming::Drawing(DrawingEvent::Job(update)) if update.job == job);
             self.take(incoming);
             if is_it || self.ending {
                 return;

@@ -80,7 +80,7 @@ impl Kiosk {
         let settings = &self.settings;
         self.calendar = Calendar::new(&settings.schedule);
         self.heat.set_limits(&settings.heat);
-        self.drawing_worker.set_studio(rules::studio(settings, &self.pack));
+        self.drawing_worker.set_settings(rules::worker_settings(settings, &self.pack));
         self.gallery_worker.ask(Task::Limit(Caps::from(&settings.gallery)));
         self.outputs.iter_mut().for_each(|output| output.restyle(&settings.look));
         self.set_brightness();

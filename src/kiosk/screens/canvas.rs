@@ -21,14 +21,14 @@ const KEPT_BYTES: usize = 3 << 19;
 /// Pictures at the sizes they are shown at, the latest last.
 #[derive(Default)]
 pub struct Scaled {
-    pictures: Vec<(Arc<Picture>, u32, bool, Arc<Picture>)>,
+    pictures: Vec<(Arc<Picture>, u32, Resampling, Arc<Picture>)>,
 }
 
 impl Scaled {
     /// The picture scaled to this many pixels on its longest side.
     fn get(&mut self, shown: &Shown, side: u32) -> Option<Arc<Picture>> {
-        let is_it = |(original, size, sprite, _): &(Arc<Picture>, u32, bool, Arc<Picture>)| {
-            Arc::ptr_eq(original, &shown.picture) && (*size, *sprite) == (side, shown.sprite)
+        let is_it = |(original, size, resampling, _): &(Arc<Picture>, u32, Resampling, Arc<Picture>)| {
+            Arc::ptr_eq(original, &shown.picture) && (*size, *resampling) == (side, shown.resampling)
         };
         if let Some(at) = self.pictures.iter().position(is_it) {
             let found = self.pictures.remove(at);
@@ -36,9 +36,8 @@ impl Scaled {
             self.pictures.push(found);
             return Some(scaled);
         }
-        let resampling = if shown.sprite { Resampling::Pixels } else { Resampling::Smooth };
-        let scaled = Arc::new(scale::scale(&shown.picture, side, resampling).ok()?);
-        self.pictures.push((shown.picture.clone(), side, shown.sprite, scaled.clone()));
+        let scaled = Arc::new(scale::scale(&shown.picture, side, shown.resampling).ok()?);
+        self.pictures.push((shown.picture.clone(), side, shown.resampling, scaled.clone()));
         while self.pictures.len() > KEPT || self.pictures.len() > 2 && self.bytes() > KEPT_BYTES {
             self.pictures.remove(0);
         }
@@ -229,7 +228,7 @@ impl Canvas<'_> {
         let room = room(area);
         // Sprites are enlarged by whole pixels, so that all of them have the same size.
         let own = shown.picture.width().max(shown.picture.height());
-        let side = if shown.sprite && room.size.width >= own {
+        let side = if shown.resampling == Resampling::Nearest && room.size.width >= own {
             room.size.width / own * own
         } else {
             room.size.width

@@ -6,7 +6,7 @@ use super::choose::Choose;
 use super::job::{FinishedPicture, JobStage, JobUpdate, Purpose};
 use super::message::Message;
 use super::shared::Shared;
-use super::view::{Scene, Shown};
+use super::view::Scene;
 use super::{Effect, Mode, Next, go};
 use crate::device::buttons::{Button, Gesture};
 use crate::kiosk::language::Phrase;
@@ -18,8 +18,9 @@ const RETRY: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub(super) struct Attract {
-    current: Option<Shown>,
-    coming: Option<(Shown, Duration)>,
+    current: Option<FinishedPicture>,
+    /// The picture that fades in, and since when.
+    coming: Option<(FinishedPicture, Duration)>,
     /// The latest slide.
     at: Option<Slide>,
     waiting: Option<u64>,
@@ -61,17 +62,16 @@ impl Attract {
                 shared.effects.push(Effect::Load(*number));
             }
             Slide::Example(index) => {
-                let finished = &shared.examples[*index];
-                self.show(shared, shared.shown(&finished.item, &finished.picture), now);
+                self.show(shared, shared.examples[*index].clone(), now);
             }
         }
     }
 
-    fn show(&mut self, shared: &Shared, shown: Shown, now: Duration) {
+    fn show(&mut self, shared: &Shared, finished: FinishedPicture, now: Duration) {
         if self.current.is_none() || shared.rules.fade.is_zero() {
-            self.current = Some(shown);
+            self.current = Some(finished);
         } else {
-            self.coming = Some((shown, now));
+            self.coming = Some((finished, now));
         }
         self.next = now + shared.rules.shown + shared.rules.fade;
     }
@@ -114,8 +114,8 @@ impl Mode for Attract {
     }
 
     fn tick(&mut self, shared: &mut Shared, now: Duration) -> Next {
-        if let Some((shown, _)) = self.coming.take_if(|(_, since)| now >= *since + shared.rules.fade) {
-            self.current = Some(shown);
+        if let Some((finished, _)) = self.coming.take_if(|(_, since)| now >= *since + shared.rules.fade) {
+            self.current = Some(finished);
         }
         if self.coming.is_none() && self.waiting.is_none() && now >= self.next {
             self.advance(shared, now);
@@ -146,7 +146,7 @@ impl Mode for Attract {
         }
         self.waiting = None;
         match finished {
-            Some(finished) => self.show(shared, shared.shown(&finished.item, &finished.picture), now),
+            Some(finished) => self.show(shared, finished.clone(), now),
             None => self.next = now + RETRY,
         }
     }
@@ -170,15 +170,16 @@ impl Mode for Attract {
     }
 
     fn scene(&self, shared: &Shared, now: Duration) -> Scene {
-        let there = |since: Duration| {
+        let opacity = |since: Duration| {
             let part = now.saturating_sub(since).as_secs_f32() / shared.rules.fade.as_secs_f32().max(0.001);
             let part = part.clamp(0.0, 1.0);
             // Slow at both ends.
             (part * part * (3.0 - 2.0 * part) * 255.0) as u8
         };
+        let shown = |finished: &FinishedPicture| shared.shown(&finished.item, &finished.picture);
         Scene::Attract {
-            shown: self.current.clone(),
-            coming: self.coming.as_ref().map(|(shown, since)| (shown.clone(), there(*since))),
+            shown: self.current.as_ref().map(shown),
+            coming: self.coming.as_ref().map(|(finished, since)| (shown(finished), opacity(*since))),
         }
     }
 

@@ -58,7 +58,7 @@ impl Choose {
             self.deferred.styles += by;
             return;
         }
-        let styles = shared.capabilities.as_ref().map_or(0, |capabilities| capabilities.styles.len());
+        let styles = shared.choices.as_ref().map_or(0, |choices| choices.styles.len());
         shared.selection.style = around(shared.selection.style, by, styles);
     }
 
@@ -74,7 +74,7 @@ impl Choose {
     /// The item to sketch now, unless it is sketched already.
     fn to_sketch(&self, shared: &Shared) -> Option<Item> {
         let mut item = shared.item().filter(|_| shared.may_sketch())?;
-        item.steps = shared.capabilities.as_ref()?.steps.first().copied()?;
+        item.steps = shared.choices.as_ref()?.steps.first().copied()?;
         let there = self.sketch.as_ref().is_some_and(|(_, sketched)| *sketched == item);
         (!there && self.sketching.as_ref() != Some(&item)).then_some(item)
     }
@@ -116,9 +116,9 @@ impl Choose {
 
     fn choice(shared: &Shared) -> Choice {
         let style = shared
-            .capabilities
+            .choices
             .as_ref()
-            .and_then(|capabilities| capabilities.styles.get(shared.selection.style));
+            .and_then(|choices| choices.styles.get(shared.selection.style));
         let colour = shared.selection.colour.and_then(|colour| shared.rules.colours.get(colour));
         Choice {
             style: shared.style_name(style.map(String::as_str)),

@@ -41,10 +41,7 @@ impl Drawing {
             AtOnce::One => Drawing::start_job(shared, Purpose::Picture, vec![item], now),
             _ if shared.once => Drawing::start_job(shared, Purpose::Picture, vec![item], now),
             several => {
-                let styles = shared
-                    .capabilities
-                    .as_ref()
-                    .map_or(Vec::new(), |capabilities| capabilities.styles.clone());
+                let styles = shared.choices.as_ref().map_or(Vec::new(), |choices| choices.styles.clone());
                 Drawing::start_job(shared, Purpose::Several, four(&item, several, &styles), now)
             }
         }

@@ -74,7 +74,7 @@ impl Line {
 }
 
 fn steps(shared: &Shared) -> &[usize] {
-    shared.capabilities.as_ref().map_or(&[], |capabilities| &capabilities.steps)
+    shared.choices.as_ref().map_or(&[], |choices| &choices.steps)
 }
 
 fn turned<T: Copy + PartialEq>(all: &[T], value: T, by: i32) -> T {

@@ -19,7 +19,7 @@ impl Mode for Message {
     }
 
     fn refresh(&mut self, shared: &mut Shared, _now: Duration) -> Next {
-        let over = self.phrase == Phrase::PackTrouble && shared.capabilities.is_some();
+        let over = self.phrase == Phrase::PackTrouble && shared.choices.is_some();
         if over { go(Attract::default()) } else { None }
     }
 

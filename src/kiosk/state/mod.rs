@@ -36,7 +36,7 @@ use std::time::Duration;
 
 pub use job::{FinishedPicture, Item, Job, JobStage, JobUpdate, Purpose, StageTimes};
 pub use request::{DrawRequest, RequestError};
-pub use selection::{AtOnce, Capabilities, Selection};
+pub use selection::{AtOnce, PackChoices, Selection};
 pub use shared::{Allows, GalleryEntry, Rules};
 pub use view::{Choice, Scene, Shown, View, Wheel};
 
@@ -73,7 +73,7 @@ pub enum Input {
     /// The result of [`Effect::Load`]; `None` if the file is damaged or gone.
     Loaded(u64, Option<FinishedPicture>),
     /// What the pack offers; `None` if it cannot be read.
-    Pack(Option<Capabilities>),
+    Pack(Option<PackChoices>),
     /// Whether the kiosk should be awake.
     Hours(Wakefulness),
     /// How fast the temperature allows drawing.

@@ -22,11 +22,13 @@ impl AtOnce {
 
 /// What a pack offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Capabilities {
+pub struct PackChoices {
     /// Names of the styles to choose from; empty if the pack has none.
     pub styles: Vec<String>,
     /// Index of the default style.
     pub style: usize,
+    /// Names of all styles of the pack, offered or not, whose pictures are scaled by [`crate::picture::Resampling::Nearest`].
+    pub nearest: Vec<String>,
     /// Possible numbers of steps, ascending; at least one.
     pub steps: Vec<usize>,
     /// Index of the default number.
@@ -99,11 +101,11 @@ impl Selection {
     }
 
     /// The item of this selection.
-    pub fn item(&self, subjects: &Subjects, colours: &[String], capabilities: &Capabilities) -> Item {
+    pub fn item(&self, subjects: &Subjects, colours: &[String], choices: &PackChoices) -> Item {
         Item {
             prompt: self.prompt(subjects, colours),
-            style: capabilities.styles.get(self.style).cloned(),
-            steps: capabilities.steps.get(self.step).copied().unwrap_or(1),
+            style: choices.styles.get(self.style).cloned(),
+            steps: choices.steps.get(self.step).copied().unwrap_or(1),
             seed: self.seed,
         }
     }

@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use super::job::{FinishedPicture, Item, Job, JobUpdate, Purpose, StageTimes};
 use super::request::DrawRequest;
-use super::selection::{AtOnce, Capabilities, Selection};
+use super::selection::{AtOnce, PackChoices, Selection};
 use super::view::Shown;
 use super::{Effect, Input, KeepOutcome};
 use crate::kiosk::heat::Pace;
 use crate::kiosk::language::{Language, Phrase};
 use crate::kiosk::subjects::Subjects;
-use crate::picture::Picture;
+use crate::picture::{Picture, Resampling};
 
-/// Style whose pictures are scaled by whole factors.
-const SPRITES: &str = "pixel";
 /// How long a hint is shown.
 const HINT: Duration = Duration::from_secs(4);
 /// Jobs whose outcomes are remembered.
@@ -78,7 +76,7 @@ pub(super) struct Shared {
     pub selection: Selection,
     pub language: Language,
     /// What the pack offers; `None` while it is being opened, and if it cannot be read.
-    pub capabilities: Option<Capabilities>,
+    pub choices: Option<PackChoices>,
     is_pack_known: bool,
     /// Pictures in the gallery, newest first; empty while it is being read.
     pub kept: Vec<GalleryEntry>,
@@ -105,7 +103,7 @@ impl Shared {
         let mut shared = Shared {
             selection: Selection::default(),
             language: rules.language,
-            capabilities: None,
+            choices: None,
             is_pack_known: false,
             kept: Vec::new(),
             is_kept_known: false,
@@ -160,30 +158,30 @@ impl Shared {
 
     /// The picture of the selection, with fewer steps when the board is hot; `None` without a pack.
     pub fn item(&self) -> Option<Item> {
-        let capabilities = self.capabilities.as_ref()?;
-        let mut item = self.selection.item(&self.rules.subjects, &self.rules.colours, capabilities);
-        item.steps = self.pace.steps(item.steps, &capabilities.steps);
+        let choices = self.choices.as_ref()?;
+        let mut item = self.selection.item(&self.rules.subjects, &self.rules.colours, choices);
+        item.steps = self.pace.steps(item.steps, &choices.steps);
         Some(item)
     }
 
     /// The picture of a request, which becomes the selection; `None` without a pack or if the style is not offered.
     pub fn requested(&mut self, request: &DrawRequest) -> Option<Item> {
-        let capabilities = self.capabilities.clone()?;
+        let choices = self.choices.clone()?;
         let style = request.style_name();
-        let place = style.and_then(|name| capabilities.styles.iter().position(|style| style == name));
+        let place = style.and_then(|name| choices.styles.iter().position(|style| style == name));
         if let (Some(name), None) = (style, place) {
             log::warn!(
                 "a request is refused: there is no style '{name}'; there are {}",
-                capabilities.styles.join(", ")
+                choices.styles.join(", ")
             );
             return None;
         }
-        let usual = capabilities.steps.get(capabilities.step).copied().unwrap_or(1);
+        let usual = choices.steps.get(choices.step).copied().unwrap_or(1);
         let steps = request.steps_or(usual);
         let item = Item {
             prompt: request.prompt().to_owned(),
             style: style.map(str::to_owned),
-            steps: self.pace.steps(steps, &capabilities.steps),
+            steps: self.pace.steps(steps, &choices.steps),
             seed: request.seed_or(|| self.next_seed()),
         };
         self.selection.typed = Some(item.prompt.clone());
@@ -206,17 +204,17 @@ impl Shared {
         } else {
             Phrase::Starting
         };
-        self.capabilities.is_none().then_some(phrase)
+        self.choices.is_none().then_some(phrase)
     }
 
     /// Whether the pack is still being opened.
     pub fn is_starting(&self) -> bool {
-        self.capabilities.is_none() && !self.is_pack_known
+        self.choices.is_none() && !self.is_pack_known
     }
 
     /// Whether sketches may be drawn.
     pub fn may_sketch(&self) -> bool {
-        self.rules.sketch && self.capabilities.is_some() && self.pace == Pace::Normal
+        self.rules.sketch && self.choices.is_some() && self.pace == Pace::Normal
     }
 
     /// Whether a prompt passes the word filter.
@@ -270,7 +268,7 @@ impl Shared {
         match input {
             Input::Kept(job, item, outcome) => self.apply_outcome(job, item, outcome),
             Input::Gallery(kept) => (self.kept, self.is_kept_known) = (kept, true),
-            Input::Pack(capabilities) => self.set_capabilities(capabilities),
+            Input::Pack(choices) => self.set_choices(choices),
             Input::Pace(pace) => self.pace = pace,
             Input::DisplayGone(gone) => self.display_gone = gone,
             Input::Event(_) | Input::Request(_) | Input::Tick | Input::JobUpdate(_) | Input::Loaded(..) | Input::Hours(_) => {}
@@ -297,13 +295,13 @@ impl Shared {
         found.map(|(_, outcome)| outcome)
     }
 
-    fn set_capabilities(&mut self, capabilities: Option<Capabilities>) {
-        if let Some(capabilities) = &capabilities
-            && self.capabilities.as_ref() != Some(capabilities)
+    fn set_choices(&mut self, choices: Option<PackChoices>) {
+        if let Some(choices) = &choices
+            && self.choices.as_ref() != Some(choices)
         {
-            (self.selection.style, self.selection.step) = (capabilities.style, capabilities.step);
+            (self.selection.style, self.selection.step) = (choices.style, choices.step);
         }
-        self.capabilities = capabilities;
+        self.choices = choices;
         self.is_pack_known = true;
         self.hint = self.hint.filter(|(phrase, _)| *phrase != Phrase::Starting);
     }
@@ -333,13 +331,13 @@ impl Shared {
 
     /// The items of the examples.
     pub fn examples_to_draw(&self) -> Vec<Item> {
-        let Some(capabilities) = &self.capabilities else {
+        let Some(choices) = &self.choices else {
             return Vec::new();
         };
         let example = |(index, (prompt, style)): (usize, &(&str, usize))| Item {
             prompt: (*prompt).to_owned(),
-            style: (!capabilities.styles.is_empty()).then(|| capabilities.styles[style % capabilities.styles.len()].clone()),
-            steps: capabilities.steps.get(capabilities.step).copied().unwrap_or(1),
+            style: (!choices.styles.is_empty()).then(|| choices.styles[style % choices.styles.len()].clone()),
+            steps: choices.steps.get(choices.step).copied().unwrap_or(1),
             seed: index as u64 + 1,
         };
         EXAMPLES.iter().enumerate().map(example).collect()
@@ -351,7 +349,17 @@ impl Shared {
             picture: picture.clone(),
             title: self.title(item),
             style: self.style_name(item.style.as_deref()),
-            sprite: item.style.as_deref() == Some(SPRITES),
+            resampling: self.resampling(item.style.as_deref()),
+        }
+    }
+
+    /// How pictures of a style are scaled; smoothly before the pack is open.
+    fn resampling(&self, style: Option<&str>) -> Resampling {
+        let is_nearest = |style: &str| self.choices.iter().any(|choices| choices.nearest.iter().any(|name| name == style));
+        if style.is_some_and(is_nearest) {
+            Resampling::Nearest
+        } else {
+            Resampling::Smooth
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::picture::Picture;
+use crate::picture::{Picture, Resampling};
 
 /// A picture with its title and style.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,8 +13,8 @@ pub struct Shown {
     pub title: String,
     /// Its style; empty for none.
     pub style: String,
-    /// Whether it is scaled by whole factors.
-    pub sprite: bool,
+    /// How it is scaled to the size of the screen.
+    pub resampling: Resampling,
 }
 
 /// A word on the wheel and its neighbours.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use inkstone::engine::Stage;
 use inkstone::pack::{Pack, sha256_of_bytes};
+use inkstone::pipeline::check_manifest;
 
 /// The stage of the seed pack.
 const STAGE: &str = "model";
@@ -46,7 +47,7 @@ impl Folder {
     pub fn load(&self) {
         let Ok(pack) = Pack::open(self.0.path()) else { return };
         let _ = pack.verify(&mut |_| ());
-        let _ = pack.text_to_picture();
+        let _ = check_manifest(pack.manifest(), &pack.manifest_path());
         for stage in pack.manifest().stages.keys().map(String::as_str).chain([STAGE]) {
             let _ = Stage::load(&pack, stage);
         }

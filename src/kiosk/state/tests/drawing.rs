@@ -25,8 +25,8 @@ fn a_visitor_chooses_and_gets_a_picture_that_is_kept() {
         panic!()
     };
     assert_eq!(
-        (shown.title.as_str(), shown.style.as_str(), shown.sprite),
-        ("cat face", "flat colour", false)
+        (shown.title.as_str(), shown.style.as_str(), shown.resampling),
+        ("cat face", "flat colour", Resampling::Smooth)
     );
 }
 
@@ -119,7 +119,7 @@ fn four_at_once_are_picked_varied_enlarged_and_kept() {
         at_once: AtOnce::Four,
         ..rules()
     });
-    session.input(Input::Pack(Some(capabilities())));
+    session.input(Input::Pack(Some(choices())));
     session.press(A).press(C);
     let first = session.job.clone().unwrap();
     assert_eq!((first.purpose, first.items.len()), (Purpose::Several, 4));
@@ -222,7 +222,7 @@ fn the_picture_can_be_drawn_again_varied_kept_and_taken_home() {
 #[test]
 fn once_draws_keeps_and_ends() {
     let mut session = Session::new(rules());
-    session.input(Input::Pack(Some(capabilities())));
+    session.input(Input::Pack(Some(choices())));
     session.job = None;
     let effects = session.machine.draw_once(session.now);
     session.carry_out(effects);
@@ -291,14 +291,14 @@ fn requests_are_filtered_and_wait_for_the_pack_but_not_for_the_morning() {
     deferred.input(Input::Request(request("fox")));
     deferred.keep_some(1);
     assert_eq!((deferred.notice().as_str(), deferred.job.clone()), ("Starting …", None));
-    deferred.input(Input::Pack(Some(capabilities())));
+    deferred.input(Input::Pack(Some(choices())));
     assert_eq!(deferred.job.clone().unwrap().items[0].prompt, "fox");
 
     let mut broken = Session::new(rules());
     broken.input(Input::Request(request("cat")));
     broken.input(Input::Pack(None));
     assert!(broken.notice().starts_with("The model cannot be read"));
-    broken.input(Input::Pack(Some(capabilities())));
+    broken.input(Input::Pack(Some(choices())));
     broken.keep_some(1);
     assert_eq!(broken.job, None, "it was refused");
 }

@@ -30,7 +30,7 @@ fn nothing_is_kept_unasked_where_the_owner_wants_that() {
         keep_all: false,
         ..rules()
     });
-    session.input(Input::Pack(Some(capabilities())));
+    session.input(Input::Pack(Some(choices())));
     session.press(A).press(C).draw();
     assert!(!session.did(|effect| matches!(effect, Effect::Keep { .. })));
     session.press(C);
@@ -110,7 +110,7 @@ fn a_change_takes_few_frames_and_one_picture_needs_none() {
 #[test]
 fn examples_are_drawn_while_nothing_is_kept() {
     let mut session = Session::new(rules());
-    session.input(Input::Pack(Some(capabilities())));
+    session.input(Input::Pack(Some(choices())));
     assert!(session.job.is_none(), "nobody knows yet whether something is kept");
     session.input(Input::Gallery(Vec::new()));
     let job = session.job.take().unwrap();

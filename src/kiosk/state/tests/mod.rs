@@ -8,7 +8,7 @@ mod surroundings;
 use super::*;
 use crate::kiosk::language::Language;
 use crate::kiosk::subjects::Subjects;
-use crate::picture::{Picture, Provenance};
+use crate::picture::{Picture, Provenance, Resampling};
 use Button::{A, B, Back, C, Confirm, D, Next as Forward, Previous};
 use Gesture::{Hold, Long, Short};
 use std::sync::Arc;
@@ -32,10 +32,11 @@ fn rules() -> Rules {
     }
 }
 
-fn capabilities() -> Capabilities {
-    Capabilities {
+fn choices() -> PackChoices {
+    PackChoices {
         styles: ["3d", "flat", "pixel"].map(String::from).to_vec(),
         style: 0,
+        nearest: vec!["pixel".into()],
         steps: vec![1, 2, 4],
         step: 2,
     }
@@ -67,7 +68,7 @@ impl Session {
     fn begin() -> Session {
         let mut session = Session::new(rules());
         session.keep_some(2);
-        session.input(Input::Pack(Some(capabilities())));
+        session.input(Input::Pack(Some(choices())));
         session
     }
 

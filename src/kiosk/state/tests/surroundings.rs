@@ -36,7 +36,7 @@ fn presses_during_loading_are_replayed() {
     assert_eq!((session.scene(), session.job.clone()), ("choose", None));
     session.wait(5 * SECOND);
     assert_eq!(session.notice(), "Starting …");
-    session.input(Input::Pack(Some(capabilities())));
+    session.input(Input::Pack(Some(choices())));
     let job = session.job.clone().unwrap();
     assert_eq!((job.purpose, job.items[0].style.as_deref()), (Purpose::Picture, Some("pixel")));
     assert_eq!((session.scene(), session.notice().as_str()), ("drawing", ""));
@@ -48,12 +48,12 @@ fn presses_during_loading_are_replayed() {
 fn a_press_during_loading_is_cancelled_by_what_follows() {
     let mut session = Session::new(rules());
     session.press(A).press(C).press(A);
-    session.input(Input::Pack(Some(capabilities())));
+    session.input(Input::Pack(Some(choices())));
     assert_eq!((session.scene(), session.job.clone()), ("choose", None));
     let mut left = Session::new(rules());
     left.press(A).press(C).press(Back);
     left.keep_some(1);
-    left.input(Input::Pack(Some(capabilities())));
+    left.input(Input::Pack(Some(choices())));
     assert_eq!((left.scene(), left.job.clone()), ("attract", None));
 }
 
@@ -69,7 +69,7 @@ fn presses_during_loading_of_a_broken_pack_end_in_a_message() {
     assert!(chooses.notice().starts_with("The model cannot be read"));
     chooses.press(C);
     assert_eq!(chooses.scene(), "message");
-    chooses.input(Input::Pack(Some(capabilities())));
+    chooses.input(Input::Pack(Some(choices())));
     assert_eq!(chooses.scene(), "attract");
 }
 
@@ -85,7 +85,7 @@ fn without_a_pack_the_gallery_goes_on_and_says_so() {
     session.press(A);
     assert_eq!(session.scene(), "attract");
     session.press(A);
-    session.input(Input::Pack(Some(capabilities())));
+    session.input(Input::Pack(Some(choices())));
     assert_eq!((session.scene(), session.notice().as_str()), ("attract", ""));
     session.press(A);
     session.input(Input::Pack(None));
@@ -152,7 +152,7 @@ fn anything_may_happen_at_any_time() {
             2 => drop(session.wait(Duration::from_millis(next(90_000)))),
             3 | 4 => drop(session.draw()),
             5 => session.keep_some(next(5)),
-            6 if next(4) == 0 => session.input(Input::Pack((next(3) > 0).then(capabilities))),
+            6 if next(4) == 0 => session.input(Input::Pack((next(3) > 0).then(choices))),
             7 if next(4) == 0 => {
                 let hours = [Wakefulness::Awake, Wakefulness::Dimmed, Wakefulness::Asleep][next(3) as usize];
                 session.input(Input::Hours(hours));

@@ -1,19 +1,19 @@
-//! Several things in one prompt: what each of them is, and how they stand. Depends on the spans of its parent.
+//! Several objects in one prompt: what each of them is, and how they are laid out. Depends on the spans of its parent.
 //!
 //! A network that draws whole pictures of things draws small ones badly, several of them above all. What a prompt has several of
 //! is therefore drawn one by one and put together, as in layout-guided diffusion (Bar-Tal et al. 2023, arXiv 2302.08113), but
 //! without a denoiser's step over the whole: these pictures have no ground that they would share.
 
 use super::lexicon::{Entry, Kind, Relation};
-use super::{Span, Wording, only_word, rebuilt};
+use super::{Span, Reader, only_word, rebuilt};
 use crate::picture::arrangement::MOST;
 
-/// Things that stand together in one picture.
+/// Objects that are drawn one by one and put into one picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrangement {
-    /// What to draw, none of it twice.
-    pub things: Vec<String>,
-    /// The rows of the picture from above, with the numbers of their things from the left.
+    /// The prompt of each object, without duplicates.
+    pub objects: Vec<String>,
+    /// The rows of the picture, from the top; each holds indices into `objects`, from the left.
     pub rows: Vec<Vec<usize>>,
 }
 
@@ -26,7 +26,7 @@ struct Several {
 /// Most things of a picture.
 const THINGS: usize = MOST * MOST;
 
-impl Wording {
+impl Reader {
     /// The things of a prompt and how they stand; nothing where there is one only, where there are more than a picture has room for, and
     /// where punctuation makes the words a list that says together what is meant.
     pub(super) fn arrangement(&self, prompt: &str, spans: &[Span]) -> Option<Arrangement> {
@@ -180,5 +180,5 @@ fn placed(rows: Vec<Vec<&str>>) -> Option<Arrangement> {
         })
     };
     let rows = rows.iter().map(|row| row.iter().map(|thing| number(thing)).collect()).collect();
-    Some(Arrangement { things, rows })
+    Some(Arrangement { objects: things, rows })
 }

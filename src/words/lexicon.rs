@@ -1,10 +1,9 @@
-//! A pack's list of words: which entries it has and what it says of them. Depends on the errors of
-//! diffusion alone.
+//! A pack's word list: its entries and what it says about them. Depends only on the errors of its parent.
 
 use std::ops::Range;
 use std::path::Path;
 
-use crate::diffusion::DiffusionError;
+use super::WordsError;
 
 /// An unknown word with so many letters in common with an attribute, and this share of its own, is a form of it.
 const ALIKE: (usize, f32) = (3, 0.6);
@@ -128,8 +127,8 @@ impl Lexicon {
     ///
     /// # Errors
     /// If the file cannot be read or a line is not what it has to be; with the line's number.
-    pub fn load(file: &Path) -> Result<Lexicon, DiffusionError> {
-        let failed = |line, problem: String| DiffusionError::Words {
+    pub fn load(file: &Path) -> Result<Lexicon, WordsError> {
+        let failed = |line, problem: String| WordsError {
             file: file.to_owned(),
             line,
             problem,

@@ -1,32 +1,37 @@
-//! What can be wrong with a request for a picture.
+//! What can be wrong with a request or a pack, and what can fail while a picture is generated.
+
+use std::path::PathBuf;
 
 use crate::engine::EngineError;
 use crate::pack::PackError;
+use crate::picture::{PictureError, ScaleError};
+use crate::words::WordsError;
 
-/// A picture that cannot be drawn.
+/// A picture that cannot be generated.
 #[derive(Debug, thiserror::Error)]
-pub enum DiffusionError {
+#[non_exhaustive]
+pub enum PipelineError {
     /// The prompt has no words.
     #[error("the prompt is empty; say what to draw, for example \"a smiling cat\"")]
     EmptyPrompt,
     /// The prompt is too long.
-    #[error("the prompt has {characters} characters; this pack reads at most {most}")]
+    #[error("the prompt has {characters} characters; this pack reads at most {max}")]
     LongPrompt {
         /// Characters of the prompt.
         characters: usize,
         /// Characters that the pack accepts.
-        most: usize,
+        max: usize,
     },
     /// The pack has no such style.
-    #[error("there is no style '{name}'; this pack draws {}", known.join(", "))]
+    #[error("unknown style '{name}'; this pack has {}", if known.is_empty() { "no styles".to_owned() } else { known.join(", ") })]
     UnknownStyle {
         /// The style asked for.
         name: String,
         /// The pack's styles.
         known: Vec<String>,
     },
-    /// The pack has no such schedule.
-    #[error("{steps} steps are not possible; this pack draws in {} steps", list(known))]
+    /// The pack cannot draw in this number of steps.
+    #[error("invalid number of steps: {steps}; this pack draws in {} steps", list(known))]
     Steps {
         /// Steps asked for.
         steps: usize,
@@ -34,35 +39,31 @@ pub enum DiffusionError {
         known: Vec<usize>,
     },
     /// The guidance is out of range.
-    #[error("guidance {guidance} is not between 0 and {most}, which is what this pack takes")]
+    #[error("invalid guidance: {guidance} is not between 0 and {max}, the largest that this pack takes")]
     Guidance {
         /// Guidance asked for.
         guidance: f32,
         /// Largest guidance of the pack.
-        most: f32,
+        max: f32,
     },
+    /// An invalid size.
+    #[error(transparent)]
+    Size(#[from] ScaleError),
     /// The tokenizer cannot be read or fails on a prompt.
     #[error("{}: {problem}", file.display())]
     Tokenizer {
         /// The tokenizer's file.
-        file: std::path::PathBuf,
+        file: PathBuf,
         /// The tokenizers library's reason.
         problem: String,
     },
-    /// The list of words cannot be read.
-    #[error("{}, line {line}: {problem}", file.display())]
-    Words {
-        /// The list's file.
-        file: std::path::PathBuf,
-        /// The line, from 1; 0 where the file itself is at fault.
-        line: usize,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The planes that came out make no picture.
+    /// The word list cannot be used.
     #[error(transparent)]
-    Picture(#[from] crate::picture::PictureError),
-    /// The observer asked to stop.
+    Words(#[from] WordsError),
+    /// A stage's output is not a picture.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// The observer cancelled.
     #[error("interrupted")]
     Interrupted,
     /// A stage cannot be loaded or run.
@@ -77,13 +78,13 @@ fn list(steps: &[usize]) -> String {
     steps.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }
 
-impl DiffusionError {
+impl PipelineError {
     /// Whether the input is at fault and not the machine: exit code 2 rather than 1.
     pub fn is_input_fault(&self) -> bool {
         match self {
-            DiffusionError::Engine(error) => error.is_input_fault(),
-            DiffusionError::Pack(error) => error.is_input_fault(),
-            DiffusionError::Interrupted | DiffusionError::Picture(_) => false,
+            PipelineError::Engine(error) => error.is_input_fault(),
+            PipelineError::Pack(error) => error.is_input_fault(),
+            PipelineError::Interrupted | PipelineError::Picture(_) => false,
             _ => true,
         }
     }

@@ -5,7 +5,7 @@ const LIST: &str = "\
     please\taside\nred\tcolour\nrobot\nrote\tcolour\ntable\nthe\tarticle\ntuxedo\ntwo\tnumber 2\nwith\tjoin\n\
     一只\taside\n可爱的\taside\n在\tjoin\n熊\n熊猫\n猫\n红色的\tcolour\n";
 
-fn wording() -> Wording {
+fn reader() -> Reader {
     let mut lines: Vec<&str> = LIST.lines().collect();
     lines.extend([
         "versus\trelation",
@@ -48,7 +48,7 @@ fn wording() -> Wording {
         "moose\t=harp",
     ]);
     lines.sort_by_key(|line| line.split('\t').next());
-    Wording {
+    Reader {
         lexicon: Lexicon::parse(lines.join("\n") + "\n").unwrap(),
     }
 }
@@ -71,7 +71,7 @@ fn known_words_stay_as_they_are() {
         " ",
         "...",
     ] {
-        let reading = wording().read(prompt);
+        let reading = reader().read(prompt);
         assert_eq!((reading.text.as_str(), reading.unread.len()), (prompt, 0), "{prompt}");
     }
 }
@@ -106,7 +106,7 @@ fn what_asks_for_nothing_goes_and_what_is_not_learned_is_told() {
         ("一只猫在熊里", "猫", &["在熊里"]),
         ("可爱的大熊猫", "大熊猫", &[]),
     ] {
-        let reading = wording().read(prompt);
+        let reading = reader().read(prompt);
         assert_eq!(reading.text, text, "{prompt}");
         assert_eq!(reading.unread, unread, "{prompt}");
     }
@@ -133,7 +133,7 @@ fn words_that_no_caption_has_together_are_left_out_for_the_last_thing() {
         ("two buccaneer and ship", "two pirate flag and ship", &[]),
         ("一只海盗", "海盗旗", &[]),
     ] {
-        let reading = wording().read(prompt);
+        let reading = reader().read(prompt);
         assert_eq!(reading.text, text, "{prompt}");
         assert_eq!(reading.unread, unread, "{prompt}");
     }
@@ -141,7 +141,7 @@ fn words_that_no_caption_has_together_are_left_out_for_the_last_thing() {
 
 #[test]
 fn the_nearest_stands_in_for_what_was_not_learned() {
-    let reading = wording().read("a red Grizzly with a grizzly");
+    let reading = reader().read("a red Grizzly with a grizzly");
     assert_eq!(reading.text, "red bear");
     assert_eq!(reading.nearest, [("Grizzly".to_owned(), "bear".to_owned())].into());
     assert_eq!(reading.unread, ["with a grizzly"]);
@@ -215,9 +215,9 @@ fn several_things_are_told_apart_and_stand_as_the_words_say() {
         ("两只猫", &["猫"], &[&[0, 0]]),
         ("一只猫和两只熊猫", &["猫", "熊猫"], &[&[0], &[1, 1]]),
     ] {
-        let found = wording().read(prompt).arrangement;
+        let found = reader().read(prompt).arrangement;
         let expected = (!things.is_empty()).then(|| Arrangement {
-            things: things.iter().map(|thing| (*thing).to_owned()).collect(),
+            objects: things.iter().map(|thing| (*thing).to_owned()).collect(),
             rows: rows.iter().map(|row| row.to_vec()).collect(),
         });
         assert_eq!(found, expected, "{prompt}");
@@ -242,7 +242,7 @@ fn what_was_not_learned_in_the_default_style_tells_in_which_it_was() {
         ("^noto", None),
         ("red", None),
     ] {
-        assert_eq!(wording().read(prompt).style.as_deref(), style, "{prompt}");
+        assert_eq!(reader().read(prompt).style.as_deref(), style, "{prompt}");
     }
 }
 
@@ -270,7 +270,7 @@ fn no_text_makes_it_fail() {
         "-",
         "picture of",
     ];
-    let wording = wording();
+    let wording = reader();
     let mut state = 1u64;
     for _ in 0..5000 {
         let text: String = (0..8)

@@ -1,14 +1,15 @@
-//! What a prompt asks for, in words that a pack's text encoder has learned. Owns the pack's list of words; depends on the
-//! errors of its parent alone.
+//! What a prompt asks for, in words that a pack's text encoder has learned. Owns the pack's word list; knows no model and
+//! depends only on [`crate::picture`], for how many objects fit into one picture.
 //!
-//! A text encoder that has read the names of things, and little else, takes "a cute picture of a cat, please" for six
-//! things. [`Wording::read`] leaves the cat. What it does is what the pack's list says, in whatever languages that has:
-//! words that ask for nothing go, what a thing is said to do, hold or be in goes unless the whole is a known name, and
-//! so does what no caption has together with the thing. A keyword by itself becomes the name of what it means, a word that
-//! was not learned the nearest that was. All other prompts are left as they are, to the byte. Several things, "two cats and a dog", are
-//! told apart, so that each can be drawn by itself.
+//! A text encoder that was trained on names of objects and little else takes "a cute picture of a cat, please" for six
+//! objects. [`Reader::read`] reduces it to the cat, by the rules of the pack's word list: filler words are removed; so is
+//! what an object does, holds or wears, unless the whole phrase is a known name; so is every word that no training caption
+//! has together with the object. A keyword by itself becomes the name it stands for; a word that was not learned becomes the
+//! nearest one that was. All other prompts stay as they are, to the byte. Several objects ("two cats and a dog") are
+//! separated, so that each can be drawn by itself.
 
 mod arrangement;
+mod error;
 mod lexicon;
 mod units;
 
@@ -19,10 +20,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use arrangement::Arrangement;
+pub use error::WordsError;
 use lexicon::{Entry, Kind, Lexicon, Relation};
 use units::{Unit, units, written_as_entry};
 
-use super::DiffusionError;
 
 /// Most units of an entry.
 const LONGEST: usize = 16;
@@ -37,18 +38,18 @@ const SHORTEST: usize = 3;
 pub struct Reading {
     /// What the text encoder gets.
     pub text: String,
-    /// Words that have become the nearest which the pack has learned, and those.
+    /// Words that were replaced, by the nearest word that the pack has learned.
     pub nearest: BTreeMap<String, String>,
-    /// Parts of the prompt that say something which the pack has not learned, in their order.
+    /// Parts of the prompt that ask for something which the pack has not learned, in order.
     pub unread: Vec<String>,
-    /// The things of the prompt, where they are several that can be drawn one by one.
+    /// The prompt's objects, if there are several that can be drawn one by one.
     pub arrangement: Option<Arrangement>,
-    /// The style in which the first thing was learned that was not learned in the pack's default style or one much like it.
+    /// A style that the first object was learned in, if it was learned neither in the pack's default style nor in a similar one.
     pub style: Option<String>,
 }
 
 impl Reading {
-    /// Nothing is left out.
+    /// The prompt as it is.
     pub fn whole(prompt: &str) -> Reading {
         Reading {
             text: prompt.to_owned(),
@@ -60,8 +61,8 @@ impl Reading {
     }
 }
 
-/// Reads prompts with a pack's list of words.
-pub struct Wording {
+/// Reads prompts by a pack's word list.
+pub struct Reader {
     lexicon: Lexicon,
 }
 
@@ -123,14 +124,14 @@ impl Span<'_> {
     }
 }
 
-impl Wording {
-    /// Reads a list.
+impl Reader {
+    /// Loads a word list.
     ///
     /// # Errors
-    /// If the file cannot be read or a line is not what it has to be; with the line's number.
-    pub fn load(file: &Path) -> Result<Wording, DiffusionError> {
+    /// If the file cannot be read or a line is invalid; the error names the line.
+    pub fn load(file: &Path) -> Result<Reader, WordsError> {
         let lexicon = Lexicon::load(file)?;
-        Ok(Wording { lexicon })
+        Ok(Reader { lexicon })
     }
 
     /// The prompt without what asks for nothing and without what no picture was learned for.

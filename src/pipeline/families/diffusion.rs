@@ -1,0 +1,291 @@
+//! Few-step diffusion, in pictures or latents: text encoder → denoising steps → optional decoder.
+//!
+//! | stage | is supplied | must give |
+//! |---|---|---|
+//! | `text_encoder` | `ids`, `style` | anything: what it gives goes to the denoiser by role |
+//! | `denoiser` | `noisy`, `time`, `style`, `guidance`, and what the text encoder gives | `prediction` |
+//! | `decoder` | `latent` with a `[latent]` table, else `picture`; `style` | `picture` |
+//!
+//! Without a `[latent]` table the denoiser works on pictures in -1..=1, which are clamped and can be previewed; latents are
+//! neither. Several objects are generated from noise of their own, stage by stage, so that one stage at a time has to be in
+//! memory.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Capabilities, Family, FamilyEntry, Run, Supply, Values, check_stage, run_stage};
+use crate::engine::{Engine, EngineError, Residency, Stages, Value};
+use crate::pack::{Channels, Manifest, Pack, PackError, PictureShape, Role, Sampling};
+use crate::picture::Picture;
+use crate::pipeline::noise::gaussian_noise;
+use crate::pipeline::observer::Phase;
+use crate::pipeline::schedulers::{self, Scheduler, Step, clean, guide};
+use crate::pipeline::{PipelineError, Resolved};
+
+/// This family's row.
+pub const ENTRY: FamilyEntry = FamilyEntry {
+    name: "diffusion",
+    check,
+    open,
+};
+
+/// Turns token ids into what the denoiser is conditioned on.
+const TEXT_ENCODER: &str = "text_encoder";
+/// Predicts the clean picture or the velocity from a noisy one.
+const DENOISER: &str = "denoiser";
+/// Turns what was denoised into the picture.
+const DECODER: &str = "decoder";
+
+fn tables<'a>(manifest: &'a Manifest, file: &Path) -> Result<(&'a PictureShape, usize, &'a Sampling), PackError> {
+    let missing = |field: &str| PackError::field(file, field, "is required for the family 'diffusion'".into());
+    let picture = manifest.picture.as_ref().ok_or_else(|| missing("picture"))?;
+    let prompt = manifest.prompt.as_ref().ok_or_else(|| missing("prompt"))?;
+    let sampling = manifest.sampling.as_ref().ok_or_else(|| missing("sampling"))?;
+    Ok((picture, prompt.max_tokens, sampling))
+}
+
+fn check(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError> {
+    let (picture, max_tokens, sampling) = tables(manifest, file)?;
+    if schedulers::find(&sampling.scheduler).is_none() {
+        let known: Vec<&str> = schedulers::SCHEDULERS.iter().map(|entry| entry.name).collect();
+        let problem = format!("unknown scheduler '{}'; this version knows {}", sampling.scheduler, known.join(", "));
+        return Err(PackError::field(file, "sampling.scheduler", problem));
+    }
+    check_stages(manifest, file, picture, max_tokens, sampling)?;
+    Ok(Capabilities {
+        steps: sampling.steps(),
+        default_steps: sampling.default_steps,
+        default_guidance: sampling.default_guidance,
+        max_guidance: sampling.max_guidance,
+        width: picture.width,
+        height: picture.height,
+    })
+}
+
+fn check_stages(
+    manifest: &Manifest,
+    file: &Path,
+    picture: &PictureShape,
+    max_tokens: usize,
+    sampling: &Sampling,
+) -> Result<(), PackError> {
+    let fail = |stage: &str, problem: String| PackError::field(file, &format!("stages.{stage}"), problem);
+    let ids = manifest.styles.iter().map(|style| style.id as f64);
+    let style = ids.fold(Supply::integers(1).within(0.0, 0.0), |supply, id| {
+        let [low, high] = supply.range.filter(|range| *range != [0.0, 0.0]).unwrap_or([id, id]);
+        supply.within(low.min(id), high.max(id))
+    });
+    let mut supplied = BTreeMap::from([(Role::Ids, Supply::integers(max_tokens)), (Role::Style, style)]);
+    supplied.extend(check_stage(manifest, file, TEXT_ENCODER, &supplied)?);
+    supplied.remove(&Role::Ids);
+    let denoiser = manifest.stages.get(DENOISER);
+    let denoised = denoiser.map_or(0, |denoiser| denoiser.outputs[0].elements());
+    supplied.extend([
+        (Role::Noisy, Supply::floats(denoised)),
+        (Role::Time, Supply::floats(1).within(0.0, 1.0)),
+        (
+            Role::Guidance,
+            Supply::floats(1).within(0.0, f64::from(sampling.max_guidance)),
+        ),
+    ]);
+    let given = check_stage(manifest, file, DENOISER, &supplied)?;
+    if given.get(&Role::Prediction) != Some(&Supply::floats(denoised)) || given.len() != 1 {
+        return Err(fail(DENOISER, "must have one output, of role 'prediction' and type f32".into()));
+    }
+    let clean = Supply::floats(denoised);
+    let (role, is_latent) = match manifest.latent {
+        Some(_) => (Role::Latent, true),
+        None => (Role::Picture, false),
+    };
+    let drawn = if manifest.stages.contains_key(DECODER) {
+        let supplied = BTreeMap::from([(role, clean), (Role::Style, style)]);
+        let given = check_stage(manifest, file, DECODER, &supplied)?;
+        given.get(&Role::Picture).map_or(0, |given| given.elements)
+    } else if is_latent {
+        return Err(fail(DECODER, "is required to turn latents into pictures".into()));
+    } else {
+        denoised
+    };
+    if drawn != picture.elements() {
+        return Err(fail(
+            DECODER,
+            format!("the last stage gives {drawn} values, but the picture has {}", picture.elements()),
+        ));
+    }
+    Ok(())
+}
+
+fn open(pack: Arc<Pack>, residency: Residency) -> Box<dyn Family> {
+    Box::new(Diffusion {
+        stages: Stages::new(pack, residency),
+    })
+}
+
+struct Diffusion {
+    stages: Stages,
+}
+
+impl Family for Diffusion {
+    fn load(&mut self, _: &Engine) -> Result<(), EngineError> {
+        self.stages.load()
+    }
+
+    fn phases(&self, request: &Resolved) -> Vec<Phase> {
+        let steps = (1..=request.steps() * request.ids().len()).map(Phase::Step);
+        let decode = self.has_decoder().then_some(Phase::Decode);
+        std::iter::once(Phase::Encode).chain(steps).chain(decode).collect()
+    }
+
+    fn generate(&mut self, engine: &Engine, request: &Resolved, run: &mut Run<'_>) -> Result<Vec<Picture>, PipelineError> {
+        let (texts, negative) = run.phase(Phase::Encode, || self.encode_all(engine, request))?;
+        let mut drawn = Vec::new();
+        for (object, text) in texts.into_iter().enumerate() {
+            drawn.push(self.denoise(engine, request, object, text, negative.clone(), run)?);
+        }
+        if self.has_decoder() {
+            drawn = run.phase(Phase::Decode, || {
+                let decoded = drawn.into_iter().map(|clean| self.decode(engine, request, clean));
+                Ok(decoded.collect::<Result<_, EngineError>>()?)
+            })?;
+        }
+        let shape = self.picture();
+        let pictures = drawn
+            .iter()
+            .map(|planes| picture(shape.channels, planes, shape.width, shape.height));
+        pictures.collect()
+    }
+}
+
+impl Diffusion {
+    fn manifest(&self) -> &Manifest {
+        self.stages.pack().manifest()
+    }
+
+    /// The picture's table, which `check` requires.
+    fn picture(&self) -> PictureShape {
+        self.manifest().picture.clone().unwrap_or(PictureShape {
+            width: 0,
+            height: 0,
+            channels: Channels::Rgb,
+        })
+    }
+
+    fn has_decoder(&self) -> bool {
+        self.manifest().stages.contains_key(DECODER)
+    }
+
+    fn encode_all(&self, engine: &Engine, request: &Resolved) -> Result<(Vec<Values>, Option<Values>), PipelineError> {
+        let objects = request.ids().iter();
+        let texts = objects.map(|ids| self.encode(engine, request, ids)).collect::<Result<Vec<_>, _>>()?;
+        let guided = request.guidance() != 1.0;
+        let negative = guided.then(|| self.encode(engine, request, request.negative_ids()));
+        Ok((texts, negative.transpose()?))
+    }
+
+    /// What the denoiser is conditioned on.
+    fn encode(&self, engine: &Engine, request: &Resolved, ids: &[i64]) -> Result<Values, EngineError> {
+        let style = Value::I64(vec![request.style_id()]);
+        let values = Values::from([(Role::Ids, Value::I64(ids.to_vec())), (Role::Style, style.clone())]);
+        let mut outputs = run_stage(&self.stages, engine, TEXT_ENCODER, &values)?;
+        outputs.insert(Role::Style, style);
+        outputs.insert(Role::Guidance, Value::F32(vec![request.guidance()]));
+        Ok(outputs)
+    }
+
+    /// Denoises one object from noise of its own.
+    fn denoise(
+        &self,
+        engine: &Engine,
+        request: &Resolved,
+        object: usize,
+        mut text: Values,
+        mut negative: Option<Values>,
+        run: &mut Run<'_>,
+    ) -> Result<Vec<f32>, PipelineError> {
+        let Some((sampling, scheduler)) = self.sampling() else {
+            return Ok(Vec::new());
+        };
+        let times = sampling.schedule(request.steps()).unwrap_or_default();
+        let count = self.manifest().stages[DENOISER].outputs[0].elements();
+        let stream = |step: usize| u32::try_from(object | step << 16).unwrap_or(u32::MAX);
+        let mut noisy = gaussian_noise(request.seed(), stream(0), count);
+        for (index, pair) in times.windows(2).enumerate() {
+            let step = Step {
+                start: pair[0],
+                end: pair[1],
+                prediction: sampling.prediction,
+            };
+            let number = object * request.steps() + index + 1;
+            let work = || {
+                let mut predicted = self.predict(engine, &mut text, &noisy, step.start)?;
+                if let Some(negative) = &mut negative {
+                    guide(&mut predicted, &self.predict(engine, negative, &noisy, step.start)?, request.guidance());
+                }
+                let estimate = clean(&noisy, &predicted, step);
+                let mut fresh = || gaussian_noise(request.seed(), stream(index + 1), count);
+                scheduler.step(&mut noisy, &predicted, step, &mut fresh);
+                Ok(estimate)
+            };
+            run.phase_with_preview(Phase::Step(number), work, &|estimate| self.preview(estimate))?;
+        }
+        match self.manifest().latent {
+            Some(latent) => noisy.iter_mut().for_each(|value| *value = *value / latent.scale + latent.shift),
+            None => noisy.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0)),
+        }
+        Ok(noisy)
+    }
+
+    /// The manifest's sampling and its scheduler, both of which `check` requires.
+    fn sampling(&self) -> Option<(&Sampling, &'static dyn Scheduler)> {
+        let sampling = self.manifest().sampling.as_ref()?;
+        Some((sampling, schedulers::find(&sampling.scheduler)?))
+    }
+
+    fn predict(&self, engine: &Engine, values: &mut Values, noisy: &[f32], time: f32) -> Result<Vec<f32>, EngineError> {
+        values.insert(Role::Noisy, Value::F32(noisy.to_vec()));
+        values.insert(Role::Time, Value::F32(vec![time]));
+        let outputs = run_stage(&self.stages, engine, DENOISER, values)?;
+        floats(DENOISER, outputs, Role::Prediction)
+    }
+
+    fn decode(&self, engine: &Engine, request: &Resolved, clean: Vec<f32>) -> Result<Vec<f32>, EngineError> {
+        let role = self.manifest().latent.map_or(Role::Picture, |_| Role::Latent);
+        let style = Value::I64(vec![request.style_id()]);
+        let values = Values::from([(role, Value::F32(clean)), (Role::Style, style)]);
+        let outputs = run_stage(&self.stages, engine, DECODER, &values)?;
+        floats(DECODER, outputs, Role::Picture)
+    }
+
+    /// The estimate as a picture, at the denoiser's size; `None` for latents.
+    fn preview(&self, estimate: &[f32]) -> Option<Picture> {
+        if self.manifest().latent.is_some() {
+            return None;
+        }
+        let channels = self.picture().channels;
+        let [1, planes, height, width] = *self.manifest().stages[DENOISER].outputs[0].shape else {
+            return None;
+        };
+        let (width, height) = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
+        (planes == channels.count())
+            .then(|| picture(channels, estimate, width, height).ok())
+            .flatten()
+    }
+}
+
+fn floats(stage: &str, mut outputs: Values, role: Role) -> Result<Vec<f32>, EngineError> {
+    outputs
+        .remove(&role)
+        .and_then(Value::into_floats)
+        .ok_or_else(|| EngineError::Run {
+            stage: stage.to_owned(),
+            problem: format!("it gives no floats of role '{role}'"),
+        })
+}
+
+fn picture(channels: Channels, planes: &[f32], width: u32, height: u32) -> Result<Picture, PipelineError> {
+    Ok(match channels {
+        Channels::Rgb => Picture::from_rgb(planes, width, height)?,
+        Channels::RgbaPremultiplied => Picture::from_premultiplied(planes, width, height)?,
+    })
+}

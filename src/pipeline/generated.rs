@@ -1,0 +1,109 @@
+//! What comes out: the picture, what was decided about it, and what there is to say. Depends on [`crate::picture`] and on its
+//! neighbours' phases.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::observer::Phase;
+use crate::picture::{Picture, Provenance};
+
+/// A generated picture.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Generated {
+    /// The picture at the requested size, on the requested background.
+    pub picture: Picture,
+    /// What made it; to be written into its file.
+    pub provenance: Provenance,
+    /// What was dropped, approximated or chosen.
+    pub notes: Vec<Note>,
+    /// Wall-clock time of every phase, in order. Resizing and the background are not in it.
+    pub timings: Vec<PhaseTime>,
+}
+
+/// How long a phase took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhaseTime {
+    /// The phase.
+    pub phase: Phase,
+    /// Wall-clock time.
+    pub time: Duration,
+}
+
+/// What a user should know about how a request was understood. [`Display`](fmt::Display) gives one sentence for people;
+/// JSON has a `kind`, the fields, and that sentence as `message` (see [`Note::to_json`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Note {
+    /// A part of the prompt was not drawn.
+    Dropped {
+        /// That part.
+        text: String,
+        /// What was drawn.
+        drawn: String,
+    },
+    /// A word was drawn as the nearest that the model has learned.
+    Approximated {
+        /// The word.
+        text: String,
+        /// What was drawn.
+        drawn: String,
+    },
+    /// No style was asked for, and the pack's default is not one that the model has learned the object in.
+    StyleChosen {
+        /// The style.
+        style: String,
+    },
+    /// The prompt has more tokens than the text encoder takes.
+    Truncated {
+        /// Tokens that the text encoder takes.
+        tokens: usize,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::Dropped { text, drawn } => {
+                write!(out, "drew only \"{drawn}\"; this model cannot combine it with \"{text}\"")
+            }
+            Note::Approximated { text, drawn } => {
+                write!(out, "drew \"{drawn}\" for \"{text}\": the nearest that this model has learned")
+            }
+            Note::StyleChosen { style } => write!(out, "drew in the style '{style}', the one that this model has learned it in"),
+            Note::Truncated { tokens } => write!(out, "the prompt is too long: read its first {tokens} tokens"),
+        }
+    }
+}
+
+impl Note {
+    /// The note as JSON, with the sentence for people as `message`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut value = serde_json::json!(self);
+        value["message"] = self.to_string().into();
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_sentences_and_json() {
+        let note = Note::Dropped {
+            text: "riding a horse".into(),
+            drawn: "astronaut".into(),
+        };
+        assert_eq!(
+            note.to_string(),
+            "drew only \"astronaut\"; this model cannot combine it with \"riding a horse\""
+        );
+        let json = note.to_json();
+        assert_eq!((&json["kind"], &json["drawn"]), (&"dropped".into(), &"astronaut".into()));
+        assert_eq!(json["message"], note.to_string());
+    }
+}

@@ -1,0 +1,387 @@
+//! The door of the library: a [`Request`] goes in, a [`Generated`] picture comes out.
+//!
+//! [`Pipeline::open`] opens a pack, [`Pipeline::generate`] does everything else: it reads the prompt, chooses the style, runs
+//! the model, resizes, puts the background behind, and tells what was dropped, approximated or chosen. The command line, the
+//! kiosk, the benchmark and `doctor` all go through here and put no picture together themselves.
+//!
+//! ```no_run
+//! use inkstone::{Pipeline, Request};
+//!
+//! let mut pipeline = Pipeline::open("models/pictogram")?;
+//! let generated = pipeline.generate(&Request::new("a red apple").style("flat").seed(7))?;
+//! generated.picture.save("apple.png", &generated.provenance)?;
+//! for note in &generated.notes {
+//!     eprintln!("note: {note}");
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | file | what it owns |
+//! |---|---|
+//! | `request` | what is asked for |
+//! | `resolved` | the same with everything decided |
+//! | `generated` | the picture, notes and timings |
+//! | `observer` | progress, previews, cancelling |
+//! | [`families`] | how a kind of model makes a picture; one file each |
+//! | [`schedulers`] | how a denoising step is made; one file each |
+//! | `prompt`, `styles` | token ids; which style is asked for |
+//! | `noise` | the same noise on every processor |
+//!
+//! Depends on [`crate::pack`], [`crate::engine`], [`crate::words`] and [`crate::picture`].
+
+mod error;
+pub mod families;
+mod generated;
+mod noise;
+mod observer;
+mod prompt;
+mod request;
+mod resolved;
+pub mod schedulers;
+mod styles;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use error::PipelineError;
+pub use families::Capabilities;
+pub use generated::{Generated, Note, PhaseTime};
+pub use noise::gaussian_noise;
+pub use observer::{Observer, Phase, Progress, UnknownPhase, Unobserved};
+pub use request::Request;
+pub use resolved::Resolved;
+
+use families::{FAMILIES, Family, FamilyEntry, Run};
+use prompt::{Prompt, PromptReader};
+
+use crate::engine::{Engine, Residency};
+use crate::pack::{Manifest, Pack, PackError, Style};
+use crate::picture::{Picture, PictureError, Provenance, ScaleError, arranged, scale};
+
+/// Prompts that are remembered, so that drawing one again reads no tokenizer.
+const REMEMBERED: usize = 8;
+
+/// How a pipeline is opened.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Options {
+    /// Threads; 0 for one a core.
+    pub threads: usize,
+    /// Which stages stay in memory between pictures.
+    pub residency: Residency,
+    /// The families that manifests may name, [`FAMILIES`] by default.
+    pub families: &'static [FamilyEntry],
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            threads: 0,
+            residency: Residency::All,
+            families: FAMILIES,
+        }
+    }
+}
+
+impl Options {
+    /// Sets the number of threads; 0 for one a core.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Options {
+        Options { threads, ..self }
+    }
+
+    /// Sets which stages stay in memory.
+    #[must_use]
+    pub fn residency(self, residency: Residency) -> Options {
+        Options { residency, ..self }
+    }
+
+    /// Sets the families that manifests may name, for programs that bring their own.
+    #[must_use]
+    pub fn families(self, families: &'static [FamilyEntry]) -> Options {
+        Options { families, ..self }
+    }
+}
+
+/// A pack that is ready to generate pictures.
+pub struct Pipeline {
+    pack: Arc<Pack>,
+    capabilities: Capabilities,
+    family: Box<dyn Family>,
+    /// By number of threads. Those that were used before keep their memory.
+    engines: BTreeMap<usize, Engine>,
+    threads: usize,
+    prompts: Vec<(String, Prompt)>,
+}
+
+impl Pipeline {
+    /// Opens the pack in a folder, with one thread a core. Stages are loaded when they are first needed, or by
+    /// [`Pipeline::load`].
+    ///
+    /// # Errors
+    /// If the folder is no pack, or its manifest does not fit its family.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Pipeline, PipelineError> {
+        Pipeline::open_with(folder, &Options::default())
+    }
+
+    /// As [`Pipeline::open`], with options.
+    ///
+    /// # Errors
+    /// As [`Pipeline::open`]; also if threads cannot be started or `INKSTONE_KERNEL` names no kernel of this processor.
+    pub fn open_with(folder: impl AsRef<Path>, options: &Options) -> Result<Pipeline, PipelineError> {
+        Pipeline::of_pack(Arc::new(Pack::open(folder.as_ref())?), options)
+    }
+
+    /// A pipeline for a pack that is open already.
+    ///
+    /// # Errors
+    /// As [`Pipeline::open_with`].
+    pub fn of_pack(pack: Arc<Pack>, options: &Options) -> Result<Pipeline, PipelineError> {
+        let (manifest, file) = (pack.manifest(), pack.manifest_path());
+        let entry = families::find(options.families, manifest, &file)?;
+        let capabilities = (entry.check)(manifest, &file)?;
+        let engine = Engine::new(options.threads)?;
+        Ok(Pipeline {
+            family: (entry.open)(pack.clone(), options.residency),
+            capabilities,
+            threads: engine.threads(),
+            engines: BTreeMap::from([(engine.threads(), engine)]),
+            prompts: Vec::new(),
+            pack,
+        })
+    }
+
+    /// Loads the stages now, so that the first picture does not have to wait for them. Without effect on stages that take
+    /// turns in memory.
+    ///
+    /// # Errors
+    /// If a graph does not fit the manifest, the weights file or the engine.
+    pub fn load(&mut self) -> Result<(), PipelineError> {
+        Ok(self.family.load(&self.engines[&self.threads])?)
+    }
+
+    /// The pack.
+    pub fn pack(&self) -> &Pack {
+        &self.pack
+    }
+
+    /// What the pack can be asked for.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// The pack's styles; empty if it has none.
+    pub fn styles(&self) -> &[Style] {
+        &self.pack.manifest().styles
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Name of the int8 kernel in use.
+    pub fn kernel(&self) -> &'static str {
+        self.engines[&self.threads].kernel().name()
+    }
+
+    /// Uses another number of threads from now on; 0 for one a core. Thread pools that were used before are kept.
+    ///
+    /// # Errors
+    /// If threads cannot be started.
+    pub fn set_threads(&mut self, threads: usize) -> Result<(), PipelineError> {
+        if !self.engines.contains_key(&threads) {
+            let engine = Engine::new(threads)?;
+            self.threads = engine.threads();
+            self.engines.entry(self.threads).or_insert(engine);
+        } else {
+            self.threads = threads;
+        }
+        Ok(())
+    }
+
+    /// Generates a picture.
+    ///
+    /// # Errors
+    /// If the request is invalid or asks for what the pack cannot do, or a stage cannot be loaded or fails.
+    pub fn generate(&mut self, request: &Request) -> Result<Generated, PipelineError> {
+        self.generate_with(request, &mut Unobserved)
+    }
+
+    /// Generates a picture and tells an observer after every phase.
+    ///
+    /// # Errors
+    /// As [`Pipeline::generate`], and [`PipelineError::Interrupted`] if the observer cancels.
+    pub fn generate_with(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Generated, PipelineError> {
+        let resolved = self.resolve(request)?;
+        self.load()?;
+        let mut run = Run::new(observer, &self.family.phases(&resolved));
+        let pictures = self.family.generate(&self.engines[&self.threads], &resolved, &mut run)?;
+        let picture = finish(together(resolved.rows(), pictures)?, &resolved)?;
+        Ok(Generated {
+            provenance: self.provenance(request, &resolved, &picture),
+            picture,
+            timings: run.into_timings(),
+            notes: resolved.notes,
+        })
+    }
+
+    /// Decides everything about a request without generating anything: reads the prompt, chooses style, steps and seed, and
+    /// checks that the pack can do it. The prompt's reading is remembered for [`Pipeline::generate`].
+    ///
+    /// # Errors
+    /// If the request is invalid or asks for what the pack cannot do, or the tokenizer cannot be read.
+    pub fn resolve(&mut self, request: &Request) -> Result<Resolved, PipelineError> {
+        let styles = self.pack.clone();
+        let styles = &styles.manifest().styles;
+        let chosen = styles::choose(styles, request.style.as_deref(), &request.prompt)?;
+        let (steps, guidance) = self.check(request)?;
+        let negative = request.negative.as_deref().filter(|text| !text.is_empty());
+        let (prompt, negative) = self.read(&chosen.prompt, negative)?;
+        let style = chosen.or_learned(styles, prompt.reading.style.as_deref());
+        let learned = style.filter(|style| chosen.style != Some(style));
+        Ok(Resolved {
+            notes: notes(&prompt, learned),
+            negative_ids: negative.ids.into_iter().next().unwrap_or_default(),
+            style: style.cloned(),
+            steps,
+            guidance,
+            seed: request.seed.unwrap_or_else(random_seed),
+            size: request.size,
+            background: request.background,
+            prompt,
+        })
+    }
+
+    /// Steps and guidance of a request.
+    fn check(&self, request: &Request) -> Result<(usize, f32), PipelineError> {
+        let can = &self.capabilities;
+        let steps = request.steps.unwrap_or(can.default_steps);
+        if !can.steps.contains(&steps) {
+            return Err(PipelineError::Steps {
+                steps,
+                known: can.steps.clone(),
+            });
+        }
+        let guidance = request.guidance.unwrap_or(can.default_guidance);
+        if !(0.0..=can.max_guidance).contains(&guidance) {
+            return Err(PipelineError::Guidance {
+                guidance,
+                max: can.max_guidance,
+            });
+        }
+        match request.size {
+            Some(size) if !scale::SIZES.contains(&size) => Err(ScaleError::Size(size).into()),
+            _ => Ok((steps, guidance)),
+        }
+    }
+
+    /// A prompt and what guidance moves away from. The tokenizer is in memory only while this runs.
+    fn read(&mut self, text: &str, negative: Option<&str>) -> Result<(Prompt, Prompt), PipelineError> {
+        if text.is_empty() {
+            return Err(PipelineError::EmptyPrompt);
+        }
+        let mut reader = None;
+        let negative = self.read_one(negative.unwrap_or_default(), &mut reader)?;
+        Ok((self.read_one(text, &mut reader)?, negative))
+    }
+
+    /// A prompt that is remembered, or is read by `reader`, which is loaded if it is not there yet.
+    fn read_one(&mut self, text: &str, reader: &mut Option<PromptReader>) -> Result<Prompt, PipelineError> {
+        let Some(limits) = &self.pack.manifest().prompt else {
+            return Ok(Prompt::unread(text));
+        };
+        if let Some((_, prompt)) = self.prompts.iter().find(|(known, _)| known == text) {
+            return Ok(prompt.clone());
+        }
+        let reader = match reader {
+            Some(reader) => reader,
+            none => none.insert(PromptReader::load(&self.pack, limits)?),
+        };
+        let prompt = if text.is_empty() { reader.empty()? } else { reader.read(text)? };
+        self.prompts.truncate(REMEMBERED - 1);
+        self.prompts.insert(0, (text.to_owned(), prompt.clone()));
+        Ok(prompt)
+    }
+
+    fn provenance(&self, request: &Request, resolved: &Resolved, picture: &Picture) -> Provenance {
+        let manifest = self.pack.manifest();
+        Provenance {
+            prompt: request.prompt.clone(),
+            negative: request.negative.clone(),
+            style: resolved.style().map(str::to_owned),
+            steps: u32::try_from(resolved.steps).unwrap_or(u32::MAX),
+            seed: resolved.seed,
+            guidance: resolved.guidance,
+            size: [picture.width(), picture.height()],
+            background: resolved.background.to_string(),
+            pack_name: manifest.name.clone(),
+            pack_version: manifest.version.clone(),
+            pack_sha256: self.pack.sha256().to_owned(),
+            picture_sha256: picture.sha256(),
+            software: env!("CARGO_PKG_NAME").into(),
+            software_version: env!("CARGO_PKG_VERSION").into(),
+            // Absent, so that the same request writes the same bytes; the file's own time tells when.
+            created: None,
+            extra: BTreeMap::default(),
+        }
+    }
+}
+
+/// Checks that a manifest fits its family: its tables, stages, and the roles, types, sizes and ranges of its ports. A manifest
+/// without a family passes. `file` is named in errors.
+///
+/// # Errors
+/// For the first field that does not fit.
+pub fn check_manifest(manifest: &Manifest, file: &Path) -> Result<(), PackError> {
+    match manifest.family {
+        Some(_) => (families::find(FAMILIES, manifest, file)?.check)(manifest, file).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// A seed that is short enough to be typed again.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish() & 0xffff_ffff
+}
+
+/// What there is to say about a prompt, and about a style that nobody asked for.
+fn notes(prompt: &Prompt, learned: Option<&Style>) -> Vec<Note> {
+    let reading = &prompt.reading;
+    let approximated = reading.nearest.iter().map(|(text, drawn)| Note::Approximated {
+        text: text.clone(),
+        drawn: drawn.clone(),
+    });
+    let dropped = reading.unread.iter().map(|text| Note::Dropped {
+        text: text.clone(),
+        drawn: reading.text.clone(),
+    });
+    let style = learned.map(|style| Note::StyleChosen {
+        style: style.name.clone(),
+    });
+    let truncated = prompt.truncated.map(|tokens| Note::Truncated { tokens });
+    approximated.chain(dropped).chain(style).chain(truncated).collect()
+}
+
+/// The picture of a prompt: of its objects in rows, or of the only one.
+fn together(rows: &[Vec<usize>], mut pictures: Vec<Picture>) -> Result<Picture, PictureError> {
+    let rows: Vec<Vec<&Picture>> = rows
+        .iter()
+        .map(|row| row.iter().filter_map(|&object| pictures.get(object)).collect())
+        .collect();
+    match rows.as_slice() {
+        [] => pictures.pop().ok_or(PictureError::Arrangement),
+        rows => arranged(rows),
+    }
+}
+
+/// Size and background.
+fn finish(picture: Picture, resolved: &Resolved) -> Result<Picture, PipelineError> {
+    let scaled = match resolved.size {
+        Some(size) => scale::scale(&picture, size, resolved.resampling())?,
+        None => picture,
+    };
+    Ok(resolved.background.apply(&scaled))
+}

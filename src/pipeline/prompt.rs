@@ -1,0 +1,125 @@
+//! Prompts as the text encoder takes them: limits, the word list, and token ids. Depends on [`crate::words`] and on the
+//! tokenizers library.
+
+use std::path::PathBuf;
+
+use tokenizers::Tokenizer;
+use tokenizers::utils::truncation::TruncationParams;
+
+use super::PipelineError;
+use crate::pack::{self, Pack};
+use crate::words::{Reader, Reading};
+
+/// A prompt that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Prompt {
+    /// Token ids: one row of `max_tokens` for each object that is drawn by itself.
+    pub ids: Vec<Vec<i64>>,
+    /// What was understood.
+    pub reading: Reading,
+    /// Tokens that the text encoder takes, if the prompt has more.
+    pub truncated: Option<usize>,
+}
+
+impl Prompt {
+    /// A prompt for a model that reads none.
+    pub fn unread(text: &str) -> Prompt {
+        Prompt {
+            ids: vec![Vec::new()],
+            reading: Reading::whole(text),
+            truncated: None,
+        }
+    }
+}
+
+/// A pack's tokenizer, word list and limits. Holds more memory than a denoising step: it should be dropped before the stages
+/// are loaded.
+pub(super) struct PromptReader {
+    tokenizer: Tokenizer,
+    words: Option<Reader>,
+    file: PathBuf,
+    limits: pack::Prompt,
+}
+
+impl PromptReader {
+    /// Loads the tokenizer and the word list.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
+    pub fn load(pack: &Pack, limits: &pack::Prompt) -> Result<PromptReader, PipelineError> {
+        let file = pack.folder().join(&limits.tokenizer);
+        let failed = |error: tokenizers::Error| PipelineError::Tokenizer {
+            file: file.clone(),
+            problem: error.to_string(),
+        };
+        let mut tokenizer = Tokenizer::from_file(&file).map_err(failed)?;
+        // The library truncates before it adds special tokens, so that an end token stays.
+        let truncation = TruncationParams {
+            max_length: limits.max_tokens,
+            ..TruncationParams::default()
+        };
+        tokenizer.with_truncation(Some(truncation)).map_err(failed)?;
+        let words = limits.words.as_ref().map(|name| Reader::load(&pack.folder().join(name)));
+        Ok(PromptReader {
+            tokenizer,
+            words: words.transpose()?,
+            file,
+            limits: limits.clone(),
+        })
+    }
+
+    /// Reads what a person wrote.
+    ///
+    /// # Errors
+    /// If the text has no words or more characters than the pack reads, or the tokenizer fails.
+    pub fn read(&self, text: &str) -> Result<Prompt, PipelineError> {
+        let characters = text.chars().count();
+        if characters > self.limits.max_characters {
+            return Err(PipelineError::LongPrompt {
+                characters,
+                max: self.limits.max_characters,
+            });
+        }
+        if text.chars().all(|character| character.is_whitespace() || character.is_control()) {
+            return Err(PipelineError::EmptyPrompt);
+        }
+        let reading = self.words.as_ref().map_or_else(|| Reading::whole(text), |words| words.read(text));
+        if reading.text != text {
+            log::info!("the prompt is read as \"{}\"", reading.text);
+        }
+        self.tokens(reading)
+    }
+
+    /// The empty prompt, which guidance moves away from by default.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn empty(&self) -> Result<Prompt, PipelineError> {
+        self.tokens(Reading::whole(""))
+    }
+
+    fn tokens(&self, reading: Reading) -> Result<Prompt, PipelineError> {
+        let objects = match &reading.arrangement {
+            Some(arrangement) => arrangement.objects.as_slice(),
+            None => std::slice::from_ref(&reading.text),
+        };
+        let encoded = objects.iter().map(|text| self.encode(text)).collect::<Result<Vec<_>, _>>()?;
+        let is_truncated = encoded.iter().any(|(_, truncated)| *truncated);
+        Ok(Prompt {
+            ids: encoded.into_iter().map(|(ids, _)| ids).collect(),
+            truncated: is_truncated.then_some(self.limits.max_tokens),
+            reading,
+        })
+    }
+
+    /// Token ids of a text, padded to the pack's number, and whether tokens were cut off.
+    fn encode(&self, text: &str) -> Result<(Vec<i64>, bool), PipelineError> {
+        let encoding = self.tokenizer.encode(text, true).map_err(|error| PipelineError::Tokenizer {
+            file: self.file.clone(),
+            problem: error.to_string(),
+        })?;
+        let mut ids: Vec<i64> = encoding.get_ids().iter().map(|&id| i64::from(id)).collect();
+        ids.resize(self.limits.max_tokens, i64::from(self.limits.padding));
+        Ok((ids, !encoding.get_overflowing().is_empty()))
+    }
+}

@@ -1,0 +1,102 @@
+//! What is asked for: everything about a picture that its user decides. Depends on [`crate::picture`] alone.
+
+use crate::picture::Background;
+
+/// A picture to generate. Everything but the prompt has a default.
+///
+/// The command line, the kiosk, the benchmark and programs all build this value; the same request gives the same pixels from
+/// all of them.
+///
+/// ```
+/// use inkstone::Request;
+///
+/// let request = Request::new("a red apple").style("flat").steps(2).seed(7);
+/// assert_eq!(request.seed, Some(7));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Request {
+    /// What to draw, as a person writes it.
+    pub prompt: String,
+    /// The style's name. By default words of the prompt choose it ("pixel art"), then the styles that the model has learned
+    /// the object in, then the pack's default.
+    pub style: Option<String>,
+    /// Denoising steps, one of [`Capabilities::steps`](super::Capabilities::steps); the pack's default otherwise.
+    pub steps: Option<usize>,
+    /// Strength of guidance, 0 to [`Capabilities::max_guidance`](super::Capabilities::max_guidance); the pack's default
+    /// otherwise. Values other than 1 take twice the time.
+    pub guidance: Option<f32>,
+    /// What the picture should not show; only has an effect with a guidance above 1.
+    pub negative: Option<String>,
+    /// Seed of the noise; random by default.
+    pub seed: Option<u64>,
+    /// Longest side of the picture in pixels, 8 to 4096; the pack's own size by default.
+    pub size: Option<u32>,
+    /// What is put behind the picture; transparent by default.
+    pub background: Background,
+}
+
+impl Request {
+    /// A request for a prompt, with defaults for everything else.
+    pub fn new(prompt: impl Into<String>) -> Request {
+        Request {
+            prompt: prompt.into(),
+            style: None,
+            steps: None,
+            guidance: None,
+            negative: None,
+            seed: None,
+            size: None,
+            background: Background::Transparent,
+        }
+    }
+
+    /// Sets the style by its name.
+    #[must_use]
+    pub fn style(mut self, name: impl Into<String>) -> Request {
+        self.style = Some(name.into());
+        self
+    }
+
+    /// Sets the number of denoising steps.
+    #[must_use]
+    pub fn steps(mut self, steps: usize) -> Request {
+        self.steps = Some(steps);
+        self
+    }
+
+    /// Sets the strength of guidance.
+    #[must_use]
+    pub fn guidance(mut self, guidance: f32) -> Request {
+        self.guidance = Some(guidance);
+        self
+    }
+
+    /// Sets what the picture should not show.
+    #[must_use]
+    pub fn negative(mut self, text: impl Into<String>) -> Request {
+        self.negative = Some(text.into());
+        self
+    }
+
+    /// Sets the seed.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Request {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sets the longest side, in pixels.
+    #[must_use]
+    pub fn size(mut self, pixels: u32) -> Request {
+        self.size = Some(pixels);
+        self
+    }
+
+    /// Sets what is put behind the picture.
+    #[must_use]
+    pub fn background(mut self, background: Background) -> Request {
+        self.background = background;
+        self
+    }
+}

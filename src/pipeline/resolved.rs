@@ -1,0 +1,99 @@
+//! A request with everything decided: which style, how many steps, which seed, and what of the prompt is drawn. Depends on the
+//! request, the prompt's reading and the manifest's styles.
+
+use std::collections::BTreeMap;
+
+use super::generated::Note;
+use super::prompt::Prompt;
+use crate::pack::Style;
+use crate::picture::{Background, Resampling};
+
+/// What will be generated for a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    pub(super) prompt: Prompt,
+    /// Token ids of the negative prompt.
+    pub(super) negative_ids: Vec<i64>,
+    pub(super) style: Option<Style>,
+    pub(super) steps: usize,
+    pub(super) guidance: f32,
+    pub(super) seed: u64,
+    pub(super) size: Option<u32>,
+    pub(super) background: Background,
+    pub(super) notes: Vec<Note>,
+}
+
+impl Resolved {
+    /// What is left of the prompt: the text that is encoded, without filler words and with names that the model knows.
+    pub fn read_as(&self) -> &str {
+        &self.prompt.reading.text
+    }
+
+    /// Words of the prompt that are drawn as the nearest that the model has learned, and those.
+    pub fn nearest(&self) -> &BTreeMap<String, String> {
+        &self.prompt.reading.nearest
+    }
+
+    /// Parts of the prompt that are not drawn.
+    pub fn unread(&self) -> &[String] {
+        &self.prompt.reading.unread
+    }
+
+    /// The prompts of several objects that are drawn one by one; empty if the prompt is drawn as a whole.
+    pub fn objects(&self) -> &[String] {
+        let arrangement = self.prompt.reading.arrangement.as_ref();
+        arrangement.map_or(&[], |arrangement| &arrangement.objects)
+    }
+
+    /// The rows that the objects stand in, from the top, with indices into [`Resolved::objects`]; empty if the prompt is
+    /// drawn as a whole.
+    pub fn rows(&self) -> &[Vec<usize>] {
+        let arrangement = self.prompt.reading.arrangement.as_ref();
+        arrangement.map_or(&[], |arrangement| &arrangement.rows)
+    }
+
+    /// The style's name; `None` if the pack has no styles.
+    pub fn style(&self) -> Option<&str> {
+        self.style.as_ref().map(|style| style.name.as_str())
+    }
+
+    /// The number that stages take for the style; 0 if the pack has no styles.
+    pub fn style_id(&self) -> i64 {
+        self.style.as_ref().map_or(0, |style| style.id)
+    }
+
+    /// How the picture is resized.
+    pub fn resampling(&self) -> Resampling {
+        self.style.as_ref().map_or(Resampling::Smooth, |style| style.resampling)
+    }
+
+    /// Denoising steps of each object, at least 1.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Strength of guidance; 1 is without.
+    pub fn guidance(&self) -> f32 {
+        self.guidance
+    }
+
+    /// Seed of the noise.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// What there is to say about how the request was understood.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// Token ids, one row for each object that is drawn by itself. A model without a text encoder gets one empty row.
+    pub fn ids(&self) -> &[Vec<i64>] {
+        &self.prompt.ids
+    }
+
+    /// Token ids of what guidance moves away from; empty for a model without a text encoder.
+    pub fn negative_ids(&self) -> &[i64] {
+        &self.negative_ids
+    }
+}
