@@ -96,7 +96,7 @@ fn spent() -> f64 {
 
 /// Runs a kiosk while another thread presses keys and looks at what that costs.
 fn with_kiosk(display: &str, folder: &Path, visit: impl FnOnce(&dyn Fn(&str)) + Send) {
-    let mut kiosk = start(display, folder);
+    let kiosk = start(display, folder);
     let handle = kiosk.handle();
     std::thread::scope(|scope| {
         scope.spawn(move || {

@@ -9,7 +9,7 @@
 //! use inkstone::kiosk::{Kiosk, Options};
 //!
 //! let settings = Settings::load("kiosk.toml".as_ref())?;
-//! let mut kiosk = Kiosk::new(settings, Options::new("models/pictogram"))?;
+//! let kiosk = Kiosk::new(settings, Options::new("models/pictogram"))?;
 //! let (handle, views) = (kiosk.handle(), kiosk.handle().subscribe());
 //! std::thread::spawn(move || {
 //!     for view in views {

@@ -272,8 +272,8 @@ impl Schedule {
         self.first_change(changes, quiet, |later| now.after(later))
     }
 
-    /// The state now and the first of the moments, in seconds from now, at which it is another. `clock` is the time of the
-    /// week so many seconds from now.
+    /// The state now, and the first of the moments (in seconds from now) at which it changes. `clock` returns the time of the
+    /// week at such a moment.
     fn first_change(&self, mut moments: Vec<i64>, quiet: Quiet, clock: impl Fn(i64) -> WeekTime) -> Outlook {
         let state = |later| self.state(clock(later), quiet, later);
         let now = state(0);
@@ -308,7 +308,7 @@ impl Schedule {
         asleep.into_iter().chain(woken)
     }
 
-    /// The state at a time of the week, so many seconds from now, if nobody comes.
+    /// The state at a time of the week that is `later` seconds from now, if nobody comes.
     fn state(&self, time: WeekTime, quiet: Quiet, later: i64) -> Wakefulness {
         let ago = |since: Option<Duration>| since.map(|since| seconds(since) + later);
         let woken = ago(quiet.press).is_some_and(|ago| ago < seconds(self.wake_for));

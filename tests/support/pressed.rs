@@ -51,7 +51,7 @@ impl Pressed {
         let gallery = folder.path().join("gallery");
         let (sender, receiver) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
-            let mut kiosk = kiosk(Box::new(screen), &gallery);
+            let kiosk = kiosk(Box::new(screen), &gallery);
             sender.send(kiosk.handle()).expect("the test waits");
             kiosk.run();
         });

@@ -317,10 +317,10 @@ fn a_bad_file_of_words_names_the_line() {
     };
     assert!(message(b"clown\nre*d\n").ends_with("words.txt:2: 're*d': a * is allowed only at the end of an entry"));
     assert!(message(b"a*").contains("a * must follow a single word of at least two letters"));
-    assert!(message(b"red balloon*").contains("a * follows one word"));
+    assert!(message(b"red balloon*").contains("a * must follow a single word"));
     assert!(message(b"\n...\n").contains("words.txt:2: '...': it has no letters"));
     assert!(message(b"\xff\xfe").contains("cannot read"));
-    assert!(message(&vec![b'a'; MAX_FILE as usize + 1]).contains("at most 1048576 bytes"));
+    assert!(message(&vec![b'a'; MAX_FILE as usize + 1]).contains("larger than 1048576 bytes"));
     std::fs::remove_file(&file).unwrap();
     let missing = FilterSettings {
         words: Some(file.clone()),

@@ -90,8 +90,8 @@ impl Kiosk {
         self.handle.clone()
     }
 
-    /// Runs until it is stopped. What was to be kept by then is kept.
-    pub fn run(&mut self) {
+    /// Runs until it is stopped. Pictures that are to be kept by then are kept when this returns.
+    pub fn run(mut self) {
         let script = self.script.take();
         let listening = if script.is_none() { self.start_sources() } else { Vec::new() };
         self.prepare();

@@ -130,7 +130,7 @@ impl Oracle {
         all
     }
 
-    /// The state at a minute, with the last press and motion so many minutes ago.
+    /// The state at a minute, with the minutes since the last press and motion.
     fn state(&self, minute: usize, press: Option<u32>, motion: Option<u32>) -> Wakefulness {
         let woken = press.is_some_and(|press| press < self.wake_for);
         let kept = match self.opened[minute] {

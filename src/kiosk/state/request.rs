@@ -2,7 +2,7 @@
 
 use super::shared::LONGEST;
 
-/// A picture to draw. What it does not name is chosen as for a visitor: no style, the steps of the settings, a new seed.
+/// A picture to draw. By default the prompt or the pack chooses the style, the settings the steps, and the seed is new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DrawRequest {
@@ -52,21 +52,21 @@ impl DrawRequest {
         })
     }
 
-    /// In this style of the pack. A style that the pack or the settings do not offer is refused when the request is drawn.
+    /// Sets the style by its name. The kiosk refuses a style that the pack or the settings do not offer.
     #[must_use]
     pub fn style(mut self, style: impl Into<String>) -> DrawRequest {
         self.style = Some(style.into());
         self
     }
 
-    /// With this many denoising steps, one of the pack's numbers.
+    /// Sets the number of denoising steps, one of the pack's.
     #[must_use]
     pub fn steps(mut self, steps: usize) -> DrawRequest {
         self.steps = Some(steps);
         self
     }
 
-    /// With this seed.
+    /// Sets the seed.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> DrawRequest {
         self.seed = Some(seed);
