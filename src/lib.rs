@@ -36,10 +36,17 @@
 //! 6. **[`device`]** is what is attached, each behind a small trait: displays and buttons (feature `kiosk`), power meters and
 //!    the processor's own figures (feature `power`).
 //! 7. **`kiosk`** (feature `kiosk`) is a state machine that a visitor steers with four buttons, and what it shows.
-//! 8. **[`mod@bench`]** measures time, memory and energy; **[`doctor`]** tells whether a kiosk would run on this machine;
-//!    **[`cli`]** is the command line over all of it.
+//! 8. **`bench`** measures time, memory and energy; **[`doctor`]** tells whether a kiosk would run on this
+//!    machine. `bench` needs the feature `power` and Linux.
+//!
+//! [`process`] is this process's memory and allocator, [`atomic_file`] writes files whole or not at all. The command line
+//! (feature `cli`) is not part of the library's interface.
 
+pub mod atomic_file;
+#[cfg(all(feature = "power", target_os = "linux"))]
 pub mod bench;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
 pub mod device;
 pub mod doctor;
@@ -49,6 +56,7 @@ pub mod kiosk;
 pub mod pack;
 pub mod picture;
 pub mod pipeline;
+pub mod process;
 pub mod words;
 
 pub use pipeline::{Generated, Note, Observer, Pipeline, PipelineError, Progress, Request};

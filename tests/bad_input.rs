@@ -75,7 +75,10 @@ fn manifest_with_a_missing_extra_or_wrong_field() {
         (|table| drop(table.insert("format".into(), 99.into())), &["field 'format'", "99"]),
         (|table| drop(table.insert("name".into(), 3.into())), &["name", "string"]),
         (|table| drop(table.remove("sampling")), &["sampling", "required"]),
-        (|table| drop(table.insert("format".into(), 1.into())), &["format", "inkstone-quantize"]),
+        (
+            |table| drop(table.insert("format".into(), 1.into())),
+            &["format", "inkstone-quantize"],
+        ),
         (|table| drop(table.remove("family")), &["family", "makes no pictures"]),
         (
             |table| drop(table.insert("family".into(), "oracle".into())),
@@ -127,15 +130,36 @@ fn manifest_with_a_missing_extra_or_wrong_field() {
 fn ports_that_are_not_supplied() {
     type Edit = fn(&mut toml::Table);
     let cases: [(&str, &str, Edit, &[&str]); 7] = [
-        ("decoder", "picture", |port| drop(port.insert("role".into(), "context".into())), &[
-            "stages.decoder.inputs",
-            "role 'context'",
-            "not supplied",
-        ]),
-        ("decoder", "style", |port| drop(port.insert("role".into(), "time".into())), &["stages.decoder", "time"]),
-        ("denoiser", "draft", |port| drop(port.insert("role".into(), "ids".into())), &["stages.denoiser", "ids"]),
-        ("denoiser", "draft", |port| drop(port.insert("role".into(), "mood".into())), &["mood", "pooled"]),
-        ("denoiser", "draft", |port| drop(port.insert("role".into(), "noisy".into())), &["another port"]),
+        (
+            "decoder",
+            "picture",
+            |port| drop(port.insert("role".into(), "context".into())),
+            &["stages.decoder.inputs", "role 'context'", "not supplied"],
+        ),
+        (
+            "decoder",
+            "style",
+            |port| drop(port.insert("role".into(), "time".into())),
+            &["stages.decoder", "time"],
+        ),
+        (
+            "denoiser",
+            "draft",
+            |port| drop(port.insert("role".into(), "ids".into())),
+            &["stages.denoiser", "ids"],
+        ),
+        (
+            "denoiser",
+            "draft",
+            |port| drop(port.insert("role".into(), "mood".into())),
+            &["mood", "pooled"],
+        ),
+        (
+            "denoiser",
+            "draft",
+            |port| drop(port.insert("role".into(), "noisy".into())),
+            &["another port"],
+        ),
         ("denoiser", "draft", |port| drop(port.remove("role")), &["'draft' has no role"]),
         (
             "denoiser",
@@ -376,10 +400,16 @@ fn options_that_cannot_be() {
     }
     inkstone()
         .args(["generate", "cat", "--out"])
-        .arg(folder.path().join("x.jpg"))
+        .arg(folder.path().join("x.gif"))
         .assert()
         .code(2)
         .stderr(predicate::str::contains(".png"));
+    inkstone()
+        .args(["generate", "cat", "--out"])
+        .arg(folder.path().join("x.jpg"))
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("JPEG has no transparency; choose a background"));
     generate("cat", &out)
         .env("INKSTONE_KERNEL", "abacus")
         .assert()
@@ -445,7 +475,7 @@ fn files_that_are_no_pictures() {
             .arg(&file)
             .assert()
             .code(2)
-            .stderr(predicate::str::contains("not a PNG"));
+            .stderr(predicate::str::contains("supported are PNG, JPEG"));
     }
 }
 

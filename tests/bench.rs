@@ -301,7 +301,7 @@ fn bad_input_is_refused_with_a_reason() {
         (vec!["--prompt", ""], "prompt"),
         (vec!["--style", "baroque"], "baroque"),
         (vec!["--pack", "/nonexistent"], "/nonexistent"),
-        (vec!["--json", "/nonexistent/x.json"], "no such folder"),
+        (vec!["--json", "/nonexistent/x.json"], "folder does not exist"),
         (vec!["--compare", broken, broken], "no report"),
         (vec!["--compare", broken], "values"),
         (vec!["--compare", "/nonexistent/a", "/nonexistent/b"], "/nonexistent/a"),

@@ -311,7 +311,7 @@ fn little_memory_heat_a_weak_supply_and_a_read_only_root_are_told() {
         .write("proc/swaps", "Filename\n");
     let report = machine.report();
     report.expect("memory", "warning", &["8 of 416 MiB are free", "end other programs"]);
-    report.expect("supply", "warning", &["right now: under-voltage, throttled", "power supply"]);
+    report.expect("supply", "warning", &["now: under-voltage, throttled", "power supply"]);
     report.expect("sensors", "warning", &["81 °C", "heat sink"]);
     report.expect("gallery", "warning", &["on overlay", "own partition"]);
     report.expect("swap", "note", &["there is none"]);

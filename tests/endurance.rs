@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use inkstone::bench::Memory;
 use inkstone::kiosk::gallery::{Caps, Gallery, Kept};
 use inkstone::pipeline::Options;
+use inkstone::process::Memory;
 use inkstone::{Pipeline, Request};
 
 /// Memory that an allocator may take or give back between two readings, in bytes. One picture has 64 KiB of pixels: a leak

@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use embedded_graphics::prelude::Size;
-use inkstone::bench::{Memory, PeakMemory};
 use inkstone::device::buttons::Signal;
 use inkstone::device::display::framebuffer::{Framebuffer, Mode};
 use inkstone::device::display::{DisplaySettings, ModeWish, PixelLayout, Rotation, Screen, probe};
 use inkstone::kiosk::settings::Settings;
 use inkstone::kiosk::{self, Kiosk};
 use inkstone::pipeline::Options;
+use inkstone::process::{Memory, PeakMemory, allocator};
 use inkstone::{Pipeline, Request};
 
 /// What a process is to do: `model`, or a display and what is pressed there.
@@ -119,14 +119,14 @@ fn part(what: &str) {
     let stop = Arc::new(AtomicBool::new(false));
     match what.split(' ').collect::<Vec<_>>()[..] {
         ["model"] => {
-            inkstone::engine::heap::share_one_arena();
+            allocator::limit_malloc_arenas();
             let sampler = sample(stop.clone());
             draw_alone();
             stop.store(true, Ordering::SeqCst);
             println!("PEAK {}", sampler.join().unwrap().peak().private_bytes);
         }
         ["memory", display] => {
-            inkstone::engine::heap::share_one_arena();
+            allocator::limit_malloc_arenas();
             let sampler = sample(stop.clone());
             with_kiosk(display, folder.path(), |press| {
                 for picture in 1..=3 {

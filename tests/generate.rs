@@ -304,6 +304,19 @@ fn words_that_ask_for_nothing_change_nothing() {
 }
 
 #[test]
+fn other_picture_formats_carry_the_record_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, background, is_lossless) in [("sun.webp", "transparent", true), ("sun.jpg", "white", false)] {
+        let file = folder.path().join(name);
+        let report = reported(generate("sun", &file).args(["--steps", "1", "--background", background]));
+        let info = json(&inkstone().args(["info", "--json"]).arg(&file).assert().success().get_output().stdout);
+        assert_eq!(info["made_by"]["seed"], 7, "{name}");
+        assert_eq!(info["marked_as_generated"], true, "{name}");
+        assert_eq!(info["sha256"] == report["pictures"][0]["sha256"], is_lossless, "{name}");
+    }
+}
+
+#[test]
 fn other_languages_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("apple.png");

@@ -101,7 +101,10 @@ fn a_family_is_added_by_one_file() {
     let request = Request::new("anything").style("pixel").size(256).seed(3);
     let generated = pipeline.generate_with(&request, &mut watch).unwrap();
     assert_eq!(phases, [(Phase::Step(1), 1, 1)]);
-    assert_eq!((generated.picture.width(), generated.provenance.style.as_deref()), (256, Some("pixel")));
+    assert_eq!(
+        (generated.picture.width(), generated.provenance.style.as_deref()),
+        (256, Some("pixel"))
+    );
     // A sprite is resized by whole pixels, as the manifest says.
     let pixel = |x, y| generated.picture.pixel(x, y);
     assert!((0..256).all(|y| (0..256).all(|x| pixel(x, y) == pixel(x / 2 * 2, y / 2 * 2))));

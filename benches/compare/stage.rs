@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-use inkstone::bench::PeakMemory;
 use inkstone::engine::{Engine, Stage, Value};
 use inkstone::pack::Pack;
+use inkstone::process::PeakMemory;
 use serde_json::json;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor, TractResult};
 

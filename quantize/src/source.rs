@@ -96,10 +96,7 @@ impl Source {
             return Ok(graph.clone());
         }
         let Some(described) = self.manifest.stages.get(stage) else {
-            return Err(self.field(
-                format!("stages.{stage}"),
-                "there is no such stage: add it",
-            ));
+            return Err(self.field(format!("stages.{stage}"), "there is no such stage: add it"));
         };
         let graph = read(&self.folder.join(&described.graph), &self.sizes)?;
         self.check_ports(&format!("stages.{stage}.inputs"), &described.inputs, &graph.inputs)?;

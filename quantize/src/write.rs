@@ -207,12 +207,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {
-    if cfg!(unix) {
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(Error::machine(folder, "write"))?;
-    }
-    Ok(())
+    inkstone::atomic_file::sync_folder(folder).map_err(Error::machine(folder, "write"))
 }
 
 fn hexadecimal(digest: &[u8]) -> String {

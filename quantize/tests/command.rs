@@ -346,8 +346,14 @@ fn bad_manifests_are_refused() {
     );
     refused(changed("name = \"y\"", "name = \"z\""), "stages.body.outputs[0].name");
     refused(changed("format = 2", "format = 7"), "format");
-    refused(changed("licence", "family = \"diffusion\"\nlicence"), "field 'picture': is required");
-    refused(changed("licence", "family = \"oracle\"\nlicence"), "unknown family 'oracle'; this version knows diffusion");
+    refused(
+        changed("licence", "family = \"diffusion\"\nlicence"),
+        "field 'picture': is required",
+    );
+    refused(
+        changed("licence", "family = \"oracle\"\nlicence"),
+        "unknown family 'oracle'; this version knows diffusion",
+    );
     refused(|folder| write_manifest(folder, &format!("{MODEL}\n[files]\n")), "files");
     refused(
         |folder| std::fs::remove_file(folder.join("model.toml")).unwrap(),

@@ -97,13 +97,7 @@ impl Dropped {
     }
 }
 
-fn start(
-    program: &Path,
-    pack: &Pack,
-    request: &Request,
-    configuration: Configuration,
-    picture: &PathBuf,
-) -> Result<Start, ColdError> {
+fn start(program: &Path, pack: &Pack, request: &Request, configuration: Configuration, picture: &PathBuf) -> Result<Start, ColdError> {
     let mut command = Command::new(program);
     command
         .arg("generate")

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::plan::Configuration;
 use super::report::{ConfigurationResult, Report, StageResult};
 use super::statistics::{mann_whitney, ratio_range};
-use crate::bench::Memory;
+use crate::process::Memory;
 
 /// Largest p that counts.
 const SIGNIFICANT: f64 = 0.01;

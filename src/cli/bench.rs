@@ -1,6 +1,5 @@
 //! `inkstone bench`: what pictures cost in time, memory and energy.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,6 +8,7 @@ use indicatif::ProgressBar;
 
 use super::locate::PackArgument;
 use super::{CliError, interrupt, output};
+use crate::atomic_file;
 use crate::bench::plan::{Amount, Configuration, Plan};
 use crate::bench::report::{self, Machine, PackRecord, Report, RequestRecord};
 use crate::bench::run::{Bench, Findings, Listener, NumberedMarker, RunError};
@@ -149,13 +149,13 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
 
 fn show(arguments: &Arguments, report: &Report) -> Result<(), CliError> {
     if let Some(file) = &arguments.html {
-        write(file, &html::page(report), arguments.force)?;
+        atomic_file::write(file, html::page(report).as_bytes(), arguments.force)?;
     }
     match &arguments.json {
         Some(file) if file == Path::new("-") => return output::json(report),
         Some(file) => {
             let text = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
-            write(file, &(text + "\n"), arguments.force)?;
+            atomic_file::write(file, (text + "\n").as_bytes(), arguments.force)?;
         }
         None => {}
     }
@@ -169,7 +169,7 @@ fn compare_reports(first: &Path, second: &Path, arguments: &Arguments) -> Result
         Some(file) if file == Path::new("-") => output::json(&comparison),
         Some(file) => {
             let text = serde_json::to_string_pretty(&comparison).map_err(std::io::Error::other)?;
-            write(file, &(text + "\n"), arguments.force)?;
+            atomic_file::write(file, (text + "\n").as_bytes(), arguments.force)?;
             output::result(table::comparison(&comparison).trim_end())
         }
         None => output::result(table::comparison(&comparison).trim_end()),
@@ -178,41 +178,8 @@ fn compare_reports(first: &Path, second: &Path, arguments: &Arguments) -> Result
 
 /// Checks the files to write before anything is measured for an hour.
 fn check_outputs(arguments: &Arguments) -> Result<(), CliError> {
-    let files = arguments.json.iter().chain(&arguments.html).filter(|file| *file != Path::new("-"));
-    for file in files {
-        if !arguments.force && file.symlink_metadata().is_ok() {
-            return Err(CliError::Usage(format!("{}: the file exists; --force replaces it", file.display())));
-        }
-        if !folder_of(file).is_dir() {
-            return Err(CliError::Usage(format!("{}: there is no such folder", folder_of(file).display())));
-        }
-    }
-    Ok(())
-}
-
-fn folder_of(file: &Path) -> &Path {
-    file.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
-}
-
-/// Writes a file whole or not at all.
-fn write(file: &Path, text: &str, force: bool) -> Result<(), CliError> {
-    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", file.display()));
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".inkstone-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder_of(file))
-        .map_err(named)?;
-    temporary.write_all(text.as_bytes()).map_err(named)?;
-    temporary.as_file().sync_all().map_err(named)?;
-    let kept = if force {
-        temporary.persist(file)
-    } else {
-        temporary.persist_noclobber(file)
-    };
-    kept.map_err(|error| named(error.error))?;
-    Ok(())
+    let mut files = arguments.json.iter().chain(&arguments.html).filter(|file| *file != Path::new("-"));
+    Ok(files.try_for_each(|file| atomic_file::check(file, arguments.force))?)
 }
 
 fn plan(arguments: &Arguments, can: &Capabilities) -> Result<Plan, CliError> {
@@ -285,14 +252,7 @@ fn run_error(error: RunError) -> CliError {
     }
 }
 
-fn report(
-    arguments: &Arguments,
-    plan: &Plan,
-    pack: PackRecord,
-    request: RequestRecord,
-    findings: Findings,
-    started: SystemTime,
-) -> Report {
+fn report(arguments: &Arguments, plan: &Plan, pack: PackRecord, request: RequestRecord, findings: Findings, started: SystemTime) -> Report {
     Report {
         schema: report::SCHEMA.into(),
         schema_version: report::SCHEMA_VERSION,
@@ -355,7 +315,7 @@ impl Listener for Bars {
     }
 
     fn stopped(&self) -> bool {
-        interrupt::asked()
+        interrupt::requested()
     }
 }
 
@@ -368,16 +328,5 @@ mod tests {
         let words = ["bench", "--prompt", "it's a cat", "--steps", "1,2", ""];
         let said = command(words.into_iter().map(String::from));
         assert_eq!(said, "inkstone bench --prompt 'it'\\''s a cat' --steps 1,2 ''");
-    }
-
-    #[test]
-    fn a_file_is_written_whole_and_not_over_another() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("report.json");
-        write(&file, "one", false).unwrap();
-        assert!(write(&file, "two", false).unwrap_err().to_string().contains("report.json"));
-        write(&file, "three", true).unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "three");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -1,10 +1,11 @@
-//! Every way a command can end badly, and its exit code.
+//! The errors of all commands, and their exit codes.
 
+use crate::atomic_file::WriteError;
 use crate::pack::PackError;
-use crate::picture::{PngError, PreviewError, SheetError};
+use crate::picture::{ImageFileError, PngError, PreviewError, SheetError};
 use crate::pipeline::PipelineError;
 
-/// A command that did not succeed.
+/// A command that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// A pack that cannot be used.
@@ -13,9 +14,15 @@ pub enum CliError {
     /// A picture that cannot be generated.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
-    /// A picture file that cannot be written or read.
+    /// A file that cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A PNG file that cannot be written or read.
     #[error(transparent)]
     Png(#[from] PngError),
+    /// A picture file of any format that cannot be written or read.
+    #[error(transparent)]
+    ImageFile(#[from] ImageFileError),
     /// Pictures that cannot be shown together.
     #[error(transparent)]
     Sheet(#[from] SheetError),
@@ -28,13 +35,13 @@ pub enum CliError {
     /// A display that cannot be opened.
     #[error("{0}")]
     Display(String),
-    /// A file that does not hold what its record says.
+    /// A picture that differs from its record.
     #[error("{0}")]
     Mismatch(String),
     /// Output that cannot be written.
     #[error("{0}")]
     Output(#[from] std::io::Error),
-    /// `doctor` found what keeps a kiosk from running.
+    /// `doctor` found a reason why a kiosk would not run.
     #[error("a kiosk would not run here; each FAULT above says what to do")]
     Unfit,
     /// Ctrl-C.
@@ -43,13 +50,15 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// 2 where the input is at fault, 130 after Ctrl-C, else 1.
+    /// 2 if the input is at fault, 130 after Ctrl-C, otherwise 1.
     pub fn exit_code(&self) -> u8 {
         let input = match self {
             CliError::Interrupted | CliError::Pipeline(PipelineError::Interrupted) => return 130,
             CliError::Pack(error) => error.is_input_fault(),
             CliError::Pipeline(error) => error.is_input_fault(),
+            CliError::Write(error) => error.is_input_fault(),
             CliError::Png(error) => error.is_input_fault(),
+            CliError::ImageFile(error) => error.is_input_fault(),
             CliError::Usage(_) | CliError::Mismatch(_) => true,
             CliError::Display(_) | CliError::Unfit | CliError::Sheet(_) | CliError::Preview(_) | CliError::Output(_) => false,
         };

@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 
 use super::locate::PackArgument;
 use super::{CliError, interrupt, output};
-use crate::bench::PeakMemory;
+use crate::atomic_file::WriteError;
 use crate::engine::Residency;
-use crate::picture::{Background, PngError, file_name, png};
+use crate::picture::image_file::{self, Format};
+use crate::picture::{Background, ImageFileError, file_name, png};
 use crate::pipeline::{Generated, Note, Observer, Options, Phase, Pipeline, Progress, Request, Resolved};
+use crate::process::PeakMemory;
 
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
@@ -46,7 +48,7 @@ pub struct Arguments {
     /// What is put behind the picture: transparent, a colour, or two for a gradient from top to bottom.
     #[arg(long, value_name = "transparent|COLOUR|COLOUR:COLOUR", default_value = "transparent")]
     background: Background,
-    /// File (.png) or folder to write; by default a file named after the prompt.
+    /// File (.png, .jpg or .webp) or folder to write; by default a file named after the prompt.
     #[arg(short, long, value_name = "FILE|DIR")]
     out: Option<PathBuf>,
     /// Replace existing files.
@@ -118,7 +120,7 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
         let drawing = Instant::now();
         let generated = pipeline.generate_with(&request, &mut watch)?;
         let drawn = drawing.elapsed();
-        png::write(&generated.picture, file, Some(&generated.provenance), arguments.force)?;
+        image_file::write(&generated.picture, file, Some(&generated.provenance), arguments.force)?;
         records.push(record(file, &generated, drawn));
         shown.push(generated.picture);
         watch.memory.sample();
@@ -148,7 +150,7 @@ fn warn_above(cap: Option<u64>, memory: &PeakMemory) {
     }
 }
 
-/// The files to write, checked before anything is drawn: they are PNG files and none exists without `--force`.
+/// The files to write, checked before anything is drawn: their format can be written, and none exists without `--force`.
 fn files(arguments: &Arguments, first_seed: u64) -> Result<Vec<PathBuf>, CliError> {
     let count = arguments.count as usize;
     let out = arguments.out.clone().unwrap_or_default();
@@ -159,20 +161,10 @@ fn files(arguments: &Arguments, first_seed: u64) -> Result<Vec<PathBuf>, CliErro
             .map(|index| out.join(name(first_seed.wrapping_add(index as u64))))
             .collect()
     } else {
-        let extension = out.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        if !extension.eq_ignore_ascii_case("png") {
-            return Err(CliError::Usage(format!(
-                "{}: pictures are written as PNG; give a name that ends in .png, or a folder",
-                out.display()
-            )));
-        }
-        let numbered = |index: usize| {
-            out.with_file_name(format!(
-                "{}-{}.png",
-                out.file_stem().unwrap_or_default().to_string_lossy(),
-                index + 1
-            ))
-        };
+        check_format(&out, arguments.background)?;
+        let extension = out.extension().unwrap_or_default().to_string_lossy();
+        let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+        let numbered = |index: usize| out.with_file_name(format!("{stem}-{}.{extension}", index + 1));
         if count == 1 {
             vec![out.clone()]
         } else {
@@ -180,9 +172,17 @@ fn files(arguments: &Arguments, first_seed: u64) -> Result<Vec<PathBuf>, CliErro
         }
     };
     match files.iter().find(|file| !arguments.force && file.symlink_metadata().is_ok()) {
-        Some(file) => Err(PngError::Exists(file.clone()).into()),
+        Some(file) => Err(WriteError::Exists(file.clone()).into()),
         None => Ok(files),
     }
+}
+
+/// Whether pictures on this background can be written under this name.
+fn check_format(file: &Path, background: Background) -> Result<(), CliError> {
+    if !Format::for_writing(file)?.has_alpha() && background == Background::Transparent {
+        return Err(ImageFileError::Transparent(file.to_owned()).into());
+    }
+    Ok(())
 }
 
 /// The folder for previews, which is made if it is missing.
@@ -272,7 +272,7 @@ impl Observer for Watch {
         self.bar.inc(1);
         self.memory.sample();
         self.keep_preview(progress);
-        if interrupt::asked() {
+        if interrupt::requested() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())

@@ -1,4 +1,4 @@
-//! `inkstone info`: what made a picture, or what a pack is.
+//! `inkstone info`: what made a picture, or what a pack contains.
 
 use std::path::Path;
 
@@ -7,34 +7,36 @@ use serde_json::json;
 use super::locate::Subject;
 use super::{CliError, output};
 use crate::pack::{Manifest, Pack};
-use crate::picture::{PngContents, png, verify};
+use crate::picture::{PictureFile, image_file, verify};
 
 /// Runs `info`.
 pub fn run(subject: &Subject) -> Result<(), CliError> {
     if subject.path.is_dir() {
         return pack(&Pack::open(&subject.path)?, subject.json);
     }
-    picture(&subject.path, &png::read(&subject.path)?, subject.json)
+    picture(&subject.path, &image_file::read(&subject.path)?, subject.json)
 }
 
-fn picture(path: &Path, contents: &PngContents, as_json: bool) -> Result<(), CliError> {
-    let PngContents {
+fn picture(path: &Path, contents: &PictureFile, as_json: bool) -> Result<(), CliError> {
+    let PictureFile {
         picture,
         provenance,
         record_fault,
         ai_marked,
     } = contents;
-    let genuine = provenance.as_ref().is_some_and(|provenance| verify(picture, provenance));
+    // Lossy files do not hold the pixels that were hashed.
+    let hashed = provenance.as_ref().filter(|provenance| !provenance.picture_sha256.is_empty());
+    let genuine = hashed.map(|provenance| verify(picture, provenance));
     if as_json {
         return output::json(&json!({
             "file": path, "width": picture.width(), "height": picture.height(), "sha256": picture.sha256(),
             "made_by": provenance, "record_fault": record_fault,
-            "picture_matches_record": provenance.as_ref().map(|_| genuine), "marked_as_generated": ai_marked,
+            "picture_matches_record": genuine, "marked_as_generated": ai_marked,
         }));
     }
     output::result(&format!("{}: {}×{} pixels", path.display(), picture.width(), picture.height()))?;
     if let Some(fault) = record_fault {
-        output::result(&format!("record:     damaged ({fault})"))?;
+        output::result(&format!("record:     invalid ({fault})"))?;
     }
     let Some(made) = provenance else {
         return output::result("no record of what made this picture");
@@ -52,10 +54,10 @@ fn picture(path: &Path, contents: &PngContents, as_json: bool) -> Result<(), Cli
     lines.extend(made.extra.iter().map(|(name, text)| (name.as_str(), text.clone())));
     lines.push((
         "unchanged",
-        if genuine {
-            "yes, the pixels match the record"
-        } else {
-            "NO, the pixels differ from the record"
+        match genuine {
+            Some(true) => "yes, the pixels match the record",
+            Some(false) => "NO, the pixels differ from the record",
+            None => "unknown, the record has no checksum of the pixels",
         }
         .into(),
     ));
@@ -64,7 +66,7 @@ fn picture(path: &Path, contents: &PngContents, as_json: bool) -> Result<(), Cli
         if *ai_marked {
             "trainedAlgorithmicMedia (IPTC)"
         } else {
-            "not as made by a model"
+            "not as generated"
         }
         .into(),
     ));

@@ -1,25 +1,36 @@
-//! Ctrl-C: the first asks the running picture to stop at its next step, the second ends the process at once.
+//! Interruption by Ctrl-C (also `SIGTERM` and `SIGHUP`): the first signal asks the current drawing to stop at its next step, the
+//! second ends the process at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
-static ASKED: AtomicBool = AtomicBool::new(false);
+static REQUESTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// Exit code of a process that Ctrl-C ended, as shells have it.
-const INTERRUPTED: i32 = 130;
-
-/// Begins to listen. Where that is not possible Ctrl-C ends the process as it does without.
+/// Starts to catch signals. If that fails, and on systems other than Unix, Ctrl-C ends the process as usual.
 pub fn listen() {
-    let listening = ctrlc::set_handler(|| {
-        if ASKED.swap(true, Ordering::SeqCst) {
-            std::process::exit(INTERRUPTED);
-        }
-    });
-    if let Err(error) = listening {
-        log::debug!("Ctrl-C is not caught: {error}");
+    #[cfg(unix)]
+    if let Err(error) = catch() {
+        log::debug!("signals are not caught: {error}");
     }
 }
 
-/// Whether someone asked to stop.
-pub fn asked() -> bool {
-    ASKED.load(Ordering::SeqCst)
+#[cfg(unix)]
+fn catch() -> std::io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::flag;
+
+    /// Exit code of an interrupted process, by the convention of shells.
+    const INTERRUPTED: i32 = 130;
+
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // Registered first, so that it sees the flag as earlier signals left it.
+        flag::register_conditional_shutdown(signal, INTERRUPTED, REQUESTED.clone())?;
+        flag::register(signal, REQUESTED.clone())?;
+    }
+    Ok(())
+}
+
+/// Whether a signal has asked to stop.
+pub fn requested() -> bool {
+    REQUESTED.load(Ordering::SeqCst)
 }

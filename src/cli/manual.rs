@@ -1,8 +1,9 @@
-//! The hidden option `--manual DIR`: manual pages and shell completions, made from the table of arguments itself, so that
-//! they cannot tell of what the program does not do. Packages install them. Depends on `clap` and its generators alone.
+//! The hidden option `--manual DIR`: manual pages and shell completions, generated from the table of arguments, so that they
+//! always match the program. Packages install them. Used by both programs; depends on `clap`, its generators, and
+//! [`crate::atomic_file`].
 
 use std::fs;
-use std::io::{Error, ErrorKind, Write};
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,28 +11,29 @@ use clap::{Arg, Command, Parser, value_parser};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
-use super::output;
+use super::{CliError, output};
+use crate::atomic_file;
 
-/// Name of the option, which stands in place of all other arguments.
+/// Name of the option, which excludes all other arguments.
 const OPTION: &str = "manual";
 
-/// A file that is still to be written.
+/// Path and contents of a file to write.
 type Text = (PathBuf, Vec<u8>);
 
-/// Reads the command line of this process. Wrong usage ends the process with code 2.
+/// Parses the command line of this process. Wrong usage ends the process with code 2.
 ///
 /// # Errors
-/// How the process is to end, when the command line asked for the manual: the files are written and their names are on
-/// standard output, or the reason why not is on standard error.
+/// The exit code, if the command line asked for the manual. The files are then written and their paths printed to standard
+/// output, or the error is printed to standard error.
 pub fn parse<Arguments: Parser>() -> Result<Arguments, ExitCode> {
-    let table = Arguments::command();
-    let matches = with_option(table.clone()).get_matches();
+    let command = Arguments::command();
+    let matches = with_option(command.clone()).get_matches();
     let Some(folder) = matches.get_one::<PathBuf>(OPTION) else {
-        return Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut with_option(table)).exit());
+        return Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut with_option(command)).exit());
     };
-    let written = write(&table, folder).map_err(super::CliError::from);
-    let told = written.and_then(|files| files.iter().try_for_each(|file| output::result(&file.display().to_string())));
-    Err(match told {
+    let written = write(&command, folder);
+    let printed = written.and_then(|files| files.iter().try_for_each(|file| output::result(&file.display().to_string())));
+    Err(match printed {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::message(&format!("error: {error}"));
@@ -45,22 +47,30 @@ fn with_option(command: Command) -> Command {
     command.subcommand_required(false).arg(folder.hide(true).exclusive(true))
 }
 
-/// Writes a manual page for a program and each of its subcommands, and completions for bash, zsh and fish, below a folder
-/// that is laid out as `/usr/share` (Filesystem Hierarchy Standard 3.0, 4.11). Files that are there are replaced. Returns
-/// what was written.
-fn write(command: &Command, folder: &Path) -> Result<Vec<PathBuf>, Error> {
+/// Writes a manual page for a program and each of its subcommands, and completions for bash, zsh and fish, into a folder
+/// laid out like `/usr/share` (Filesystem Hierarchy Standard 3.0, 4.11). Replaces existing files. Returns the paths written.
+fn write(command: &Command, folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     let mut texts = completions(command);
     let mut root = command.clone().disable_help_subcommand(true);
     root.build();
     pages(&root, &mut texts)?;
-    let place = |(file, text): Text| {
-        let file = folder.join(file);
-        place(&file, &text).map_err(|error| named(&file, &error)).map(|()| file)
-    };
-    texts.into_iter().map(place).collect()
+    texts
+        .into_iter()
+        .map(|(file, text)| {
+            let file = folder.join(file);
+            make_folder_of(&file)?;
+            atomic_file::write(&file, &text, true)?;
+            Ok(file)
+        })
+        .collect()
 }
 
-/// The completions of a program, each where its shell looks for them.
+fn make_folder_of(file: &Path) -> Result<(), Error> {
+    let folder = file.parent().ok_or(ErrorKind::InvalidInput)?;
+    fs::create_dir_all(folder).map_err(|error| Error::new(error.kind(), format!("{}: {error}", folder.display())))
+}
+
+/// A program's completions, each where its shell looks for them.
 fn completions(command: &Command) -> Vec<Text> {
     let program = command.get_name();
     let shells = [
@@ -76,31 +86,13 @@ fn completions(command: &Command) -> Vec<Text> {
     shells.into_iter().map(script).collect()
 }
 
-/// The page of a command, and those of the commands below it.
+/// The manual pages of a command and of its subcommands.
 fn pages(command: &Command, texts: &mut Vec<Text>) -> Result<(), Error> {
     let page = Man::new(command.clone()).manual("Inkstone");
     let mut text = Vec::new();
     page.render(&mut text)?;
     texts.push((Path::new("man/man1").join(page.get_filename()), text));
     command.get_subcommands().try_for_each(|command| pages(command, texts))
-}
-
-/// Writes a file under another name, syncs and renames it.
-fn place(file: &Path, text: &[u8]) -> Result<(), Error> {
-    let folder = file.parent().ok_or(ErrorKind::InvalidInput)?;
-    fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let mut unfinished = builder.suffix(".tmp").tempfile_in(folder)?;
-    unfinished.write_all(text)?;
-    unfinished.as_file().sync_all()?;
-    unfinished.persist(file)?;
-    Ok(())
-}
-
-fn named(file: &Path, error: &Error) -> Error {
-    Error::new(error.kind(), format!("{}: {error}", file.display()))
 }
 
 #[cfg(test)]
@@ -138,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_is_named() {
+    fn an_invalid_folder_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = write(&program(), file.path()).unwrap_err().to_string();
         assert!(error.contains(&file.path().display().to_string()), "{error}");
     }
 
     #[test]
-    fn the_option_stands_alone() {
+    fn the_option_excludes_all_others() {
         let input = Arg::new("input").required(true);
         for command in [program(), Command::new("program").arg(input)] {
             let name = command.get_name().to_owned();
@@ -157,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_table_is_sound() {
+    fn our_own_arguments_are_valid() {
         use clap::CommandFactory;
         with_option(crate::cli::Arguments::command()).debug_assert();
     }

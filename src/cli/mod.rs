@@ -1,5 +1,7 @@
-//! The command line: one file a subcommand. Owns arguments, exit codes and what is printed where; results go to
-//! standard output, progress and messages to standard error. Depends on everything else.
+//! The command line: one file per subcommand. Owns arguments, exit codes and what is printed where: results go to standard
+//! output, progress and messages to standard error. Depends on everything else.
+//!
+//! Not part of the library's interface: [`run`] is the program `inkstone`, and [`manual`] is shared with `inkstone-quantize`.
 
 #[cfg(all(feature = "power", target_os = "linux"))]
 mod bench;
@@ -22,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 pub use error::CliError;
 
-use crate::engine::heap;
+use crate::process::allocator;
 
 /// Pictures from words on the smallest computers.
 #[derive(Debug, Parser)]
@@ -56,7 +58,7 @@ enum Command {
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let started = Instant::now();
-    heap::share_one_arena();
+    allocator::limit_malloc_arenas();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error,inkstone=warn"))
         .format_timestamp(None)
         .init();

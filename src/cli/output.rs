@@ -11,7 +11,7 @@ use crate::picture::{Background, Picture, contact_sheet, preview};
 /// Widest preview, in characters.
 const PREVIEW_COLUMNS: u32 = 64;
 
-/// Writes a line to standard error; a closed one is no reason to fail.
+/// Writes a line to standard error. Errors are ignored, since there is nowhere to report them.
 pub fn message(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -27,21 +27,33 @@ pub fn json(value: &impl Serialize) -> Result<(), CliError> {
     result(&text)
 }
 
-/// A progress bar with the time left, on standard error; silent where that is no terminal.
+/// A progress bar with the remaining time on standard error; hidden if that is not a terminal.
 pub fn progress(total: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total).with_style(style)
 }
 
-/// Shows pictures side by side where standard output is a terminal that can.
+/// Shows pictures side by side if standard output is a terminal that can display them.
 pub fn show(pictures: &[Picture]) -> Result<(), CliError> {
     let stdout = std::io::stdout();
     let Some(protocol) = preview::detect(|name| std::env::var(name).ok(), stdout.is_terminal()) else {
         return Ok(());
     };
-    let width = terminal_size::terminal_size().map_or(PREVIEW_COLUMNS, |(width, _)| u32::from(width.0));
+    let width = terminal_columns(&stdout).unwrap_or(PREVIEW_COLUMNS);
     let columns = u32::try_from(pictures.len()).unwrap_or(u32::MAX).min(4);
     let sheet = contact_sheet(pictures, columns, 2, &Background::Transparent)?;
     let bytes = preview::render(&sheet, protocol, width.min(PREVIEW_COLUMNS * columns))?;
     Ok(stdout.lock().write_all(&bytes)?)
+}
+
+/// The width of the terminal in characters, if it is known.
+#[cfg(unix)]
+fn terminal_columns(terminal: &impl std::os::fd::AsFd) -> Option<u32> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    Some(u32::from(size.ws_col)).filter(|&columns| columns > 0)
+}
+
+#[cfg(not(unix))]
+fn terminal_columns(_: &std::io::Stdout) -> Option<u32> {
+    None
 }

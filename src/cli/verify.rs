@@ -9,7 +9,7 @@ use super::locate::Subject;
 use super::{CliError, output};
 use crate::engine::{EngineError, Stage};
 use crate::pack::Pack;
-use crate::picture::{png, verify};
+use crate::picture::{image_file, verify};
 use crate::pipeline::{Options, Pipeline, PipelineError, Request};
 
 /// Runs `verify`.
@@ -55,13 +55,19 @@ fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
 }
 
 fn picture(path: &Path, as_json: bool) -> Result<(), CliError> {
-    let contents = png::read(path)?;
+    let contents = image_file::read(path)?;
     let Some(provenance) = &contents.provenance else {
         return Err(CliError::Mismatch(format!(
             "{}: there is no record of what made this picture",
             path.display()
         )));
     };
+    if provenance.picture_sha256.is_empty() {
+        return Err(CliError::Mismatch(format!(
+            "{}: the record has no checksum of the pixels, as in every JPEG picture: whether the picture was changed is unknown",
+            path.display()
+        )));
+    }
     let genuine = verify(&contents.picture, provenance);
     if as_json {
         output::json(&json!({

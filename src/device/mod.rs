@@ -19,7 +19,5 @@ pub mod i2c;
 pub mod lines;
 #[cfg(all(feature = "power", target_os = "linux"))]
 pub mod power;
-#[cfg(all(feature = "power", target_os = "linux"))]
 pub mod processor;
-#[cfg(all(feature = "power", target_os = "linux"))]
 pub mod vcgencmd;

@@ -1,79 +1,71 @@
-//! Supply and clock.
+//! Power supply and clock.
 //!
-//! * The firmware's throttling state on a Raspberry Pi, a hexadecimal number in `get_throttled` of the firmware's device
-//!   (`drivers/firmware/raspberrypi.c`); its bits are those of `vcgencmd get_throttled` (Raspberry Pi documentation).
-//! * `/sys/class/rtc`, and `/run/systemd/timesync/synchronized`, which systemd-timesyncd makes (its manual page).
+//! Throttling is read by [`ThrottlingSource`]. For the clock: `/sys/class/rtc`, and `/run/systemd/timesync/synchronized`, which
+//! systemd-timesyncd creates (its manual page).
 
 use std::path::Path;
 use std::time::SystemTime;
 
 use super::Finding;
 use super::machine::Machine;
+use crate::device::processor::{Throttling, ThrottlingSource};
 use crate::pack::MANIFEST;
-
-/// Bits of now; those of the time since the start are sixteen higher.
-const STATES: [(u32, &str); 4] = [
-    (0, "under-voltage"),
-    (1, "the frequency is capped"),
-    (2, "throttled"),
-    (3, "the soft temperature limit is reached"),
-];
-const SINCE_START: u32 = 16;
 
 pub(super) fn examine(machine: &Machine, pack: &Path) -> Vec<Finding> {
     let mut findings: Vec<Finding> = supply(machine).into_iter().collect();
-    let written = std::fs::metadata(pack.join(MANIFEST)).and_then(|about| about.modified()).ok();
+    let written = std::fs::metadata(pack.join(MANIFEST)).and_then(|metadata| metadata.modified()).ok();
     findings.push(clock(machine, written, SystemTime::now()));
     findings
 }
 
+/// Whether the supply is sufficient; nothing on machines whose firmware does not report it.
 fn supply(machine: &Machine) -> Option<Finding> {
-    let folders = machine.names("sys/devices/platform", "soc").into_iter();
-    let mut states = folders.filter_map(|folder| machine.text(format!("sys/devices/platform/{folder}/soc:firmware/get_throttled")));
-    let text = states.next()?;
-    let flags = u32::from_str_radix(text.strip_prefix("0x").unwrap_or(&text), 16).ok()?;
-    Some(judged(flags).figure("flags", format!("0x{flags:x}")))
+    // Programs of another machine's tree are not run.
+    let source = if machine.is_this() {
+        ThrottlingSource::find(machine.root())
+    } else {
+        ThrottlingSource::find_file(machine.root())
+    };
+    let Throttling::Firmware { bits } = source?.read()? else {
+        return None;
+    };
+    Some(judge(Throttling::Firmware { bits }).figure("flags", format!("0x{bits:x}")))
 }
 
-fn judged(flags: u32) -> Finding {
-    let set = |first: u32| {
-        let states = STATES.iter().filter(move |(bit, _)| flags >> (first + bit) & 1 == 1);
-        states.map(|(_, name)| *name).collect::<Vec<_>>()
-    };
-    let (now, earlier) = (set(0), set(SINCE_START));
-    let under_voltage = (flags | flags >> SINCE_START) & 1 == 1;
-    let fix = if under_voltage {
-        "use the maker's power supply and a short, thick cable; under-voltage ends in broken cards"
+fn judge(throttling: Throttling) -> Finding {
+    let fix = if throttling.was_under_voltage() {
+        "use the manufacturer's power supply and a short, thick cable; under-voltage corrupts memory cards"
     } else {
-        "give it air or a heat sink"
+        "improve the cooling: add a heat sink or more air flow"
     };
+    let (now, earlier) = (throttling.now(), throttling.since_boot());
     match (now.is_empty(), earlier.is_empty()) {
-        (true, true) => Finding::ok("supply", "neither under-voltage nor throttling since the start"),
-        (false, _) => Finding::warning("supply", format!("right now: {}", now.join(", "))).fix(fix),
-        (true, false) => Finding::warning("supply", format!("since the start there was: {}", earlier.join(", "))).fix(fix),
+        (true, true) => Finding::ok("supply", "no under-voltage or throttling since boot"),
+        (false, _) => Finding::warning("supply", format!("now: {}", now.join(", "))).fix(fix),
+        (true, false) => Finding::warning("supply", format!("since boot: {}", earlier.join(", "))).fix(fix),
     }
 }
 
-/// A clock that is behind the pack's own files was never set.
+/// A clock earlier than the pack's files was never set.
 fn clock(machine: &Machine, pack_written: Option<SystemTime>, now: SystemTime) -> Finding {
     let has_rtc = !machine.names("sys/class/rtc", "rtc").is_empty();
     let synchronized = machine.path("run/systemd/timesync/synchronized").exists();
     let finding = if pack_written.is_some_and(|written| now < written) {
         Finding::warning(
             "clock",
-            "the clock is behind the pack's own files, so nobody has set it; hours and dates will be wrong",
+            "the clock is earlier than the pack's files, so it was never set; schedules and dates will be wrong",
         )
-        .fix("connect it to a network once, fit a real-time clock, or `sudo date -s '2026-01-31 12:00'`")
+        .fix("connect to a network once, add a real-time clock, or run `sudo date -s '2026-01-31 12:00'`")
     } else if synchronized {
-        Finding::ok("clock", "set by the network")
+        Finding::ok("clock", "synchronized over the network")
     } else if has_rtc {
         Finding::ok("clock", "kept by a real-time clock")
     } else {
         Finding::note(
             "clock",
-            "there is no real-time clock and the network has not set the time; after a power cut it is wrong",
+            "no real-time clock, and not synchronized over the network; wrong after a power cut",
         )
-        .fix("connect it to a network or fit a real-time clock (dtoverlay=i2c-rtc,ds3231)")
+        .fix("connect to a network, or add a real-time clock (dtoverlay=i2c-rtc,ds3231)")
     };
     finding.figure("has_rtc", has_rtc).figure("synchronized", synchronized)
 }
@@ -85,21 +77,22 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn flags_tell_of_now_and_of_earlier() {
+    fn states_of_now_and_since_boot_are_reported() {
+        let judged = |bits| judge(Throttling::Firmware { bits });
         assert_eq!(judged(0).severity, Severity::Ok);
         let now = judged(0x50005);
         assert_eq!(
             (now.severity, now.says.as_str()),
-            (Severity::Warning, "right now: under-voltage, throttled")
+            (Severity::Warning, "now: under-voltage, throttled")
         );
         let earlier = judged(0x80000);
-        assert_eq!(earlier.says, "since the start there was: the soft temperature limit is reached");
+        assert_eq!(earlier.says, "since boot: soft temperature limit");
         assert!(earlier.fix.unwrap().contains("heat sink"));
         assert!(judged(0x10000).fix.unwrap().contains("power supply"));
     }
 
     #[test]
-    fn a_clock_behind_the_pack_was_never_set() {
+    fn a_clock_earlier_than_the_pack_was_never_set() {
         let root = tempfile::tempdir().unwrap();
         let machine = Machine::new(root.path());
         let now = SystemTime::now();

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::Finding;
 use super::memory::{Need, mebibytes};
-use crate::bench::PeakMemory;
 use crate::pack::{Pack, PackError};
 use crate::pipeline::{Generated, Observer, Options, Pipeline, PipelineError, Progress, Request};
+use crate::process::PeakMemory;
 
 /// Pictures of the shipped pack and their hashes; the seed of all of them is [`SEED`].
 const GOLDEN: &str = include_str!("../../tests/golden/pictures.toml");

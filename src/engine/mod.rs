@@ -8,7 +8,6 @@
 //! * `operators` holds the operators, one a file: plain functions from slices to slices.
 //! * `int8` quantizes activations and multiplies them with mapped weights; [`kernels`] are the micro-kernels.
 //! * `shares` cuts work into pieces and hands them to the threads.
-//! * [`heap`] tells the C library what to do with memory that was freed.
 //! * `lanes` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
 //!   depend on how wide that is; `transposition` exchanges rows and columns.
 //!
@@ -22,7 +21,6 @@ mod arithmetic;
 mod bind;
 mod error;
 mod fuse;
-pub mod heap;
 mod int8;
 pub mod kernels;
 mod lanes;
@@ -68,7 +66,7 @@ impl Engine {
             .map_err(|error| EngineError::Threads {
                 problem: error.to_string(),
             })?;
-        heap::keep_what_is_freed();
+        crate::process::allocator::raise_mmap_threshold();
         Ok(Engine {
             pool,
             kernel,

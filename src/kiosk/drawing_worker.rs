@@ -11,9 +11,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::state::{FinishedPicture, Item, Job, JobStage, JobUpdate, PackChoices};
-use crate::engine::heap;
 use crate::picture::{Background, Resampling};
 use crate::pipeline::{Observer, Options, Phase, Pipeline, PipelineError, Progress, Request};
+use crate::process::allocator;
 
 /// Delay before a pack that cannot be read is tried again.
 const RETRY: Duration = Duration::from_secs(20);
@@ -161,7 +161,7 @@ impl Worker {
             match task {
                 Ok(Task::Draw(job)) => {
                     self.draw(&job);
-                    heap::give_back();
+                    allocator::trim();
                 }
                 Ok(Task::Configure(settings)) if settings != self.settings => {
                     self.settings = settings;
@@ -181,7 +181,7 @@ impl Worker {
             Ok(pipeline) => self.pipeline = Some(pipeline),
             Err(error) => log::error!("{error}"),
         }
-        heap::give_back();
+        allocator::trim();
         let choices = self.pipeline.as_ref().map(|pipeline| choices(pipeline, &self.settings));
         (self.notify)(DrawingEvent::Pack(choices));
     }

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use super::gallery::{Caps, Gallery, Kept};
 use super::state::{FinishedPicture, GalleryEntry, Item, KeepOutcome};
-use crate::picture::PngContents;
+use crate::picture::PictureFile;
 
 /// Tasks that may wait. Beyond that pictures are not kept, because each waiting one is held in memory.
 const WAITING: usize = 32;
@@ -197,7 +197,7 @@ impl Worker {
 }
 
 /// A file of the gallery as a finished picture.
-fn finished(contents: PngContents) -> FinishedPicture {
+fn finished(contents: PictureFile) -> FinishedPicture {
     let provenance = contents.provenance.unwrap_or_default();
     FinishedPicture {
         item: Item {

@@ -1,57 +1,48 @@
-//! Heat: reads the board's temperature and whether its firmware throttles it, and decides when to draw slower or not at
-//! all. Owns reading below a root folder and the decision, which is pure; depends on the form of the settings.
+//! Heat: the board's temperature and throttling, and the decision when to draw slower or pause. The decision is a pure function
+//! of readings and settings. Depends on [`crate::device::processor`] for throttling and on the form of the settings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::settings::HeatSettings;
+use crate::device::processor::ThrottlingSource;
 
 /// Thermal zones of the kernel (`Documentation/driver-api/thermal/sysfs-api.rst`): `temp` in thousandths of a °C.
 const ZONES: &str = "sys/class/thermal";
-/// The firmware's throttling state on a Raspberry Pi, a hexadecimal number (`drivers/firmware/raspberrypi.c`).
-const THROTTLED: &str = "sys/devices/platform/soc/soc:firmware/get_throttled";
-/// Where boards with another device tree have it, below each of these folders' `soc:firmware`.
-const PLATFORM: &str = "sys/devices/platform";
-/// Bits of the throttling state that tell of now (the documentation of `vcgencmd get_throttled`): under-voltage,
-/// frequency capped, throttled, soft temperature limit. The bits from 16 on tell of the time since the start.
-const UNDER_VOLTAGE: u32 = 1;
-const CAPPED: u32 = 1 << 1;
-const THROTTLED_NOW: u32 = 1 << 2;
-const SOFT_LIMIT: u32 = 1 << 3;
-/// Temperatures outside this, in °C, are no temperatures of a board: sensors that are off report such.
+/// Temperatures in °C outside this range are errors: sensors that are switched off report such values.
 const PLAUSIBLE: std::ops::RangeInclusive<f32> = -40.0..=150.0;
 
-/// What the board says about itself.
+/// Temperature and throttling at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// The hottest zone, in °C; nothing where no zone tells.
+    /// The hottest zone, in °C; `None` if no zone has a plausible value.
     pub celsius: Option<f32>,
-    /// Whether the firmware holds the processor back because of heat right now.
+    /// Whether the firmware currently slows the processor down because of heat.
     pub throttled: bool,
-    /// Whether the supply's voltage is too low right now: a weaker supply or cable than the board needs.
-    pub under_voltage: bool,
 }
 
-/// Reads below a root folder.
+/// Reads temperature and throttling below a root folder.
 #[derive(Clone, Debug)]
 pub struct Thermometer {
     root: PathBuf,
+    throttling: Option<ThrottlingSource>,
 }
 
 impl Thermometer {
     /// `root` is `/`, or a folder with the same tree.
     pub fn new(root: &Path) -> Thermometer {
-        Thermometer { root: root.to_owned() }
+        Thermometer {
+            root: root.to_owned(),
+            throttling: ThrottlingSource::find_file(root),
+        }
     }
 
-    /// What the board says now. What it does not say is left out; a zone that does not answer is passed over.
+    /// The current reading. Zones that cannot be read are skipped.
     pub fn read(&self) -> Reading {
-        let state = self.throttling().unwrap_or_default();
+        let throttling = self.throttling.as_ref().and_then(ThrottlingSource::read);
         Reading {
             celsius: self.zones().reduce(f32::max),
-            // A weak supply caps the frequency as well; that is not heat.
-            throttled: state & SOFT_LIMIT != 0 || state & UNDER_VOLTAGE == 0 && state & (CAPPED | THROTTLED_NOW) != 0,
-            under_voltage: state & UNDER_VOLTAGE != 0,
+            throttled: throttling.is_some_and(|throttling| throttling.is_hot()),
         }
     }
 
@@ -63,43 +54,32 @@ impl Thermometer {
             .map(|thousandths| thousandths as f32 / 1000.0)
             .filter(|celsius| PLAUSIBLE.contains(celsius))
     }
-
-    fn throttling(&self) -> Option<u32> {
-        let usual = fs::read_to_string(self.root.join(THROTTLED)).ok();
-        let text = usual.or_else(|| {
-            let folders = fs::read_dir(self.root.join(PLATFORM)).into_iter().flatten().flatten();
-            let mut files = folders.map(|folder| folder.path().join("soc:firmware/get_throttled"));
-            files.find_map(|file| fs::read_to_string(file).ok())
-        })?;
-        let text = text.trim();
-        u32::from_str_radix(text.strip_prefix("0x").unwrap_or(text), 16).ok()
-    }
 }
 
-/// The pace of drawing.
+/// How fast pictures are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pace {
-    /// As asked for.
+    /// As requested.
     #[default]
     Normal,
-    /// With fewer steps, one at a time, and pauses between pictures.
+    /// With fewer steps, one picture at a time, and a pause between pictures.
     Slower,
     /// Not at all.
     Paused,
 }
 
 impl Pace {
-    /// The number of steps to use of those that the pack has (ascending): the next smaller one unless the pace is normal.
-    pub fn steps(self, asked: usize, known: &[usize]) -> usize {
-        let smaller = known.iter().copied().filter(|&steps| steps < asked).max();
+    /// The number of steps to use instead of `requested`: at a slower pace the next smaller one of `available`.
+    pub fn steps(self, requested: usize, available: &[usize]) -> usize {
+        let smaller = available.iter().copied().filter(|&steps| steps < requested).max();
         match self {
-            Pace::Normal => asked,
-            Pace::Slower | Pace::Paused => smaller.unwrap_or(asked),
+            Pace::Normal => requested,
+            Pace::Slower | Pace::Paused => smaller.unwrap_or(requested),
         }
     }
 }
 
-/// Decides the pace from readings, with hysteresis, so that the pace does not change with every reading.
+/// Decides the pace from readings, with hysteresis: a slower pace ends only when the temperature is below the limit by a margin.
 #[derive(Clone, Debug)]
 pub struct HeatPolicy {
     limits: HeatSettings,
@@ -107,7 +87,7 @@ pub struct HeatPolicy {
 }
 
 impl HeatPolicy {
-    /// Begins at the normal pace.
+    /// Starts at the normal pace.
     pub fn new(limits: &HeatSettings) -> HeatPolicy {
         HeatPolicy {
             limits: limits.clone(),
@@ -115,18 +95,17 @@ impl HeatPolicy {
         }
     }
 
-    /// Sets new limits, as when the settings are reloaded; the pace stays until the next reading.
+    /// Changes the limits; the pace stays until the next reading.
     pub fn set_limits(&mut self, limits: &HeatSettings) {
         self.limits = limits.clone();
     }
 
-    /// The pace as of the last reading.
+    /// The pace after the last reading.
     pub fn pace(&self) -> Pace {
         self.pace
     }
 
-    /// Takes a reading, one every few seconds, and returns the pace. A throttled board draws slower whatever its temperature;
-    /// without a temperature only throttling counts.
+    /// Takes a reading, expected every few seconds, and returns the pace. A throttled board draws slower at any temperature.
     pub fn take(&mut self, reading: Reading) -> Pace {
         let reached = |limit: f32, held: bool| {
             let limit = if held { limit - self.limits.margin } else { limit };
@@ -147,7 +126,7 @@ impl HeatPolicy {
 mod tests {
     use super::*;
 
-    /// A tree in the form that the kernel documents; none was recorded on a board.
+    /// A tree in the documented format; not recorded on a board.
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {
@@ -178,21 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn throttling_is_told_from_a_weak_supply() {
-        let state = |text: &str| {
-            let reading = read(&[(THROTTLED, text)]);
-            (reading.throttled, reading.under_voltage)
-        };
-        assert_eq!(state("0\n"), (false, false));
-        assert_eq!(state("0x0"), (false, false));
-        assert_eq!(state("80008"), (true, false), "soft limit now");
-        assert_eq!(state("e0006"), (true, false), "throttled now");
-        assert_eq!(state("50005"), (false, true), "throttled for want of voltage");
-        assert_eq!(state("5000d"), (true, true), "both");
-        assert_eq!(state("f0000"), (false, false), "all of it in the past");
-        assert_eq!(state("what"), (false, false));
-        let elsewhere = "sys/devices/platform/axi/soc:firmware/get_throttled";
-        assert!(read(&[(elsewhere, "8")]).throttled);
+    fn throttling_by_heat_counts() {
+        let throttled = |text| read(&[("sys/devices/platform/soc/soc:firmware/get_throttled", text)]).throttled;
+        assert_eq!(["0", "80008", "50005", "what"].map(throttled), [false, true, false, false]);
     }
 
     fn paces(policy: &mut HeatPolicy, celsius: &[f32]) -> Vec<Pace> {
@@ -204,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_ends_only_when_it_is_cooler_by_the_margin() {
+    fn a_pace_ends_only_below_the_limit_by_the_margin() {
         use Pace::{Normal, Paused, Slower};
         let limits = HeatSettings {
             slower_above: 70.0,
@@ -231,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_firmware_says_counts_without_a_temperature_too() {
+    fn throttling_counts_without_a_temperature() {
         let mut policy = HeatPolicy::new(&HeatSettings::default());
         let throttled = Reading {
             throttled: true,

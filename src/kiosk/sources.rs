@@ -61,8 +61,11 @@ impl Source {
     }
 }
 
+/// A row of the table: a name for the log and the function that starts the source.
+type Row = (&'static str, fn(&SourceContext<'_>) -> Started);
+
 /// The sources of every kiosk.
-const TABLE: [(&str, fn(&SourceContext<'_>) -> Started); 3] = [
+const TABLE: [Row; 3] = [
     ("input devices", input_devices),
     ("buttons on pins", pins),
     ("unix signals", unix_signals),

@@ -74,13 +74,11 @@ impl Pack {
     /// # Errors
     /// If the manifest has no such stage or the graph does not fit manifest or weights file.
     pub fn graph(&self, stage: &str) -> Result<Graph, PackError> {
-        let record = self.manifest.stages.get(stage).ok_or_else(|| {
-            PackError::field(
-                &self.manifest_path(),
-                "stages",
-                format!("the pack has no stage '{stage}'"),
-            )
-        })?;
+        let record = self
+            .manifest
+            .stages
+            .get(stage)
+            .ok_or_else(|| PackError::field(&self.manifest_path(), "stages", format!("the pack has no stage '{stage}'")))?;
         Graph::read(&self.folder.join(&record.graph), record, &self.weights)
     }
 

@@ -23,6 +23,7 @@ pub mod arrangement;
 pub mod background;
 mod colours;
 pub mod dither;
+pub mod image_file;
 mod naming;
 mod parameters;
 pub mod png;
@@ -34,8 +35,9 @@ mod xmp;
 
 pub use arrangement::arranged;
 pub use background::{Background, BackgroundError};
+pub use image_file::{Format, ImageFileError, PictureFile};
 pub use naming::file_name;
-pub use png::{PngContents, PngError};
+pub use png::PngError;
 pub use preview::{Colours, PreviewError, Protocol};
 pub use provenance::{Provenance, verify};
 pub use scale::{Resampling, ScaleError};

@@ -1,16 +1,15 @@
-//! PNG files: writing them so that a file is either whole or not there, and reading them with limits.
+//! PNG files with provenance: written atomically, read with limits.
 //!
-//! Owns the files and the chunks in them. Depends on [`Picture`] and on what `provenance`, `parameters` and `xmp` make
-//! of a record. A written picture carries three text chunks: `inkstone` (the record as JSON), `parameters` (the same
-//! for other programs) and `XML:com.adobe.xmp` (with the IPTC mark of a picture that a trained model made).
+//! Owns the text chunks. Depends on [`Picture`], on [`crate::atomic_file`], and on `provenance`, `parameters` and `xmp` for
+//! the texts. A written picture carries three text chunks: `inkstone` (the record as JSON), `parameters` (the same for
+//! other programs) and `XML:com.adobe.xmp` (with the IPTC mark of a picture that a trained model made).
 
-mod glance;
-mod place;
+mod ends;
 
-pub use glance::glance;
-pub use place::{is_unfinished, sync_folder};
+pub use ends::check_ends;
 
-use super::{MAX_PIXELS, Picture, PictureError, Provenance, parameters, xmp};
+use super::{MAX_PIXELS, Picture, PictureError, PictureFile, Provenance, image_file, parameters, xmp};
+use crate::atomic_file::{self, WriteError};
 use ::png as codec;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Seek};
@@ -25,40 +24,21 @@ const PARAMETERS: &str = "parameters";
 const XMP: &str = "XML:com.adobe.xmp";
 /// The most memory, in bytes, for one text chunk that is compressed in the file.
 const MAX_TEXT: usize = 4 << 20;
-/// Why a picture could not be written or read. [`PngError::is_input_fault`] tells the user's part from the machine's.
+
+/// Why a PNG file could not be written or read. [`PngError::is_input_fault`] tells the user's mistakes from the machine's
+/// failures.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum PngError {
-    /// The file is there already and may not be replaced.
-    #[error("{} exists already (use --force to replace it)", .0.display())]
-    Exists(PathBuf),
-    /// The name belongs to a folder, a device or a pipe, which no picture may replace.
-    #[error("{} is not a file, so no picture can be written there", .0.display())]
-    NotAFile(PathBuf),
-    /// The folder is missing or may not be written to, or the name is not possible.
-    #[error("{} cannot be written: {reason}", path.display())]
-    CannotWrite {
-        /// The file that was to be written.
-        path: PathBuf,
-        /// What is in the way.
-        reason: &'static str,
-    },
-    /// No room left, or none left for this user.
-    #[error("{} cannot be written: the disk is full", .0.display())]
-    DiskFull(PathBuf),
-    /// The storage failed while writing.
-    #[error("writing {} failed: {source}", path.display())]
-    Write {
-        /// The file that was to be written.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The file is missing, is a folder or may not be read.
+    /// The file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The file is missing, is a folder, or permission is denied.
     #[error("{} cannot be read: {source}", path.display())]
     CannotRead {
         /// The file that was to be read.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The storage failed while reading.
@@ -66,10 +46,10 @@ pub enum PngError {
     Read {
         /// The file that was to be read.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The bytes are no PNG picture, or a damaged one.
+    /// The content is not a valid PNG picture.
     #[error("{}: {fault}", path.display())]
     Bad {
         /// The file that was read; `<memory>` for [`decode`].
@@ -77,122 +57,61 @@ pub enum PngError {
         /// What is wrong with it.
         fault: Fault,
     },
-    /// The picture or its record could not be put into PNG form.
-    #[error("the picture cannot be put into PNG form: {0}")]
+    /// The picture or its record cannot be encoded.
+    #[error("the picture cannot be encoded as PNG: {0}")]
     Encode(String),
 }
 
 /// What is wrong with a PNG file.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It does not begin like one.
-    #[error("this is not a PNG picture")]
+    /// It has no PNG signature.
+    #[error("not a PNG picture")]
     NotPng,
     /// It ends early.
-    #[error("the PNG picture is cut short")]
+    #[error("the PNG picture is truncated")]
     Truncated,
-    /// Something in it is wrong.
-    #[error("the PNG picture is damaged: {0}")]
+    /// Its content is invalid.
+    #[error("the PNG picture is corrupt: {0}")]
     Corrupt(String),
-    /// It would take more memory than is allowed.
+    /// It has more than [`MAX_PIXELS`].
     #[error("the PNG picture is too large: at most {} million pixels are accepted", MAX_PIXELS / (1024 * 1024))]
     TooLarge,
 }
 
 impl PngError {
-    /// True where the user can mend it by another name, folder or file (exit code 2); false where the machine failed
-    /// (exit code 1).
+    /// True if another name, folder or file would help (exit code 2), false if the machine failed (exit code 1).
     pub fn is_input_fault(&self) -> bool {
         match self {
-            Self::Exists(_) | Self::NotAFile(_) | Self::CannotWrite { .. } | Self::CannotRead { .. } | Self::Bad { .. } => true,
-            Self::DiskFull(_) | Self::Write { .. } | Self::Read { .. } | Self::Encode(_) => false,
-        }
-    }
-
-    /// Sorts a failure to write.
-    fn writing(path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
-        if let Some(reason) = obstacle(source.kind()) {
-            return Self::CannotWrite { path, reason };
-        }
-        match source.kind() {
-            ErrorKind::AlreadyExists => Self::Exists(path),
-            ErrorKind::IsADirectory => Self::NotAFile(path),
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::DiskFull(path),
-            _ => Self::Write { path, source },
+            Self::Write(error) => error.is_input_fault(),
+            Self::CannotRead { .. } | Self::Bad { .. } => true,
+            Self::Read { .. } | Self::Encode(_) => false,
         }
     }
 }
 
-/// What another name or folder would mend. Said here, because the system's words would name the temporary file.
-fn obstacle(kind: ErrorKind) -> Option<&'static str> {
-    match kind {
-        ErrorKind::NotFound => Some("its folder does not exist or takes no files"),
-        ErrorKind::PermissionDenied => Some("permission denied"),
-        ErrorKind::ReadOnlyFilesystem => Some("the file system is read-only"),
-        ErrorKind::NotADirectory => Some("a part of the name that should be a folder is none"),
-        ErrorKind::InvalidFilename | ErrorKind::InvalidInput => Some("the name is not possible"),
-        _ => None,
-    }
-}
-
-/// What a PNG file holds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PngContents {
-    /// The picture; of an animation the first one.
-    pub picture: Picture,
-    /// What made it: the `inkstone` record, or, where that is missing or damaged, what `parameters` tells (then
-    /// [`Provenance::picture_sha256`] is empty). `None` where neither is there.
-    pub provenance: Option<Provenance>,
-    /// Why an `inkstone` record that is there could not be read.
-    pub record_fault: Option<String>,
-    /// Whether the file's XMP says that a trained model made the picture, wholly or in part (IPTC).
-    pub ai_marked: bool,
-}
-
-/// The picture as the bytes of a PNG file. The same picture and record always give the same bytes.
+/// Encodes a picture as PNG. The same picture and record always give the same bytes.
 ///
 /// # Errors
-/// [`PngError::Encode`], when the record's guidance is not a finite number.
+/// [`PngError::Encode`], if the record's guidance is not a finite number.
 pub fn encode(picture: &Picture, provenance: Option<&Provenance>) -> Result<Vec<u8>, PngError> {
     let texts = provenance.map_or(Ok(Vec::new()), texts)?;
     encode_with(picture, &texts).map_err(|fault| PngError::Encode(fault.to_string()))
 }
 
-/// Writes a picture file. Until it is whole and safe on the disk it has another name (`.inkstone-….tmp`) in the same
-/// folder; a file that was there before stays as it was until then. A symbolic link is followed.
+/// Writes a picture file, atomically (see [`atomic_file::write`]).
 ///
 /// # Errors
-/// When the file exists and `overwrite` is false, when it cannot be written, and when the disk is full. Nothing new is
-/// left behind then.
+/// If the file exists and `overwrite` is false, if it cannot be written, or if the disk is full.
 pub fn write(picture: &Picture, path: &Path, provenance: Option<&Provenance>, overwrite: bool) -> Result<(), PngError> {
-    let target = place::target(path, overwrite)?;
-    place::place(&target, &encode(picture, provenance)?, overwrite)
-}
-
-impl Picture {
-    /// Writes a PNG file with its record, replacing a file that is there.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>, provenance: &Provenance) -> Result<(), PngError> {
-        write(self, path.as_ref(), Some(provenance), true)
-    }
-}
-
-/// Writes what [`encode`] gave, as `write` does.
-///
-/// # Errors
-/// As `write`.
-pub fn write_encoded(bytes: &[u8], path: &Path, overwrite: bool) -> Result<(), PngError> {
-    place::place(&place::target(path, overwrite)?, bytes, overwrite)
+    Ok(atomic_file::write(path, &encode(picture, provenance)?, overwrite)?)
 }
 
 /// Reads a picture file and the record in it.
 ///
 /// # Errors
-/// When the file cannot be read, is no PNG picture, is damaged or cut short, or has more than 64 million pixels.
-pub fn read(path: &Path) -> Result<PngContents, PngError> {
+/// If the file cannot be read, is not a PNG picture, is corrupt or truncated, or has more than [`MAX_PIXELS`].
+pub fn read(path: &Path) -> Result<PictureFile, PngError> {
     decode_from(BufReader::new(open(path)?)).map_err(|failure| failure.of(path))
 }
 
@@ -201,9 +120,9 @@ fn open(path: &Path) -> Result<File, PngError> {
         path: path.to_owned(),
         source,
     };
-    // Asked before opening: a pipe would wait for its other end.
+    // Checked before opening: opening a pipe waits for its other end.
     if !fs::metadata(path).map_err(cannot)?.is_file() {
-        return Err(cannot(io::Error::new(ErrorKind::InvalidInput, "it is not a file")));
+        return Err(cannot(io::Error::new(ErrorKind::InvalidInput, "not a regular file")));
     }
     File::open(path).map_err(cannot)
 }
@@ -212,7 +131,7 @@ fn open(path: &Path) -> Result<File, PngError> {
 ///
 /// # Errors
 /// As [`read`], without the file.
-pub fn decode(bytes: &[u8]) -> Result<PngContents, PngError> {
+pub fn decode(bytes: &[u8]) -> Result<PictureFile, PngError> {
     let bad = |fault| PngError::Bad {
         path: "<memory>".into(),
         fault,
@@ -296,7 +215,7 @@ impl From<PictureError> for Failure {
     }
 }
 
-fn decode_from(mut bytes: impl BufRead + Seek) -> Result<PngContents, Failure> {
+fn decode_from(mut bytes: impl BufRead + Seek) -> Result<PictureFile, Failure> {
     check_signature(&mut bytes)?;
     let mut decoder = codec::Decoder::new(bytes);
     decoder.set_transformations(codec::Transformations::normalize_to_color8() | codec::Transformations::ALPHA);
@@ -313,10 +232,12 @@ fn decode_from(mut bytes: impl BufRead + Seek) -> Result<PngContents, Failure> {
             .flat_map(|pixel| [pixel[0], pixel[0], pixel[0], pixel[1]])
             .collect();
     }
-    Ok(contents(Picture::new(width, height, pixels)?, reader.info()))
+    let info = reader.info();
+    let picture = image_file::upright(Picture::new(width, height, pixels)?, info.exif_metadata.as_deref())?;
+    Ok(contents(picture, info))
 }
 
-/// Tells other files from cut or damaged PNG files.
+/// Distinguishes other files from truncated or corrupt PNG files.
 fn check_signature(bytes: &mut (impl BufRead + Seek)) -> Result<(), Failure> {
     const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
     let mut begin = Vec::new();
@@ -330,8 +251,8 @@ fn check_signature(bytes: &mut (impl BufRead + Seek)) -> Result<(), Failure> {
     }
 }
 
-/// The picture with what the text chunks say about it.
-fn contents(picture: Picture, info: &codec::Info) -> PngContents {
+/// The picture and what the text chunks say about it.
+fn contents(picture: Picture, info: &codec::Info) -> PictureFile {
     let ai_marked = text(info, XMP).is_some_and(|packet| xmp::is_marked(&packet));
     let (record, record_fault) = match text(info, RECORD).map(|json| Provenance::from_json(&json)) {
         None => (None, None),
@@ -339,7 +260,7 @@ fn contents(picture: Picture, info: &codec::Info) -> PngContents {
         Some(Err(fault)) => (None, Some(fault.to_string())),
     };
     let provenance = record.or_else(|| text(info, PARAMETERS).and_then(|text| parameters::read(&text)));
-    PngContents {
+    PictureFile {
         picture,
         provenance,
         record_fault,
@@ -347,7 +268,7 @@ fn contents(picture: Picture, info: &codec::Info) -> PngContents {
     }
 }
 
-/// The first text with this keyword, of whichever of the three kinds of text chunks.
+/// The first text with this keyword, in any of the three kinds of text chunks.
 fn text(info: &codec::Info, keyword: &str) -> Option<String> {
     if let Some(chunk) = info.utf8_text.iter().find(|chunk| chunk.keyword == keyword) {
         let mut chunk = chunk.clone();

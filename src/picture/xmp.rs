@@ -1,7 +1,7 @@
-//! The XMP packet of a picture: who drew it, from which words, and the IPTC mark of a picture that a trained model
-//! made, which newsrooms, search engines and social networks read.
+//! The XMP packet of a picture: the program, the prompt, and the IPTC mark of a picture that a trained model made, which
+//! newsrooms, search engines and social networks read.
 //!
-//! Owns writing the packet and looking for the mark in anyone's packet. Depends on [`Provenance`].
+//! Owns writing the packet and finding the mark in any packet. Depends on [`Provenance`].
 
 use super::Provenance;
 use std::borrow::Cow;
@@ -10,13 +10,25 @@ use std::borrow::Cow;
 const IPTC: &str = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
 /// The IPTC vocabulary of where a picture comes from.
 const SOURCES: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/";
-/// The terms of that vocabulary for pictures that a trained model made as a whole or in part.
+/// The terms of that vocabulary for pictures that a trained model made entirely or in part.
 const TRAINED: [&str; 2] = ["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"];
-/// Packets beyond this many bytes or nodes are not looked into.
-const MOST: usize = 1 << 20;
+/// Namespace of the record.
+const RECORD: &str = "urn:inkstone:record:1";
+/// Packets with more bytes or nodes are ignored.
+const MAX_PACKET: usize = 1 << 20;
 
 /// The packet for a record.
 pub(super) fn write(record: &Provenance) -> String {
+    packet(record, "")
+}
+
+/// The packet for a record, with the record's JSON in it, for file formats that have no other place for it.
+pub(super) fn write_with_record(record: &Provenance, json: &str) -> String {
+    let element = format!("\n   <ink:record xmlns:ink=\"{RECORD}\">{}</ink:record>", escape(json));
+    packet(record, &element)
+}
+
+fn packet(record: &Provenance, more: &str) -> String {
     let created = record
         .created
         .as_deref()
@@ -28,7 +40,7 @@ pub(super) fn write(record: &Provenance) -> String {
   <rdf:Description rdf:about=\"\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\" xmlns:xmp=\"http://ns.adobe.com/xap/1.0/\" xmlns:Iptc4xmpExt=\"{IPTC}\">
    <Iptc4xmpExt:DigitalSourceType>{SOURCES}{}</Iptc4xmpExt:DigitalSourceType>
    <xmp:CreatorTool>{}</xmp:CreatorTool>{}
-   <dc:description><rdf:Alt><rdf:li xml:lang=\"x-default\">{}</rdf:li></rdf:Alt></dc:description>
+   <dc:description><rdf:Alt><rdf:li xml:lang=\"x-default\">{}</rdf:li></rdf:Alt></dc:description>{more}
   </rdf:Description>
  </rdf:RDF>
 </x:xmpmeta>
@@ -42,22 +54,31 @@ pub(super) fn write(record: &Provenance) -> String {
 
 /// Whether a packet carries the IPTC mark of a trained model, as an element or as an attribute.
 pub(super) fn is_marked(packet: &str) -> bool {
-    let options = roxmltree::ParsingOptions {
-        nodes_limit: MOST as u32,
-        ..Default::default()
-    };
-    if packet.len() > MOST {
-        return false;
-    }
-    let Ok(document) = roxmltree::Document::parse_with_options(packet.trim_start_matches('\u{feff}'), options) else {
-        return false;
-    };
+    let Some(document) = parse(packet) else { return false };
     document.descendants().any(|node| {
         let attribute = node.attribute((IPTC, "DigitalSourceType"));
         let element = node.has_tag_name((IPTC, "DigitalSourceType"));
         let inside = element.then(|| node.text().into_iter().chain(node.attributes().map(|attribute| attribute.value())));
         attribute.into_iter().chain(inside.into_iter().flatten()).any(is_trained)
     })
+}
+
+/// The record's JSON of a packet that [`write_with_record`] wrote.
+pub(super) fn record(packet: &str) -> Option<String> {
+    let document = parse(packet)?;
+    let mut records = document.descendants().filter(|node| node.has_tag_name((RECORD, "record")));
+    records.next()?.text().map(str::to_owned)
+}
+
+fn parse(packet: &str) -> Option<roxmltree::Document<'_>> {
+    let options = roxmltree::ParsingOptions {
+        nodes_limit: MAX_PACKET as u32,
+        ..Default::default()
+    };
+    if packet.len() > MAX_PACKET {
+        return None;
+    }
+    roxmltree::Document::parse_with_options(packet.trim_start_matches('\u{feff}'), options).ok()
 }
 
 /// Whether a term of the vocabulary means a trained model.
@@ -68,7 +89,7 @@ fn is_trained(term: &str) -> bool {
     bare.strip_prefix(plain).is_some_and(|term| TRAINED.contains(&term))
 }
 
-/// Text for XML: marks escaped, characters that XML does not have replaced.
+/// Text for XML: markup escaped, characters that are invalid in XML replaced.
 fn escape(text: &str) -> String {
     let escaped = |letter: char| -> Cow<'static, str> {
         match letter {
@@ -172,7 +193,7 @@ mod tests {
             "deep and closed"
         );
         let marked = write(&Provenance {
-            prompt: "x".repeat(MOST),
+            prompt: "x".repeat(MAX_PACKET),
             ..Provenance::default()
         });
         assert!(!is_marked(&marked), "larger than what is looked into");

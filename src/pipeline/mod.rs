@@ -358,9 +358,7 @@ fn notes(prompt: &Prompt, learned: Option<&Style>) -> Vec<Note> {
         text: text.clone(),
         drawn: reading.text.clone(),
     });
-    let style = learned.map(|style| Note::StyleChosen {
-        style: style.name.clone(),
-    });
+    let style = learned.map(|style| Note::StyleChosen { style: style.name.clone() });
     let truncated = prompt.truncated.map(|tokens| Note::Truncated { tokens });
     approximated.chain(dropped).chain(style).chain(truncated).collect()
 }

@@ -153,11 +153,7 @@ mod tests {
             (None, None, "3d"),
         ] {
             let chosen = choose(&styles, asked, "hydra").unwrap();
-            assert_eq!(
-                chosen.or_learned(&styles, learned).unwrap().name,
-                style,
-                "{learned:?} {asked:?}"
-            );
+            assert_eq!(chosen.or_learned(&styles, learned).unwrap().name, style, "{learned:?} {asked:?}");
         }
     }
 }

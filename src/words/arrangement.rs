@@ -5,7 +5,7 @@
 //! without a denoiser's step over the whole: these pictures have no ground that they would share.
 
 use super::lexicon::{Entry, Kind, Relation};
-use super::{Span, Reader, only_word, rebuilt};
+use super::{Reader, Span, only_word, rebuilt};
 use crate::picture::arrangement::MOST;
 
 /// Objects that are drawn one by one and put into one picture.

@@ -24,7 +24,6 @@ pub use error::WordsError;
 use lexicon::{Entry, Kind, Lexicon, Relation};
 use units::{Unit, units, written_as_entry};
 
-
 /// Most units of an entry.
 const LONGEST: usize = 16;
 /// Ends by which an unknown word may be more than one of a known thing, in English, Spanish, French and Portuguese; in German, where the

@@ -1,7 +1,6 @@
 //! A report made up for tests.
 
 use super::*;
-use crate::bench::Memory;
 use crate::bench::energy::{Idle, Joules};
 use crate::bench::plan::{Amount, Configuration};
 use crate::bench::statistics::Summary;
@@ -9,6 +8,7 @@ use crate::device::power::{Accuracy, Sample};
 use crate::device::processor::State;
 use crate::device::processor::counters::Counts;
 use crate::device::processor::load::OtherLoad;
+use crate::process::Memory;
 
 /// 1 and 2 threads; each picture takes 0.1 s, the first stage a tenth of it.
 pub fn report() -> Report {

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bench::Memory;
 use crate::bench::plan::Configuration;
 use crate::bench::statistics::Summary;
 use crate::device::processor::counters::Counts;
 use crate::device::processor::load::PageFaults;
+use crate::process::Memory;
 
 /// What one configuration cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -11,12 +11,12 @@ use crate::bench::report::{
     ColdResult, ConfigurationResult, EnergyMethod, EnergyResult, FaultRates, PictureTime, PowerRecord, StageResult, WHOLE,
 };
 use crate::bench::statistics::{Summary, median};
-use crate::bench::{Memory, PeakMemory};
 use crate::device::power::marker::Marker;
 use crate::device::processor::counters::{Counters, Counts};
 use crate::device::processor::load::{Load, OtherLoad, PageFaults};
 use crate::picture::png;
 use crate::pipeline::{Generated, Observer, Pipeline, Progress, Request};
+use crate::process::{Memory, PeakMemory};
 
 /// One picture's figures.
 struct Drawn {

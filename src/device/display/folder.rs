@@ -11,7 +11,7 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
 use super::{Colours, DisplayError, Frame, Panel, Screen};
-use crate::picture::png;
+use crate::atomic_file;
 use ::png as codec;
 
 /// The size of frames where none is asked for.
@@ -61,7 +61,7 @@ impl Folder {
         let path = self.path.join(format!("frame-{:04}.png", self.number + 1));
         let failed = |error: &dyn std::fmt::Display| DisplayError::failed(path.display().to_string(), error);
         let encoded = encode(frame).map_err(|error| failed(&error))?;
-        png::write_encoded(&encoded, &path, true).map_err(|error| failed(&error))?;
+        atomic_file::write(&path, &encoded, true).map_err(|error| failed(&error))?;
         self.number += 1;
         self.written.push_back(path);
         while self.written.len() > self.most {
@@ -117,6 +117,7 @@ impl Screen for Folder {
 mod tests {
     use super::*;
     use crate::device::display::test_pattern;
+    use crate::picture::png;
     use embedded_graphics::pixelcolor::Rgb888;
 
     fn names(folder: &Path) -> Vec<String> {

@@ -1,7 +1,6 @@
-//! Load: processor time of everything and of this process, load averages, page faults.
+//! Processor time of the whole machine and of this process, and page faults.
 //!
 //! * `proc/stat`, the line `cpu`: time of all cores in ticks (`proc_stat(5)`).
-//! * `proc/loadavg` (`proc_loadavg(5)`).
 //! * `getrusage(2)` of this process.
 
 use std::path::Path;
@@ -11,41 +10,41 @@ use serde::{Deserialize, Serialize};
 
 use super::text;
 
-/// Page faults of this process since its start.
+/// Page faults of this process since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageFaults {
     /// Faults that read from storage.
     pub major: u64,
-    /// Faults that found the page in memory, or took a new one.
+    /// Faults served from memory.
     pub minor: u64,
 }
 
-/// Processor time since some start, all cores together.
+/// Processor time since an arbitrary point in time, the sum over all cores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Load {
-    /// Time in which cores worked, for anyone, in seconds.
+    /// Time spent on any work, in seconds.
     pub busy: f64,
-    /// Time in which cores worked or rested, in seconds.
+    /// Time spent on any work or idle, in seconds.
     pub total: f64,
-    /// Time that a hypervisor gave to others, in seconds.
+    /// Time taken by the hypervisor for other machines, in seconds.
     pub stolen: f64,
-    /// Time in which cores worked for this process, in seconds.
+    /// Time spent on this process, in seconds.
     pub own: f64,
     /// Page faults of this process.
     pub faults: PageFaults,
 }
 
-/// How busy others were between two readings, as shares of all cores' time in 0..=1.
+/// What others used between two readings, as fractions of all cores' time in 0..=1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OtherLoad {
-    /// Other processes and the kernel's own work.
+    /// Other processes and the kernel.
     pub processes: f64,
-    /// Time that a hypervisor gave to other machines.
+    /// Other virtual machines.
     pub stolen: f64,
 }
 
 impl Load {
-    /// Reads it now, `proc/stat` below `root`; nothing where the system does not tell.
+    /// The current values, with `proc/stat` read below `root`; `None` if the system does not have it.
     pub fn now(root: &Path) -> Option<Load> {
         let stat = text(&root.join("proc/stat"))?;
         let (busy, total, stolen) = ticks(&stat)?;
@@ -60,7 +59,7 @@ impl Load {
         })
     }
 
-    /// What others took between an earlier reading and this one; nothing if the time between is too short to tell.
+    /// What others used between an earlier reading and this one; `None` if the interval is too short to tell.
     pub fn others_since(self, earlier: Load) -> Option<OtherLoad> {
         let total = self.total - earlier.total;
         if total < 10.0 / ticks_per_second() {
@@ -106,13 +105,6 @@ fn own() -> (Duration, PageFaults) {
         minor: usage.ru_minflt as u64,
     };
     (time(usage.ru_utime) + time(usage.ru_stime), faults)
-}
-
-/// The load averages over 1, 5 and 15 minutes.
-pub fn averages(root: &Path) -> Option<[f64; 3]> {
-    let text = text(&root.join("proc/loadavg"))?;
-    let mut numbers = text.split(' ').map_while(|number| number.parse().ok());
-    Some([numbers.next()?, numbers.next()?, numbers.next()?])
 }
 
 #[cfg(test)]

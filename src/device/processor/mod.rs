@@ -1,15 +1,18 @@
-//! The processor while it works: clock, governor, temperature, throttling, load, and its own counters.
+//! The processor at run time: clock, governor, temperature, throttling, load, and hardware counters.
 //!
-//! Owns reading these from the kernel's files below a root folder, `/` on a board, and [`counters`] from
+//! Owns reading these from the kernel's files below a root folder, `/` on a board, and (Linux) `counters` from
 //! `perf_event_open`. Depends on [`super::vcgencmd`].
 //!
 //! * `sys/devices/system/cpu/cpuN/cpufreq/{scaling_cur_freq,scaling_governor}`: kHz and a name (kernel documentation,
 //!   *CPU Performance Scaling*).
 //! * `sys/class/thermal/thermal_zoneN/{type,temp}`: millidegrees (kernel documentation, *Generic Thermal Sysfs*).
-//! * `sys/class/hwmon/hwmonN/fan1_input` of the fans named `pwmfan` or `cooling_fan`: revolutions a minute. The numbers of
-//!   hwmon devices change between starts, so that names decide.
+//! * `sys/class/hwmon/hwmonN/fan1_input` of the fans named `pwmfan` or `cooling_fan`: revolutions per minute. The numbers of
+//!   hwmon devices differ between boots, so fans are found by name.
+//! * `proc/loadavg` (`proc_loadavg(5)`).
 
+#[cfg(target_os = "linux")]
 pub mod counters;
+#[cfg(target_os = "linux")]
 pub mod load;
 pub mod throttling;
 
@@ -17,29 +20,30 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(target_os = "linux")]
 pub use load::Load;
 pub use throttling::{Throttling, ThrottlingSource};
 
-/// Zones that tell the processor's temperature, best first; the first zone of all where none of them is there.
+/// Thermal zones of processors, best first; without any of them the first zone is used.
 const ZONES: [&str; 4] = ["cpu-thermal", "x86_pkg_temp", "cpu_thermal", "soc-thermal"];
 const FANS: [&str; 2] = ["pwmfan", "cooling_fan"];
 
-/// The processor at one moment. What the system does not tell is left out.
+/// The processor at one moment. Values that the system does not provide are `None` or empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Clock of the fastest core, in MHz.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub megahertz: Option<f64>,
-    /// Governors of the clock, without repeats.
+    /// Governors of the clock, without duplicates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub governors: Vec<String>,
     /// Temperature in degrees Celsius.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub celsius: Option<f64>,
-    /// Throttling, as the firmware or the processor counts it.
+    /// Throttling as reported by the firmware or counted by the processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub throttling: Option<Throttling>,
-    /// The fan's revolutions a minute.
+    /// The fan's speed in revolutions per minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fan_rpm: Option<f64>,
     /// The load averages over 1, 5 and 15 minutes.
@@ -47,7 +51,7 @@ pub struct State {
     pub load_averages: Option<[f64; 3]>,
 }
 
-/// A processor whose files have been found.
+/// The files that describe the processor.
 #[derive(Clone, Debug)]
 pub struct Processor {
     root: PathBuf,
@@ -58,7 +62,7 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// Looks for the files below `root`.
+    /// Finds the files below `root`.
     pub fn find(root: &Path) -> Processor {
         let cores = numbered(&root.join("sys/devices/system/cpu"), "cpu");
         Processor {
@@ -74,7 +78,7 @@ impl Processor {
         }
     }
 
-    /// Reads everything that is there.
+    /// Reads all values.
     pub fn state(&self) -> State {
         let mut state = self.quick_state();
         for policy in &self.policies {
@@ -84,11 +88,11 @@ impl Processor {
             }
         }
         state.throttling = self.throttling();
-        state.load_averages = load::averages(&self.root);
+        state.load_averages = load_averages(&self.root);
         state
     }
 
-    /// Reads what costs no more than a few files: clock, temperature, fan.
+    /// Reads the values that are cheap to read: clock, temperature, fan.
     pub fn quick_state(&self) -> State {
         let megahertz = self
             .policies
@@ -102,7 +106,7 @@ impl Processor {
         }
     }
 
-    /// Reads throttling alone.
+    /// Reads throttling only.
     pub fn throttling(&self) -> Option<Throttling> {
         self.throttling.as_ref().and_then(ThrottlingSource::read)
     }
@@ -121,7 +125,7 @@ fn fan(root: &Path) -> Option<PathBuf> {
     fan.is_file().then_some(fan)
 }
 
-/// The folders `PREFIX0`, `PREFIX1`, … of a folder, by their numbers.
+/// The entries `PREFIX0`, `PREFIX1`, … of a folder, in numerical order.
 pub(crate) fn numbered(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut found: Vec<(u32, PathBuf)> = entries
@@ -134,14 +138,21 @@ pub(crate) fn numbered(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// A file's text without white space around it.
+/// The trimmed text of a file.
 pub(crate) fn text(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
-/// A file's number.
+/// The number in a file.
 pub(crate) fn number(path: &Path) -> Option<f64> {
     text(path)?.parse().ok()
+}
+
+/// The load averages over 1, 5 and 15 minutes.
+fn load_averages(root: &Path) -> Option<[f64; 3]> {
+    let text = text(&root.join("proc/loadavg"))?;
+    let mut numbers = text.split(' ').map_while(|number| number.parse().ok());
+    Some([numbers.next()?, numbers.next()?, numbers.next()?])
 }
 
 #[cfg(test)]
@@ -153,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pi_5_tells_clock_temperature_fan_and_throttling() {
+    fn a_pi_5_has_clock_temperature_fan_and_throttling() {
         let state = Processor::find(&tree("pi5")).state();
         assert_eq!(
             (state.megahertz, state.celsius, state.fan_rpm),
@@ -172,20 +183,20 @@ mod tests {
     }
 
     #[test]
-    fn a_pc_prefers_the_package_to_the_board() {
+    fn the_package_zone_of_a_pc_is_preferred() {
         let state = Processor::find(&tree("pc")).state();
         assert_eq!((state.megahertz, state.celsius), (Some(3600.0), Some(61.0)));
         assert_eq!(state.throttling, Some(Throttling::Events { count: 12 }));
     }
 
     #[test]
-    fn an_empty_root_tells_nothing() {
+    fn an_empty_root_has_no_values() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Processor::find(folder.path()).state(), State::default());
     }
 
     #[test]
-    fn numbers_count_and_do_not_sort_as_words() {
+    fn entries_are_in_numerical_order() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["cpu10", "cpu2", "cpufreq", "cpu0"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();

@@ -14,7 +14,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use self::names::Name;
-use crate::picture::{Picture, PngContents, PngError, Provenance, png};
+use crate::atomic_file::{self, WriteError};
+use crate::picture::{Picture, PictureFile, PngError, Provenance, png};
 
 /// Folder for damaged pictures, inside the gallery.
 pub const DAMAGED: &str = "damaged";
@@ -199,12 +200,12 @@ impl Gallery {
             return Err("favourites fill the gallery; raise max_megabytes or max_pictures in the settings".into());
         }
         let name = match self.write(bytes, words) {
-            Err(PngError::DiskFull(_)) => {
+            Err(WriteError::DiskFull(_)) => {
                 self.make_room(2 * size + SLACK);
                 self.write(bytes, words)
             }
             // The folder is gone, as when a USB stick was unplugged, or another kiosk has taken the numbers.
-            Err(PngError::CannotWrite { .. } | PngError::Exists(_)) => {
+            Err(WriteError::CannotWrite { .. } | WriteError::Exists(_)) => {
                 self.read();
                 self.write(bytes, words)
             }
@@ -220,12 +221,12 @@ impl Gallery {
     }
 
     /// Writes a file under the next number that is free.
-    fn write(&self, bytes: &[u8], words: &str) -> Result<Name, PngError> {
-        let mut result = Err(PngError::Exists(self.folder.clone()));
+    fn write(&self, bytes: &[u8], words: &str) -> Result<Name, WriteError> {
+        let mut result = Err(WriteError::Exists(self.folder.clone()));
         for number in self.next..self.next + ATTEMPTS {
             let name = Name::new(number, words);
-            result = png::write_encoded(bytes, &self.folder.join(name.to_string()), false).map(|()| name);
-            if !matches!(result, Err(PngError::Exists(_))) {
+            result = atomic_file::write(&self.folder.join(name.to_string()), bytes, false).map(|()| name);
+            if !matches!(result, Err(WriteError::Exists(_))) {
                 break;
             }
         }
@@ -298,14 +299,14 @@ impl Gallery {
             }
             Err(source) => return Err(GalleryError::File { path: to, source }),
         }
-        png::sync_folder(&self.folder).map_err(|source| GalleryError::File { path: to, source })
+        atomic_file::sync_folder(&self.folder).map_err(|source| GalleryError::File { path: to, source })
     }
 
     /// Reads a kept picture.
     ///
     /// # Errors
     /// If it is gone or cannot be read. A damaged one is moved to [`DAMAGED`] and leaves the gallery.
-    pub fn load(&mut self, number: u64) -> Result<PngContents, GalleryError> {
+    pub fn load(&mut self, number: u64) -> Result<PictureFile, GalleryError> {
         let index = self.index(number)?;
         let path = self.path(&self.entries[index]);
         let read = png::read(&path);

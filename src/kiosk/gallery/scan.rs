@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::names::Name;
 use super::{DAMAGED, Entry};
+use crate::atomic_file;
 use crate::picture::{PngError, png};
 
 /// What a folder holds.
@@ -67,7 +68,7 @@ pub(super) fn scan(folder: &Path, tidy: bool) -> Found {
         }
     };
     for file in files.flatten() {
-        if tidy && png::is_unfinished(&file.file_name()) {
+        if tidy && atomic_file::is_temporary(&file.file_name()) {
             remove_unfinished(&file);
         } else if let Some(name) = file.file_name().to_str().and_then(Name::read) {
             found.next = found.next.max(name.number() + 1);
@@ -94,7 +95,7 @@ pub(super) fn scan(folder: &Path, tidy: bool) -> Found {
 
 fn entry(folder: &Path, file: &DirEntry, name: Name, tidy: bool) -> Option<Entry> {
     let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
-    match png::glance(&file.path()) {
+    match png::check_ends(&file.path()) {
         Ok(()) => Some(Entry {
             name,
             bytes: metadata.len(),

@@ -1,8 +1,7 @@
-//! Writing and reading files, whole and broken, and what they carry.
+//! Writing and reading files, valid and corrupt, and their text chunks.
 
 use super::super::{provenance::tests::example, verify};
 use super::*;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use tempfile::{TempDir, tempdir};
 
 fn drawing() -> Picture {
@@ -50,7 +49,7 @@ fn a_picture_and_its_record_survive_a_file() {
     let back = read(&path).unwrap();
     assert_eq!(
         back,
-        PngContents {
+        PictureFile {
             picture: drawing(),
             provenance: Some(record.clone()),
             record_fault: None,
@@ -70,7 +69,7 @@ fn a_picture_without_a_record_has_none() {
     let back = decode(&encode(&drawing(), None).unwrap()).unwrap();
     assert_eq!(
         back,
-        PngContents {
+        PictureFile {
             picture: drawing(),
             provenance: None,
             record_fault: None,
@@ -86,88 +85,12 @@ fn an_existing_file_is_replaced_only_when_told() {
     fs::write(&path, "old").unwrap();
     let error = write(&drawing(), &path, None, false).unwrap_err();
     assert!(
-        matches!(error, PngError::Exists(_)) && error.is_input_fault() && error.to_string().contains("--force"),
+        matches!(error, PngError::Write(WriteError::Exists(_))) && error.is_input_fault(),
         "{error}"
     );
     assert_eq!((fs::read(&path).unwrap(), names(&folder).len()), (b"old".to_vec(), 1));
     write(&drawing(), &path, None, true).unwrap();
     assert_eq!((read(&path).unwrap().picture, names(&folder).len()), (drawing(), 1));
-}
-
-#[test]
-fn of_two_writers_one_wins_and_the_other_is_told() {
-    let folder = tempdir().unwrap();
-    let path = folder.path().join("a.png");
-    let won = std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| place::replace(&path, folder.path(), b"x", false)))
-            .collect();
-        writers.into_iter().filter_map(|writer| writer.join().unwrap().ok()).count()
-    });
-    assert_eq!((won, names(&folder).len()), (1, 1));
-    let late = PngError::writing(&path, place::replace(&path, folder.path(), b"y", false).unwrap_err());
-    assert!(matches!(late, PngError::Exists(_)), "{late}");
-    assert_eq!((fs::read(&path).unwrap(), names(&folder).len()), (b"x".to_vec(), 1));
-}
-
-#[test]
-fn impossible_places_are_input_faults_and_leave_nothing_behind() {
-    let folder = tempdir().unwrap();
-    fs::write(folder.path().join("file"), "old").unwrap();
-    fs::create_dir(folder.path().join("folder")).unwrap();
-    let long = "x".repeat(300);
-    for name in [
-        "missing/a.png",
-        "file/a.png",
-        "folder",
-        "folder/",
-        "folder/..",
-        "new/",
-        "file/",
-        &long,
-        "nul\0.png",
-    ] {
-        for overwrite in [false, true] {
-            let error = write(&drawing(), &folder.path().join(name), None, overwrite).unwrap_err();
-            assert!(error.is_input_fault(), "{name:?}: {error:?}");
-            assert!(!error.to_string().contains(".inkstone-"), "{error}");
-        }
-    }
-    let mut left = names(&folder);
-    left.sort();
-    assert_eq!(left, ["file", "folder"]);
-    assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"old");
-    assert_eq!(fs::read_dir(folder.path().join("folder")).unwrap().count(), 0);
-    assert!(write(&drawing(), Path::new(""), None, true).unwrap_err().is_input_fault());
-    let device = write(&drawing(), Path::new("/dev/null"), None, true).unwrap_err();
-    assert!(matches!(device, PngError::NotAFile(_)), "{device:?}");
-}
-
-#[test]
-fn a_full_disk_is_the_machine_s_fault() {
-    let mut full = File::options().write(true).open("/dev/full").unwrap();
-    let error = PngError::writing(Path::new("a.png"), place::pour(&mut full, b"x").unwrap_err());
-    assert!(matches!(error, PngError::DiskFull(_)) && !error.is_input_fault(), "{error:?}");
-    assert_eq!(error.to_string(), "a.png cannot be written: the disk is full");
-}
-
-#[test]
-fn a_link_is_followed_and_a_file_is_readable_as_usual() {
-    let folder = tempdir().unwrap();
-    let (file, link, plain) = (
-        folder.path().join("a.png"),
-        folder.path().join("link.png"),
-        folder.path().join("plain"),
-    );
-    fs::write(&file, "old").unwrap();
-    File::create(&plain).unwrap();
-    symlink("a.png", &link).unwrap();
-    assert!(matches!(write(&drawing(), &link, None, false), Err(PngError::Exists(_))));
-    write(&drawing(), &link, None, true).unwrap();
-    assert_eq!(fs::read_link(&link).unwrap(), Path::new("a.png"));
-    assert_eq!(read(&file).unwrap().picture, drawing());
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
-    assert_eq!(mode(&file), mode(&plain));
 }
 
 #[test]
@@ -296,15 +219,15 @@ fn a_text_that_unpacks_to_more_than_allowed_is_passed_over() {
 }
 
 #[test]
-fn a_glance_tells_whole_files_from_cut_ones() {
+fn truncated_files_are_found_by_their_ends() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.png");
     let whole = encode(&drawing(), None).unwrap();
     fs::write(&path, &whole).unwrap();
-    glance(&path).unwrap();
+    check_ends(&path).unwrap();
     let fault = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        match glance(&path) {
+        match check_ends(&path) {
             Err(PngError::Bad { fault, .. }) => fault,
             other => panic!("{other:?}"),
         }
@@ -322,16 +245,5 @@ fn a_glance_tells_whole_files_from_cut_ones() {
     assert_eq!(fault(&huge), Fault::TooLarge);
     huge[12..16].copy_from_slice(b"tEXt");
     assert!(matches!(fault(&huge), Fault::Corrupt(_)));
-    assert!(matches!(glance(folder.path()), Err(PngError::CannotRead { .. })));
-}
-
-#[test]
-fn unfinished_files_are_known_by_their_names() {
-    for (name, expected) in [
-        (".inkstone-Ab12.tmp", true),
-        ("inkstone-Ab12.tmp", false),
-        (".inkstone-Ab12.png", false),
-    ] {
-        assert_eq!(is_unfinished(name.as_ref()), expected, "{name}");
-    }
+    assert!(matches!(check_ends(folder.path()), Err(PngError::CannotRead { .. })));
 }

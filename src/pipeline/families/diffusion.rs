@@ -49,7 +49,11 @@ fn check(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError> {
     let (picture, max_tokens, sampling) = tables(manifest, file)?;
     if schedulers::find(&sampling.scheduler).is_none() {
         let known: Vec<&str> = schedulers::SCHEDULERS.iter().map(|entry| entry.name).collect();
-        let problem = format!("unknown scheduler '{}'; this version knows {}", sampling.scheduler, known.join(", "));
+        let problem = format!(
+            "unknown scheduler '{}'; this version knows {}",
+            sampling.scheduler,
+            known.join(", ")
+        );
         return Err(PackError::field(file, "sampling.scheduler", problem));
     }
     check_stages(manifest, file, picture, max_tokens, sampling)?;
@@ -63,13 +67,7 @@ fn check(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError> {
     })
 }
 
-fn check_stages(
-    manifest: &Manifest,
-    file: &Path,
-    picture: &PictureShape,
-    max_tokens: usize,
-    sampling: &Sampling,
-) -> Result<(), PackError> {
+fn check_stages(manifest: &Manifest, file: &Path, picture: &PictureShape, max_tokens: usize, sampling: &Sampling) -> Result<(), PackError> {
     let fail = |stage: &str, problem: String| PackError::field(file, &format!("stages.{stage}"), problem);
     let ids = manifest.styles.iter().map(|style| style.id as f64);
     let style = ids.fold(Supply::integers(1).within(0.0, 0.0), |supply, id| {
@@ -84,10 +82,7 @@ fn check_stages(
     supplied.extend([
         (Role::Noisy, Supply::floats(denoised)),
         (Role::Time, Supply::floats(1).within(0.0, 1.0)),
-        (
-            Role::Guidance,
-            Supply::floats(1).within(0.0, f64::from(sampling.max_guidance)),
-        ),
+        (Role::Guidance, Supply::floats(1).within(0.0, f64::from(sampling.max_guidance))),
     ]);
     let given = check_stage(manifest, file, DENOISER, &supplied)?;
     if given.get(&Role::Prediction) != Some(&Supply::floats(denoised)) || given.len() != 1 {
@@ -177,7 +172,9 @@ impl Diffusion {
 
     fn encode_all(&self, engine: &Engine, request: &Resolved) -> Result<(Vec<Values>, Option<Values>), PipelineError> {
         let objects = request.ids().iter();
-        let texts = objects.map(|ids| self.encode(engine, request, ids)).collect::<Result<Vec<_>, _>>()?;
+        let texts = objects
+            .map(|ids| self.encode(engine, request, ids))
+            .collect::<Result<Vec<_>, _>>()?;
         let guided = request.guidance() != 1.0;
         let negative = guided.then(|| self.encode(engine, request, request.negative_ids()));
         Ok((texts, negative.transpose()?))
@@ -220,7 +217,11 @@ impl Diffusion {
             let work = || {
                 let mut predicted = self.predict(engine, &mut text, &noisy, step.start)?;
                 if let Some(negative) = &mut negative {
-                    guide(&mut predicted, &self.predict(engine, negative, &noisy, step.start)?, request.guidance());
+                    guide(
+                        &mut predicted,
+                        &self.predict(engine, negative, &noisy, step.start)?,
+                        request.guidance(),
+                    );
                 }
                 let estimate = clean(&noisy, &predicted, step);
                 let mut fresh = || gaussian_noise(request.seed(), stream(index + 1), count);
@@ -274,13 +275,10 @@ impl Diffusion {
 }
 
 fn floats(stage: &str, mut outputs: Values, role: Role) -> Result<Vec<f32>, EngineError> {
-    outputs
-        .remove(&role)
-        .and_then(Value::into_floats)
-        .ok_or_else(|| EngineError::Run {
-            stage: stage.to_owned(),
-            problem: format!("it gives no floats of role '{role}'"),
-        })
+    outputs.remove(&role).and_then(Value::into_floats).ok_or_else(|| EngineError::Run {
+        stage: stage.to_owned(),
+        problem: format!("it gives no floats of role '{role}'"),
+    })
 }
 
 fn picture(channels: Channels, planes: &[f32], width: u32, height: u32) -> Result<Picture, PipelineError> {

@@ -138,7 +138,9 @@ impl<'a> Run<'a> {
 pub(super) fn find<'a>(families: &'a [FamilyEntry], manifest: &Manifest, file: &Path) -> Result<&'a FamilyEntry, PackError> {
     let fail = |problem: String| PackError::field(file, "family", problem);
     let Some(name) = &manifest.family else {
-        return Err(fail("the pack has none: its stages can be measured, but it makes no pictures from text".into()));
+        return Err(fail(
+            "the pack has none: its stages can be measured, but it makes no pictures from text".into(),
+        ));
     };
     families.iter().find(|entry| entry.name == name).ok_or_else(|| {
         let known: Vec<&str> = families.iter().map(|entry| entry.name).collect();

@@ -94,7 +94,10 @@ pub fn check_stage(
             Some(supply) => supply.problem(port),
             None => {
                 let roles: Vec<String> = supplied.keys().map(Role::to_string).collect();
-                Some(format!("has role '{role}', which is not supplied to this stage; supplied are {}", roles.join(", ")))
+                Some(format!(
+                    "has role '{role}', which is not supplied to this stage; supplied are {}",
+                    roles.join(", ")
+                ))
             }
         };
         if let Some(problem) = problem {
@@ -113,7 +116,13 @@ pub fn check_stage(
 fn by_role<'a>(file: &Path, stage: &str, kind: &str, ports: &'a [Port]) -> Result<BTreeMap<Role, &'a Port>, PackError> {
     let mut found = BTreeMap::new();
     for port in ports {
-        let fail = |problem: &str| Err(PackError::field(file, &format!("stages.{stage}.{kind}"), format!("'{}' {problem}", port.name)));
+        let fail = |problem: &str| {
+            Err(PackError::field(
+                file,
+                &format!("stages.{stage}.{kind}"),
+                format!("'{}' {problem}", port.name),
+            ))
+        };
         let Some(role) = port.role else { return fail("has no role") };
         if found.insert(role, port).is_some() {
             return fail(&format!("has role '{role}', which another port has as well"));
@@ -131,10 +140,17 @@ pub fn run_stage(stages: &Stages, engine: &Engine, name: &str, values: &Values) 
         stage: name.to_owned(),
         problem,
     };
-    let record: &Stage = stages.pack().manifest().stages.get(name).ok_or_else(|| fail("the pack has no such stage".into()))?;
+    let record: &Stage = stages
+        .pack()
+        .manifest()
+        .stages
+        .get(name)
+        .ok_or_else(|| fail("the pack has no such stage".into()))?;
     let value = |port: &Port| {
         let value = port.role.and_then(|role| values.get(&role));
-        value.cloned().ok_or_else(|| fail(format!("nothing is supplied for input '{}'", port.name)))
+        value
+            .cloned()
+            .ok_or_else(|| fail(format!("nothing is supplied for input '{}'", port.name)))
     };
     let inputs = record.inputs.iter().map(value).collect::<Result<Vec<_>, _>>()?;
     let outputs = stages.get(name)?.run(engine, &inputs)?;

@@ -33,10 +33,18 @@ fn nothing_kept_is_lost_or_torn_by_a_kill() {
             .lines()
             .filter(|line| [KEEP, MARK, STATE].iter().any(|word| line.starts_with(word)))
             .collect();
-        unfinished += u32::from(listing(folder.path()).iter().any(|name| png::is_unfinished(name.as_ref())));
+        unfinished += u32::from(
+            listing(folder.path())
+                .iter()
+                .any(|name| crate::atomic_file::is_temporary(name.as_ref())),
+        );
         let mut gallery = Gallery::open(folder.path(), CAPS);
         assert!(!folder.path().join(DAMAGED).exists(), "round {round}: a torn picture");
-        assert!(listing(folder.path()).iter().all(|name| !png::is_unfinished(name.as_ref())));
+        assert!(
+            listing(folder.path())
+                .iter()
+                .all(|name| !crate::atomic_file::is_temporary(name.as_ref()))
+        );
         assert_whole(&mut gallery);
         let known = said
             .iter()

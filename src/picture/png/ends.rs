@@ -1,21 +1,21 @@
-//! Telling whole PNG files from cut ones without unpacking them.
+//! A quick check for truncated PNG files that decodes nothing.
 
 use super::{Failure, Fault, PngError, check_signature, open};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Looks at the beginning and the end of a picture file, without unpacking it: whether it begins like a PNG picture of a
-/// size that can be read and ends like one. Damage between is found by `read` alone.
+/// Checks the first and last bytes of a file: the PNG signature, the header with a size that can be read, and the end chunk.
+/// Corruption in between is found by [`read`](super::read) only.
 ///
 /// # Errors
-/// As `read`.
-pub fn glance(path: &Path) -> Result<(), PngError> {
+/// As [`read`](super::read).
+pub fn check_ends(path: &Path) -> Result<(), PngError> {
     let mut file = open(path)?;
-    glance_at(&mut file).map_err(|failure| failure.of(path))
+    check_ends_of(&mut file).map_err(|failure| failure.of(path))
 }
 
-fn glance_at(file: &mut File) -> Result<(), Failure> {
+fn check_ends_of(file: &mut File) -> Result<(), Failure> {
     const HEADER: &[u8] = b"\0\0\0\x0dIHDR";
     const END: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
     let mut begin = BufReader::with_capacity(64, &mut *file);
@@ -24,7 +24,7 @@ fn glance_at(file: &mut File) -> Result<(), Failure> {
     begin.read_exact(&mut header).map_err(Failure::reading)?;
     let side = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     if &header[8..16] != HEADER {
-        return Err(Fault::Corrupt("it has no header".into()).into());
+        return Err(Fault::Corrupt("the header is missing".into()).into());
     }
     crate::picture::area(side(16), side(20))?;
     let mut end = [0; 12];

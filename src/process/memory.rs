@@ -1,31 +1,37 @@
-//! The two kinds of memory of this process, as Linux counts them: private pages, which nothing can take back, and
-//! file-backed ones (the program and the mapped weights), which the system drops and reads again under pressure.
+//! Resident memory of this process as Linux counts it: private pages, which only the process can free, and file-backed pages
+//! (the program and the mapped weights), which the kernel drops under pressure and reads again.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 /// Resident memory in bytes.
+///
+/// ```
+/// if let Some(memory) = inkstone::process::Memory::now() {
+///     println!("{} MiB private", memory.private_bytes >> 20);
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
-    /// Heap, stacks and other pages without a file.
+    /// Heap, stacks and other anonymous pages.
     pub private_bytes: u64,
     /// Pages of mapped files.
     pub mapped_bytes: u64,
 }
 
 impl Memory {
-    /// What this process holds now; nothing where the system does not tell.
+    /// The current values; `None` on systems without `/proc`.
     pub fn now() -> Option<Memory> {
         Memory::read(Path::new("/proc/self/status"))
     }
 
-    /// Both together.
+    /// The sum of both.
     pub fn resident_bytes(self) -> u64 {
         self.private_bytes + self.mapped_bytes
     }
 
-    /// Reads a file of the form of `/proc/PID/status`.
+    /// Reads a file in the format of `/proc/PID/status`.
     pub fn read(status: &Path) -> Option<Memory> {
         let text = std::fs::read_to_string(status).ok()?;
         let kibibytes = |name: &str| {
@@ -39,12 +45,12 @@ impl Memory {
     }
 }
 
-/// The largest of several readings.
+/// The maximum of several samples, for private and mapped memory separately.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PeakMemory(Memory);
 
 impl PeakMemory {
-    /// Takes a reading.
+    /// Takes a sample.
     pub fn sample(&mut self) {
         if let Some(now) = Memory::now() {
             self.0.private_bytes = self.0.private_bytes.max(now.private_bytes);
@@ -52,7 +58,7 @@ impl PeakMemory {
         }
     }
 
-    /// The largest readings so far.
+    /// The maximum so far.
     pub fn peak(&self) -> Memory {
         self.0
     }
@@ -63,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_both_kinds() {
+    fn both_kinds_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let status = folder.path().join("status");
         std::fs::write(&status, "Name:\tx\nVmRSS:\t  50 kB\nRssAnon:\t   8124 kB\nRssFile:\t  11000 kB\n").unwrap();
@@ -78,12 +84,12 @@ mod tests {
         assert_eq!(Memory::read(&status), None);
     }
 
-    /// How much the peak of private memory rose while 32 MiB were held, in bytes.
+    /// By how many bytes the peak of private memory rises while 32 MiB are held.
     fn risen() -> u64 {
         let mut peak = PeakMemory::default();
         peak.sample();
         let before = peak.peak().private_bytes;
-        // Pages of its own: an allocator may still have those of an earlier block.
+        // Mapped, because the allocator may still hold pages of an earlier block.
         let mut block = memmap2::MmapMut::map_anon(32 << 20).unwrap();
         block.fill(1);
         peak.sample();
@@ -92,8 +98,8 @@ mod tests {
     }
 
     #[test]
-    fn a_touched_block_shows() {
-        // Other tests of this process free memory meanwhile.
+    fn touched_pages_count() {
+        // Other tests of this process free memory at the same time.
         let tries: Vec<u64> = (0..20).map(|_| risen()).collect();
         assert!(tries.iter().any(|&risen| risen >= 30 << 20), "bytes risen: {tries:?}");
     }

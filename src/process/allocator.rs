@@ -1,0 +1,62 @@
+//! Settings of the C library's allocator. All of them do nothing where the C library is not glibc.
+//!
+//! By default glibc keeps an arena per thread, each as large as it ever was (`mallopt(3)`). Loading a pack and drawing allocate
+//! many times what is in use at any one time, so a program limits itself to one arena, and a long-running one returns free
+//! pages between pictures.
+
+/// Largest block that is kept when freed, in bytes: larger than any layer's activations.
+const MMAP_THRESHOLD: usize = 24 << 20;
+
+/// Makes all threads share one arena. Call it before any thread is started.
+pub fn limit_malloc_arenas() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: `mallopt` takes two integers and changes the allocator's state under its lock.
+    if unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) } == 0 {
+        log::debug!("the C library rejects M_ARENA_MAX");
+    }
+}
+
+/// Keeps freed blocks of up to 24 MiB for reuse. glibc returns large freed blocks to the system and faults them in again page by
+/// page, until it has once seen a larger block freed (`mallopt(3)`, `M_MMAP_THRESHOLD`). The block here is never touched, so it
+/// costs no memory.
+pub fn raise_mmap_threshold() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(MMAP_THRESHOLD)));
+}
+
+/// Returns free pages to the system. Takes about a millisecond, and a page fault for each page that is needed again.
+pub fn trim() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: `malloc_trim` looks only at free blocks, under the allocator's lock.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+mod tests {
+    use super::*;
+    use crate::process::Memory;
+
+    /// Private bytes while 64 MiB are held in small blocks, and after they were freed and trimmed.
+    fn held_and_trimmed() -> [u64; 2] {
+        let private = || Memory::now().unwrap().private_bytes;
+        // Too small to be mapped individually; the last one keeps the others from being at the end of the heap.
+        let blocks: Vec<Vec<u8>> = (0..8192).map(|_| vec![1; 8 << 10]).collect();
+        let pin = std::hint::black_box(vec![1_u8; 64]);
+        let full = private();
+        drop(std::hint::black_box(blocks));
+        trim();
+        let after = private();
+        drop(pin);
+        [full, after]
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri has no C library heap")]
+    fn trimming_returns_free_pages() {
+        // Other tests of this process allocate memory at the same time.
+        let tries: Vec<[u64; 2]> = (0..20).map(|_| held_and_trimmed()).collect();
+        let returned = |&[full, after]: &[u64; 2]| after + (32 << 20) < full;
+        assert!(tries.iter().any(returned), "bytes held and left: {tries:?}");
+    }
+}
