@@ -57,6 +57,8 @@ pub mod pack;
 pub mod picture;
 pub mod pipeline;
 pub mod process;
+#[cfg(feature = "kiosk")]
+mod suggest;
 pub mod words;
 
 pub use pipeline::{Generated, Note, Observer, Pipeline, PipelineError, Progress, Request};

@@ -15,7 +15,7 @@ fn tree(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trees").join(name)
 }
 
-/// One step, one thread, so many pictures, on a board's tree.
+/// One step, one thread, `runs` pictures, on a board's tree.
 fn bench(root: &Path, runs: &str) -> Command {
     let mut command = inkstone();
     command
@@ -289,12 +289,12 @@ fn bad_input_is_refused_with_a_reason() {
     for (arguments, words) in [
         (vec!["--steps", "3"], "3"),
         (vec!["--steps", "x"], "invalid value"),
-        (vec!["--threads", "0"], "must be between"),
+        (vec!["--threads", "0"], "must be from"),
         (vec!["--threads", "5000"], "1024"),
         (vec!["--size", "4"], "size"),
-        (vec!["--runs", "0"], "must be between"),
-        (vec!["--seconds", "-1"], "must be seconds"),
-        (vec!["--seconds", "nan"], "must be seconds"),
+        (vec!["--runs", "0"], "must be from"),
+        (vec!["--seconds", "-1"], "must be a number of seconds"),
+        (vec!["--seconds", "nan"], "must be a number of seconds"),
         (vec!["--runs", "5", "--seconds", "5"], "cannot be used with"),
         (vec!["--power", "volcano"], "known are auto"),
         (vec!["--power", "ina219,shunt=-1"], "above 0"),

@@ -20,7 +20,7 @@ use std::process::Command;
 
 use header::Use;
 use inkstone::device::buttons::bindings::pin;
-use inkstone::device::display::{DisplayKind, DisplaySettings, probe};
+use inkstone::device::display::{Device, DisplaySettings};
 use inkstone::kiosk::settings::Settings;
 
 const BOARDS: [&str; 5] = ["zero2w", "pi3", "pi4", "pi5", "generic"];
@@ -187,20 +187,24 @@ fn profiles() -> Vec<Profile> {
 fn bus(display: &DisplaySettings) -> Vec<(u32, &'static str)> {
     let spi = [(11, "clock (SCK)"), (10, "data (MOSI, DIN)"), (8, "chip select (CS)")];
     let i2c = [(2, "data (SDA)"), (3, "clock (SCL)")];
-    match &display.kind {
-        DisplayKind::Spi(_) => spi.to_vec(),
-        DisplayKind::EPaper(model) if model.starts_with("inky") => spi.into_iter().chain(i2c).collect(),
-        DisplayKind::EPaper(_) => spi.to_vec(),
-        DisplayKind::Ssd1306 => i2c.to_vec(),
-        _ => Vec::new(),
-    }
+    let lines = |device: &Device| match device {
+        Device::Spi(_) => spi.to_vec(),
+        Device::I2c(_) => i2c.to_vec(),
+        Device::File { .. } => Vec::new(),
+    };
+    display.devices().iter().flat_map(lines).collect()
+}
+
+/// Whether a display is driven through SPI.
+fn is_on_spi(display: &DisplaySettings) -> bool {
+    display.devices().iter().any(|device| matches!(device, Device::Spi(_)))
 }
 
 /// Everything on the header: what displays and buttons use.
 fn uses(displays: &[&DisplaySettings], settings: Option<&Settings>) -> Vec<Use> {
     let mut uses = Vec::new();
     for display in displays {
-        let lines = bus(display).into_iter().chain(probe::pins(display));
+        let lines = bus(display).into_iter().chain(display.pins());
         uses.extend(lines.map(|(line, purpose)| Use {
             line,
             purpose: purpose.to_owned(),
@@ -298,10 +302,10 @@ fn every_board_with_every_display_is_consistent() {
                 wired.purpose
             );
         }
-        let on_spi = matches!(settings.display.kind, DisplayKind::Spi(_) | DisplayKind::EPaper(_));
+        let on_spi = is_on_spi(&settings.display);
         assert_eq!(cmdline.contains("spidev.bufsiz=65536"), on_spi, "{name}: large blocks on SPI");
         assert!(cmdline.contains("cgroup_enable=memory"), "{name}: systemd's memory limits");
-        let on_kms = matches!(settings.display.kind, DisplayKind::Kms(_));
+        let on_kms = settings.display.kind.name() == "kms";
         assert_eq!(active(&config).contains(&"dtoverlay=vc4-kms-v3d"), on_kms, "{name}");
     }
 }
@@ -311,9 +315,9 @@ fn every_board_with_every_display_is_consistent() {
 fn wirings_are_the_drivers_own() {
     for display in DISPLAYS {
         let written = profile("generic", display, false).settings.display;
-        let usual = DisplaySettings::of(written.kind.clone());
+        let usual = DisplaySettings::new(written.kind.clone());
         let sorted = |display: &DisplaySettings| {
-            let mut pins = probe::pins(display);
+            let mut pins = display.pins();
             pins.sort_unstable();
             pins
         };
@@ -339,11 +343,10 @@ fn title(name: &str) -> String {
 /// Pins of supplies: for modules with wires, and ground for the buttons.
 fn supplies(display: &DisplaySettings, name: &str) -> Vec<(usize, &'static str)> {
     let buttons = (39, "buttons");
-    match &display.kind {
-        DisplayKind::Ssd1306 => vec![(1, "supply (VCC)"), (9, "ground (GND)")],
-        DisplayKind::Spi(_) => vec![(17, "supply (VCC)"), (20, "ground (GND)"), buttons],
-        DisplayKind::EPaper(_) if name.starts_with("waveshare") => vec![(17, "supply (VCC)"), (20, "ground (GND)"), buttons],
-        DisplayKind::EPaper(_) => vec![(1, "supply"), (2, "supply"), (6, "ground")],
+    match display.kind.name() {
+        "ssd1306" => vec![(1, "supply (VCC)"), (9, "ground (GND)")],
+        "epaper" if name.starts_with("inky") => vec![(1, "supply"), (2, "supply"), (6, "ground")],
+        "spi" | "epaper" => vec![(17, "supply (VCC)"), (20, "ground (GND)"), buttons],
         _ => vec![buttons],
     }
 }
@@ -412,7 +415,7 @@ fn joining_writes_a_boot_partition_and_can_be_repeated() {
             "console=tty1 root=PARTUUID=0-02 rootwait quiet cgroup_enable=memory consoleblank=0 vt.global_cursor_default=0 logo.nologo loglevel=3\n"
         );
         let settings = Settings::load(&path.join("inkstone/kiosk.toml")).unwrap();
-        assert_eq!(settings.status.unwrap().kind, DisplayKind::Ssd1306);
+        assert_eq!(settings.status.unwrap().kind.name(), "ssd1306");
         assert!(path.join("inkstone/wiring-ssd1306.svg").exists() && path.join("inkstone/wiring-hdmi.svg").exists());
     }
     // Another display takes the place of the first.

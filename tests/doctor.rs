@@ -352,7 +352,7 @@ fn this_machine_draws_the_stored_picture() {
 
     let text = String::from_utf8(run(false, Some("portable")).stdout).unwrap();
     assert!(
-        text.contains("warning  kernel          portable, since INKSTONE_KERNEL says so") && text.contains("→ unset INKSTONE_KERNEL"),
+        text.contains("warning  kernel          portable, set by INKSTONE_KERNEL") && text.contains("→ unset INKSTONE_KERNEL"),
         "{text}"
     );
     assert!(text.ends_with("A kiosk would run.\n") && !text.contains('\x1b'), "{text}");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use embedded_graphics::prelude::Size;
 use inkstone::device::buttons::Signal;
 use inkstone::device::display::framebuffer::{Framebuffer, Mode};
-use inkstone::device::display::{DisplaySettings, ModeWish, PixelLayout, Rotation, Screen, probe};
+use inkstone::device::display::{self, DisplaySettings, ModeRequest, PixelLayout, Rotation, Screen};
 use inkstone::kiosk::settings::Settings;
 use inkstone::kiosk::{self, Kiosk};
 use inkstone::pipeline::Options;
@@ -66,9 +66,9 @@ fn screen(display: &str, folder: &Path) -> Box<dyn Screen> {
     } else {
         display.to_owned()
     };
-    let mut settings = DisplaySettings::of(kind.parse().unwrap());
-    settings.size = Some("800x480".parse::<ModeWish>().unwrap());
-    probe::open(&settings).unwrap()
+    let mut settings = DisplaySettings::new(kind.parse().unwrap());
+    settings.size = Some("800x480".parse::<ModeRequest>().unwrap());
+    display::open(&settings).unwrap()
 }
 
 /// A kiosk with the shipped pack and a gallery in a folder.

@@ -33,14 +33,7 @@ fn check(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError> {
     ];
     check_stage(manifest, file, "decoder", &supplied.into())?;
     let shape = manifest.picture.as_ref().unwrap();
-    Ok(Capabilities {
-        steps: vec![1],
-        default_steps: 1,
-        default_guidance: 1.0,
-        max_guidance: 1.0,
-        width: shape.width,
-        height: shape.height,
-    })
+    Ok(Capabilities::one_step(shape.width, shape.height))
 }
 
 struct OneStep {

@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("pack", type=Path)
     parser.add_argument("--stage", default="model")
     parser.add_argument("--processors", nargs="+", default=PROCESSORS)
-    parser.add_argument("--symbols", type=int, default=0, help="also list so many functions that execute most")
+    parser.add_argument("--symbols", type=int, default=0, help="also list the N functions that execute most")
     options = parser.parse_args()
     binary = build(HERE.parent.parent)
     with tempfile.TemporaryDirectory() as folder:

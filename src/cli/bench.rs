@@ -1,4 +1,4 @@
-//! `inkstone bench`: what pictures cost in time, memory and energy.
+//! `inkstone bench`: time, memory and energy per picture.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -27,25 +27,25 @@ const MOST: u64 = 1_000_000;
 pub struct Arguments {
     #[command(flatten)]
     pack: PackArgument,
-    /// Numbers of denoising steps; the pack's default otherwise.
+    /// Numbers of denoising steps; by default the pack's.
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
     steps: Vec<usize>,
-    /// Numbers of threads; one a core by default.
+    /// Numbers of threads; one per core by default.
     #[arg(long, value_delimiter = ',', value_name = "N,…", value_parser = count)]
     threads: Vec<usize>,
     /// Longest sides of the written picture in pixels; the pack's own size by default.
     #[arg(long, value_delimiter = ',', value_name = "PX,…")]
     size: Vec<u32>,
-    /// Pictures of each configuration; a 99th percentile needs 100.
+    /// Pictures per configuration; the 99th percentile needs at least 100.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = count)]
     runs: usize,
-    /// Seconds of each configuration, in place of a number of pictures.
+    /// Seconds per configuration, instead of a number of pictures.
     #[arg(long, value_name = "T", conflicts_with = "runs", value_parser = seconds, allow_negative_numbers = true)]
     seconds: Option<f64>,
-    /// Pictures of each configuration before anything is measured.
+    /// Warm-up pictures per configuration, which are not measured.
     #[arg(long, value_name = "N", default_value_t = 2)]
     warm_up: usize,
-    /// Cold starts of each configuration: new processes, the pack's pages dropped from memory before each.
+    /// Cold starts per configuration: each is a new process, with the pack's pages dropped from memory first.
     #[arg(long, value_name = "N", num_args = 0..=1, default_value_t = 0, default_missing_value = "5")]
     cold: usize,
     /// What to draw.
@@ -61,20 +61,20 @@ pub struct Arguments {
     /// csv:FILE, serial:/dev/ttyUSB0,baud=115200,columns=volts/amps, constant:2.5.
     #[arg(long, value_name = "auto|none|SOURCE", default_value = "auto")]
     power: String,
-    /// Seconds for which the idle power is measured before anything is drawn.
+    /// Seconds of idle power to measure before the first picture.
     #[arg(long, value_name = "T", default_value = "10", value_parser = seconds, allow_negative_numbers = true)]
     idle: f64,
-    /// GPIO line that is high while a picture is drawn, for meters outside.
+    /// GPIO line that is high while a picture is drawn, for external meters.
     #[cfg(feature = "gpio")]
     #[arg(long, value_name = "LINE")]
     marker_pin: Option<u32>,
-    /// Seed of the order in which configurations take turns.
+    /// Seed of the random order of the configurations.
     #[arg(long, value_name = "N", default_value_t = 1)]
     order_seed: u64,
     /// Write the report as JSON, to standard output with `-`.
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
-    /// Write the report as one page with plots.
+    /// Write the report as a self-contained HTML page with plots.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Replace existing files.
@@ -84,7 +84,7 @@ pub struct Arguments {
     #[arg(long, num_args = 2, value_names = ["A.json", "B.json"],
           conflicts_with_all = ["steps", "threads", "size", "runs", "seconds", "cold", "html", "power"])]
     compare: Option<Vec<PathBuf>>,
-    /// Root of the system's files.
+    /// Root folder of the system's files.
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     root: PathBuf,
 }
@@ -93,12 +93,12 @@ fn count(text: &str) -> Result<usize, String> {
     let parsed = text.parse::<u64>().ok().filter(|count| (1..=MOST).contains(count));
     parsed
         .and_then(|count| usize::try_from(count).ok())
-        .ok_or_else(|| format!("must be between 1 and {MOST}"))
+        .ok_or_else(|| format!("must be from 1 to {MOST}"))
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
     let parsed = text.parse::<f64>().ok().filter(|seconds| (0.0..=1e6).contains(seconds));
-    parsed.ok_or_else(|| "must be seconds between 0 and 1000000".into())
+    parsed.ok_or_else(|| "must be a number of seconds from 0 to 1000000".into())
 }
 
 /// Runs `bench`.
@@ -176,7 +176,7 @@ fn compare_reports(first: &Path, second: &Path, arguments: &Arguments) -> Result
     }
 }
 
-/// Checks the files to write before anything is measured for an hour.
+/// Checks the files to write before an hour is spent on measuring.
 fn check_outputs(arguments: &Arguments) -> Result<(), CliError> {
     let mut files = arguments.json.iter().chain(&arguments.html).filter(|file| *file != Path::new("-"));
     Ok(files.try_for_each(|file| atomic_file::check(file, arguments.force))?)
@@ -199,7 +199,7 @@ fn plan(arguments: &Arguments, can: &Capabilities) -> Result<Plan, CliError> {
         }
         for &threads in &or(&arguments.threads, cores) {
             if threads > 1024 {
-                return Err(CliError::Usage("--threads must be between 1 and 1024".into()));
+                return Err(CliError::Usage("--threads must be from 1 to 1024".into()));
             }
             for &size in &sizes {
                 if !scale::SIZES.contains(&size) {

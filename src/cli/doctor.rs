@@ -1,4 +1,4 @@
-//! `inkstone doctor`: looks at this machine and tells whether a kiosk would run on it.
+//! `inkstone doctor`: whether a kiosk would run on this machine, and what to fix.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -9,24 +9,24 @@ use super::locate::PackArgument;
 use super::{CliError, output};
 use crate::doctor::{Examination, Finding, Report, Severity, examine};
 
-/// Columns of the name of a check.
+/// Width of the column with the checks' names.
 const NAME: usize = 15;
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 a kiosk would run, 1 it would not. Run it as the user that the kiosk runs as: permissions are that user's."
+    after_help = "Exit codes: 0 a kiosk would run, 1 it would not. Run it as the user that the kiosk runs as: permissions are checked for that user."
 )]
 pub struct Arguments {
     #[command(flatten)]
     pack: PackArgument,
-    /// Settings of the kiosk; /etc/inkstone/kiosk.toml where nothing is said and it is there.
+    /// Settings of the kiosk; by default /etc/inkstone/kiosk.toml, if it exists.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Looks at the tree of another system.
+    /// Root folder of another system to look at.
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     root: PathBuf,
-    /// Print JSON; its form is versioned.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -84,7 +84,7 @@ fn line(finding: &Finding, is_coloured: bool) -> String {
     format!("{begin}{word:8}{end} {:NAME$} {}", finding.check, indented(&finding.says))
 }
 
-/// Further lines begin below the first.
+/// Aligns further lines with the first.
 fn indented(text: &str) -> String {
     text.replace('\n', &format!("\n{:width$}", "", width = 8 + 1 + NAME + 1))
 }

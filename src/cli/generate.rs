@@ -27,7 +27,7 @@ pub struct Arguments {
     /// Drawing style. By default the prompt's words choose it, then the styles that the model has learned the object in.
     #[arg(short, long)]
     style: Option<String>,
-    /// Denoising steps; more are slower and better. The pack's default otherwise.
+    /// Denoising steps; by default the pack's. More steps are slower and better.
     #[arg(long, allow_negative_numbers = true, value_name = "N")]
     steps: Option<usize>,
     /// Seed of the noise; random by default. The same seed draws the same picture.
@@ -57,11 +57,11 @@ pub struct Arguments {
     /// `auto` shows the picture in the terminal, `none` does not, a folder also receives a preview of every step.
     #[arg(long, value_name = "auto|none|DIR", default_value = "auto")]
     preview: String,
-    /// Number of threads; one a core by default.
+    /// Number of threads; one per core by default.
     #[arg(long, value_parser = threads)]
     threads: Option<usize>,
-    /// Try to keep private memory and mapped weights together below MIB mebibytes: stages are loaded one after another, which
-    /// takes longer.
+    /// Try to keep private memory and mapped weights together below MIB mebibytes, by loading one stage at a time, which takes
+    /// longer.
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     memory_cap: Option<u64>,
     /// Print JSON: files, seeds, checksums, notes, times and memory.
@@ -97,7 +97,7 @@ fn threads(text: &str) -> Result<usize, String> {
     text.parse::<usize>()
         .ok()
         .filter(|threads| (1..=1024).contains(threads))
-        .ok_or_else(|| "must be between 1 and 1024".into())
+        .ok_or_else(|| "must be from 1 to 1024".into())
 }
 
 /// Runs `generate`. `started` is when the process started.
@@ -146,7 +146,7 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
 fn warn_above(cap: Option<u64>, memory: &PeakMemory) {
     let peak = memory.peak().resident_bytes().div_ceil(1 << 20);
     if let Some(cap) = cap.filter(|&cap| peak > cap) {
-        log::warn!("memory reached {peak} MiB, above the cap of {cap} MiB: this pack needs as much");
+        log::warn!("memory reached {peak} MiB, above the cap of {cap} MiB: this pack needs that much");
     }
 }
 

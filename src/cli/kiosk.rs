@@ -7,7 +7,7 @@ use clap::Args;
 use super::CliError;
 use super::locate::PackArgument;
 use crate::device::buttons::Script;
-use crate::device::display::{DisplayKind, ModeWish, Rotation};
+use crate::device::display::{DisplayKind, Drivers, ModeRequest, Rotation};
 use crate::kiosk::settings::Settings;
 use crate::kiosk::{Kiosk, KioskError, Options};
 
@@ -21,13 +21,11 @@ pub struct Arguments {
     /// Settings file; /etc/inkstone/kiosk.toml by default if it exists. SIGHUP reloads it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Display: auto, kms[:CONNECTOR], framebuffer[:FILE], window[:WxH], terminal[:sixel|kitty|blocks], png[:DIR],
-    /// spi:MODEL, epaper:MODEL or ssd1306.
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", help = format!("Display: {}.", Drivers::shipped().syntax()))]
     display: Option<DisplayKind>,
     /// Size in pixels, before rotation, such as 800x480.
     #[arg(long, value_name = "WxH")]
-    size: Option<ModeWish>,
+    size: Option<ModeRequest>,
     /// Rotation of the display: 0, 90, 180 or 270.
     #[arg(long, value_name = "DEGREES", value_parser = rotation)]
     rotation: Option<Rotation>,

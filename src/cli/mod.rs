@@ -35,23 +35,24 @@ struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted.\n\
-    INKSTONE_PACK names another pack, INKSTONE_KERNEL another int8 kernel, RUST_LOG=debug tells more.";
+    Environment: INKSTONE_PACK is the folder of another pack, INKSTONE_KERNEL the name of another int8 kernel; RUST_LOG=debug \
+    prints more messages.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Draws pictures of a prompt.
+    /// Generate pictures from a prompt.
     Generate(Box<generate::Arguments>),
-    /// Shows pictures on a display and draws what visitors ask for with four buttons, a touch screen or a keyboard.
+    /// Run the kiosk: show pictures on a display, and draw what visitors ask for by buttons, touch or keyboard.
     #[cfg(feature = "kiosk")]
     Kiosk(Box<kiosk::Arguments>),
-    /// Measures time, memory and energy of pictures.
+    /// Measure time, memory and energy per picture.
     #[cfg(all(feature = "power", target_os = "linux"))]
     Bench(Box<bench::Arguments>),
-    /// Tells what made a picture, or what a pack is.
+    /// Show what made a picture, or what a pack contains.
     Info(locate::Subject),
-    /// Checks a pack's files, or a picture against its record.
+    /// Check a pack's files, or a picture against its record.
     Verify(locate::Subject),
-    /// Looks at this machine, its displays, settings and pack, and tells whether a kiosk would run.
+    /// Check whether a kiosk would run on this machine, and what to fix.
     Doctor(doctor::Arguments),
 }
 

@@ -80,7 +80,7 @@ fn without_chip(heard: &str, nothing: bool) -> Finding {
     if nothing {
         return Finding::warning(
             "buttons",
-            "neither GPIO lines nor a keyboard: pictures are shown and nobody can ask for one",
+            "neither GPIO lines nor a keyboard: pictures are shown, but nobody can ask for one",
         )
         .fix("plug a keyboard in; keys work in a window, a terminal and on KMS");
     }

@@ -1,33 +1,37 @@
-//! What there is to show on, and whether the display that the settings name is among it.
+//! Which displays a machine has, and whether the display of the settings would work. What there is to check is in the row of
+//! the display's driver: nothing here knows a display by name.
 //!
-//! On this machine the kiosk's own probe tells. Of another machine's tree: `/sys/class/drm/cardN-CONNECTOR/status` and
-//! `modes` (the kernel's `Documentation/gpu/drm-uapi.rst`, sysfs), and device files.
+//! On this machine the drivers themselves list what there is. For the tree of another machine it is read from
+//! `/sys/class/drm/cardN-CONNECTOR/status` and `modes` (the kernel's `Documentation/gpu/drm-uapi.rst`, sysfs) and from device
+//! files.
 
 use std::path::{Path, PathBuf};
 
 use super::machine::{Access, Machine};
 use super::{Finding, Severity, access};
-use crate::device::display::probe::{self, Found};
-use crate::device::display::{DisplayKind, DisplaySettings};
+use crate::device::display::{Auto, DisplayError, DisplaySettings, Driver, Drivers, Found, Presence};
 use crate::kiosk::settings::Settings;
 
-const FRAMEBUFFER: &str = "/dev/fb0";
+/// The words of a problem that a group membership solves.
+const DENIED: &str = "permission denied";
 
 pub(super) fn examine(machine: &Machine, settings: &Settings) -> Vec<Finding> {
-    let found = if machine.is_this() { probe::list() } else { list(machine) };
-    let chosen = chosen(machine, &settings.display, &found);
-    let second = settings.status.as_ref().map(|status| {
-        let finding = chosen_second(machine, status, &found);
-        finding.figure("kind", status.kind.to_string())
-    });
-    let mut findings = vec![told(&found), chosen.figure("kind", settings.display.kind.to_string())];
-    findings.extend(second);
+    let drivers = Drivers::shipped();
+    let found = list(machine, &drivers);
+    let mut findings = vec![listed(&found), examine_display(machine, &settings.display, &drivers, &found)];
+    findings.extend(settings.status.as_ref().map(|status| second(machine, status, &drivers, &found)));
     findings
 }
 
-/// A kiosk leaves a second display out that does not work.
-fn chosen_second(machine: &Machine, status: &DisplaySettings, found: &[Found]) -> Finding {
-    let finding = chosen(machine, status, found);
+/// What `doctor` reports about one display and the machine's displays: for programs that add drivers of their own.
+pub(super) fn examine_one(machine: &Machine, display: &DisplaySettings, drivers: &Drivers) -> Vec<Finding> {
+    let found = list(machine, drivers);
+    vec![listed(&found), examine_display(machine, display, drivers, &found)]
+}
+
+/// The kiosk does without a second display that does not work.
+fn second(machine: &Machine, status: &DisplaySettings, drivers: &Drivers, found: &[Found]) -> Finding {
+    let finding = examine_display(machine, status, drivers, found);
     Finding {
         check: "status-display",
         severity: finding.severity.min(Severity::Warning),
@@ -35,7 +39,7 @@ fn chosen_second(machine: &Machine, status: &DisplaySettings, found: &[Found]) -
     }
 }
 
-fn told(found: &[Found]) -> Finding {
+fn listed(found: &[Found]) -> Finding {
     let line = |found: &Found| match &found.problem {
         Some(problem) => format!("{} ({problem})", found.kind),
         None => found.kind.clone(),
@@ -48,29 +52,30 @@ fn told(found: &[Found]) -> Finding {
     Finding::ok("displays", lines.join(", ")).figure("found", entries)
 }
 
-fn list(machine: &Machine) -> Vec<Found> {
-    let mut found = connectors(machine);
-    let kinds = [
-        ("framebuffer", "/dev/fb", "video"),
-        ("spi or epaper", "/dev/spidev", "spi"),
-        ("ssd1306", "/dev/i2c-", "i2c"),
-    ];
-    for (kind, beginning, group) in kinds {
-        found.extend(machine.devices(beginning).into_iter().map(|path| Found {
-            kind: kind.to_owned(),
-            about: path.display().to_string(),
-            problem: problem(machine, &path, group).map(|(problem, _)| problem),
-        }));
+fn list(machine: &Machine, drivers: &Drivers) -> Vec<Found> {
+    if machine.is_this() {
+        return drivers.list();
     }
-    found.push(Found {
-        kind: "png".into(),
-        about: "a folder of pictures".into(),
-        problem: None,
+    let found = drivers.listed().into_iter().map(|(kind, driver)| match driver.presence() {
+        Presence::Connectors(_) => connectors(machine, driver),
+        Presence::DeviceFiles { prefix, group } => device_files(machine, &kind, prefix, group),
+        Presence::Folder(_) => vec![Found::usable(kind, driver.about())],
+        // Those of another machine cannot be seen from here.
+        Presence::Session { .. } | Presence::Terminal(_) | Presence::Unknown => Vec::new(),
     });
-    found
+    found.flatten().collect()
 }
 
-fn connectors(machine: &Machine) -> Vec<Found> {
+fn device_files(machine: &Machine, kind: &str, prefix: &str, group: &str) -> Vec<Found> {
+    let file = |path: PathBuf| Found {
+        kind: kind.to_owned(),
+        about: path.display().to_string(),
+        problem: problem(machine, &path, group).map(|(problem, _)| problem),
+    };
+    machine.devices(prefix).into_iter().map(file).collect()
+}
+
+fn connectors(machine: &Machine, driver: &Driver) -> Vec<Found> {
     let folders = machine.names("sys/class/drm", "card").into_iter();
     let connector = |folder: String| {
         let (card, name) = folder.split_once('-')?;
@@ -79,7 +84,7 @@ fn connectors(machine: &Machine) -> Vec<Found> {
         let denied = problem(machine, &card, "video").map(|(problem, _)| problem);
         let absent = (about("status")? != "connected").then(|| "nothing is connected".to_owned());
         Some(Found {
-            kind: format!("kms:{name}"),
+            kind: format!("{}:{name}", driver.name()),
             about: format!("{} {}", card.display(), about("modes").unwrap_or_default().replace('\n', " ")),
             problem: denied.or(absent),
         })
@@ -91,132 +96,130 @@ fn connectors(machine: &Machine) -> Vec<Found> {
 fn problem(machine: &Machine, path: &Path, group: &str) -> Option<(String, String)> {
     match machine.access(path, true) {
         Access::Granted => None,
-        Access::Denied(owner) => Some((
-            format!("{}: permission denied", path.display()),
-            access::advice(machine, owner, group),
-        )),
-        Access::Absent => Some((format!("{}: there is no such device", path.display()), switch_on(machine, group))),
+        Access::Denied(owner) => Some((format!("{}: {DENIED}", path.display()), access::advice(machine, owner, group))),
+        Access::Absent => Some((format!("{}: there is no such device", path.display()), enable(machine, group))),
     }
 }
 
-/// How the bus that a group owns is switched on.
-fn switch_on(machine: &Machine, group: &str) -> String {
-    let (line, file) = match group {
-        "spi" => ("dtparam=spi=on", machine.firmware_file()),
-        "i2c" => ("dtparam=i2c_arm=on", machine.firmware_file()),
-        _ => ("dtoverlay=vc4-kms-v3d", machine.firmware_file()),
+/// What to do about an absent device of a group: how to enable the bus or the graphics driver on a Raspberry Pi.
+fn enable(machine: &Machine, group: &str) -> String {
+    let line = match group {
+        "spi" => "dtparam=spi=on",
+        "i2c" => "dtparam=i2c_arm=on",
+        "video" => "dtoverlay=vc4-kms-v3d",
+        "gpio" => return "this machine has no GPIO lines: choose another display".into(),
+        _ => return "connect it, or name the device file that it has".into(),
     };
+    let file = machine.firmware_file();
     if machine.firmware_setting(line) {
         format!("{file} has the line {line} already: restart the board")
     } else {
-        format!("add the line {line} to {file}, as `inkstone-board` does for the panels that it lists, and restart the board")
+        format!("add the line {line} to {file}, as `inkstone-board` does for the panels that it supports, and restart the board")
     }
 }
 
-fn chosen(machine: &Machine, display: &DisplaySettings, found: &[Found]) -> Finding {
-    if let Some(feature) = missing_feature(&display.kind) {
-        return Finding::fault("display", format!("{}: this program was built without it", display.kind))
-            .fix(format!("build it with `--features {feature}`, or choose another display"));
-    }
-    match &display.kind {
-        DisplayKind::Auto => automatic(machine, found),
-        DisplayKind::Kms(connector) => kms(connector.as_deref(), found, machine),
-        DisplayKind::Framebuffer(path) => {
-            let path = path.as_deref().unwrap_or(Path::new(FRAMEBUFFER));
-            devices(machine, display, vec![(path.to_owned(), "video")])
-        }
-        DisplayKind::Window(_) => named(
-            found,
-            "window",
-            "there is no desktop (DISPLAY is not set)",
-            "log in to the desktop, or choose kms",
-        ),
-        DisplayKind::Terminal(_) => Finding::note("display", "the terminal that the kiosk is started in"),
-        DisplayKind::Png(folder) => folder_of_pictures(machine, folder.as_deref()),
-        DisplayKind::Spi(_) => devices(machine, display, vec![(display.spi_or_usual(), "spi"), header(machine, display)]),
-        DisplayKind::EPaper(model) => epaper(machine, display, model),
-        DisplayKind::Ssd1306 => devices(machine, display, vec![(display.i2c_or_usual(), "i2c")]),
-    }
-}
-
-fn missing_feature(kind: &DisplayKind) -> Option<&'static str> {
-    let (built, feature) = match kind {
-        DisplayKind::Kms(_) => (cfg!(feature = "kms"), "kms"),
-        DisplayKind::Framebuffer(_) => (cfg!(feature = "framebuffer"), "framebuffer"),
-        DisplayKind::Window(_) => (cfg!(feature = "window"), "window"),
-        DisplayKind::Spi(_) => (cfg!(feature = "spi-tft"), "spi-tft"),
-        DisplayKind::EPaper(_) => (cfg!(feature = "e-paper"), "e-paper"),
-        DisplayKind::Ssd1306 => (cfg!(feature = "status-display"), "status-display"),
-        DisplayKind::Auto | DisplayKind::Terminal(_) | DisplayKind::Png(_) => (true, ""),
+fn examine_display(machine: &Machine, display: &DisplaySettings, drivers: &Drivers, found: &[Found]) -> Finding {
+    let finding = match display.kind.driver() {
+        Some(driver) => chosen(machine, display, driver, found),
+        None => automatic(machine, drivers, found),
     };
-    (!built).then_some(feature)
+    finding.figure("kind", display.kind.to_string())
 }
 
-/// As the kiosk looks: KMS, framebuffer, window, terminal. What is only forbidden ends it, since a folder of pictures is
-/// nothing that anybody looks at.
-fn automatic(machine: &Machine, found: &[Found]) -> Finding {
-    let screens = ["kms", "framebuffer", "window", "terminal"];
-    let is_screen = |found: &&Found| screens.iter().any(|kind| found.kind.starts_with(kind));
-    let usable = found.iter().filter(is_screen).find(|found| found.problem.is_none());
-    let forbidden = found
-        .iter()
-        .filter(is_screen)
-        .find_map(|found| found.problem.as_ref().filter(|problem| problem.contains("permission denied")));
-    match (usable, forbidden) {
-        (Some(usable), _) => Finding::ok("display", format!("{}: {}", usable.kind, usable.about)),
-        (None, Some(problem)) => Finding::fault("display", problem.as_str()).fix(access::advice(machine, None, "video")),
-        (None, None) => Finding::warning(
+fn chosen(machine: &Machine, display: &DisplaySettings, driver: &Driver, found: &[Found]) -> Finding {
+    if let Err(error) = driver.check(display) {
+        return invalid(&error);
+    }
+    match driver.presence() {
+        Presence::Connectors(_) => connector(driver, display.kind.detail(), found, machine),
+        Presence::DeviceFiles { .. } => devices(machine, display),
+        Presence::Session { absent, advice, .. } => session(driver, found, absent, advice),
+        Presence::Terminal(_) => Finding::note("display", "the terminal that the kiosk is started in"),
+        Presence::Folder(folder) => folder_of_pictures(machine, &folder(display)),
+        Presence::Unknown => Finding::note(
             "display",
-            "none is there; pictures would go into the folder `frames`, where nobody looks",
-        )
-        .fix("plug one in, or name a panel on SPI or I2C in [display] of the settings"),
+            format!("{}: nothing is known about it before it is opened", display.kind),
+        ),
     }
 }
 
-fn kms(wanted: Option<&str>, found: &[Found], machine: &Machine) -> Finding {
-    let is_wanted = |found: &&Found| {
-        let name = found.kind.strip_prefix("kms:");
-        name.is_some_and(|name| wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(name)))
-    };
-    let asked = wanted.map_or("kms".to_owned(), |wanted| format!("kms:{wanted}"));
-    let all: Vec<&Found> = found.iter().filter(|found| found.kind.starts_with("kms")).collect();
-    if let Some(usable) = found.iter().filter(is_wanted).find(|found| found.problem.is_none()) {
+fn invalid(error: &DisplayError) -> Finding {
+    match error {
+        DisplayError::Absent { display, problem, advice } => {
+            Finding::fault("display", format!("{display}: {problem}")).fix(advice.as_str())
+        }
+        other => Finding::fault("display", other.to_string()),
+    }
+}
+
+/// As `auto` looks for displays. A missing permission is a fault, since nobody looks at the folder of pictures that `auto` falls
+/// back to.
+fn automatic(machine: &Machine, drivers: &Drivers, found: &[Found]) -> Finding {
+    let tried = |driver: &Driver| matches!(driver.auto(), Auto::If(_));
+    let names: Vec<&str> = drivers.iter().filter(|driver| tried(driver)).map(Driver::name).collect();
+    let screens = || found.iter().filter(|found| names.contains(&name(found)));
+    if let Some(usable) = screens().find(|found| found.problem.is_none()) {
         return Finding::ok("display", format!("{}: {}", usable.kind, usable.about));
     }
-    if let Some(problem) = all
-        .iter()
-        .find_map(|found| found.problem.as_ref().filter(|problem| problem.contains("permission denied")))
-    {
-        return Finding::fault("display", problem.as_str()).fix(access::advice(machine, None, "video"));
+    if let Some(problem) = screens().find_map(denied) {
+        return Finding::fault("display", problem).fix(access::advice(machine, None, "video"));
     }
-    if all.is_empty() {
-        return Finding::fault("display", format!("{asked}: no graphics card has a connector")).fix(switch_on(machine, "video"));
+    Finding::warning(
+        "display",
+        "there is none; pictures would be written to the folder `frames`, where nobody looks",
+    )
+    .fix("plug one in, or name a panel on SPI or I2C in [display] of the settings")
+}
+
+/// The driver's name of something that was found.
+fn name(found: &Found) -> &str {
+    found.kind.split(':').next().unwrap_or_default()
+}
+
+fn denied(found: &Found) -> Option<&str> {
+    found.problem.as_deref().filter(|problem| problem.contains(DENIED))
+}
+
+fn connector(driver: &Driver, requested: Option<&str>, found: &[Found], machine: &Machine) -> Finding {
+    let all = || found.iter().filter(|found| name(found) == driver.name());
+    let is_requested = |found: &&Found| {
+        let connector = found.kind.split_once(':').map(|(_, connector)| connector);
+        connector.is_some_and(|connector| requested.is_none_or(|requested| requested.eq_ignore_ascii_case(connector)))
+    };
+    if let Some(usable) = all().filter(is_requested).find(|found| found.problem.is_none()) {
+        return Finding::ok("display", format!("{}: {}", usable.kind, usable.about));
     }
-    let there: Vec<&str> = all.iter().map(|found| found.kind.as_str()).collect();
+    if let Some(problem) = all().find_map(denied) {
+        return Finding::fault("display", problem).fix(access::advice(machine, None, "video"));
+    }
+    let kind = requested.map_or(driver.name().to_owned(), |requested| format!("{}:{requested}", driver.name()));
+    let connectors: Vec<&str> = all().map(|found| found.kind.as_str()).collect();
+    if connectors.is_empty() {
+        return Finding::fault("display", format!("{kind}: no graphics card has a connector")).fix(enable(machine, "video"));
+    }
     Finding::fault(
         "display",
-        format!("{asked}: nothing is connected there; the connectors are {}", there.join(", ")),
+        format!("{kind}: nothing is connected; the connectors are {}", connectors.join(", ")),
     )
-    .fix("plug the display in before the board starts; for a display that is switched on later add video=HDMI-A-1:D to cmdline.txt")
+    .fix("plug the display in before the board starts; for a display that is switched on later, add video=HDMI-A-1:D to cmdline.txt")
 }
 
-fn named(found: &[Found], kind: &str, absent: &str, fix: &str) -> Finding {
-    match found.iter().find(|found| found.kind == kind) {
-        Some(found) => Finding::ok("display", format!("{kind}: {}", found.about)),
-        None => Finding::fault("display", absent).fix(fix),
+fn session(driver: &Driver, found: &[Found], absent: &str, advice: &str) -> Finding {
+    match found.iter().find(|found| name(found) == driver.name()) {
+        Some(found) => Finding::ok("display", format!("{}: {}", found.kind, found.about)),
+        None => Finding::fault("display", absent).fix(advice),
     }
 }
 
-fn folder_of_pictures(machine: &Machine, folder: Option<&Path>) -> Finding {
-    let folder = folder.unwrap_or(Path::new("frames"));
-    // A relative one is below the folder that the kiosk is started in, which is this machine's.
+fn folder_of_pictures(machine: &Machine, folder: &Path) -> Finding {
+    // A relative path is relative to the working directory, which is one of this machine.
     let place = if folder.is_absolute() {
         folder.to_owned()
     } else {
         std::env::current_dir().unwrap_or_default().join(folder)
     };
-    let there = place.ancestors().find(|folder| machine.path(folder).is_dir());
-    match there.map(|there| machine.access(there, true)) {
+    let existing = place.ancestors().find(|folder| machine.path(folder).is_dir());
+    match existing.map(|existing| machine.access(existing, true)) {
         Some(Access::Granted) => Finding::ok("display", format!("a folder of pictures, {}", folder.display())),
         _ => Finding::fault(
             "display",
@@ -226,44 +229,32 @@ fn folder_of_pictures(machine: &Machine, folder: Option<&Path>) -> Finding {
     }
 }
 
-fn epaper(machine: &Machine, display: &DisplaySettings, model: &str) -> Finding {
-    #[cfg(all(target_os = "linux", feature = "e-paper"))]
-    {
-        use crate::device::display::epaper::Model;
-        let names = Model::ALL.map(Model::name);
-        if model != "inky" && !names.contains(&model) {
-            return Finding::fault("display", format!("epaper:{model}: there is no such model"))
-                .fix(format!("write inky, {}", names.join(", ")));
-        }
+/// The device files of a display, and the chip of its pins, have to exist and be permitted.
+fn devices(machine: &Machine, display: &DisplaySettings) -> Finding {
+    let mut needed: Vec<(PathBuf, &str)> = display
+        .devices()
+        .iter()
+        .map(|device| (device.path().to_owned(), device.group()))
+        .collect();
+    if !display.pins().is_empty() {
+        needed.insert(needed.len().min(1), (gpio_chip(machine, display), "gpio"));
     }
-    let mut needed = vec![(display.spi_or_usual(), "spi"), header(machine, display)];
-    // An Inky is asked what it is.
-    needed.extend((model == "inky").then(|| (display.i2c_or_usual(), "i2c")));
-    devices(machine, display, needed)
+    if let Some((problem, fix)) = needed.iter().find_map(|(path, group)| problem(machine, path, group)) {
+        return Finding::fault("display", format!("{}: {problem}", display.kind)).fix(fix);
+    }
+    let paths: Vec<String> = needed.iter().map(|(path, _)| path.display().to_string()).collect();
+    Finding::ok(
+        "display",
+        format!(
+            "{} on {}; whether a panel answers shows only when it is drawn on",
+            display.kind,
+            paths.join(", ")
+        ),
+    )
 }
 
-/// The chip of the header's lines.
-fn header(machine: &Machine, display: &DisplaySettings) -> (PathBuf, &'static str) {
-    let chip = display
-        .chip
-        .clone()
-        .or_else(|| super::buttons::header_chip(machine).map(|(chip, _)| chip));
-    (chip.unwrap_or_else(|| "/dev/gpiochip0".into()), "gpio")
-}
-
-/// Every device that a display needs has to be there and be permitted.
-fn devices(machine: &Machine, display: &DisplaySettings, needed: Vec<(PathBuf, &str)>) -> Finding {
-    let problem = needed.iter().find_map(|(path, group)| problem(machine, path, group));
-    match problem {
-        Some((problem, fix)) => Finding::fault("display", format!("{}: {problem}", display.kind)).fix(fix),
-        None => {
-            let paths: Vec<String> = needed.iter().map(|(path, _)| path.display().to_string()).collect();
-            let says = format!(
-                "{} by {}; whether the panel answers is seen only when it is drawn on",
-                display.kind,
-                paths.join(", ")
-            );
-            Finding::ok("display", says)
-        }
-    }
+/// The chip of the display's pins.
+fn gpio_chip(machine: &Machine, display: &DisplaySettings) -> PathBuf {
+    let header = || super::buttons::header_chip(machine).map(|(chip, _)| chip);
+    display.chip.clone().or_else(header).unwrap_or_else(|| "/dev/gpiochip0".into())
 }

@@ -83,7 +83,7 @@ fn enough(memory: Memory, need: Need) -> Finding {
         )
         .fix("end other programs, or use the Lite system without a desktop")
     } else {
-        Finding::ok("memory", format!("{fits} and the weights {weights}, which may go and come back"))
+        Finding::ok("memory", format!("{fits} and the weights {weights}, which can be dropped and read again"))
     };
     finding
         .figure("total_mib", mebibytes(memory.total))
@@ -102,7 +102,7 @@ fn swap(machine: &Machine, memory: Memory) -> Finding {
     let finding = match kinds.as_slice() {
         [] if memory.total < 1 << 30 => Finding::note("swap", "there is none; when memory is short the kernel ends programs")
             .fix("sudo apt install systemd-zram-generator"),
-        [] => Finding::ok("swap", "there is none, and memory enough"),
+        [] => Finding::ok("swap", "none, but there is enough memory"),
         kinds if kinds.contains(&"disk") => Finding::note(
             "swap",
             format!("{size} MiB, some of it in a file or partition, which wears cards out"),

@@ -71,7 +71,7 @@ pub struct Examination {
     pub asked_pack: Option<PathBuf>,
     /// The folder of the pack where neither that nor the settings name one.
     pub usual_pack: PathBuf,
-    /// The settings; `/etc/inkstone/kiosk.toml` below the root where nothing is said and it is there.
+    /// The settings file; by default `/etc/inkstone/kiosk.toml` below the root, if it exists.
     pub config: Option<PathBuf>,
 }
 
@@ -113,6 +113,17 @@ pub fn examine(examination: &Examination, progress: &mut dyn FnMut(u64, u64)) ->
     findings.push(access::examine(&machine));
     findings.extend(health::examine(&machine, &folder));
     Report::new(examination.root.clone(), folder, findings)
+}
+
+/// What [`examine`] reports about the displays of a machine and about one of them, for programs that add display drivers of
+/// their own: the findings `displays` and `display`. `root` is the root folder of the system, `/` for this one.
+#[cfg(feature = "kiosk")]
+pub fn examine_display(
+    root: &std::path::Path,
+    display: &crate::device::display::DisplaySettings,
+    drivers: &crate::device::display::Drivers,
+) -> Vec<Finding> {
+    displays::examine_one(&Machine::new(root), display, drivers)
 }
 
 #[cfg(not(feature = "kiosk"))]

@@ -103,11 +103,11 @@ fn cores(processor: &Processor) -> Finding {
     let name = processor.core.or(processor.name.as_deref()).unwrap_or("unknown processor");
     let useful = processor.useful();
     let known = if useful.is_empty() {
-        "nothing that helps int8 products".to_owned()
+        "no instructions for int8 products".to_owned()
     } else {
         useful.join(", ")
     };
-    Finding::ok("processor", format!("{} × {name}; it knows {known}", processor.cores))
+    Finding::ok("processor", format!("{} × {name} with {known}", processor.cores))
         .figure("cores", processor.cores)
         .figure("core", name)
         .figure("features", processor.features.clone())
@@ -135,7 +135,7 @@ fn kernel(machine: &Machine, processor: &Processor) -> Finding {
         }
         Ok(chosen) => Finding::warning(
             "kernel",
-            format!("{}, since INKSTONE_KERNEL says so; {} is faster here", chosen.name(), names[0]),
+            format!("{}, set by INKSTONE_KERNEL; {} is faster here", chosen.name(), names[0]),
         )
         .fix("unset INKSTONE_KERNEL")
         .figure("kernel", chosen.name()),

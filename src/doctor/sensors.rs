@@ -15,7 +15,7 @@ const METERS: [&str; 4] = ["ina219", "ina226", "ina260", "ina2xx"];
 pub(super) fn examine(machine: &Machine, settings: &Settings) -> Finding {
     let celsius = Thermometer::new(machine.root()).read().celsius;
     let (power, motion) = (power(machine), settings.buttons.motion);
-    let heat = celsius.map_or("no temperature is told".to_owned(), |celsius| format!("{celsius:.0} °C"));
+    let heat = celsius.map_or("no temperature sensor".to_owned(), |celsius| format!("{celsius:.0} °C"));
     let meters = if power.is_empty() {
         "no power meter".to_owned()
     } else {

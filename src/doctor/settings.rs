@@ -42,10 +42,10 @@ pub(super) fn check(settings: &Settings, loaded: Loaded, pack: Option<&Pack>) ->
         .or_else(|| rules::rules(settings, 1, false).err().map(|error| error.to_string()));
     let finding = match (problem, &file) {
         (Some(problem), _) => {
-            Finding::fault("settings", problem).fix("mend the line; src/kiosk/kiosk.toml and /etc/inkstone/kiosk.toml explain every one")
+            Finding::fault("settings", problem).fix("correct the line; docs/reference/settings.md and /etc/inkstone/kiosk.toml explain every field")
         }
-        (None, Some(file)) => Finding::ok("settings", format!("{}: all of it can be", file.display())),
-        (None, None) => Finding::ok("settings", format!("there is no {USUAL}; everything is as usual")),
+        (None, Some(file)) => Finding::ok("settings", format!("{}: valid", file.display())),
+        (None, None) => Finding::ok("settings", format!("there is no {USUAL}; all settings have their defaults")),
     };
     finding.figure("file", file.map(|file| file.display().to_string()))
 }

@@ -121,7 +121,7 @@ pub(super) fn examine(machine: &Machine, pack: &Path) -> Finding {
     let disk = mount.as_ref().map(|mount| mount.disk(machine)).unwrap_or_default();
     let on = match &mount {
         Some(mount) => format!("{} {disk} ({})", kind(machine, &disk), mount.file_system),
-        None => "the system does not tell on what".into(),
+        None => "unknown device".into(),
     };
     let measured = machine.is_this().then(|| measure(&place.join(WEIGHTS)).ok()).flatten();
     let finding = match measured {

@@ -23,7 +23,7 @@ use super::supervisor::Supervisor;
 use super::text::{FontError, Fonts};
 use super::views::LatestView;
 use crate::device::buttons::{BindingError, Bindings, Gestures, Script, Timing};
-use crate::device::display::{DisplayError, Screen, probe};
+use crate::device::display::{self, DisplayError, Screen};
 use crate::pack::Pack;
 
 /// Seed of scripts if none is given.
@@ -245,8 +245,8 @@ fn outputs(given: Vec<Box<dyn Screen>>, settings: &Settings) -> Result<Vec<Outpu
     if !given.is_empty() {
         return Ok(given.into_iter().map(output).collect());
     }
-    let main = probe::open(&settings.display)?;
-    let status = settings.status.as_ref().map(probe::open);
+    let main = display::open(&settings.display)?;
+    let status = settings.status.as_ref().map(display::open);
     let status = status.and_then(|opened| opened.inspect_err(|error| log::error!("{error}")).ok());
     Ok(std::iter::once(main).chain(status).map(output).collect())
 }

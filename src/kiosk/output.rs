@@ -46,12 +46,12 @@ impl Output {
 
     /// Whether nothing can move on it.
     pub fn is_slow(&self) -> bool {
-        self.screen.panel().is_slow()
+        self.screen.panel().has_slow_refresh()
     }
 
     /// Whether it has input of its own, such as keys, that must be polled.
     pub fn has_keys(&self) -> bool {
-        matches!(self.screen.panel().name.as_str(), "window" | "terminal")
+        self.screen.has_input()
     }
 
     /// When it is tried again; `None` while it works.
@@ -69,7 +69,11 @@ impl Output {
         if self.gone.is_some_and(|retry| now < retry) || view.scene == Scene::Dark {
             return;
         }
-        let view = if self.screen.panel().is_slow() { still(view) } else { view.clone() };
+        let view = if self.screen.panel().has_slow_refresh() {
+            still(view)
+        } else {
+            view.clone()
+        };
         let size = self.size();
         if self.shown.as_ref() == Some(&view) && self.frame.size() == size {
             return;

@@ -19,7 +19,7 @@ pub enum PackError {
         /// Line, column and problem, as the TOML parser tells them.
         problem: String,
     },
-    /// A manifest field has a value that cannot be.
+    /// A field of the manifest has an invalid value.
     #[error("{}: field '{field}': {problem}", file.display())]
     Field {
         /// The manifest.

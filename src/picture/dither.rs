@@ -335,27 +335,10 @@ impl Debts {
     }
 }
 
-/// Which pixels of red, green and blue bytes are lit on a display of one colour, rows of `width` pixels from the top.
-/// With `ordered` a fixed 8×8 pattern (B. E. Bayer, 1973) gives shades that do not crawl from one frame to the next;
-/// without it every pixel from half the light on is lit, which suits text.
-pub fn lit(width: u32, bytes: &[u8], ordered: bool) -> Vec<bool> {
-    let wide = (width as usize).max(1);
-    let pixel = |(index, &colour): (usize, &[u8; 3])| {
-        let threshold = if ordered {
-            bayer(index % wide, index / wide)
-        } else {
-            light::of([128; 3])[0]
-        };
-        light::luminance(light::of(colour)) >= threshold
-    };
-    bytes.as_chunks::<3>().0.iter().enumerate().map(pixel).collect()
-}
-
-/// The threshold of Bayer's pattern at a place: odd multiples of 1/128 of full light, each once in 8×8 pixels.
-fn bayer(x: usize, y: usize) -> i32 {
-    let rank = (0..3).fold(0, |rank, bit| {
-        let (x, y) = (x >> bit & 1, y >> bit & 1);
-        rank << 2 | (x ^ y) << 1 | y
-    });
-    (2 * rank as i32 + 1) * light::FULL / 128
+/// Which pixels of red, green and blue bytes are lit on a display of one colour: those of at least the luminance of a grey of
+/// 128.
+pub fn lit(bytes: &[u8]) -> Vec<bool> {
+    let threshold = light::of([128; 3])[0];
+    let is_lit = |&colour: &[u8; 3]| light::luminance(light::of(colour)) >= threshold;
+    bytes.as_chunks::<3>().0.iter().map(is_lit).collect()
 }

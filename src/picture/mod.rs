@@ -13,6 +13,7 @@
 //! | [`file_name`] | a file's name from a prompt |
 //! | [`provenance`] | the record of what made a picture, kept inside its file |
 //! | [`preview`] | shows a picture in a terminal |
+//! | `sixel` | Sixel graphics, for previews and for the terminal as a display |
 //! | [`sheet`] | lays several pictures out in a grid |
 //!
 //! May depend on nothing else in this crate: it knows no packs, no diffusion and no devices. Everything that decides
@@ -31,6 +32,7 @@ pub mod preview;
 pub mod provenance;
 pub mod scale;
 pub mod sheet;
+pub(crate) mod sixel;
 mod xmp;
 
 pub use arrangement::arranged;
@@ -190,11 +192,6 @@ impl Picture {
     /// All bytes: `width` × `height` × 4, straight RGBA.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
-    }
-
-    /// The bytes themselves, without a copy.
-    pub fn into_pixels(self) -> Vec<u8> {
-        self.pixels
     }
 
     /// One pixel's red, green, blue and alpha; `None` outside the picture.

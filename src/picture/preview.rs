@@ -6,10 +6,9 @@
 //! terminal itself is not asked what it can do, because its answer would have to be read in raw mode.
 
 use super::scale::{self, Resampling};
-use super::{Picture, PictureError, PngError, png};
+use super::{Picture, PictureError, PngError, png, sixel};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use icy_sixel::SixelImage;
 use std::fmt::Write;
 use thiserror::Error;
 
@@ -51,9 +50,6 @@ pub enum PreviewError {
     /// It could not be put into PNG form.
     #[error(transparent)]
     Png(#[from] PngError),
-    /// It could not be put into Sixel form.
-    #[error("the picture cannot be put into Sixel form: {0}")]
-    Sixel(#[from] icy_sixel::SixelError),
 }
 
 /// The best protocol that the environment tells of; `None` where the output is no terminal or one without colours.
@@ -106,7 +102,7 @@ pub fn render(picture: &Picture, protocol: Protocol, columns: u32) -> Result<Vec
     match protocol {
         Protocol::Kitty => Ok(kitty(&png::encode(picture, None)?, columns)),
         Protocol::Iterm => Ok(iterm(&png::encode(picture, None)?, columns)),
-        Protocol::Sixel => sixel(&narrowed(picture, columns.saturating_mul(CELL_WIDTH))?),
+        Protocol::Sixel => Ok(sixel_line(&narrowed(picture, columns.saturating_mul(CELL_WIDTH))?)),
         Protocol::HalfBlocks(colours) => Ok(half_blocks(&narrowed(picture, columns)?, colours)),
     }
 }
@@ -146,9 +142,11 @@ fn iterm(png: &[u8], columns: u32) -> Vec<u8> {
     format!("\x1b]1337;File=inline=1;size={size};width={columns};preserveAspectRatio=1:{payload}\x07\n").into_bytes()
 }
 
-fn sixel(picture: &Picture) -> Result<Vec<u8>, PreviewError> {
-    let image = SixelImage::try_from_rgba(picture.pixels.clone(), picture.width as usize, picture.height as usize)?;
-    Ok((image.encode()? + "\n").into_bytes())
+/// The picture, and a new line below it.
+fn sixel_line(picture: &Picture) -> Vec<u8> {
+    let mut out = sixel::encode_picture(picture);
+    out.push(b'\n');
+    out
 }
 
 /// A colour in a character cell; `None` is the terminal's own background.
@@ -237,6 +235,7 @@ pub(crate) fn nearest(colour: [u8; 3]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::sixel::tests::decode;
 
     fn detected(variables: &[(&str, &str)]) -> Option<Protocol> {
         detect(
@@ -380,17 +379,17 @@ mod tests {
     fn sixel_shows_colours_and_leaves_transparent_pixels_out() {
         let bytes = render(&four(), Protocol::Sixel, 10).unwrap();
         assert!(bytes.starts_with(b"\x1bP") && bytes.ends_with(b"\x1b\\\n"));
-        let back = SixelImage::decode(&bytes).unwrap();
-        assert_eq!(back.width, 2);
-        assert_eq!(back.pixels[..4], [255, 0, 0, 255]);
-        assert_eq!(back.pixels[7], 0, "transparent");
-        assert_eq!(back.pixels[8..16], [0, 255, 0, 255, 0, 0, 255, 255]);
+        let ([width, _], pixels) = decode(&bytes);
+        assert_eq!(width, 2);
+        assert_eq!(pixels[..4], [255, 0, 0, 255]);
+        assert_eq!(pixels[7], 0, "transparent");
+        assert_eq!(pixels[8..16], [0, 255, 0, 255, 0, 0, 255, 255]);
         assert!(
-            back.pixels[16..].chunks(4).all(|pixel| pixel[3] == 0),
-            "what fills up the band of six rows is transparent"
+            pixels[16..].chunks(4).all(|pixel| pixel[3] == 0),
+            "the rest of the band of six rows is transparent"
         );
-        let narrow = SixelImage::decode(&render(&Picture::filled(100, 50, [7, 7, 7, 255]).unwrap(), Protocol::Sixel, 5).unwrap());
-        assert_eq!(narrow.unwrap().width, 40);
+        let narrow = render(&Picture::filled(100, 50, [7, 7, 7, 255]).unwrap(), Protocol::Sixel, 5).unwrap();
+        assert_eq!(decode(&narrow).0[0], 40);
     }
 
     #[test]

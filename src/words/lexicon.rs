@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::WordsError;
 
-/// An unknown word with so many letters in common with an attribute, and this share of its own, is a form of it.
+/// An unknown word that shares at least this many letters with an attribute, and this share of its own, is a form of it.
 const ALIKE: (usize, f32) = (3, 0.6);
 
 /// What an entry of the list is.

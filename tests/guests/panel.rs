@@ -4,7 +4,7 @@
 //! `panel KIND ROTATION`. Space changes a rectangle, D darkens, S sleeps, W wakes, U unplugs the display and P plugs it in
 //! (by the kernel's own switch in `/sys/class/drm`), Q ends.
 //!
-//! `panel watch COUNT` shows nothing: for so many keys that are let go it measures how long another program then takes to
+//! `panel watch COUNT` shows nothing: for COUNT released keys it measures how long another program then takes to
 //! change the first byte of the framebuffer.
 
 use std::fs;
@@ -15,7 +15,7 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use evdev::{Device, EventSummary, KeyCode};
-use inkstone::device::display::{DisplaySettings, Frame, Screen, probe};
+use inkstone::device::display::{DisplaySettings, Drivers, Frame, Screen};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -170,12 +170,12 @@ fn main() {
         }
         let settings = DisplaySettings {
             rotation: rotation.parse()?,
-            ..DisplaySettings::of(kind.parse()?)
+            ..DisplaySettings::new(kind.parse()?)
         };
-        for found in probe::list() {
+        for found in Drivers::shipped().list() {
             println!("FOUND {} | {} | {}", found.kind, found.about, found.problem.unwrap_or_default());
         }
-        let mut screen = probe::open(&settings)?;
+        let mut screen = Drivers::shipped().open(&settings)?;
         let mut keyboards: Vec<Device> = evdev::enumerate().map(|(_, device)| device).collect();
         for keyboard in &keyboards {
             keyboard.set_nonblocking(true)?;

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Button, UnknownButton};
+use crate::suggest::did_you_mean;
 
 /// The last line of the 40 pins of a Raspberry Pi; 0 and 1 belong to the EEPROM of boards that sit on them.
 const HEADER: std::ops::RangeInclusive<u32> = 2..=27;
@@ -80,14 +81,12 @@ pub enum BindingError {
     #[error(transparent)]
     Button(#[from] UnknownButton),
     /// No key of that name.
-    #[error("button {button}: there is no key '{key}'; did you mean '{nearest}'? Pins are written gpio5, kernel keys KEY_ENTER")]
+    #[error("button {button}: there is no key '{key}'{} (pins are written gpio5, kernel keys KEY_ENTER)", did_you_mean(key, &NAMES))]
     Key {
         /// The button.
         button: &'static str,
         /// The name.
         key: String,
-        /// The most similar one.
-        nearest: String,
     },
     /// One key bound to two buttons.
     #[error("'{key}' is bound twice, to {first} and to {second}")]
@@ -236,31 +235,7 @@ fn checked(button: &'static str, key: &str) -> Result<String, BindingError> {
     if key.chars().count() == 1 || function || NAMES.contains(&key.as_str()) {
         return Ok(key);
     }
-    let nearest = nearest(&key, NAMES.into_iter().chain(["gpio5", "f1"]))
-        .unwrap_or("enter")
-        .to_owned();
-    Err(BindingError::Key { button, key, nearest })
-}
-
-/// The most similar of some names.
-pub(super) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    names.min_by_key(|name| distance(wrong, name))
-}
-
-/// Levenshtein's distance: letters to insert, delete or replace.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (above, letter) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = above + 1;
-        for (at, &wanted) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != wanted);
-            diagonal = row[at + 1];
-            row[at + 1] = replaced.min(row[at] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
+    Err(BindingError::Key { button, key })
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ use std::time::Instant;
 
 use embedded_graphics::prelude::Point;
 
+use crate::suggest::did_you_mean;
+
 /// Something that a source saw, before it is known what it means.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -154,21 +156,16 @@ impl std::str::FromStr for Button {
 
     fn from_str(name: &str) -> Result<Button, UnknownButton> {
         let found = Button::ALL.into_iter().find(|button| button.name() == name);
-        found.ok_or_else(|| UnknownButton {
-            name: name.to_owned(),
-            nearest: bindings::nearest(name, Button::ALL.into_iter().map(Button::name)).unwrap_or("a"),
-        })
+        found.ok_or_else(|| UnknownButton { name: name.to_owned() })
     }
 }
 
 /// No button has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no button '{name}'; did you mean '{nearest}'? There are {}", Button::ALL.map(Button::name).join(", "))]
+#[error("there is no button '{name}'{}", did_you_mean(name, &Button::ALL.map(Button::name)))]
 pub struct UnknownButton {
     /// The name.
     pub name: String,
-    /// The most similar name that exists.
-    pub nearest: &'static str,
 }
 
 /// How a button was pressed.

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use embedded_graphics::prelude::Point;
 
-use super::bindings::nearest;
 use super::{Button, Signal};
+use crate::suggest::did_you_mean;
 
 /// How long keys are down for short presses, and between the two of a double press.
 const SHORT: Duration = Duration::from_millis(80);
@@ -183,13 +183,7 @@ fn signals(word: &str, argument: &str) -> Result<Vec<(Duration, Signal)>, String
         "motion" | "close" if !argument.is_empty() => Err(format!("'{word} {argument}': {word} takes no argument")),
         "motion" => now(Signal::Motion),
         "close" => now(Signal::Closed),
-        _ => {
-            let near = nearest(word, WORDS.into_iter()).unwrap_or("press");
-            Err(format!(
-                "unknown command '{word}'; did you mean '{near}'? There are {}",
-                WORDS.join(", ")
-            ))
-        }
+        _ => Err(format!("unknown command '{word}'{}", did_you_mean(word, &WORDS))),
     }
 }
 

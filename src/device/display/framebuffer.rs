@@ -1,12 +1,11 @@
-//! The kernel's framebuffer, `/dev/fb0`: a memory that is shown as it is. Any mappable file of the right length with a
-//! [`Mode`] is one, so that a plain file stands in for the device.
+//! The kernel's framebuffer, `/dev/fb0`: memory that the display shows. Any mappable file that is long enough for a [`Mode`]
+//! works, so that a plain file stands in for the device.
 //!
 //! Numbers and structures are those of `linux/fb.h` and `linux/kd.h`.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
@@ -14,10 +13,40 @@ use memmap2::{MmapMut, MmapOptions};
 use rustix::ioctl::{Getter, IntegerSetter, Opcode, ioctl};
 
 use super::backlight::{self, Backlight};
-use super::{Channel, Colours, DisplayError, Frame, Panel, PixelLayout, PixelWriter, Rotation, Screen, device_file};
+use super::{
+    Auto, Channel, Colours, Detail, Device, DisplayError, DisplaySettings, Driver, Frame, Panel, PixelLayout, PixelWriter, Presence,
+    Rotation, Screen, device_file,
+};
 
-/// The framebuffer that is used where none is named.
+/// The default framebuffer.
 pub const DEVICE: &str = "/dev/fb0";
+
+/// The row of the driver table.
+pub(super) const DRIVER: Driver = Driver::new(
+    "framebuffer",
+    open,
+    Presence::DeviceFiles {
+        prefix: "/dev/fb",
+        group: "video",
+    },
+)
+.with_about("the kernel's framebuffer")
+.with_detail(Detail::optional("FILE"))
+.with_auto(Auto::If(|| true))
+.with_devices(|settings| {
+    vec![Device::File {
+        path: device(settings),
+        group: "video",
+    }]
+});
+
+fn device(settings: &DisplaySettings) -> PathBuf {
+    settings.kind.detail().unwrap_or(DEVICE).into()
+}
+
+fn open(settings: &DisplaySettings) -> Result<Box<dyn Screen>, DisplayError> {
+    Ok(Box::new(Framebuffer::open(&device(settings), settings.rotation)?))
+}
 
 const ADVICE: &str = "enable a display driver (on a Raspberry Pi `dtoverlay=vc4-kms-v3d` in config.txt)";
 const FBIOGET_VSCREENINFO: Opcode = 0x4600;
@@ -46,16 +75,16 @@ pub struct Mode {
 }
 
 impl Mode {
-    /// Bytes up to the end of the last visible row; `None` where the mode is impossible.
+    /// Bytes up to the end of the last visible row; `None` if the mode is invalid.
     fn length(&self) -> Option<usize> {
         let row = (self.size.width as usize).checked_mul(self.layout.bytes)?;
         let rows = self.stride.checked_mul(self.size.height as usize)?;
-        let possible = self.layout.is_possible() && row > 0 && rows > 0 && row <= self.stride;
-        rows.checked_add(self.start).filter(|_| possible)
+        let is_valid = self.layout.is_valid() && row > 0 && rows > 0 && row <= self.stride;
+        rows.checked_add(self.start).filter(|_| is_valid)
     }
 }
 
-/// A framebuffer. The text console is kept from drawing over it for as long as this lives.
+/// A framebuffer. The text console does not draw over it until this is dropped.
 pub struct Framebuffer {
     file: File,
     map: MmapMut,
@@ -68,10 +97,10 @@ pub struct Framebuffer {
 }
 
 impl Framebuffer {
-    /// Opens a device in the mode that it is in.
+    /// Opens a device in its current mode.
     ///
     /// # Errors
-    /// If it is absent, belongs to a group that this user is not in, or has a mode without 16, 24 or 32 bits of colour.
+    /// If it is absent, belongs to a group that this user is not in, or its mode does not have 16, 24 or 32 bits a pixel.
     pub fn open(path: &Path, rotation: Rotation) -> Result<Framebuffer, DisplayError> {
         let file = device_file::open(path, "video", ADVICE)?;
         let mode = query(&file, path)?;
@@ -84,28 +113,23 @@ impl Framebuffer {
     /// A framebuffer in any file that can be mapped.
     ///
     /// # Errors
-    /// If the mode is impossible or the file is too short for it.
+    /// If the mode is invalid or the file is too short for it.
     pub fn on(file: File, path: &Path, mode: Mode, rotation: Rotation) -> Result<Framebuffer, DisplayError> {
         let display = path.display().to_string();
         let length = mode
             .length()
-            .ok_or_else(|| DisplayError::failed(&display, format!("the mode {mode:?} is impossible")))?;
+            .ok_or_else(|| DisplayError::failed(&display, format!("the mode {mode:?} is invalid")))?;
         check_length(&file, length).map_err(|error| DisplayError::failed(&display, error))?;
         // SAFETY: the map is shared with a device or a file that no Rust reference points into; whatever else writes there
         // changes pixels, which are bytes of any value.
         let map = unsafe { MmapOptions::new().len(length).map_mut(&file) }.map_err(|error| DisplayError::failed(&display, error))?;
         let writer = PixelWriter::new(mode.layout, mode.size, mode.stride, rotation);
-        let panel = Panel {
-            name: format!("framebuffer {display}"),
-            size: writer.size(),
-            colours: if mode.layout.bytes == 2 {
-                Colours::HighColour
-            } else {
-                Colours::Full
-            },
-            refresh: Duration::ZERO,
-            minimum_interval: Duration::ZERO,
+        let colours = if mode.layout.bytes == 2 {
+            Colours::HighColour
+        } else {
+            Colours::Full
         };
+        let panel = Panel::new(format!("framebuffer {display}"), writer.size()).with_colours(colours);
         Ok(Framebuffer {
             file,
             map,
@@ -118,14 +142,14 @@ impl Framebuffer {
         })
     }
 
-    /// Switches the panel and its light. Neither has to be there, and plain files have neither.
+    /// Turns the panel and its backlight on or off. Plain files have neither.
     fn power(&self, on: bool) {
         let blank = if on { FB_BLANK_UNBLANK } else { FB_BLANK_POWERDOWN };
         if let Err(error) = set::<FBIOBLANK>(&self.file, blank) {
-            log::debug!("{} cannot be blanked: {error}", self.panel.name);
+            log::debug!("cannot blank {}: {error}", self.panel.name);
         }
         if let Some(Err(error)) = self.backlight.as_ref().map(|light| light.power(on)) {
-            log::warn!("{}: the backlight cannot be switched: {error}", self.panel.name);
+            log::warn!("{}: cannot switch the backlight: {error}", self.panel.name);
         }
     }
 }
@@ -163,7 +187,7 @@ impl Screen for Framebuffer {
     }
 }
 
-/// Refuses a plain file that ends before the last row: touching its map there would end the program.
+/// Rejects a plain file that ends before the last row: accessing the map beyond the end raises SIGBUS.
 fn check_length(file: &File, length: usize) -> io::Result<()> {
     let about = file.metadata()?;
     if about.is_file() && about.len() < length as u64 {
@@ -215,10 +239,10 @@ struct FixedInfo {
     reserved: [u16; 2],
 }
 
-/// The mode that a device is in.
+/// The current mode of a device.
 fn query(file: &File, path: &Path) -> Result<Mode, DisplayError> {
     let no_framebuffer = |error: rustix::io::Errno| {
-        let problem = format!("this is no framebuffer ({error})");
+        let problem = format!("not a framebuffer ({error})");
         DisplayError::absent(path.display().to_string(), problem, format!("name a device such as {DEVICE}"))
     };
     // SAFETY: the operations fill a `fb_var_screeninfo` and a `fb_fix_screeninfo`, which the types are laid out as.
@@ -236,10 +260,7 @@ fn mode(variable: &VariableInfo, fixed: &FixedInfo) -> Result<Mode, String> {
     let packed = fixed.kind == FB_TYPE_PACKED_PIXELS && [FB_VISUAL_TRUECOLOR, FB_VISUAL_DIRECTCOLOR].contains(&fixed.visual);
     let mirrored = variable.colours.iter().any(|colour| colour.most_significant_right != 0);
     if !packed || mirrored || ![16, 24, 32].contains(&bits) {
-        return Err(format!(
-            "its mode ({bits} bits a pixel, visual {}) is not one of plain colours",
-            fixed.visual
-        ));
+        return Err(format!("its mode ({bits} bits a pixel, visual {}) is not supported", fixed.visual));
     }
     let channels = variable.colours.map(|Bitfield { offset, length, .. }| Channel { offset, length });
     let layout = PixelLayout {
@@ -262,7 +283,7 @@ fn mode(variable: &VariableInfo, fixed: &FixedInfo) -> Result<Mode, String> {
     }
 }
 
-/// All bits of the alpha channel, which some controllers heed.
+/// All bits of the alpha channel, which some controllers use.
 fn filler(transparency: Bitfield) -> u32 {
     let bits = u64::from(u32::MAX) >> (32 - transparency.length.min(32));
     bits.checked_shl(transparency.offset).unwrap_or(0) as u32
@@ -284,7 +305,7 @@ impl Console {
         let file = File::options().write(true).open(path).ok()?;
         let taken = set::<KDSETMODE>(&file, KD_GRAPHICS);
         if let Err(error) = taken {
-            log::info!("{} may draw over the pictures: {error}", path.display());
+            log::info!("{} may draw over pictures: {error}", path.display());
             return None;
         }
         Some(Console {
@@ -297,7 +318,7 @@ impl Console {
 impl Drop for Console {
     fn drop(&mut self) {
         if let Err(error) = set::<KDSETMODE>(&self.file, KD_TEXT) {
-            log::warn!("{} does not show text again: {error}", self.path.display());
+            log::warn!("cannot switch {} back to text: {error}", self.path.display());
         }
     }
 }

@@ -1,26 +1,39 @@
-//! Displays: everything is drawn into one [`Frame`], and a [`Screen`] shows it on a panel. One driver a file.
+//! Displays: everything is drawn into one [`Frame`], and a [`Screen`] shows it on a panel.
+//!
+//! | file | what it owns |
+//! |---|---|
+//! | `frame`, `pixels`, `rotation` | the frame, and its pixels as a panel's memory holds them |
+//! | `driver`, `drivers` | a row of the driver table, and the table: parsing, finding and opening displays |
+//! | `kind`, `settings`, `mode_request` | which display, and how it is connected, as settings hold it |
+//! | `kms`, `framebuffer`, `window`, `terminal`, `png_folder`, `spi_tft`, `epaper`, `ssd1306` | one display each, with its row |
+//! | `wires`, `backlight`, `device_file` | what several of them share |
+//!
+//! No code outside a display's own file knows the display by name: what it can do is in its row ([`Driver`]) and in its
+//! [`Screen`] and [`Panel`]. `examples/own_display.rs` adds a display from another crate.
 
 #[cfg(target_os = "linux")]
 pub mod backlight;
 #[cfg(unix)]
 pub mod device_file;
+mod driver;
+mod drivers;
 #[cfg(all(feature = "e-paper", target_os = "linux"))]
 pub mod epaper;
-pub mod folder;
 mod frame;
 #[cfg(all(target_os = "linux", feature = "framebuffer"))]
 pub mod framebuffer;
+mod kind;
 #[cfg(all(target_os = "linux", feature = "kms"))]
 pub mod kms;
-mod mode_wish;
+mod mode_request;
 mod pixels;
-pub mod probe;
+pub mod png_folder;
 mod rotation;
 mod settings;
 #[cfg(all(target_os = "linux", feature = "spi-tft"))]
 pub mod spi_tft;
 #[cfg(all(feature = "status-display", target_os = "linux"))]
-pub mod status;
+pub mod ssd1306;
 #[cfg(unix)]
 pub mod terminal;
 #[cfg(all(target_os = "linux", feature = "window"))]
@@ -28,11 +41,14 @@ pub mod window;
 #[cfg(all(target_os = "linux", any(feature = "e-paper", feature = "spi-tft")))]
 mod wires;
 
+pub use driver::{Auto, Detail, Device, Driver, Found, Open, Pin, Presence};
+pub use drivers::{Drivers, open};
 pub use frame::{Frame, union};
-pub use mode_wish::{ModeWish, ModeWishError};
+pub use kind::{DisplayKind, DisplayKindError};
+pub use mode_request::{ModeRequest, ModeRequestError};
 pub use pixels::{Channel, PixelLayout, PixelWriter};
 pub use rotation::{Rotation, RotationError};
-pub use settings::{DisplayKind, DisplayKindError, DisplaySettings, Gpio, TerminalPictures};
+pub use settings::{DisplaySettings, Gpio};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,30 +65,58 @@ pub enum Colours {
     Full,
     /// 16 bits a pixel: five of red, six of green, five of blue.
     HighColour,
-    /// These alone, as they look on the panel, sRGB.
+    /// These alone, as they look on the panel, in sRGB.
     Palette(Vec<[u8; 3]>),
     /// On and off.
     Mono,
 }
 
-/// What a panel is.
+/// The properties of a panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Panel {
     /// Driver and model, for people: `kms HDMI-A-1`, `e-paper inky-impression-7-3`.
     pub name: String,
-    /// Width and height as it is looked at, in pixels: after rotation.
+    /// Width and height in pixels as the panel is mounted, that is after rotation.
     pub size: Size,
     /// Its colours.
     pub colours: Colours,
-    /// How long one full refresh takes; zero where a frame is seen at once.
+    /// How long a full refresh takes; zero if a frame shows at once.
     pub refresh: Duration,
-    /// Shortest time from one refresh to the next that does the panel no harm.
+    /// The shortest time between refreshes that does the panel no harm.
     pub minimum_interval: Duration,
 }
 
 impl Panel {
-    /// Whether a refresh takes so long that nothing can move.
-    pub fn is_slow(&self) -> bool {
+    /// A panel of 24-bit colours that shows a frame at once.
+    pub fn new(name: impl Into<String>, size: Size) -> Panel {
+        Panel {
+            name: name.into(),
+            size,
+            colours: Colours::Full,
+            refresh: Duration::ZERO,
+            minimum_interval: Duration::ZERO,
+        }
+    }
+
+    /// With other colours.
+    #[must_use]
+    pub fn with_colours(self, colours: Colours) -> Panel {
+        Panel { colours, ..self }
+    }
+
+    /// With a refresh that takes time, and the shortest time between two of them.
+    #[must_use]
+    pub fn with_refresh(self, refresh: Duration, minimum_interval: Duration) -> Panel {
+        Panel {
+            refresh,
+            minimum_interval,
+            ..self
+        }
+    }
+
+    /// Whether a refresh takes too long for anything to move: half a second or more.
+    pub fn has_slow_refresh(&self) -> bool {
         self.refresh >= Duration::from_millis(500)
     }
 
@@ -84,32 +128,35 @@ impl Panel {
         if given == own {
             return Ok(());
         }
-        let problem = format!("a frame of {given} pixels was given to a panel of {own}");
+        let problem = format!(
+            "the frame has {}x{} pixels, the panel {}x{}",
+            given.width, given.height, own.width, own.height
+        );
         Err(DisplayError::failed(&self.name, problem))
     }
 }
 
 /// A panel that shows frames.
 pub trait Screen {
-    /// What the panel is. Its size may change (a window): ask before each drawing.
+    /// The panel's properties. The size of a window or terminal may change: ask before each frame.
     fn panel(&self) -> &Panel;
 
-    /// Shows a frame of the panel's size. Only the part within `damage` differs from the frame shown before; a driver may
-    /// show more. Wakes a sleeping panel. A frame of another size, as when a window has just been enlarged, is cut off.
+    /// Shows a frame of the panel's size. Only the part within `damage` differs from the previous frame; a driver may update
+    /// more. Wakes a sleeping panel. A frame of another size, as after a window was resized, is clipped.
     ///
     /// # Errors
-    /// If the panel is gone, does not answer in time or refuses. A later call may succeed; it must present the whole frame
-    /// anew, since what was shown is lost.
+    /// If the panel was disconnected, does not answer in time or reports an error. A later call may succeed; its damage has
+    /// to be the whole frame, since the panel's contents are lost.
     fn present(&mut self, frame: &Frame, damage: Rectangle) -> Result<(), DisplayError>;
 
-    /// Switches the panel off, as far as it can be, until the next [`Screen::present`].
+    /// Turns the panel off, or black if it cannot be turned off, until the next [`Screen::present`].
     ///
     /// # Errors
     /// As [`Screen::present`].
     fn sleep(&mut self) -> Result<(), DisplayError>;
 
-    /// Brightness from 0 to 1. Panels whose light cannot be dimmed show darker colours instead, and e-paper does nothing.
-    /// It may show only in what is presented from then on: present the whole frame again.
+    /// Sets the brightness, from 0 to 1. Without a dimmable backlight colours are darkened instead; e-paper ignores it. It may
+    /// affect only frames that are presented from now on: present the whole frame again.
     ///
     /// # Errors
     /// As [`Screen::present`].
@@ -117,7 +164,13 @@ pub trait Screen {
         Ok(())
     }
 
-    /// What came in by way of the display itself: a window's keys and pointer, a terminal's keys. Never waits.
+    /// Whether the display itself has keys or a pointer, as windows and terminals have, so that [`Screen::signals`] has to be
+    /// called often.
+    fn has_input(&self) -> bool {
+        false
+    }
+
+    /// The display's own input since the last call: keys and pointer of a window, keys of a terminal. Never blocks.
     ///
     /// # Errors
     /// As [`Screen::present`].
@@ -126,10 +179,10 @@ pub trait Screen {
     }
 }
 
-/// A display that does not work.
+/// Why a display does not work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DisplayError {
-    /// There is none of that kind.
+    /// There is no such display.
     #[error("{display}: {problem}; {advice}")]
     Absent {
         /// The kind of display, or its device file.
@@ -155,7 +208,7 @@ pub enum DisplayError {
         /// Seconds waited.
         seconds: u64,
     },
-    /// The panel was there and is gone, or an operation failed.
+    /// The panel was disconnected, or an operation failed.
     #[error("{display}: {problem}")]
     Failed {
         /// The display.
@@ -166,7 +219,7 @@ pub enum DisplayError {
 }
 
 impl DisplayError {
-    /// [`DisplayError::Failed`] of whatever an operation said.
+    /// [`DisplayError::Failed`] with what went wrong.
     pub fn failed(display: impl Into<String>, problem: impl std::fmt::Display) -> DisplayError {
         DisplayError::Failed {
             display: display.into(),
@@ -174,7 +227,7 @@ impl DisplayError {
         }
     }
 
-    /// [`DisplayError::Absent`], with what to do.
+    /// [`DisplayError::Absent`] with what is missing and what to do.
     pub fn absent(display: impl Into<String>, problem: impl std::fmt::Display, advice: impl Into<String>) -> DisplayError {
         DisplayError::Absent {
             display: display.into(),
@@ -184,7 +237,7 @@ impl DisplayError {
     }
 }
 
-/// A frame in which neighbours differ and all edges can be told apart.
+/// A frame in which adjacent pixels differ and no two edges are alike.
 #[cfg(test)]
 pub(crate) fn test_pattern(size: Size) -> Frame {
     let mut frame = Frame::new(size);

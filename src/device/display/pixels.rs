@@ -1,4 +1,4 @@
-//! A frame's pixels as a panel's memory holds them: any order and number of bits, turned, an area at a time.
+//! Conversion of a frame to the pixels in a panel's memory: any channel order and depth, rotated, one area at a time.
 //! Arithmetic on slices; knows no device.
 
 use embedded_graphics::prelude::*;
@@ -6,41 +6,41 @@ use embedded_graphics::primitives::Rectangle;
 
 use super::{Frame, Rotation};
 
-/// Where one colour lies in a pixel's word.
+/// The bits of one colour in a pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Channel {
-    /// The lowest bit, from the least significant bit of the word.
+    /// The lowest bit, counted from the least significant bit of the pixel.
     pub offset: u32,
     /// Bits, 1 to 16.
     pub length: u32,
 }
 
 impl Channel {
-    /// The channel's bits for a byte, rounded to nearest, in their place.
+    /// The channel's bits for a byte, rounded to nearest and shifted to their place.
     fn bits(self, value: u8) -> u32 {
         let most = (1u32 << self.length) - 1;
         ((u32::from(value) * most + 127) / 255) << self.offset
     }
 }
 
-/// How a panel's memory holds a pixel: a word of two to four bytes, in the processor's byte order.
+/// How a panel's memory holds a pixel: two to four bytes in the processor's byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PixelLayout {
     /// Bytes of a pixel: 2, 3 or 4.
     pub bytes: usize,
     /// Red, green and blue.
     pub channels: [Channel; 3],
-    /// Bits that are set in every pixel, as those of an alpha channel.
+    /// Bits that are set in every pixel, such as those of an alpha channel.
     pub filler: u32,
 }
 
 impl PixelLayout {
-    /// 32 bits: eight each of nothing, red, green and blue (`XR24` of the kernel's `drm_fourcc.h`).
+    /// 32 bits: eight unused, then eight each of red, green and blue (`XR24` of the kernel's `drm_fourcc.h`).
     pub const XRGB8888: PixelLayout = PixelLayout::new(4, [(16, 8), (8, 8), (0, 8)]);
     /// 16 bits: five of red, six of green, five of blue (`RG16`).
     pub const RGB565: PixelLayout = PixelLayout::new(2, [(11, 5), (5, 6), (0, 5)]);
 
-    /// A layout from bytes of a pixel and each colour's offset and length in bits, red first.
+    /// A layout from the bytes of a pixel and the offset and length of red, green and blue in bits.
     pub const fn new(bytes: usize, channels: [(u32, u32); 3]) -> PixelLayout {
         let [(red, reds), (green, greens), (blue, blues)] = channels;
         let channels = [
@@ -61,8 +61,8 @@ impl PixelLayout {
         }
     }
 
-    /// Whether pixels have two to four bytes and every colour fits in them.
-    pub fn is_possible(&self) -> bool {
+    /// Whether a pixel has two to four bytes and every colour fits in it.
+    pub fn is_valid(&self) -> bool {
         let fits = |channel: &Channel| {
             let end = channel.offset.checked_add(channel.length);
             (1..=16).contains(&channel.length) && end.is_some_and(|end| end as usize <= self.bytes * 8)
@@ -71,7 +71,7 @@ impl PixelLayout {
     }
 }
 
-/// Puts frames into a panel's memory.
+/// Writes frames to a panel's memory.
 #[derive(Clone, Debug)]
 pub struct PixelWriter {
     layout: PixelLayout,
@@ -80,12 +80,12 @@ pub struct PixelWriter {
     /// Bytes from one row of the memory to the next.
     stride: usize,
     rotation: Rotation,
-    /// The bits of each byte of red, green and blue.
+    /// The bits for every value of red, green and blue.
     tables: Box<[[u32; 256]; 3]>,
 }
 
 impl PixelWriter {
-    /// A writer for a memory of this size, with rows `stride` bytes apart.
+    /// A writer for a memory of `memory` pixels with rows that are `stride` bytes apart.
     pub fn new(layout: PixelLayout, memory: Size, stride: usize, rotation: Rotation) -> PixelWriter {
         let mut writer = PixelWriter {
             layout,
@@ -98,7 +98,7 @@ impl PixelWriter {
         writer
     }
 
-    /// Makes what is written from now on darker: 1 as it is, 0 black. For panels whose light cannot be dimmed.
+    /// Darkens what is written from now on, from 1 (unchanged) to 0 (black). For panels without a dimmable backlight.
     pub fn dim(&mut self, brightness: f32) {
         let brightness = brightness.clamp(0.0, 1.0);
         for (table, channel) in self.tables.iter_mut().zip(self.layout.channels) {
@@ -111,7 +111,7 @@ impl PixelWriter {
         }
     }
 
-    /// The size of the frames: the memory's, turned.
+    /// The size of frames: the memory's, rotated.
     pub fn size(&self) -> Size {
         self.rotation.size(self.memory)
     }
@@ -121,8 +121,8 @@ impl PixelWriter {
         self.stride * self.memory.height as usize
     }
 
-    /// Puts an area of a frame into the memory and tells where it lies there. What lies outside the memory or the frame
-    /// is left out.
+    /// Writes an area of a frame and returns the area of the memory that was written. Both are clipped to the frame and the
+    /// memory.
     pub fn write(&self, frame: &Frame, area: Rectangle, memory: &mut [u8]) -> Rectangle {
         let area = area
             .intersection(&frame.bounding_box())
@@ -147,8 +147,8 @@ impl PixelWriter {
         }
     }
 
-    /// Fills a row of memory that begins at a point. Its pixels lie in the frame one after another, backwards, upwards or
-    /// downwards.
+    /// Fills a row of memory that begins at a point. By rotation its pixels are a row of the frame, forwards or backwards, or
+    /// a column, upwards or downwards.
     fn row<const BYTES: usize>(&self, frame: &Frame, at: Point, row: &mut [[u8; BYTES]]) {
         let pixels = frame.bytes().as_chunks::<3>().0;
         let (line, x, y) = (frame.size().width as usize, at.x as usize, at.y as usize);
@@ -176,7 +176,7 @@ impl PixelWriter {
     }
 }
 
-/// The first bytes of a word in the processor's order: those that hold its low bits.
+/// The low bytes of a word, in the processor's byte order.
 fn native<const BYTES: usize>(word: u32) -> [u8; BYTES] {
     let bytes = word.to_ne_bytes();
     let skipped = if cfg!(target_endian = "big") { 4 - BYTES } else { 0 };
@@ -189,7 +189,7 @@ mod tests {
 
     const ROTATIONS: [Rotation; 4] = [Rotation::None, Rotation::Quarter, Rotation::Half, Rotation::ThreeQuarters];
 
-    /// A frame in which every pixel has a colour of its own.
+    /// A frame of pixels that all differ.
     fn numbered(size: Size) -> Frame {
         let mut frame = Frame::new(size);
         let rgba: Vec<u8> = (0..size.width * size.height)
@@ -199,7 +199,7 @@ mod tests {
         frame
     }
 
-    /// A pixel of the memory, taken apart again.
+    /// A pixel of the memory as a word.
     fn word(memory: &[u8], writer: &PixelWriter, at: Point) -> u32 {
         let bytes = writer.layout.bytes;
         let start = at.y as usize * writer.stride + at.x as usize * bytes;
@@ -220,7 +220,7 @@ mod tests {
             (PixelLayout::new(4, [(20, 10), (10, 10), (0, 10)]), 0),
         ];
         for (layout, padding) in layouts {
-            assert!(layout.is_possible());
+            assert!(layout.is_valid());
             for rotation in ROTATIONS {
                 let stride = 7 * layout.bytes + padding;
                 let writer = PixelWriter::new(layout, memory_size, stride, rotation);
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_layouts_are_known() {
+    fn invalid_layouts_are_detected() {
         for (bytes, channels) in [
             (1, [(5, 3), (2, 3), (0, 2)]),
             (2, [(16, 8), (8, 8), (0, 8)]),
@@ -314,7 +314,7 @@ mod tests {
             (4, [(0, 0), (8, 8), (0, 8)]),
             (4, [(0, 24), (0, 8), (0, 8)]),
         ] {
-            assert!(!PixelLayout::new(bytes, channels).is_possible(), "{bytes} {channels:?}");
+            assert!(!PixelLayout::new(bytes, channels).is_valid(), "{bytes} {channels:?}");
         }
     }
 }

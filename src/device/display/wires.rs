@@ -1,5 +1,5 @@
-//! The wires of panels on SPI: the bus by Linux's spidev, single lines by the kernel's GPIO character device as pins of
-//! `embedded-hal`, and whether pins and clock can be.
+//! The wires of panels on SPI: the bus through Linux's spidev, single lines through the kernel's GPIO character device as pins
+//! of `embedded-hal`, and checks of pins and clock.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use gpiocdev::line::{Bias, Value};
 use linux_embedded_hal::SpidevDevice;
 use linux_embedded_hal::spidev::{SpiModeFlags, SpidevOptions};
 
-use super::{DisplayError, device_file};
+use super::{DisplayError, Pin, device_file};
 use crate::device::lines::{self, LineError};
 
-/// What to do where there is no SPI device.
+/// What to do if there is no SPI device.
 pub const ADVICE: &str = "switch SPI on: dtparam=spi=on in /boot/firmware/config.txt, then restart";
 /// The slowest SPI clock, in Hz.
 const SLOWEST: u32 = 100_000;
 
-/// Pins or a clock that cannot be.
+/// Invalid pins, or an invalid clock.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WiringError {
-    /// Two purposes for one pin.
+    /// One pin has two purposes.
     #[error("pin {pin} of the {panel} is used twice, for {first} and {second}")]
     Twice {
         /// The kind of panel.
@@ -33,23 +33,23 @@ pub enum WiringError {
         /// The other.
         second: &'static str,
     },
-    /// A clock that no panel of the kind takes.
-    #[error("an SPI clock of {speed} Hz is not possible for the {panel}: from {} to {} Hz are accepted", possible.start(), possible.end())]
+    /// The clock is out of range for this kind of panel.
+    #[error("an SPI clock of {speed} Hz is out of range for the {panel}: it must be from {} to {} Hz", possible.start(), possible.end())]
     Speed {
         /// The kind of panel.
         panel: &'static str,
         /// The clock, in Hz.
         speed: u32,
-        /// Clocks that are, in Hz.
+        /// The range, in Hz.
         possible: RangeInclusive<u32>,
     },
 }
 
-/// Whether no pin is used twice and a clock is possible, of which `fastest` is the highest, in Hz.
+/// Checks that no pin is used twice, and that the clock is not higher than `fastest`, in Hz.
 ///
 /// # Errors
-/// If not.
-pub fn check(panel: &'static str, pins: &[(u32, &'static str)], speed: u32, fastest: u32) -> Result<(), WiringError> {
+/// If that is not so.
+pub fn check(panel: &'static str, pins: &[Pin], speed: u32, fastest: u32) -> Result<(), WiringError> {
     for (index, &(pin, second)) in pins.iter().enumerate() {
         if let Some(&(_, first)) = pins[..index].iter().find(|(other, _)| *other == pin) {
             return Err(WiringError::Twice { panel, pin, first, second });
@@ -63,10 +63,10 @@ pub fn check(panel: &'static str, pins: &[(u32, &'static str)], speed: u32, fast
     }
 }
 
-/// Opens an SPI device in mode 0 with bytes of eight bits; `speed` in Hz. Never run with a real panel by this project.
+/// Opens an SPI device in mode 0 with eight bits a word; `speed` in Hz. This project never ran it with a real panel.
 ///
 /// # Errors
-/// If it is absent, may not be opened or is none.
+/// If it is absent, may not be opened, or is not an SPI device.
 pub fn open_spi(path: &Path, speed: u32) -> Result<SpidevDevice, DisplayError> {
     let problem = |error: &std::io::Error| device_file::explain(error, path, "spi", ADVICE);
     let mut spi = SpidevDevice::open(path).map_err(|error| problem(error.inner()))?;
@@ -86,17 +86,17 @@ pub struct Chip {
 }
 
 impl Chip {
-    /// This one, or that of the pin header.
+    /// The chip at a path; by default that of the pin header.
     ///
     /// # Errors
-    /// If there is none with a header's lines, or it may not be opened.
+    /// If no chip with the header's lines is found, or it may not be opened.
     pub fn find(panel: &'static str, path: Option<&Path>) -> Result<Chip, DisplayError> {
         let path = path.map_or_else(lines::header_chip, |path| Ok(path.to_owned()));
         let path = path.map_err(|error| line_error(panel, error))?;
         Ok(Chip { panel, path })
     }
 
-    /// A line that is driven, at first low or high.
+    /// An output line with its first level.
     ///
     /// # Errors
     /// If it is in use, or there is none of that number.
@@ -107,7 +107,7 @@ impl Chip {
         request.map(Line).map_err(|error| line_error(self.panel, error))
     }
 
-    /// A line that is read. With a pull-up, so that a panel that is not there reads as idle for ever, which drivers notice.
+    /// An input line with a pull-up, so that an absent panel always reads as idle, which drivers detect.
     ///
     /// # Errors
     /// As [`Chip::output`].
@@ -129,12 +129,14 @@ fn line_error(panel: &str, error: LineError) -> DisplayError {
     }
 }
 
-/// One line of the GPIO character device. It goes back to the kernel when dropped.
+/// One line of the GPIO character device. It is released when dropped.
 pub struct Line(Request);
 
-/// An error of the kernel as one of `embedded-hal`.
+/// An error of the kernel as an error of `embedded-hal`.
 #[derive(Debug)]
-pub struct PinError(#[allow(dead_code, reason = "shown by Debug, which is all that embedded-hal asks of an error")] gpiocdev::Error);
+pub struct PinError(
+    #[allow(dead_code, reason = "used through Debug, which is all that embedded-hal requires of an error")] gpiocdev::Error,
+);
 
 impl digital::Error for PinError {
     fn kind(&self) -> digital::ErrorKind {

@@ -95,7 +95,7 @@ pub struct Wiring {
     pub address: u8,
     /// The shunt in ohms; not used by the INA260, which has its own.
     pub shunt: f64,
-    /// The largest current in amperes, which decides the step of a current; what the shunt allows where nothing is said.
+    /// The largest current in amperes, which decides the resolution; by default what the shunt allows.
     pub most: Option<f64>,
     /// What readings are multiplied by, from a comparison with a better meter.
     pub gain: f64,

@@ -42,7 +42,7 @@ pub enum PowerSource {
     Csv(PathBuf, Columns),
     /// A serial device, its speed in baud.
     Serial(PathBuf, u32, Columns),
-    /// Always so many watts.
+    /// A constant power in watts.
     Constant(f64),
 }
 
@@ -135,7 +135,7 @@ impl<'a> Words<'a> {
             return Ok(None);
         };
         let (_, value) = self.options.remove(at);
-        let parsed = value.parse().map_err(|_| format!("{key}={value}: this value cannot be"));
+        let parsed = value.parse().map_err(|_| format!("{key}={value}: invalid value"));
         parsed.map(Some)
     }
 
@@ -286,11 +286,11 @@ mod tests {
             ("pmic,shunt=1", "no option 'shunt'"),
             ("ina219:/dev/i2c-1@0x20", "0x40 to 0x4f"),
             ("ina219,shunt=0", "above 0"),
-            ("ina219,shunt=x", "cannot be"),
+            ("ina219,shunt=x", "invalid value"),
             ("ina260,shunt=0.1", "of its own"),
             ("csv", "say the file"),
             ("csv:x,columns=hour", "volts and amps"),
-            ("serial:/dev/x,baud=-1", "cannot be"),
+            ("serial:/dev/x,baud=-1", "invalid value"),
             ("constant:-1", "say watts"),
             ("constant", "say watts"),
             ("rapl,x", "options are key=value"),

@@ -156,9 +156,9 @@ mod tests {
         assert_eq!(std::mem::size_of::<Attributes>(), 64);
     }
 
-    /// Where counting is possible, a thread's work counts; elsewhere the reason is said.
+    /// Where counting is possible, a thread's work counts; elsewhere there is a reason.
     #[test]
-    fn work_of_threads_is_counted_or_the_reason_is_said() {
+    fn work_of_threads_is_counted_or_there_is_a_reason() {
         match Counters::open() {
             Ok(mut counters) => {
                 let before = counters.read().unwrap();

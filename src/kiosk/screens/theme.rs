@@ -101,11 +101,11 @@ impl Theme {
     /// The theme of a panel: the named one if the panel allows a choice.
     pub fn of(panel: &Panel, name: ThemeName) -> Theme {
         match &panel.colours {
-            Colours::Mono if panel.is_slow() => Theme::black_on_white(),
+            Colours::Mono if panel.has_slow_refresh() => Theme::black_on_white(),
             Colours::Mono => Theme::white_on_black(),
             Colours::Palette(inks) if inks.len() <= 2 => Theme::black_on_white(),
             Colours::Palette(_) => Theme::print(),
-            Colours::Full | Colours::HighColour if panel.is_slow() => Theme::print(),
+            Colours::Full | Colours::HighColour if panel.has_slow_refresh() => Theme::print(),
             Colours::Full | Colours::HighColour => match name {
                 ThemeName::Ink => Theme::ink(),
                 ThemeName::Paper => Theme::paper(),

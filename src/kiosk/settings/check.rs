@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::faults::suggest;
 use super::header::LAST_LINE;
 use super::{ButtonDriver, Settings};
-use crate::device::display::DisplayKind;
 use crate::pack::Manifest;
 use crate::picture::Background;
+use crate::suggest::{did_you_mean, nearest};
 
 /// A field's path and what is wrong with it.
 pub(super) type Problem = (String, String);
@@ -43,7 +42,7 @@ impl Settings {
                 problems.range(address, 3, 0x77, &format!("{table}.address"), "");
             }
         }
-        let chosen = self.status.as_ref().is_none_or(|status| status.kind != DisplayKind::Auto);
+        let chosen = self.status.as_ref().is_none_or(|status| !status.kind.is_auto());
         problems.require(chosen, "status.kind", || {
             "a second display is not detected automatically; write ssd1306".into()
         });
@@ -137,11 +136,10 @@ impl Settings {
         }
         if let Some(name) = schedule.time_zone.as_deref().filter(|name| jiff::tz::TimeZone::get(name).is_err()) {
             let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.as_str().to_owned()).collect();
-            let zones: Vec<&str> = zones.iter().map(String::as_str).collect();
             let advice = if zones.is_empty() {
                 "; this system has no time zones: install tzdata".into()
             } else {
-                super::faults::nearest(name, &zones).map_or_else(
+                nearest(name, zones.iter().map(String::as_str)).map_or_else(
                     || "; expected a name such as Europe/Berlin or Asia/Shanghai".into(),
                     |near| format!("; did you mean '{near}'?"),
                 )
@@ -221,7 +219,7 @@ impl Problems {
 
     fn known(&mut self, name: &str, known: &[&str], field: &str) {
         self.require(known.contains(&name), field, || {
-            format!("there is no '{name}'{}", suggest(name, known))
+            format!("there is no '{name}'{}", did_you_mean(name, known))
         });
     }
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use crate::suggest::did_you_mean;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -132,27 +134,7 @@ fn plain(message: &str) -> String {
     let Some(wrong) = quoted.next() else { return message.to_owned() };
     let known: Vec<&str> = quoted.collect();
     let kind = if rest.starts_with("field") { "field" } else { "value" };
-    format!("unknown {kind} '{wrong}'{}", suggest(wrong, &known))
-}
-
-/// `; did you mean 'x'?`, or all known names. Empty if there are none.
-pub(crate) fn suggest(wrong: &str, known: &[&str]) -> String {
-    if known.is_empty() {
-        return String::new();
-    }
-    nearest(wrong, known).map_or_else(
-        || format!("; there are {}", known.join(", ")),
-        |near| format!("; did you mean '{near}'?"),
-    )
-}
-
-/// The name nearest by Damerau–Levenshtein distance, if at most a third of its letters differ.
-pub(super) fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
-    let wrong = wrong.to_lowercase().replace('-', "_");
-    let distance = |name: &str| strsim::damerau_levenshtein(&wrong, &name.to_lowercase().replace('-', "_"));
-    let near = known.iter().map(|&name| (distance(name), name)).min()?;
-    let letters = near.1.chars().count().max(wrong.chars().count());
-    (near.0 * 3 <= letters.max(3)).then_some(near.1)
+    format!("unknown {kind} '{wrong}'{}", did_you_mean(wrong, &known))
 }
 
 /// The location of a field's value in a text.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{ButtonSettings, Settings};
-use crate::device::display::{DisplayKind, DisplaySettings, probe};
+use crate::device::display::{Device, DisplaySettings};
 
 /// The last line on the header of a Raspberry Pi.
 pub(super) const LAST_LINE: u8 = 27;
@@ -114,7 +114,7 @@ fn display_lines(table: &str, display: &DisplaySettings) -> Vec<Use> {
         ("backlight", "backlight", display.backlight),
         ("chip select", "chip_select", display.chip_select),
     ];
-    let pins = probe::pins(display).into_iter();
+    let pins = display.pins().into_iter();
     let described = pins.map(|(line, purpose)| {
         let field = set.iter().find(|(name, _, pin)| *name == purpose && pin.is_some());
         match field {
@@ -129,15 +129,20 @@ fn display_lines(table: &str, display: &DisplaySettings) -> Vec<Use> {
     described.collect()
 }
 
+/// Lines of the buses that a display is driven through, as the header of a Raspberry Pi has them.
 fn bus_lines(table: &str, display: &DisplaySettings) -> Vec<Use> {
-    let (spi, i2c) = (display.spi_or_usual(), display.i2c_or_usual());
+    let devices = display.devices().into_iter();
+    devices.flat_map(|device| device_lines(table, display, &device)).collect()
+}
+
+fn device_lines(table: &str, display: &DisplaySettings, device: &Device) -> Vec<Use> {
     let taken = |bus: &Path, field: &str, line: u32, part: &str| Use {
         line,
         field: format!("{table}.{field}"),
         purpose: format!("the {part} of {}, which {} uses", bus.display(), display.kind),
     };
-    match &display.kind {
-        DisplayKind::Spi(_) | DisplayKind::EPaper(_) => {
+    match device {
+        Device::Spi(spi) => {
             let (clock, data, selects) = if spi.to_string_lossy().contains("spidev1.") {
                 (21, 20, &[18, 17, 16][..])
             } else {
@@ -150,11 +155,11 @@ fn bus_lines(table: &str, display: &DisplaySettings) -> Vec<Use> {
             let wires = [(clock, "clock"), (data, "data line")]
                 .into_iter()
                 .chain(select.map(|&line| (line, "chip select")));
-            wires.map(|(line, part)| taken(&spi, "spi", line, part)).collect()
+            wires.map(|(line, part)| taken(spi, "spi", line, part)).collect()
         }
-        DisplayKind::Ssd1306 if i2c == Path::new("/dev/i2c-1") => {
-            vec![taken(&i2c, "i2c", 2, "data line"), taken(&i2c, "i2c", 3, "clock")]
+        Device::I2c(i2c) if i2c.as_path() == Path::new("/dev/i2c-1") => {
+            vec![taken(i2c, "i2c", 2, "data line"), taken(i2c, "i2c", 3, "clock")]
         }
-        _ => Vec::new(),
+        Device::I2c(_) | Device::File { .. } => Vec::new(),
     }
 }

@@ -37,6 +37,7 @@ pub static FAMILIES: &[FamilyEntry] = &[diffusion::ENTRY];
 
 /// What a pack can be asked for.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// Numbers of steps that it can draw in, ascending; `[1]` for one-step generators.
     pub steps: Vec<usize>,
@@ -50,6 +51,20 @@ pub struct Capabilities {
     pub width: u32,
     /// Height of the picture, in pixels.
     pub height: u32,
+}
+
+impl Capabilities {
+    /// Those of a one-step generator without guidance: the least that a family can do. Its fields can be changed.
+    pub fn one_step(width: u32, height: u32) -> Capabilities {
+        Capabilities {
+            steps: vec![1],
+            default_steps: 1,
+            default_guidance: 1.0,
+            max_guidance: 1.0,
+            width,
+            height,
+        }
+    }
 }
 
 /// A family with a pack.

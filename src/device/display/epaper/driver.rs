@@ -1,7 +1,7 @@
-//! Shows pixels on an e-paper panel: wakes it, sends them, refreshes, switches it off again.
+//! Shows pixels on an e-paper panel: wakes it, sends them, refreshes, and turns it off again.
 //!
-//! Owns the order of these and the waiting; what is sent comes from the panel's specification. Knows no threads and no
-//! clock but the pauses of its [`Link`].
+//! Owns the order of these steps and the waiting; the commands come from the panel's specification. Knows no threads and no
+//! clock other than the pauses of its [`Link`].
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use super::pixels;
 use super::tables::Step;
 use crate::device::display::DisplayError;
 
-/// How often the busy line is looked at.
-const LOOK: Duration = Duration::from_millis(10);
+/// How often the busy line is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long a controller may be busy with anything but a refresh.
-const READY_WITHIN: Duration = Duration::from_secs(5);
+/// The longest time that a controller may be busy, except with a refresh.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How soon after its command a refresh must show on the busy line. Without this check a panel that is not there would
-/// look like one that is done: the line is pulled up.
-const BUSY_WITHIN: Duration = Duration::from_secs(1);
+/// The longest time from the refresh command to a busy line. Without this check an absent panel, whose line is pulled up,
+/// would look like one that has finished.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How soon after its command a refresh of a part is certainly under way.
-const PARTIAL_STARTS: Duration = Duration::from_millis(50);
+/// The time after which a partial refresh has certainly begun.
+const PARTIAL_START: Duration = Duration::from_millis(50);
 
-/// Turns the power on, off, shows, sleeps.
+/// Commands that the controllers share.
 mod command {
     pub const POWER_OFF: u8 = 0x02;
     pub const POWER_ON: u8 = 0x04;
@@ -40,41 +40,43 @@ mod command {
     pub const WINDOW_OFF: u8 = 0x92;
 }
 
-/// When black and white panels refresh a part only, without the flashing of a full refresh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// When black and white panels refresh only a part, without the flashing of a full refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartialRefresh {
-    /// How many of them may follow one another before a full refresh clears the ghosts that they leave. Zero: none.
-    pub in_a_row: u32,
-    /// The largest part, in percent of the panel.
-    pub largest: u32,
+    /// How many may follow each other before a full refresh clears the ghosting. Zero turns partial refreshes off.
+    pub max_consecutive: u32,
+    /// The largest part in percent of the panel.
+    pub max_percent: u32,
 }
 
 impl Default for PartialRefresh {
-    /// Five in a row, as Waveshare advises, of at most half the panel.
+    /// Five, as Waveshare advises, of at most half the panel.
     fn default() -> Self {
-        PartialRefresh { in_a_row: 5, largest: 50 }
+        PartialRefresh {
+            max_consecutive: 5,
+            max_percent: 50,
+        }
     }
 }
 
-/// What was done for a picture.
+/// How a picture was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refresh {
     /// The whole panel.
     Full,
     /// This part of its memory.
     Partial(Rectangle),
-    /// Nothing: the panel shows it already.
+    /// Not at all: the panel shows it already.
     None,
 }
 
-/// A panel on its wires. Between refreshes it is in deep sleep, without power.
+/// A panel on its wires. Between refreshes it is in deep sleep and without power.
 pub struct Driver {
     model: Model,
     specification: Specification,
     link: Box<dyn Link>,
     partial: PartialRefresh,
-    in_a_row: u32,
+    consecutive: u32,
     shown: Option<Vec<u8>>,
 }
 
@@ -86,13 +88,13 @@ impl Driver {
             model,
             link,
             partial,
-            in_a_row: 0,
+            consecutive: 0,
             shown: None,
         }
     }
 
-    /// Shows a picture: the number of an ink for each pixel of the panel's memory, rows from the top. With `always`
-    /// even if the panel shows it already. Takes as long as the refresh does.
+    /// Shows a picture: the index of an ink for each pixel of the panel's memory, rows from the top. `always` refreshes even if
+    /// the panel shows it already. Blocks until the refresh has finished.
     ///
     /// # Errors
     /// [`DisplayError::Timeout`] if the panel does not answer, [`DisplayError::Failed`] if a wire does not work. The next
@@ -106,10 +108,10 @@ impl Driver {
                 self.shown = old;
                 return Ok(refresh);
             }
-            Refresh::Full => self.attempt(|driver| driver.full(&pixels, old.as_deref()))?,
-            Refresh::Partial(part) => self.attempt(|driver| driver.part(&pixels, old.as_deref(), part))?,
+            Refresh::Full => self.run(|driver| driver.full(&pixels, old.as_deref()))?,
+            Refresh::Partial(part) => self.run(|driver| driver.part(&pixels, old.as_deref(), part))?,
         }
-        self.in_a_row = if refresh == Refresh::Full { 0 } else { self.in_a_row + 1 };
+        self.consecutive = if refresh == Refresh::Full { 0 } else { self.consecutive + 1 };
         self.shown = Some(pixels);
         Ok(refresh)
     }
@@ -128,17 +130,17 @@ impl Driver {
         let memory = self.specification.memory;
         let part = pixels::changed_bits(shown, pixels, memory);
         let area = |size: Size| u64::from(size.width) * u64::from(size.height);
-        let small = area(part.size) * 100 <= area(memory) * u64::from(self.partial.largest);
-        if small && self.in_a_row < self.partial.in_a_row {
+        let small = area(part.size) * 100 <= area(memory) * u64::from(self.partial.max_percent);
+        if small && self.consecutive < self.partial.max_consecutive {
             Refresh::Partial(part)
         } else {
             Refresh::Full
         }
     }
 
-    /// Does something with the panel; if that fails, switches it off as well as it can be.
-    fn attempt(&mut self, work: impl FnOnce(&mut Driver) -> Result<(), DisplayError>) -> Result<(), DisplayError> {
-        let done = work(self);
+    /// Runs an operation; if it fails, turns the panel off as far as possible.
+    fn run(&mut self, operation: impl FnOnce(&mut Driver) -> Result<(), DisplayError>) -> Result<(), DisplayError> {
+        let done = operation(self);
         if done.is_err() {
             // Each may fail as well: the first error tells what is wrong.
             let _ = self.link.send(command::POWER_OFF, &[0x00]);
@@ -159,7 +161,7 @@ impl Driver {
             }
         }
         self.refresh()?;
-        self.wait(true, BUSY_WITHIN)?;
+        self.wait(true, BUSY_TIMEOUT)?;
         self.finish()
     }
 
@@ -168,7 +170,7 @@ impl Driver {
             return self.full(pixels, old);
         };
         self.wake()?;
-        // Deep sleep has emptied the controller's memory: it must know what is on the panel.
+        // Deep sleep has cleared the controller's memory, which has to hold what the panel shows.
         self.send(command::OLD_PIXELS, old)?;
         self.send(command::NEW_PIXELS, old)?;
         self.steps(partial)?;
@@ -176,14 +178,14 @@ impl Driver {
         self.send(command::WINDOW, &pixels::window(part))?;
         self.send(command::NEW_PIXELS, &pixels::cut_bits(pixels, self.specification.memory, part))?;
         self.refresh()?;
-        // So short that a busy processor may miss it; a panel that is gone was found out by the last full refresh.
-        self.link.pause(PARTIAL_STARTS);
+        // It may be too short for a busy processor to notice; an absent panel was detected by the last full refresh.
+        self.link.pause(PARTIAL_START);
         self.wait(false, self.specification.longest)?;
         self.send(command::WINDOW_OFF, &[])?;
         self.finish()
     }
 
-    /// Power, reset, registers.
+    /// Turns the power on, resets and initializes the controller.
     fn wake(&mut self) -> Result<(), DisplayError> {
         self.wire(|link| link.supply(true))?;
         let reset = self.specification.reset;
@@ -204,13 +206,13 @@ impl Driver {
 
     fn refresh(&mut self) -> Result<(), DisplayError> {
         self.send(command::POWER_ON, &[])?;
-        self.link.pause(LOOK);
+        self.link.pause(POLL_INTERVAL);
         self.ready()?;
         self.steps(self.specification.prepare)?;
         self.send(command::REFRESH, self.specification.refresh)
     }
 
-    /// Waits for the end of the refresh; then power off and deep sleep.
+    /// Waits for the end of the refresh, then turns the power off and enters deep sleep.
     fn finish(&mut self) -> Result<(), DisplayError> {
         self.wait(false, self.specification.longest)?;
         self.steps(self.specification.finish)?;
@@ -224,7 +226,7 @@ impl Driver {
                 Step::Send(command, data) => self.send(command, data)?,
                 Step::Pause(milliseconds) => self.link.pause(Duration::from_millis(milliseconds)),
                 Step::Ready => {
-                    self.link.pause(LOOK);
+                    self.link.pause(POLL_INTERVAL);
                     self.ready()?;
                 }
             }
@@ -233,7 +235,7 @@ impl Driver {
     }
 
     fn ready(&mut self) -> Result<(), DisplayError> {
-        self.wait(false, READY_WITHIN)
+        self.wait(false, READY_TIMEOUT)
     }
 
     /// Waits until the controller is busy or not.
@@ -246,8 +248,8 @@ impl Driver {
                     seconds: at_most.as_secs(),
                 });
             }
-            self.link.pause(LOOK);
-            waited += LOOK;
+            self.link.pause(POLL_INTERVAL);
+            waited += POLL_INTERVAL;
         }
         Ok(())
     }

@@ -1,20 +1,20 @@
-//! Which Inky is plugged in: its board carries an EEPROM that tells.
+//! Which Inky is plugged in, according to the EEPROM on its board.
 //!
 //! 29 bytes from address 0 of the EEPROM at 0x50 on the header's I²C bus: width and height (two bytes each, low first),
 //! colour, revision of the board times ten, number of the display, and a Pascal string with the time of writing. Numbers
-//! and format: `eeprom.py` and `auto.py` of pimoroni/inky 2.6.0. Never run with a real EEPROM by this project.
+//! and format: `eeprom.py` and `auto.py` of pimoroni/inky 2.6.0. This project never ran it with a real EEPROM.
 
 use embedded_hal::i2c::I2c;
 
 use super::models::Model;
 
-/// Where the EEPROM answers.
+/// The address of the EEPROM.
 const ADDRESS: u8 = 0x50;
 
 /// Length of the record.
 const RECORD: usize = 29;
 
-/// The Inky on a bus ([`crate::device::i2c::open`]): nothing if none answers, or one that is not supported here.
+/// The Inky on a bus ([`crate::device::i2c::open`]); `None` if none answers, or one that is not supported.
 pub fn identify(bus: &mut impl I2c) -> Option<Model> {
     let mut record = [0; RECORD];
     bus.write_read(ADDRESS, &[0x00, 0x00], &mut record).ok()?;
@@ -27,7 +27,7 @@ pub fn identify(bus: &mut impl I2c) -> Option<Model> {
         25 => Model::Inky4,
         _ => return None,
     };
-    // An EEPROM of another board may hold any byte there.
+    // The EEPROM of another board may hold any byte there.
     let (width, height) = (u16::from_le_bytes([size[0], size[1]]), u16::from_le_bytes([size[2], size[3]]));
     let expected = model.size();
     let found = (u32::from(width), u32::from(height));

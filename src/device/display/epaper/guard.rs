@@ -1,30 +1,30 @@
-//! When a panel may be refreshed: not too soon after the last time, and neither frozen nor hot. Pure: the time is given.
+//! When a panel may be refreshed: not too soon after the last refresh, and neither too cold nor too hot. Knows no clock.
 
 use std::time::{Duration, Instant};
 
-/// The temperatures between which makers allow a refresh, in °C (Waveshare and E Ink: 0 to 50 °C at the outside; colour
-/// inks fade and stick above 35 °C: Waveshare's wiki of the 7.3 inch (F), *Precautions*).
-const COLDEST: f32 = 0.0;
-const HOTTEST: f32 = 35.0;
+/// The temperatures between which vendors allow a refresh, in °C (Waveshare and E Ink: 0 to 50 °C at most; colour inks fade
+/// and stick above 35 °C: Waveshare's wiki of the 7.3 inch (F), *Precautions*).
+const MIN_CELSIUS: f32 = 0.0;
+const MAX_CELSIUS: f32 = 35.0;
 
-/// How long a picture may stay before showing it again is more than waste: Waveshare advises a refresh every 24 hours.
+/// The time after which an unchanged picture is refreshed: Waveshare advises a refresh every 24 hours.
 const STALE: Duration = Duration::from_secs(24 * 3600);
 
-/// How long to wait before asking for the temperature again.
-const COOLING: Duration = Duration::from_secs(30);
+/// The time until the temperature is measured again.
+const RECHECK: Duration = Duration::from_secs(30);
 
 /// Whether a panel may be refreshed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Permission {
     /// At once.
     Now,
-    /// In this time: the last refresh was not long enough ago.
+    /// After this time: the last refresh is too recent.
     In(Duration),
-    /// Not at this temperature, in °C. Ask again after a while.
+    /// Not at this temperature in °C; ask again after this time.
     NotAt(f32, Duration),
 }
 
-/// Remembers when a panel was refreshed.
+/// Records when a panel was refreshed.
 #[derive(Clone, Debug)]
 pub struct Guard {
     minimum_interval: Duration,
@@ -32,7 +32,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// For a panel that was not refreshed yet.
+    /// The guard of a panel that was not refreshed yet.
     pub fn new(minimum_interval: Duration) -> Guard {
         Guard {
             minimum_interval,
@@ -40,7 +40,7 @@ impl Guard {
         }
     }
 
-    /// Whether the panel may be refreshed now, at a temperature in °C where one is known.
+    /// Whether the panel may be refreshed now, at a temperature in °C if it is known.
     pub fn ask(&self, now: Instant, temperature: Option<f32>) -> Permission {
         let since = self.last.map(|last| now.saturating_duration_since(last));
         if let Some(early) = since
@@ -50,17 +50,17 @@ impl Guard {
             return Permission::In(early);
         }
         match temperature {
-            Some(celsius) if !celsius.is_nan() && !(COLDEST..=HOTTEST).contains(&celsius) => Permission::NotAt(celsius, COOLING),
+            Some(celsius) if !celsius.is_nan() && !(MIN_CELSIUS..=MAX_CELSIUS).contains(&celsius) => Permission::NotAt(celsius, RECHECK),
             _ => Permission::Now,
         }
     }
 
-    /// Remembers a refresh.
+    /// Records a refresh.
     pub fn refreshed(&mut self, now: Instant) {
         self.last = Some(now);
     }
 
-    /// Whether the same picture should be shown again, to keep it from fading and from sticking.
+    /// Whether an unchanged picture should be refreshed, so that it neither fades nor sticks.
     pub fn is_stale(&self, now: Instant) -> bool {
         self.last.is_none_or(|last| now.saturating_duration_since(last) >= STALE)
     }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refreshes_are_kept_apart() {
+    fn refreshes_keep_their_distance() {
         let (start, mut guard) = (Instant::now(), Guard::new(Duration::from_secs(180)));
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(guard.ask(start, None), Permission::Now);
@@ -93,7 +93,7 @@ mod tests {
             assert_eq!(guard.ask(now, Some(celsius)), Permission::Now);
         }
         for celsius in [-0.5, 35.1, 80.0] {
-            assert_eq!(guard.ask(now, Some(celsius)), Permission::NotAt(celsius, COOLING));
+            assert_eq!(guard.ask(now, Some(celsius)), Permission::NotAt(celsius, RECHECK));
         }
     }
 

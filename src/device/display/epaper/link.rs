@@ -1,7 +1,7 @@
 //! The wires to an e-paper controller: SPI with a data/command line, a reset line and a busy line.
 //!
-//! Owns [`Link`], the few things that drivers do with these wires, and [`Connection`], which does them over any
-//! `embedded-hal` devices. Depends on nothing else here.
+//! Owns [`Link`], the operations that the driver needs, and [`Connection`], which implements them over any `embedded-hal`
+//! devices. Depends on nothing else here.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use embedded_hal::spi::SpiDevice;
 /// refused there.
 pub const LONGEST_TRANSFER: usize = 4096;
 
-/// A wire that does not work: what happened, for people.
+/// A wire that does not work.
 #[derive(Debug, thiserror::Error)]
 #[error("{wire}: {problem}")]
 pub struct LinkError {
@@ -23,7 +23,7 @@ pub struct LinkError {
     pub problem: String,
 }
 
-/// What drivers do with the wires.
+/// The operations on the wires.
 pub trait Link: Send {
     /// Sends a command byte and the data that belongs to it.
     ///
@@ -31,13 +31,13 @@ pub trait Link: Send {
     /// If a wire does not work.
     fn send(&mut self, command: u8, data: &[u8]) -> Result<(), LinkError>;
 
-    /// Pulls the reset line low (`true`) or lets it go.
+    /// Pulls the reset line low (`true`) or high.
     ///
     /// # Errors
     /// If the line does not work.
     fn reset(&mut self, low: bool) -> Result<(), LinkError>;
 
-    /// Whether the controller says that it is busy. All controllers here do so by a low line.
+    /// Whether the controller is busy. All supported controllers signal that by a low line.
     ///
     /// # Errors
     /// If the line does not work.
@@ -46,14 +46,14 @@ pub trait Link: Send {
     /// Waits.
     fn pause(&mut self, time: Duration);
 
-    /// Switches the panel's power supply, where a line does that. Lines that drive a panel without power go low.
+    /// Switches the panel's power supply, if a line does that. Without power, the lines to the panel go low.
     ///
     /// # Errors
     /// If a line does not work.
     fn supply(&mut self, on: bool) -> Result<(), LinkError>;
 }
 
-/// The lines beside SPI.
+/// The lines other than SPI.
 #[derive(Debug)]
 pub struct Lines<Out, In> {
     /// Low for commands, high for data.
@@ -62,9 +62,9 @@ pub struct Lines<Out, In> {
     pub reset: Out,
     /// Low while the controller is busy.
     pub busy: In,
-    /// Selects the controller while low, where SPI does not do that itself.
+    /// Selects the controller while low, if the SPI controller does not drive it.
     pub chip_select: Option<Out>,
-    /// Supplies the panel while high, on boards that have such a line.
+    /// Supplies the panel while high, on boards with such a line.
     pub supply: Option<Out>,
 }
 

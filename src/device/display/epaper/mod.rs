@@ -1,19 +1,19 @@
-//! E-paper: panels of two, six and seven inks on SPI, with drivers of their own.
+//! E-paper: panels of two, six and seven inks on SPI.
 //!
 //! | file | what it owns |
 //! |---|---|
-//! | `models`, `tables` | the panels that are known and what their controllers are told |
+//! | `row` | from settings to an open panel |
+//! | `models`, `tables` | the supported panels, and the commands of their controllers |
 //! | `link` | the wires: SPI, data/command, reset, busy |
-//! | `driver`, `pixels` | one picture on a panel: wake, send, refresh, sleep |
-//! | `guard` | when a refresh does no harm |
-//! | `screen` | the thread that makes a [`Screen`](super::Screen) of it |
-//! | `preview` | what the panel would show, on another display |
-//! | `wiring` | which pins; the real devices of Linux |
+//! | `driver`, `pixels` | showing one picture: wake, send, refresh, sleep |
+//! | `guard` | when a refresh is allowed |
+//! | `screen` | the [`Screen`](super::Screen), whose thread refreshes the panel |
+//! | `wiring` | the pins, and the devices of Linux |
 //! | `eeprom` | which Inky is plugged in |
 //!
-//! No panel was at hand: the register tables are those of the makers' drivers, named beside each, and everything is
-//! tested against models of the controllers that take the bytes and give back a picture. Not supported: the 13.3 inch
-//! Inky (EL133UF1), which has two controllers with a chip select each, and black, white and red panels.
+//! This project never ran the drivers on a real panel: the register tables are those of the vendors' drivers, which each table
+//! names, and everything is tested against models of the controllers. Not supported: the 13.3 inch Inky (EL133UF1), which has
+//! two controllers with a chip select each, and black, white and red panels.
 
 mod driver;
 mod eeprom;
@@ -21,7 +21,7 @@ mod guard;
 mod link;
 mod models;
 mod pixels;
-mod preview;
+mod row;
 mod screen;
 mod tables;
 #[cfg(test)]
@@ -34,6 +34,6 @@ pub use eeprom::identify;
 pub use guard::{Guard, Permission};
 pub use link::{Connection, LONGEST_TRANSFER, Lines, Link, LinkError};
 pub use models::Model;
-pub use preview::{Preview, inked};
+pub(super) use row::DRIVER;
 pub use screen::{EPaper, Options, Thermometer};
 pub use wiring::Wiring;

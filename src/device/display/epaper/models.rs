@@ -1,8 +1,7 @@
-//! The e-paper panels that are known: sizes, inks, what their controllers are told, and from where that is known.
+//! The supported e-paper panels: size, inks and the commands of the controller.
 //!
-//! Depends on the register tables beside it and on the palettes of [`crate::picture`]. **None of these panels was run by
-//! this project**: what is sent to them is what the makers' own drivers send, tested here against models of the
-//! controllers.
+//! Depends on the register tables beside it and on the palettes of [`crate::picture`]. **This project never ran any of these
+//! panels**: they are sent what the vendors' own drivers send, tested here against models of the controllers.
 
 use std::time::Duration;
 
@@ -12,78 +11,69 @@ use super::tables::*;
 use crate::device::display::Rotation;
 use crate::picture::dither::Palette;
 
-/// A panel by maker and name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+/// A panel by vendor and name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Model {
     /// Waveshare 7.3 inch (F), seven colours.
-    #[serde(rename = "waveshare-7.3-f")]
     Waveshare73F,
     /// Waveshare 7.3 inch (E), Spectra 6.
-    #[serde(rename = "waveshare-7.3-e")]
     Waveshare73E,
     /// Waveshare 5.65 inch (F), seven colours.
-    #[serde(rename = "waveshare-5.65-f")]
     Waveshare565F,
     /// Waveshare 7.5 inch V2, black and white.
-    #[serde(rename = "waveshare-7.5-v2")]
     Waveshare75V2,
     /// Inky Impression 7.3 inch of 2022, seven colours.
-    #[serde(rename = "inky-impression-7.3-2022")]
     Inky73Of2022,
     /// Inky Impression 7.3 inch of 2025, Spectra 6.
-    #[serde(rename = "inky-impression-7.3")]
     Inky73,
     /// Inky Impression 5.7 inch, seven colours.
-    #[serde(rename = "inky-impression-5.7")]
     Inky57,
     /// Inky Impression 4 inch of 2021, seven colours.
-    #[serde(rename = "inky-impression-4-2021")]
     Inky4Of2021,
     /// Inky Impression 4 inch of 2025, Spectra 6.
-    #[serde(rename = "inky-impression-4")]
     Inky4,
 }
 
-/// How the pixels of a panel are coded.
+/// How the pixels of a panel are encoded.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Coding {
-    /// Four bits a pixel, the left one in the upper half: the controller's code for each ink of the palette.
+    /// Four bits a pixel, the left one in the high nibble: the controller's code for each ink of the palette.
     Codes(&'static [u8]),
-    /// One bit a pixel, the left one highest, 1 is white; with the steps that prepare a refresh of a part.
+    /// One bit a pixel, the left one in the most significant bit, 1 for white; with the steps before a partial refresh.
     Bits {
-        /// Before a refresh of a part of the panel.
+        /// Before a partial refresh.
         partial: &'static [Step],
     },
 }
 
-/// Everything that a driver knows of a panel.
+/// Everything that the driver knows about a panel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Specification {
     /// Name in settings and messages.
     pub name: &'static str,
     /// Pixels of the controller's memory.
     pub memory: Size,
-    /// How the memory lies behind the glass.
-    pub turned: Rotation,
+    /// How the memory is rotated relative to the panel.
+    pub rotation: Rotation,
     /// Its inks.
     pub palette: fn() -> Palette,
-    /// Its pixels.
+    /// The encoding of its pixels.
     pub coding: Coding,
     /// SPI clock in Hz.
     pub speed: u32,
-    /// Reset.
+    /// Its reset pulse.
     pub reset: Reset,
-    /// After each reset, up to the pixels.
+    /// After each reset, before the pixels.
     pub initialise: &'static [Step],
-    /// After the power is on, before the refresh.
+    /// After power on, before the refresh.
     pub prepare: &'static [Step],
     /// Data of the refresh command.
     pub refresh: &'static [u8],
     /// After the refresh: power off.
     pub finish: &'static [Step],
-    /// How long a refresh takes, by the maker's word.
+    /// How long a refresh takes according to the vendor.
     pub duration: Duration,
-    /// When a refresh counts as failed.
+    /// The time after which a refresh counts as failed.
     pub longest: Duration,
     /// Shortest time from one refresh to the next.
     pub minimum_interval: Duration,
@@ -99,11 +89,11 @@ const SEVEN: Coding = Coding::Codes(&[0, 1, 2, 3, 4, 5, 6]);
 /// Codes of the Spectra 6 controllers for black, white, yellow, red, blue, green; there is no 4.
 const SIX: Coding = Coding::Codes(&[0, 1, 2, 3, 5, 6]);
 
-/// What most seven-colour panels share: 800 × 480, half a minute a refresh.
+/// Common to most seven-colour panels: 800 × 480, half a minute a refresh.
 const COLOUR: Specification = Specification {
     name: "",
     memory: Size::new(800, 480),
-    turned: Rotation::None,
+    rotation: Rotation::None,
     palette: Palette::acep_7,
     coding: SEVEN,
     speed: 4_000_000,
@@ -117,7 +107,7 @@ const COLOUR: Specification = Specification {
     minimum_interval: ADVISED_INTERVAL,
 };
 
-/// What the UC8159 panels share: a refresh command without data.
+/// Common to the UC8159 panels: a refresh command without data.
 const UC8159: Specification = Specification {
     refresh: &[],
     finish: UC8159_POWER_OFF,
@@ -131,7 +121,7 @@ const UC8159: Specification = Specification {
     ..COLOUR
 };
 
-/// What the Spectra 6 panels share.
+/// Common to the Spectra 6 panels.
 const SPECTRA: Specification = Specification {
     palette: Palette::spectra_6,
     coding: SIX,
@@ -157,10 +147,10 @@ impl Model {
         self.specification().name
     }
 
-    /// Width and height as it is looked at, unrotated, in pixels.
+    /// Width and height in pixels, before the rotation of settings.
     pub fn size(self) -> Size {
         let specification = self.specification();
-        specification.turned.size(specification.memory)
+        specification.rotation.size(specification.memory)
     }
 
     /// Its inks.
@@ -173,7 +163,7 @@ impl Model {
         self.name().starts_with("inky")
     }
 
-    /// SPI clock in Hz, by the maker's driver.
+    /// SPI clock in Hz, as in the vendor's driver.
     pub fn speed(self) -> u32 {
         self.specification().speed
     }
@@ -214,7 +204,7 @@ impl Model {
                 finish: &[Step::Send(0x02, &[]), Step::Ready],
                 duration: Duration::from_secs(4),
                 longest: Duration::from_secs(20),
-                // Waveshare's advice excepts panels with partial refresh.
+                // Waveshare's advice does not apply to panels with partial refresh.
                 minimum_interval: Duration::ZERO,
                 ..COLOUR
             },
@@ -260,7 +250,7 @@ impl Model {
             Model::Inky4 => Specification {
                 name: "inky-impression-4",
                 memory: Size::new(400, 600),
-                turned: Rotation::Quarter,
+                rotation: Rotation::Quarter,
                 reset: Reset {
                     pulses: 1,
                     low: 30,

@@ -9,7 +9,7 @@ use crate::device::display::Rotation;
 /// White: the second ink of every palette.
 const WHITE: u8 = 1;
 
-/// The bytes of a panel's memory for the number of an ink for each of its pixels. What is missing is white.
+/// The bytes of a panel's memory from the index of an ink for each pixel. Missing pixels are white.
 pub(super) fn encode(inks: &[u8], specification: &Specification) -> Vec<u8> {
     let pixels = specification.memory.width as usize * specification.memory.height as usize;
     let ink = |at: usize| inks.get(at).copied().unwrap_or(WHITE);
@@ -63,14 +63,14 @@ pub(super) fn window(part: Rectangle) -> Vec<u8> {
     ends.iter().flat_map(|&end| (end as u16).to_be_bytes()).chain([0x01]).collect()
 }
 
-/// Rows of `width` pixels, rotated clockwise, and their new width.
-pub(super) fn turn(inks: &[u8], width: usize, rotation: Rotation) -> (Vec<u8>, usize) {
+/// Rotates rows of `width` pixels clockwise; returns them and their new width.
+pub(super) fn rotate(inks: &[u8], width: usize, rotation: Rotation) -> (Vec<u8>, usize) {
     let size = Size::new(width as u32, (inks.len() / width.max(1)) as u32);
     let memory = rotation.size(size);
-    let mut turned = vec![WHITE; inks.len()];
+    let mut rotated = vec![WHITE; inks.len()];
     for (&ink, point) in inks.iter().zip(Rectangle::new(Point::zero(), size).points()) {
         let place = rotation.point(point, memory);
-        turned[place.y as usize * memory.width as usize + place.x as usize] = ink;
+        rotated[place.y as usize * memory.width as usize + place.x as usize] = ink;
     }
-    (turned, memory.width as usize)
+    (rotated, memory.width as usize)
 }

@@ -1,7 +1,7 @@
-//! E-paper as a [`Screen`]: frames are handed to a thread that dithers them and refreshes the panel when it may.
+//! E-paper as a [`Screen`]: a thread dithers frames and refreshes the panel when that is allowed.
 //!
-//! Owns that thread. Presenting takes as long as copying the frame, so that buttons stay alive during the half minute of
-//! a refresh; of frames that wait only the last is shown. What went wrong in the thread is the result of the next call.
+//! Owns that thread. Presenting takes only as long as copying the frame, so that buttons respond during a refresh of half a
+//! minute; of several waiting frames only the last is shown. The next call returns errors of the thread.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -19,29 +19,29 @@ use crate::device::buttons::Signal;
 use crate::device::display::{Colours, DisplayError, Frame, Panel, Rotation, Screen};
 use crate::picture::dither::{Ditherer, Dithering, Palette};
 
-/// Tells the temperature of the room or the panel in °C, where it is known. The processor's own is no measure of it.
+/// Measures the temperature of the room or the panel in °C, if it is known; not that of the processor.
 pub type Thermometer = Box<dyn FnMut() -> Option<f32> + Send>;
 
-/// What is chosen about an e-paper panel. Public fields, all with sensible values from [`Options::new`].
+/// Options of an e-paper panel; [`Options::new`] has the defaults.
 pub struct Options {
     /// The panel.
     pub model: Model,
-    /// How it is turned.
+    /// How it is mounted.
     pub rotation: Rotation,
     /// How pictures are dithered.
     pub dithering: Dithering,
-    /// What its inks look like, where that was measured; else the model's own palette.
+    /// The colours of its inks: measured ones, or the model's palette.
     pub palette: Palette,
-    /// When black and white panels refresh a part only.
+    /// When black and white panels refresh only a part.
     pub partial: PartialRefresh,
-    /// Shortest time between refreshes; the maker's advice unless changed.
+    /// The shortest time between refreshes; by default as the vendor advises.
     pub minimum_interval: Duration,
-    /// A thermometer, if there is one: no refresh above 35 °C or below 0 °C.
+    /// A thermometer: no refresh above 35 °C or below 0 °C.
     pub thermometer: Option<Thermometer>,
 }
 
 impl Options {
-    /// What suits a panel.
+    /// The defaults for a panel.
     pub fn new(model: Model) -> Options {
         Options {
             model,
@@ -54,29 +54,26 @@ impl Options {
         }
     }
 
-    /// What the panel is.
+    /// The panel's properties.
     pub fn panel(&self) -> Panel {
         let (size, is_mono) = (self.model.size(), self.palette.inks().len() == 2);
-        Panel {
-            name: format!("e-paper {}", self.model.name()),
-            size: self.rotation.size(size),
-            colours: if is_mono {
-                Colours::Mono
-            } else {
-                Colours::Palette(self.palette.measured())
-            },
-            refresh: self.model.specification().duration,
-            minimum_interval: self.minimum_interval,
-        }
+        let colours = if is_mono {
+            Colours::Mono
+        } else {
+            Colours::Palette(self.palette.measured())
+        };
+        Panel::new(format!("e-paper {}", self.model.name()), self.rotation.size(size))
+            .with_colours(colours)
+            .with_refresh(self.model.specification().duration, self.minimum_interval)
     }
 }
 
-/// What the thread and the screen tell each other.
+/// The state that the thread and the screen share.
 #[derive(Default)]
 struct State {
     waiting: Option<Frame>,
     working: bool,
-    /// Why the waiting frame cannot be shown yet.
+    /// Why the waiting frame may not be shown yet.
     held: Option<Permission>,
     closing: bool,
     failure: Option<DisplayError>,
@@ -89,7 +86,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// The state. A thread that panicked while holding it left it whole: each change is one assignment.
+    /// The state. It is consistent even if a thread panicked while holding it: each change is one assignment.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,9 +94,8 @@ impl Shared {
 
 /// An e-paper panel.
 ///
-/// When it is dropped, a refresh that is under way is finished first, which takes as long as it takes: a panel that is
-/// cut off within a refresh keeps a half-drawn picture, and some keep a fault until their power is removed
-/// (`_refresh_wait` in `inky_el133uf1.py` of pimoroni/inky).
+/// When it is dropped, it waits for the end of a refresh: a panel that is interrupted during a refresh keeps a half-drawn
+/// picture, and some fail until their power is cut (`_refresh_wait` in `inky_el133uf1.py` of pimoroni/inky).
 pub struct EPaper {
     panel: Panel,
     shared: Arc<Shared>,
@@ -107,10 +103,10 @@ pub struct EPaper {
 }
 
 impl EPaper {
-    /// Starts a panel on its wires.
+    /// Takes a panel's wires and starts the thread.
     ///
     /// # Errors
-    /// If no thread can be started.
+    /// If the thread cannot be started.
     pub fn start(options: Options, link: Box<dyn Link>) -> Result<EPaper, DisplayError> {
         let (panel, shared) = (options.panel(), Arc::new(Shared::default()));
         let mut worker = Worker::new(options, link, shared.clone());
@@ -119,7 +115,7 @@ impl EPaper {
             .spawn(move || worker.run())
             .map_err(|error| DisplayError::Failed {
                 display: panel.name.clone(),
-                problem: format!("no thread could be started: {error}"),
+                problem: format!("cannot start a thread: {error}"),
             })?;
         Ok(EPaper {
             panel,
@@ -128,8 +124,8 @@ impl EPaper {
         })
     }
 
-    /// Why the last frame is not shown yet: too soon after the one before, too cold, too hot. Nothing while it is being
-    /// shown or is.
+    /// Why the last frame is not shown yet: too soon after the previous one, too cold, too hot. `None` if it is being shown or
+    /// was shown.
     pub fn held(&self) -> Option<Permission> {
         self.shared.lock().held
     }
@@ -151,8 +147,7 @@ impl Screen for EPaper {
         self.failure()
     }
 
-    /// Waits for a refresh that is under way, and for a frame that may be shown at once. The panel itself sleeps whenever
-    /// it is not being refreshed.
+    /// Waits for the end of a refresh, and for a frame that may be shown at once. The panel itself sleeps between refreshes.
     fn sleep(&mut self) -> Result<(), DisplayError> {
         let unsettled = |state: &mut State| state.working || (state.waiting.is_some() && state.held.is_none());
         drop(self.shared.changed.wait_while(self.shared.lock(), unsettled));
@@ -192,7 +187,7 @@ impl Worker {
             ditherer: Ditherer::new(options.palette, options.dithering),
             guard: Guard::new(options.minimum_interval),
             thermometer: options.thermometer,
-            rotation: [options.rotation, options.model.specification().turned],
+            rotation: [options.rotation, options.model.specification().rotation],
         }
     }
 
@@ -246,7 +241,7 @@ impl Worker {
         let dithered = self.ditherer.rgb(frame.size().width, frame.bytes());
         let (mut inks, mut width) = (dithered.inks().to_vec(), frame.size().width as usize);
         for rotation in self.rotation {
-            (inks, width) = pixels::turn(&inks, width, rotation);
+            (inks, width) = pixels::rotate(&inks, width, rotation);
         }
         let refresh = self.driver.show(&inks, self.guard.is_stale(Instant::now()))?;
         if refresh != Refresh::None {

@@ -1,15 +1,14 @@
-//! What the controllers are told: resets, registers and waveforms of the makers' own drivers, each table with its source.
-//!
-//! Tables alone; **none of them was run on a panel by this project**.
+//! The commands of the controllers: resets, registers and waveforms of the vendors' own drivers, each table with its source.
+//! **This project never ran any of them on a panel.**
 
-/// What a controller is told, step by step.
+/// A step of a sequence of commands.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     /// A command and its data.
     Send(u8, &'static [u8]),
-    /// Wait so many milliseconds.
+    /// Wait for this many milliseconds.
     Pause(u64),
-    /// Wait until it is not busy.
+    /// Wait until the controller is not busy.
     Ready,
 }
 
@@ -115,7 +114,7 @@ pub(super) const WAVESHARE_75_V2: &[Step] = &[
     Step::Send(0x50, &[0x29, 0x07]),
 ];
 
-/// One phase of 20 frames and one of two, repeated once, for one change of a pixel: what `first` says is done in them.
+/// The waveform of one transition: a phase of 20 frames and one of two, repeated once; `first` selects the voltages.
 const fn waveform(first: u8) -> [u8; 42] {
     let mut table = [0; 42];
     table[0] = first;

@@ -75,7 +75,7 @@ fn sleeping_is_black_and_the_next_frame_is_shown_whole() {
 }
 
 #[test]
-fn impossible_modes_and_short_files_are_refused() {
+fn invalid_modes_and_short_files_are_rejected() {
     let mode = mode_of(PixelLayout::XRGB8888);
     let (_folder, path, file) = plain(24 + mode.stride * 40 - 1);
     let error = Framebuffer::on(file.try_clone().unwrap(), &path, mode, Rotation::None)
@@ -85,7 +85,7 @@ fn impossible_modes_and_short_files_are_refused() {
         error.to_string().contains("the file has 10103 bytes, the mode needs 10104"),
         "{error}"
     );
-    for impossible in [
+    for invalid in [
         Mode { stride: 239, ..mode },
         Mode {
             size: Size::new(0, 40),
@@ -100,10 +100,10 @@ fn impossible_modes_and_short_files_are_refused() {
             ..mode
         },
     ] {
-        assert!(Framebuffer::on(file.try_clone().unwrap(), &path, impossible, Rotation::None).is_err());
+        assert!(Framebuffer::on(file.try_clone().unwrap(), &path, invalid, Rotation::None).is_err());
     }
     let error = Framebuffer::open(&path, Rotation::None).err().unwrap().to_string();
-    assert!(error.contains("no framebuffer") && error.contains("/dev/fb0"), "{error}");
+    assert!(error.contains("not a framebuffer") && error.contains("/dev/fb0"), "{error}");
     assert!(Framebuffer::open(Path::new("/dev/fb99"), Rotation::None).is_err());
 }
 

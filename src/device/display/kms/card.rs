@@ -1,4 +1,4 @@
-//! The graphics cards of the machine, what is connected to them, and the choice of a mode.
+//! The graphics cards of the machine, their connectors, and the choice of a mode.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use drm::control::{Device, Mode, ModeTypeFlags, connector, crtc};
 use embedded_graphics::prelude::Size;
 
-use super::Wish;
-use crate::device::display::{DisplayError, ModeWish, device_file};
+use super::OutputRequest;
+use crate::device::display::{DisplayError, ModeRequest, device_file};
 
 const FOLDER: &str = "/dev/dri";
 const ADVICE: &str = "enable a display driver (on a Raspberry Pi `dtoverlay=vc4-kms-v3d` in config.txt)";
@@ -26,20 +26,20 @@ impl AsFd for Card {
 impl drm::Device for Card {}
 impl Device for Card {}
 
-/// A connector of a card, as the kernel knows it without asking the display.
+/// A connector of a card, as the kernel knows it without probing the display.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connector {
     /// The card's device file.
     pub card: PathBuf,
     /// Name as in `/sys/class/drm`: `HDMI-A-1`.
     pub name: String,
-    /// Whether something is connected.
+    /// Whether a display is connected.
     pub connected: bool,
-    /// Modes, the best first, as `1920x1080@60`.
+    /// Modes such as `1920x1080@60`, the best first.
     pub modes: Vec<String>,
 }
 
-/// All connectors of all cards that may be opened.
+/// All connectors of all cards that this user may open.
 pub fn connectors() -> Vec<Connector> {
     let mut found = Vec::new();
     for path in cards() {
@@ -55,10 +55,16 @@ pub fn connectors() -> Vec<Connector> {
             card: path.clone(),
             name: about.to_string(),
             connected: about.state() == connector::State::Connected,
-            modes: about.modes().iter().map(|mode| Line::of(mode).to_string()).collect(),
+            modes: about.modes().iter().map(|mode| Candidate::of(mode).to_string()).collect(),
         }));
     }
     found
+}
+
+/// The cards that cannot be opened, and why.
+pub fn denied() -> Vec<(PathBuf, DisplayError)> {
+    let opened = |path: PathBuf| device_file::open(&path, "video", ADVICE).err().map(|error| (path, error));
+    cards().into_iter().filter_map(opened).collect()
 }
 
 /// The cards' device files, in the order of their numbers.
@@ -70,27 +76,27 @@ fn cards() -> Vec<PathBuf> {
     cards.into_iter().map(|(_, path)| path).collect()
 }
 
-/// A display that can be shown on.
+/// A connected display.
 pub struct Found {
     /// The card.
     pub card: Card,
     /// The card's device file.
     pub path: PathBuf,
-    /// What the display is plugged into.
+    /// The connector.
     pub connector: connector::Handle,
     /// The connector's name.
     pub name: String,
-    /// What reads the picture from memory.
+    /// The CRTC, which scans the picture out.
     pub crtc: crtc::Handle,
     /// Size and timing.
     pub mode: Mode,
 }
 
-/// The first display over all cards that is as wished. Asks displays what they are, which may take a moment.
+/// The first display of all cards that matches the request. Probes displays, which may take a moment.
 ///
 /// # Errors
 /// As [`super::Kms::open`].
-pub fn find(wish: &Wish) -> Result<Found, DisplayError> {
+pub fn find(request: &OutputRequest) -> Result<Found, DisplayError> {
     let (mut problem, mut seen) = (None, Vec::new());
     for path in cards() {
         let card = match device_file::open(&path, "video", ADVICE) {
@@ -100,47 +106,47 @@ pub fn find(wish: &Wish) -> Result<Found, DisplayError> {
                 continue;
             }
         };
-        match find_on(card, &path, wish, &mut seen) {
+        match find_on(card, &path, request, &mut seen) {
             Ok(Some(found)) => return Ok(found),
             Ok(None) => {}
             Err(error) => problem = Some(error),
         }
     }
-    Err(problem.unwrap_or_else(|| nothing_found(wish, &seen)))
+    Err(problem.unwrap_or_else(|| nothing_found(request, &seen)))
 }
 
-fn nothing_found(wish: &Wish, seen: &[String]) -> DisplayError {
+fn nothing_found(request: &OutputRequest, seen: &[String]) -> DisplayError {
     if seen.is_empty() {
         return DisplayError::absent("kms", format!("no card in {FOLDER} has a connector"), ADVICE);
     }
     let seen = format!("the connectors are {}", seen.join(", "));
-    match &wish.connector {
+    match &request.connector {
         Some(name) => DisplayError::absent(format!("kms {name}"), "nothing is connected there", seen),
         None => DisplayError::absent("kms", "nothing is connected", format!("plug a display in; {seen}")),
     }
 }
 
-/// Cards that only compute, as a Raspberry Pi's v3d, refuse to tell of connectors and are passed over.
-fn find_on(card: Card, path: &Path, wish: &Wish, seen: &mut Vec<String>) -> Result<Option<Found>, DisplayError> {
+/// Cards without connectors, such as a Raspberry Pi's v3d, which only renders, are skipped.
+fn find_on(card: Card, path: &Path, request: &OutputRequest, seen: &mut Vec<String>) -> Result<Option<Found>, DisplayError> {
     let Ok(resources) = card.resource_handles() else { return Ok(None) };
     for handle in resources.connectors() {
         let Ok(about) = card.get_connector(*handle, true) else { continue };
         let (name, state) = (about.to_string(), about.state());
         seen.push(format!("{name} ({})", format!("{state:?}").to_lowercase()));
-        let named = wish.connector.as_ref().is_some_and(|wanted| wanted.eq_ignore_ascii_case(&name));
-        // Connectors that cannot tell whether something is there are used where they are named.
+        let named = request.connector.as_ref().is_some_and(|wanted| wanted.eq_ignore_ascii_case(&name));
+        // Connectors that cannot detect a display are used if they are named.
         let usable = state == connector::State::Connected || (named && state == connector::State::Unknown);
-        if !usable || (wish.connector.is_some() && !named) || about.modes().is_empty() {
+        if !usable || (request.connector.is_some() && !named) || about.modes().is_empty() {
             continue;
         }
-        let mode = choose(about.modes(), wish.mode).map_err(|problem| DisplayError::failed(format!("kms {name}"), problem))?;
+        let mode = choose(about.modes(), request.mode).map_err(|problem| DisplayError::failed(format!("kms {name}"), problem))?;
         let encoders = about.current_encoder().into_iter().chain(about.encoders().iter().copied());
         let mut encoders = encoders.filter_map(|encoder| card.get_encoder(encoder).ok());
         let crtc = encoders.find_map(|encoder| {
             let possible = resources.filter_crtcs(encoder.possible_crtcs());
             encoder.crtc().or_else(|| possible.first().copied())
         });
-        let crtc = crtc.ok_or_else(|| DisplayError::failed(format!("kms {name}"), "no part of the card can drive it"))?;
+        let crtc = crtc.ok_or_else(|| DisplayError::failed(format!("kms {name}"), "no CRTC of the card can drive it"))?;
         return Ok(Some(Found {
             connector: *handle,
             path: path.to_owned(),
@@ -153,32 +159,32 @@ fn find_on(card: Card, path: &Path, wish: &Wish, seen: &mut Vec<String>) -> Resu
     Ok(None)
 }
 
-fn choose(modes: &[Mode], wish: Option<ModeWish>) -> Result<Mode, String> {
-    let lines: Vec<Line> = modes.iter().map(Line::of).collect();
-    match best(&lines, wish) {
+fn choose(modes: &[Mode], request: Option<ModeRequest>) -> Result<Mode, String> {
+    let candidates: Vec<Candidate> = modes.iter().map(Candidate::of).collect();
+    match best(&candidates, request) {
         Some(at) => Ok(modes[at]),
         None => {
-            let mut have: Vec<String> = lines.iter().map(Line::to_string).collect();
+            let mut have: Vec<String> = candidates.iter().map(Candidate::to_string).collect();
             have.dedup();
-            let wanted = wish.map(|wish| wish.to_string()).unwrap_or_default();
-            Err(format!("it has no mode {wanted}; it has {}", have.join(", ")))
+            let requested = request.map(|request| request.to_string()).unwrap_or_default();
+            Err(format!("it has no mode {requested}; it has {}", have.join(", ")))
         }
     }
 }
 
-/// What is chosen by.
+/// The properties of a mode that the choice depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Line {
+struct Candidate {
     size: Size,
-    /// Frames a second.
+    /// Refresh rate in Hz.
     rate: u32,
     preferred: bool,
 }
 
-impl Line {
-    fn of(mode: &Mode) -> Line {
+impl Candidate {
+    fn of(mode: &Mode) -> Candidate {
         let (width, height) = mode.size();
-        Line {
+        Candidate {
             size: Size::new(u32::from(width), u32::from(height)),
             rate: mode.vrefresh(),
             preferred: mode.mode_type().contains(ModeTypeFlags::PREFERRED),
@@ -186,18 +192,19 @@ impl Line {
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for Candidate {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         write!(formatter, "{}x{}@{}", self.size.width, self.size.height, self.rate)
     }
 }
 
-/// The mode asked for, the preferred one of several; without a wish the preferred one, else the first.
-fn best(lines: &[Line], wish: Option<ModeWish>) -> Option<usize> {
-    let fits = |line: &Line| wish.is_none_or(|wish| wish.size == line.size && wish.rate.is_none_or(|rate| rate == line.rate));
-    let fitting = || lines.iter().enumerate().filter(|(_, line)| fits(line));
+/// The index of the display's preferred mode among those that match the request, or of the first of them.
+fn best(candidates: &[Candidate], request: Option<ModeRequest>) -> Option<usize> {
+    let fits =
+        |mode: &Candidate| request.is_none_or(|request| request.size == mode.size && request.rate.is_none_or(|rate| rate == mode.rate));
+    let fitting = || candidates.iter().enumerate().filter(|(_, mode)| fits(mode));
     fitting()
-        .find(|(_, line)| line.preferred)
+        .find(|(_, mode)| mode.preferred)
         .or_else(|| fitting().next())
         .map(|(at, _)| at)
 }
@@ -206,8 +213,8 @@ fn best(lines: &[Line], wish: Option<ModeWish>) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn line(width: u32, height: u32, rate: u32, preferred: bool) -> Line {
-        Line {
+    fn mode(width: u32, height: u32, rate: u32, preferred: bool) -> Candidate {
+        Candidate {
             size: Size::new(width, height),
             rate,
             preferred,
@@ -215,16 +222,16 @@ mod tests {
     }
 
     #[test]
-    fn modes_are_chosen_by_wish_then_preference_then_order() {
-        let lines = [
-            line(1920, 1080, 60, false),
-            line(1280, 720, 60, true),
-            line(1280, 720, 50, false),
-            line(1920, 1080, 50, false),
+    fn modes_are_chosen_by_request_then_preference_then_order() {
+        let modes = [
+            mode(1920, 1080, 60, false),
+            mode(1280, 720, 60, true),
+            mode(1280, 720, 50, false),
+            mode(1920, 1080, 50, false),
         ];
-        let chosen = |wish: &str| best(&lines, Some(wish.parse().unwrap()));
-        assert_eq!(best(&lines, None), Some(1));
-        assert_eq!(best(&lines[2..], None), Some(0));
+        let chosen = |request: &str| best(&modes, Some(request.parse().unwrap()));
+        assert_eq!(best(&modes, None), Some(1));
+        assert_eq!(best(&modes[2..], None), Some(0));
         assert_eq!(best(&[], None), None);
         assert_eq!(chosen("1920x1080"), Some(0));
         assert_eq!(chosen("1920x1080@50"), Some(3));
@@ -234,18 +241,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said() {
+    fn errors_name_what_is_missing() {
         let seen = ["HDMI-A-1 (disconnected)".to_owned()];
-        let named = Wish {
+        let named = OutputRequest {
             connector: Some("HDMI-A-2".to_owned()),
-            ..Wish::default()
+            ..OutputRequest::default()
         };
         let error = nothing_found(&named, &seen).to_string();
         assert_eq!(
             error,
             "kms HDMI-A-2: nothing is connected there; the connectors are HDMI-A-1 (disconnected)"
         );
-        assert!(nothing_found(&Wish::default(), &seen).to_string().contains("plug a display in"));
-        assert!(nothing_found(&Wish::default(), &[]).to_string().contains("config.txt"));
+        assert!(
+            nothing_found(&OutputRequest::default(), &seen)
+                .to_string()
+                .contains("plug a display in")
+        );
+        assert!(nothing_found(&OutputRequest::default(), &[]).to_string().contains("config.txt"));
     }
 }

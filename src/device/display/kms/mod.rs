@@ -1,9 +1,9 @@
-//! The kernel's mode setting, DRM/KMS: HDMI, DSI, and every panel that has a DRM driver. The frame is drawn into one of
-//! two buffers in memory while the other is shown.
+//! The kernel's mode setting, DRM/KMS: HDMI, DSI, and every panel that has a DRM driver. Frames are drawn to one of two
+//! buffers while the other is shown.
 //!
 //! | file | what it owns |
 //! |---|---|
-//! | `card` | the cards, what is connected to them, and the choice of a mode |
+//! | `card` | the graphics cards, their connectors, and the choice of a mode |
 //! | `output` | one connected display: its buffers, page flips and power |
 
 mod card;
@@ -17,47 +17,79 @@ use embedded_graphics::primitives::Rectangle;
 pub use self::card::{Connector, connectors};
 use self::output::Output;
 use super::backlight::{self, Backlight};
-use super::{Colours, DisplayError, Frame, ModeWish, Panel, Rotation, Screen};
+use super::{Auto, Detail, DisplayError, DisplaySettings, Driver, Found, Frame, ModeRequest, Panel, Presence, Rotation, Screen};
 use crate::device::buttons::Signal;
 
-/// How often it is checked whether the display is still there, or there again.
+/// How often the connection is checked.
 const CHECK: Duration = Duration::from_secs(1);
 
-/// Which display, and how.
+/// The row of the driver table.
+pub(super) const DRIVER: Driver = Driver::new("kms", open, Presence::Connectors(found))
+    .with_about("HDMI, DSI and panels with a DRM driver")
+    .with_detail(Detail::optional("CONNECTOR"))
+    .with_auto(Auto::If(|| true));
+
+fn open(settings: &DisplaySettings) -> Result<Box<dyn Screen>, DisplayError> {
+    let request = OutputRequest {
+        connector: settings.kind.detail().map(str::to_owned),
+        mode: settings.size,
+        rotation: settings.rotation,
+    };
+    Ok(Box::new(Kms::open(request)?))
+}
+
+/// All connectors, then the cards that this user may not open.
+fn found() -> Vec<Found> {
+    let connectors = connectors().into_iter().map(|connector| Found {
+        kind: format!("kms:{}", connector.name),
+        about: format!("{} {}", connector.card.display(), connector.modes.join(" "))
+            .trim_end()
+            .to_owned(),
+        problem: (!connector.connected).then(|| "nothing is connected".to_owned()),
+    });
+    let denied = card::denied().into_iter().map(|(path, error)| Found {
+        kind: "kms".into(),
+        about: path.display().to_string(),
+        problem: Some(error.to_string()),
+    });
+    connectors.chain(denied).collect()
+}
+
+/// Which display to open, and in which mode.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
-    /// The connector's name, as `HDMI-A-1`. Without one the first that something is connected to.
+pub struct OutputRequest {
+    /// The connector's name, such as `HDMI-A-1`; by default the first connector with a display.
     pub connector: Option<String>,
-    /// The mode. Without one the display's preferred.
-    pub mode: Option<ModeWish>,
-    /// How the display is turned.
+    /// The mode; by default the one that the display prefers.
+    pub mode: Option<ModeRequest>,
+    /// How the display is mounted.
     pub rotation: Rotation,
 }
 
-/// A display. One that is unplugged makes [`Screen::present`] and [`Screen::signals`] fail until it is there again.
+/// A display. While it is unplugged, [`Screen::present`] and [`Screen::signals`] fail.
 pub struct Kms {
-    wish: Wish,
+    request: OutputRequest,
     /// `None` while nothing is connected.
     output: Option<Output>,
     panel: Panel,
     backlight: Option<Backlight>,
     brightness: f32,
     checked: Instant,
-    /// Why there is no output.
+    /// Why `output` is `None`.
     problem: DisplayError,
 }
 
 impl Kms {
-    /// Shows black on a display.
+    /// Opens a display and shows black.
     ///
     /// # Errors
     /// If there is no card, nothing is connected, the connector or the mode does not exist, the card belongs to a group
-    /// that this user is not in, or another program, as a desktop, has it.
-    pub fn open(wish: Wish) -> Result<Kms, DisplayError> {
-        let output = Output::open(&wish)?;
+    /// that this user is not in, or another program, such as a desktop, uses it.
+    pub fn open(request: OutputRequest) -> Result<Kms, DisplayError> {
+        let output = Output::open(&request)?;
         let panel = panel(&output);
         Ok(Kms {
-            wish,
+            request,
             panel,
             output: Some(output),
             backlight: Backlight::find(Path::new(backlight::FOLDER)),
@@ -67,7 +99,7 @@ impl Kms {
         })
     }
 
-    /// Notices that the display was unplugged or plugged in again, at most once a second.
+    /// Checks, at most once a second, whether the display was unplugged or plugged in again.
     fn follow_connection(&mut self) {
         if self.checked.elapsed() < CHECK {
             return;
@@ -90,23 +122,23 @@ impl Kms {
     }
 
     fn reopen(&mut self) {
-        match Output::open(&self.wish) {
+        match Output::open(&self.request) {
             Ok(mut output) => {
                 output.dim(self.software_brightness());
                 self.panel = panel(&output);
-                log::info!("{} is there again", self.panel.name);
+                log::info!("{} is connected again", self.panel.name);
                 self.output = Some(output);
             }
             Err(error) => log::debug!("{error}"),
         }
     }
 
-    /// How bright colours are drawn: as they are where the light itself is dimmed.
+    /// The brightness that colours are drawn with: full if the backlight itself is dimmed.
     fn software_brightness(&self) -> f32 {
         if self.backlight.is_some() { 1.0 } else { self.brightness }
     }
 
-    /// Does something with the display that is connected, which is given up when that fails.
+    /// Uses the connected display; if that fails, it counts as unplugged.
     fn with_output(&mut self, act: impl FnOnce(&mut Output) -> Result<(), DisplayError>) -> Result<(), DisplayError> {
         let Some(output) = &mut self.output else {
             return Err(self.problem.clone());
@@ -116,19 +148,13 @@ impl Kms {
 
     fn power_light(&self, on: bool) {
         if let Some(Err(error)) = self.backlight.as_ref().map(|light| light.power(on)) {
-            log::warn!("{}: the backlight cannot be switched: {error}", self.panel.name);
+            log::warn!("{}: cannot switch the backlight: {error}", self.panel.name);
         }
     }
 }
 
 fn panel(output: &Output) -> Panel {
-    Panel {
-        name: format!("kms {}", output.name()),
-        size: output.size(),
-        colours: Colours::Full,
-        refresh: Duration::ZERO,
-        minimum_interval: Duration::ZERO,
-    }
+    Panel::new(format!("kms {}", output.name()), output.size())
 }
 
 impl Screen for Kms {

@@ -1,4 +1,4 @@
-//! One connected display: two buffers, of which one is shown while the other is drawn into.
+//! One connected display: two buffers, of which one is shown while the other is drawn to.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,35 +11,35 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::Wish;
+use super::OutputRequest;
 use super::card::{self, Card};
 use crate::device::display::{DisplayError, Frame, PixelLayout, PixelWriter, Rotation, union};
 
-/// How long a page flip may take: several frames of the slowest display.
+/// The longest time that a page flip may take: several frames of the slowest display.
 const FLIP: Duration = Duration::from_millis(250);
 
-/// Formats that buffers may have, with their bits of colour and of a pixel. Nearly all drivers take the first.
+/// Formats of buffers with their colour depth and bits a pixel. Nearly all drivers support the first.
 const FORMATS: [(DrmFourcc, PixelLayout, u32, u32); 2] = [
     (DrmFourcc::Xrgb8888, PixelLayout::XRGB8888, 24, 32),
     (DrmFourcc::Rgb565, PixelLayout::RGB565, 16, 16),
 ];
 
-/// Memory that a card shows.
+/// Memory that a card scans out.
 struct Buffer {
     memory: DumbBuffer,
     handle: framebuffer::Handle,
 }
 
-/// How the display is brought to show another buffer.
+/// How a new frame is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Showing {
-    /// The buffers change places.
+    /// By showing the other buffer.
     Flips,
-    /// One buffer is shown for good and drawn into.
+    /// By drawing to the buffer that is shown.
     InPlace,
 }
 
-/// A display that shows frames. The kernel gives buffers and the display back when this is dropped and the card closed.
+/// A display that shows frames. The kernel frees the buffers and the display when the card is closed.
 pub struct Output {
     card: Card,
     path: PathBuf,
@@ -52,22 +52,22 @@ pub struct Output {
     /// The buffer that is shown.
     front: usize,
     showing: Showing,
-    /// Whether a flip was begun that is not known to be complete.
+    /// Whether a flip was begun that has not completed.
     is_flipping: bool,
-    /// What each buffer lacks, in pixels of the frame.
+    /// The outdated area of each buffer, in pixels of the frame.
     stale: [Rectangle; 2],
     asleep: bool,
 }
 
 impl Output {
-    /// Finds a display and shows black.
+    /// Opens a display and shows black.
     ///
     /// # Errors
     /// As [`super::Kms::open`].
-    pub fn open(wish: &Wish) -> Result<Output, DisplayError> {
-        let found = card::find(wish)?;
-        let (buffers, writer) = buffers(&found.card, &found.mode, wish.rotation)
-            .map_err(|error| DisplayError::failed(format!("kms {}", found.name), format!("no buffer can be made: {error}")))?;
+    pub fn open(request: &OutputRequest) -> Result<Output, DisplayError> {
+        let found = card::find(request)?;
+        let (buffers, writer) = buffers(&found.card, &found.mode, request.rotation)
+            .map_err(|error| DisplayError::failed(format!("kms {}", found.name), format!("cannot create a buffer: {error}")))?;
         let mut output = Output {
             stale: [Rectangle::new(Point::zero(), writer.size()); 2],
             card: found.card,
@@ -92,7 +92,7 @@ impl Output {
         format!("{} {}@{}", self.name, self.mode.name().to_string_lossy(), self.mode.vrefresh())
     }
 
-    /// Width and height as it is looked at.
+    /// Width and height after rotation.
     pub fn size(&self) -> Size {
         self.writer.size()
     }
@@ -102,7 +102,7 @@ impl Output {
         self.asleep
     }
 
-    /// Draws darker from now on.
+    /// Darkens what is drawn from now on.
     pub fn dim(&mut self, brightness: f32) {
         self.writer.dim(brightness);
         self.stale = [self.whole(); 2];
@@ -111,12 +111,12 @@ impl Output {
     /// Whether the display is still connected.
     ///
     /// # Errors
-    /// If it is not, or the card itself is gone.
+    /// If it is not, or the card itself was removed.
     pub fn check(&self) -> Result<(), DisplayError> {
         let about = self
             .card
             .get_connector(self.connector, false)
-            .map_err(|error| self.failed("the card is gone", error))?;
+            .map_err(|error| self.failed("the card was removed", error))?;
         if about.state() == connector::State::Disconnected {
             return Err(DisplayError::failed(format!("kms {}", self.name), "the display was unplugged"));
         }
@@ -126,7 +126,7 @@ impl Output {
     /// Shows a frame.
     ///
     /// # Errors
-    /// If the card refuses.
+    /// If an operation of the card fails.
     pub fn present(&mut self, frame: &Frame, damage: Rectangle) -> Result<(), DisplayError> {
         self.finish_flip()?;
         let damage = if self.asleep {
@@ -146,19 +146,19 @@ impl Output {
         }
     }
 
-    /// Switches the display off.
+    /// Turns the display off.
     ///
     /// # Errors
-    /// If the card refuses.
+    /// If an operation of the card fails.
     pub fn sleep(&mut self) -> Result<(), DisplayError> {
         self.finish_flip()?;
         let off = self.card.set_crtc(self.crtc, None, (0, 0), &[], None);
-        off.map_err(|error| self.failed("the display cannot be switched off", error))?;
+        off.map_err(|error| self.failed("cannot turn the display off", error))?;
         self.asleep = true;
         Ok(())
     }
 
-    /// Shows the front buffer, with the mode set anew.
+    /// Sets the mode and shows the front buffer.
     fn wake(&mut self) -> Result<(), DisplayError> {
         let buffer = self.buffers[self.front].handle;
         let set = self
@@ -170,17 +170,17 @@ impl Output {
                 format!("another program draws on {}", self.path.display()),
                 "stop the desktop (`sudo systemctl isolate multi-user.target`), or use its window (`--display window`)",
             ),
-            _ => self.failed("the mode cannot be set", error),
+            _ => self.failed("cannot set the mode", error),
         })?;
         self.asleep = false;
         Ok(())
     }
 
-    /// Draws what the front buffer lacks and tells where in its memory.
+    /// Draws the stale area of the front buffer and returns where that is in its memory.
     fn draw(&mut self, frame: &Frame) -> Result<Rectangle, DisplayError> {
         let mapped = self.card.map_dumb_buffer(&mut self.buffers[self.front].memory);
         let drawn = mapped.map(|mut memory| self.writer.write(frame, self.stale[self.front], &mut memory));
-        let drawn = drawn.map_err(|error| self.failed("its memory cannot be mapped", error))?;
+        let drawn = drawn.map_err(|error| self.failed("cannot map its memory", error))?;
         self.stale[self.front] = Rectangle::zero();
         Ok(drawn)
     }
@@ -189,7 +189,7 @@ impl Output {
         Rectangle::new(Point::zero(), self.size())
     }
 
-    /// Begins to show the front buffer. With drivers that know no flips it is shown for good and drawn into from then on.
+    /// Begins to show the front buffer. Without page flips it stays the one that is shown, and is drawn to in place.
     fn flip(&mut self) -> Result<(), DisplayError> {
         let flip = self
             .card
@@ -203,7 +203,7 @@ impl Output {
         Ok(())
     }
 
-    /// Waits until the buffer that is drawn into next is not shown any more.
+    /// Waits until the buffer that is drawn to next is no longer shown.
     fn finish_flip(&mut self) -> Result<(), DisplayError> {
         let begin = Instant::now();
         while self.is_flipping {
@@ -217,23 +217,27 @@ impl Output {
                     self.is_flipping = false;
                 }
                 Ok(_) => {
-                    let events = self.card.receive_events().map_err(|error| self.failed("the card is gone", error))?;
+                    let events = self
+                        .card
+                        .receive_events()
+                        .map_err(|error| self.failed("the card was removed", error))?;
                     self.is_flipping &= !events.into_iter().any(|event| matches!(event, Event::PageFlip(_)));
                 }
                 Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(self.failed("the card is gone", error.into())),
+                Err(error) => return Err(self.failed("the card was removed", error.into())),
             }
         }
         Ok(())
     }
 
-    /// Tells the driver what was drawn in place. Those whose display reads the memory itself need not be told and say so.
+    /// Tells the driver what was drawn in place. Drivers whose display reads the memory itself report that they do not need to
+    /// be told.
     fn announce(&self, area: Rectangle) -> Result<(), DisplayError> {
         let Some(last) = area.bottom_right() else { return Ok(()) };
         let clip = ClipRect::new(area.top_left.x as u16, area.top_left.y as u16, last.x as u16 + 1, last.y as u16 + 1);
         match self.card.dirty_framebuffer(self.buffers[self.front].handle, &[clip]) {
             Err(error) if ![Some(libc::ENOSYS), Some(libc::EOPNOTSUPP)].contains(&error.raw_os_error()) => {
-                Err(self.failed("the picture cannot be sent", error))
+                Err(self.failed("cannot send the picture", error))
             }
             _ => Ok(()),
         }
@@ -244,7 +248,7 @@ impl Output {
     }
 }
 
-/// Two black buffers in the first format that the card takes, and what writes into them.
+/// Two black buffers in the first format that the card supports, and the writer for them.
 fn buffers(card: &Card, mode: &Mode, rotation: Rotation) -> io::Result<([Buffer; 2], PixelWriter)> {
     let (width, height) = mode.size();
     let size = Size::new(u32::from(width), u32::from(height));

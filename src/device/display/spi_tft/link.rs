@@ -1,5 +1,5 @@
-//! Bytes to a controller on SPI with a data/command line: the four-wire interface of the data sheets. Owns its buffer,
-//! and sends no empty transfers and none longer than the bus takes.
+//! Bytes to a controller on SPI with a data/command line: the four-wire interface of the data sheets. Owns the buffer, and
+//! sends no empty transfers and none longer than the bus supports.
 
 use std::fs;
 
@@ -7,16 +7,16 @@ use embedded_hal::digital::OutputPin;
 use embedded_hal::spi::SpiDevice;
 use mipidsi::interface::{Interface, InterfaceKind};
 
-/// The longest transfer that Linux's spidev takes unless it was told otherwise (`bufsiz` of `drivers/spi/spidev.c`).
+/// The default of the longest transfer in bytes that Linux's spidev supports (`bufsiz` of `drivers/spi/spidev.c`).
 pub const DEFAULT_TRANSFER: usize = 4096;
 
-/// The longest transfer that spidev takes here.
+/// The longest transfer in bytes that spidev supports on this machine.
 pub fn longest_transfer() -> usize {
     let setting = fs::read_to_string("/sys/module/spidev/parameters/bufsiz").ok();
     setting.and_then(|text| text.trim().parse().ok()).unwrap_or(DEFAULT_TRANSFER)
 }
 
-/// What does not work.
+/// What failed.
 #[derive(Debug)]
 pub enum LinkError<Bus, Line> {
     /// The bus.
@@ -29,22 +29,22 @@ pub enum LinkError<Bus, Line> {
 pub struct Link<Spi, Pin> {
     spi: Spi,
     data_command: Pin,
-    /// Bytes that wait to be sent; never more than its capacity.
+    /// Bytes to be sent; never more than the capacity.
     buffer: Vec<u8>,
-    most: usize,
+    max_transfer: usize,
 }
 
 type Sent<Spi, Pin> = Result<(), LinkError<<Spi as embedded_hal::spi::ErrorType>::Error, <Pin as embedded_hal::digital::ErrorType>::Error>>;
 
 impl<Spi: SpiDevice, Pin: OutputPin> Link<Spi, Pin> {
-    /// A link whose transfers are at most so many bytes long.
-    pub fn new(spi: Spi, data_command: Pin, most: usize) -> Link<Spi, Pin> {
-        let most = most.max(16);
+    /// A link with transfers of at most `max_transfer` bytes.
+    pub fn new(spi: Spi, data_command: Pin, max_transfer: usize) -> Link<Spi, Pin> {
+        let max_transfer = max_transfer.max(16);
         Link {
             spi,
             data_command,
-            buffer: Vec::with_capacity(most),
-            most,
+            buffer: Vec::with_capacity(max_transfer),
+            max_transfer,
         }
     }
 
@@ -58,7 +58,7 @@ impl<Spi: SpiDevice, Pin: OutputPin> Link<Spi, Pin> {
     }
 
     fn push(&mut self, bytes: &[u8]) -> Sent<Spi, Pin> {
-        if self.buffer.len() + bytes.len() > self.most {
+        if self.buffer.len() + bytes.len() > self.max_transfer {
             self.flush()?;
         }
         self.buffer.extend_from_slice(bytes);
@@ -77,7 +77,7 @@ impl<Spi: SpiDevice, Pin: OutputPin> Interface for Link<Spi, Pin> {
         self.spi.write(&[command]).map_err(LinkError::Spi)?;
         self.data_command.set_high().map_err(LinkError::DataCommand)?;
         arguments
-            .chunks(self.most)
+            .chunks(self.max_transfer)
             .try_for_each(|part| self.spi.write(part).map_err(LinkError::Spi))
     }
 

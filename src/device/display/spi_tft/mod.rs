@@ -1,18 +1,17 @@
-//! Small colour panels on SPI: ST7789, ILI9341 and GC9A01, by `mipidsi` over any `embedded-hal` devices. Only the rectangle
-//! that changed is sent, 16 bits a pixel; the controller turns the picture itself.
+//! Small colour panels on SPI: ST7789, ILI9341 and GC9A01, driven by `mipidsi` over any `embedded-hal` devices. Only the
+//! rectangle that changed is sent, 16 bits a pixel; the controller rotates the picture.
 //!
 //! | file | what it owns |
 //! |---|---|
 //! | `link` | bytes to the controller, with its data/command line |
-//! | `wiring` | which pins, and opening them by the kernel or by `rppal` |
+//! | `wiring` | the pins, and opening them through the kernel or `rppal` |
 //!
-//! The drivers were run against a model of the controllers, never on a real panel by this project.
+//! This project never ran the drivers on a real panel: they are tested against models of the controllers.
 
 mod link;
 mod wiring;
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::pixelcolor::raw::RawU16;
@@ -28,11 +27,35 @@ use mipidsi::{Builder, Display, models};
 pub use self::link::{DEFAULT_TRANSFER, Link};
 pub use self::wiring::Wiring;
 pub use super::wires::WiringError;
-use super::{Colours, DisplayError, Frame, Panel, PixelLayout, PixelWriter, Rotation, Screen};
+use super::{
+    Colours, Detail, Device, DisplayError, DisplaySettings, Driver, Frame, Panel, PixelLayout, PixelWriter, Presence, Rotation, Screen,
+};
+
+/// The row of the driver table.
+pub(super) const DRIVER: Driver = Driver::new(
+    "spi",
+    open,
+    Presence::DeviceFiles {
+        prefix: "/dev/spidev",
+        group: "spi",
+    },
+)
+.with_about("small colour panels on SPI")
+.with_detail(Detail::OneOf {
+    words: &[Model::St7789.name(), Model::Ili9341.name(), Model::Gc9a01.name()],
+    required: true,
+})
+.with_devices(|settings| vec![Device::Spi(settings.spi_bus())])
+.with_pins(|settings| Wiring::of(settings).pins());
+
+fn open(settings: &DisplaySettings) -> Result<Box<dyn Screen>, DisplayError> {
+    let config = PanelConfig::of(settings)?;
+    config.check()?;
+    Wiring::of(settings).open(config)
+}
 
 /// The controllers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Model {
     /// Sitronix ST7789: rectangular panels of 240×320, 240×240, 135×240 and 172×320.
     St7789,
@@ -43,8 +66,11 @@ pub enum Model {
 }
 
 impl Model {
+    /// All of them.
+    pub const ALL: [Model; 3] = [Model::St7789, Model::Ili9341, Model::Gc9a01];
+
     /// The name in settings: `st7789`.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Model::St7789 => "st7789",
             Model::Ili9341 => "ili9341",
@@ -52,7 +78,7 @@ impl Model {
         }
     }
 
-    /// The controller's memory, upright, in pixels.
+    /// The size of the controller's memory in pixels, unrotated.
     pub fn memory(self) -> Size {
         let (width, height) = match self {
             Model::St7789 => models::ST7789::FRAMEBUFFER_SIZE,
@@ -63,28 +89,28 @@ impl Model {
     }
 }
 
-/// A panel: a controller and how the glass is fixed to it.
+/// A panel: its controller, and how that is connected to the display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Glass {
+pub struct PanelConfig {
     /// The controller.
     pub model: Model,
-    /// Visible width and height, before rotation.
+    /// Visible width and height in pixels, before rotation.
     pub size: Size,
-    /// Where the visible part begins in the controller's memory.
+    /// Where the visible part begins in the controller's memory, in pixels.
     pub offset: Point,
-    /// Whether blue comes first in the controller's wiring.
+    /// Whether the panel is wired blue, green, red.
     pub blue_first: bool,
-    /// Whether the panel shows the opposite of what it is sent, as IPS panels do.
+    /// Whether the panel inverts its colours, as IPS panels do.
     pub inverted: bool,
-    /// How it is turned.
+    /// How it is mounted.
     pub rotation: Rotation,
 }
 
-impl Glass {
-    /// What most panels with a controller are: the whole memory; ST7789 and GC9A01 inverted, ILI9341 and GC9A01 with blue
-    /// first (the makers' example code for Waveshare's 2" and 1.28" and Adafruit's 2.8" panels).
-    pub fn of(model: Model) -> Glass {
-        Glass {
+impl PanelConfig {
+    /// The usual panel of a controller: the whole memory; ST7789 and GC9A01 inverted, ILI9341 and GC9A01 with blue first
+    /// (the vendors' example code for Waveshare's 2" and 1.28" and Adafruit's 2.8" panels).
+    pub fn new(model: Model) -> PanelConfig {
+        PanelConfig {
             model,
             size: model.memory(),
             offset: Point::zero(),
@@ -94,7 +120,24 @@ impl Glass {
         }
     }
 
-    /// Whether the visible part lies within the controller's memory.
+    /// The panel that settings describe.
+    fn of(settings: &DisplaySettings) -> Result<PanelConfig, DisplayError> {
+        let name = settings.kind.detail().unwrap_or_default();
+        let model = Model::ALL.into_iter().find(|model| model.name() == name);
+        let model = model.ok_or_else(|| DisplayError::failed(settings.kind.to_string(), "there is no such panel"))?;
+        let default = PanelConfig::new(model);
+        let point = |[x, y]: [u32; 2]| Point::new(i32::try_from(x).unwrap_or(i32::MAX), i32::try_from(y).unwrap_or(i32::MAX));
+        Ok(PanelConfig {
+            size: settings.size_or(default.size),
+            offset: settings.offset.map_or(default.offset, point),
+            blue_first: settings.blue_first.unwrap_or(default.blue_first),
+            inverted: settings.inverted.unwrap_or(default.inverted),
+            rotation: settings.rotation,
+            ..default
+        })
+    }
+
+    /// Checks that the visible part lies within the controller's memory.
     ///
     /// # Errors
     /// If it does not.
@@ -104,7 +147,7 @@ impl Glass {
         if visible.is_zero_sized() || memory.intersection(&visible) != visible {
             let (Size { width, height }, most) = (self.size, memory.size);
             let problem = format!(
-                "a size of {width}x{height} from {},{} is outside its {}x{} pixels",
+                "a size of {width}x{height} at the offset {},{} does not fit into its {}x{} pixels",
                 self.offset.x, self.offset.y, most.width, most.height
             );
             return Err(DisplayError::failed(self.model.name(), problem));
@@ -113,17 +156,8 @@ impl Glass {
     }
 }
 
-/// Opens a panel.
-///
-/// # Errors
-/// If the panel or the pins cannot be, a device is absent, in use or not permitted, or SPI does not work.
-pub fn open(glass: Glass, wiring: &Wiring) -> Result<Box<dyn Screen>, DisplayError> {
-    glass.check()?;
-    wiring.open(glass)
-}
-
-/// The devices that a panel is attached to.
-pub struct Attachment<Spi, Pin> {
+/// The devices that a panel is connected to.
+pub struct Connection<Spi, Pin> {
     /// The bus.
     pub spi: Spi,
     /// Low for commands, high for data.
@@ -132,32 +166,32 @@ pub struct Attachment<Spi, Pin> {
     pub reset: Option<Pin>,
     /// Lights the panel while high.
     pub backlight: Option<Pin>,
-    /// Bytes of one transfer at most.
-    pub transfer: usize,
+    /// The longest transfer in bytes.
+    pub max_transfer: usize,
 }
 
-/// Starts a panel over any `embedded-hal` devices.
+/// Initializes a panel over any `embedded-hal` devices.
 ///
 /// # Errors
-/// If a device does not work.
-pub fn start<Spi, Pin, Delay>(glass: Glass, attachment: Attachment<Spi, Pin>, delay: Delay) -> Result<Box<dyn Screen>, DisplayError>
+/// If the visible part does not fit into the controller's memory, or a device does not work.
+pub fn start<Spi, Pin, Delay>(config: PanelConfig, connection: Connection<Spi, Pin>, delay: Delay) -> Result<Box<dyn Screen>, DisplayError>
 where
     Spi: SpiDevice + 'static,
     Pin: OutputPin + 'static,
     Delay: DelayNs + 'static,
 {
-    glass.check()?;
-    match glass.model {
-        Model::St7789 => start_as(models::ST7789, glass, attachment, delay),
-        Model::Ili9341 => start_as(models::ILI9341Rgb565, glass, attachment, delay),
-        Model::Gc9a01 => start_as(models::GC9A01, glass, attachment, delay),
+    config.check()?;
+    match config.model {
+        Model::St7789 => start_as(models::ST7789, config, connection, delay),
+        Model::Ili9341 => start_as(models::ILI9341Rgb565, config, connection, delay),
+        Model::Gc9a01 => start_as(models::GC9A01, config, connection, delay),
     }
 }
 
 fn start_as<Spi, Pin, Delay, M>(
     model: M,
-    glass: Glass,
-    attachment: Attachment<Spi, Pin>,
+    config: PanelConfig,
+    connection: Connection<Spi, Pin>,
     mut delay: Delay,
 ) -> Result<Box<dyn Screen>, DisplayError>
 where
@@ -166,41 +200,41 @@ where
     Delay: DelayNs + 'static,
     M: Commands<ColorFormat = Rgb565> + 'static,
 {
-    let link = Link::new(attachment.spi, attachment.data_command, attachment.transfer);
+    let link = Link::new(connection.spi, connection.data_command, connection.max_transfer);
     let builder = Builder::new(model, link)
-        .display_size(glass.size.width as u16, glass.size.height as u16)
-        .display_offset(glass.offset.x as u16, glass.offset.y as u16)
-        .color_order(if glass.blue_first { ColorOrder::Bgr } else { ColorOrder::Rgb })
-        .invert_colors(if glass.inverted {
+        .display_size(config.size.width as u16, config.size.height as u16)
+        .display_offset(config.offset.x as u16, config.offset.y as u16)
+        .color_order(if config.blue_first { ColorOrder::Bgr } else { ColorOrder::Rgb })
+        .invert_colors(if config.inverted {
             ColorInversion::Inverted
         } else {
             ColorInversion::Normal
         })
-        .orientation(orientation(glass.rotation));
-    let failed = |error: &dyn Debug| DisplayError::failed(glass.model.name(), format!("{error:?}"));
-    match attachment.reset {
+        .orientation(orientation(config.rotation));
+    let failed = |error: &dyn Debug| DisplayError::failed(config.model.name(), format!("{error:?}"));
+    match connection.reset {
         Some(reset) => {
             let display = builder.reset_pin(reset).init(&mut delay).map_err(|error| failed(&error))?;
-            SpiTft::boxed(display, glass, attachment.backlight, delay)
+            SpiTft::boxed(display, config, connection.backlight, delay)
         }
         None => {
             let display = builder.init(&mut delay).map_err(|error| failed(&error))?;
-            SpiTft::boxed(display, glass, attachment.backlight, delay)
+            SpiTft::boxed(display, config, connection.backlight, delay)
         }
     }
 }
 
 fn orientation(rotation: Rotation) -> Orientation {
-    use mipidsi::options::Rotation as Turn;
+    use mipidsi::options::Rotation as Angle;
     Orientation::new().rotate(match rotation {
-        Rotation::None => Turn::Deg0,
-        Rotation::Quarter => Turn::Deg90,
-        Rotation::Half => Turn::Deg180,
-        Rotation::ThreeQuarters => Turn::Deg270,
+        Rotation::None => Angle::Deg0,
+        Rotation::Quarter => Angle::Deg90,
+        Rotation::Half => Angle::Deg180,
+        Rotation::ThreeQuarters => Angle::Deg270,
     })
 }
 
-/// A panel that shows frames. It is switched off when this is dropped.
+/// A panel that shows frames. It is turned off when this is dropped.
 struct SpiTft<Spi, Pin, Delay, M, Reset>
 where
     Spi: SpiDevice,
@@ -228,22 +262,16 @@ where
     M: Commands<ColorFormat = Rgb565> + 'static,
     Reset: OutputPin + 'static,
 {
-    /// A panel that was just started, made black before its light goes on.
+    /// Takes a panel that was just initialized, and makes it black before its backlight goes on.
     fn boxed(
         display: Display<Link<Spi, Pin>, M, Reset>,
-        glass: Glass,
+        config: PanelConfig,
         backlight: Option<Pin>,
         delay: Delay,
     ) -> Result<Box<dyn Screen>, DisplayError> {
-        let size = glass.rotation.size(glass.size);
+        let size = config.rotation.size(config.size);
         let writer = PixelWriter::new(PixelLayout::RGB565, size, size.width as usize * 2, Rotation::None);
-        let panel = Panel {
-            name: format!("spi {}", glass.model.name()),
-            size,
-            colours: Colours::HighColour,
-            refresh: Duration::ZERO,
-            minimum_interval: Duration::ZERO,
-        };
+        let panel = Panel::new(format!("spi {}", config.model.name()), size).with_colours(Colours::HighColour);
         let mut tft = SpiTft {
             display,
             backlight,
@@ -255,7 +283,7 @@ where
             asleep: false,
         };
         tft.send(Rectangle::new(Point::zero(), size))?;
-        tft.light()?;
+        tft.update_backlight()?;
         Ok(Box::new(tft))
     }
 }
@@ -268,7 +296,7 @@ where
     M: Commands<ColorFormat = Rgb565>,
     Reset: OutputPin,
 {
-    /// Sends an area of the pixels.
+    /// Sends the pixels of an area.
     fn send(&mut self, area: Rectangle) -> Result<(), DisplayError> {
         if area.is_zero_sized() {
             return Ok(());
@@ -281,20 +309,20 @@ where
         sent.map_err(|error| DisplayError::failed(&self.panel.name, format!("{error:?}")))
     }
 
-    /// Switches the light as it should be.
-    fn light(&mut self) -> Result<(), DisplayError> {
+    /// Switches the backlight on if the panel is awake and not dimmed to zero.
+    fn update_backlight(&mut self) -> Result<(), DisplayError> {
         let on = !self.asleep && self.brightness > 0.0;
         let Some(pin) = &mut self.backlight else { return Ok(()) };
         pin.set_state(on.into())
             .map_err(|error| DisplayError::failed(&self.panel.name, format!("backlight: {error:?}")))
     }
 
-    fn switch_off(&mut self) -> Result<(), DisplayError> {
+    fn turn_off(&mut self) -> Result<(), DisplayError> {
         if self.asleep {
             return Ok(());
         }
         self.asleep = true;
-        self.light()?;
+        self.update_backlight()?;
         self.display
             .sleep(&mut self.delay)
             .map_err(|error| DisplayError::failed(&self.panel.name, format!("{error:?}")))
@@ -323,18 +351,18 @@ where
         let area = self.writer.write(frame, frame.bounding_box(), &mut self.pixels);
         self.send(area)?;
         self.asleep = false;
-        self.light()
+        self.update_backlight()
     }
 
     fn sleep(&mut self) -> Result<(), DisplayError> {
-        self.switch_off()
+        self.turn_off()
     }
 
-    /// The light's line only switches: between 0 and 1 colours are darker.
+    /// The backlight can only be switched: between 0 and 1, colours are darkened.
     fn dim(&mut self, brightness: f32) -> Result<(), DisplayError> {
         self.brightness = brightness;
         self.writer.dim(brightness);
-        self.light()
+        self.update_backlight()
     }
 }
 
@@ -347,7 +375,7 @@ where
     Reset: OutputPin,
 {
     fn drop(&mut self) {
-        if let Err(error) = self.switch_off() {
+        if let Err(error) = self.turn_off() {
             log::warn!("{error}");
         }
     }

@@ -171,8 +171,8 @@ impl DelayNs for NoDelay {
     fn delay_ns(&mut self, _: u32) {}
 }
 
-fn attach(glass: Glass, has_reset: bool) -> (Shared, Box<dyn Screen>) {
-    let Size { width, height } = glass.model.memory();
+fn attach(config: PanelConfig, has_reset: bool) -> (Shared, Box<dyn Screen>) {
+    let Size { width, height } = config.model.memory();
     let size = (width as usize, height as usize);
     let controller = Rc::new(RefCell::new(Controller {
         size,
@@ -180,14 +180,14 @@ fn attach(glass: Glass, has_reset: bool) -> (Shared, Box<dyn Screen>) {
         ..Controller::default()
     }));
     let pin = |purpose| Pin(controller.clone(), purpose);
-    let attachment = Attachment {
+    let connection = Connection {
         spi: Bus(controller.clone()),
         data_command: pin(Purpose::DataCommand),
         reset: has_reset.then(|| pin(Purpose::Reset)),
         backlight: Some(pin(Purpose::Light)),
-        transfer: DEFAULT_TRANSFER,
+        max_transfer: DEFAULT_TRANSFER,
     };
-    let screen = start(glass, attachment, NoDelay).unwrap();
+    let screen = start(config, connection, NoDelay).unwrap();
     (controller, screen)
 }
 
@@ -198,50 +198,56 @@ fn high_colour(colour: Rgb888) -> u16 {
 }
 
 /// Every visible pixel of the controller's memory is the frame's that belongs there, and no other was touched.
-fn holds(controller: &Controller, glass: Glass, frame: &Frame) {
+fn holds(controller: &Controller, config: PanelConfig, frame: &Frame) {
     let mut expected = vec![0xDEAD; controller.memory.len()];
     for point in frame.bounding_box().points() {
-        let place = glass.rotation.point(point, glass.size) + glass.offset;
+        let place = config.rotation.point(point, config.size) + config.offset;
         expected[place.y as usize * controller.size.0 + place.x as usize] = high_colour(frame.colour(point).unwrap());
     }
     let wrong = controller.memory.iter().zip(&expected).position(|(one, other)| one != other);
-    assert_eq!(wrong, None, "{glass:?}: the first wrong pixel");
+    assert_eq!(wrong, None, "{config:?}: the first wrong pixel");
 }
 
 const ROTATIONS: [Rotation; 4] = [Rotation::None, Rotation::Quarter, Rotation::Half, Rotation::ThreeQuarters];
 
 /// Panels as they are sold.
-fn glasses() -> Vec<Glass> {
-    let st7789 = Glass::of(Model::St7789);
-    let square = Glass {
+fn configs() -> Vec<PanelConfig> {
+    let st7789 = PanelConfig::new(Model::St7789);
+    let square = PanelConfig {
         size: Size::new(240, 240),
         ..st7789
     };
-    let narrow = Glass {
+    let narrow = PanelConfig {
         size: Size::new(135, 240),
         offset: Point::new(52, 40),
         ..st7789
     };
-    vec![st7789, square, narrow, Glass::of(Model::Ili9341), Glass::of(Model::Gc9a01)]
+    vec![
+        st7789,
+        square,
+        narrow,
+        PanelConfig::new(Model::Ili9341),
+        PanelConfig::new(Model::Gc9a01),
+    ]
 }
 
 #[test]
 fn every_pixel_arrives_on_every_panel_in_every_rotation() {
-    for upright in glasses() {
+    for upright in configs() {
         for rotation in ROTATIONS {
-            let glass = Glass { rotation, ..upright };
-            let (controller, mut screen) = attach(glass, true);
-            assert_eq!(screen.panel().size, rotation.size(glass.size));
-            holds(&controller.borrow(), glass, &Frame::new(screen.panel().size));
+            let config = PanelConfig { rotation, ..upright };
+            let (controller, mut screen) = attach(config, true);
+            assert_eq!(screen.panel().size, rotation.size(config.size));
+            holds(&controller.borrow(), config, &Frame::new(screen.panel().size));
             let frame = test_pattern(screen.panel().size);
             screen.present(&frame, frame.bounding_box()).unwrap();
             let controller = controller.borrow();
-            holds(&controller, glass, &frame);
+            holds(&controller, config, &frame);
             assert!(controller.shows && !controller.sleeps && controller.resets == 1);
             assert_eq!(controller.format & 0x07, 5, "16 bits a pixel");
             assert_eq!(
                 (controller.access & 0x08 != 0, controller.inverted),
-                (glass.blue_first, glass.inverted)
+                (config.blue_first, config.inverted)
             );
             assert!(controller.longest <= DEFAULT_TRANSFER);
         }
@@ -250,15 +256,15 @@ fn every_pixel_arrives_on_every_panel_in_every_rotation() {
 
 #[test]
 fn only_the_damage_is_sent() {
-    for glass in glasses() {
-        let (controller, mut screen) = attach(glass, true);
+    for config in configs() {
+        let (controller, mut screen) = attach(config, true);
         let mut frame = test_pattern(screen.panel().size);
         screen.present(&frame, frame.bounding_box()).unwrap();
         let before = controller.borrow().bytes;
         let damage = Rectangle::new(Point::new(20, 30), Size::new(17, 5));
         frame.fill_solid(&damage, Rgb888::RED).unwrap();
         screen.present(&frame, damage).unwrap();
-        holds(&controller.borrow(), glass, &frame);
+        holds(&controller.borrow(), config, &frame);
         assert_eq!(
             controller.borrow().bytes - before,
             11 + 17 * 5 * 2,
@@ -273,8 +279,8 @@ fn only_the_damage_is_sent() {
 
 #[test]
 fn the_light_follows_sleep_and_brightness() {
-    let glass = Glass::of(Model::Gc9a01);
-    let (controller, mut screen) = attach(glass, true);
+    let config = PanelConfig::new(Model::Gc9a01);
+    let (controller, mut screen) = attach(config, true);
     assert_eq!(controller.borrow().light, Some(true));
     let frame = test_pattern(screen.panel().size);
     screen.sleep().unwrap();
@@ -282,14 +288,14 @@ fn the_light_follows_sleep_and_brightness() {
     assert_eq!((controller.borrow().light, controller.borrow().sleeps), (Some(false), true));
     screen.present(&frame, Rectangle::new(Point::zero(), Size::new(1, 1))).unwrap();
     assert_eq!((controller.borrow().light, controller.borrow().sleeps), (Some(true), false));
-    holds(&controller.borrow(), glass, &frame);
+    holds(&controller.borrow(), config, &frame);
     screen.dim(0.5).unwrap();
     let mut white = Frame::new(frame.size());
     white.clear(Rgb888::WHITE).unwrap();
     screen.present(&white, white.bounding_box()).unwrap();
     let mut grey = Frame::new(frame.size());
     grey.clear(Rgb888::new(128, 128, 128)).unwrap();
-    holds(&controller.borrow(), glass, &grey);
+    holds(&controller.borrow(), config, &grey);
     screen.dim(0.0).unwrap();
     assert_eq!(controller.borrow().light, Some(false));
     screen.dim(1.0).unwrap();
@@ -299,33 +305,33 @@ fn the_light_follows_sleep_and_brightness() {
 
 #[test]
 fn without_a_reset_line_a_command_resets() {
-    let (controller, _screen) = attach(Glass::of(Model::St7789), false);
+    let (controller, _screen) = attach(PanelConfig::new(Model::St7789), false);
     assert_eq!((controller.borrow().resets, controller.borrow().soft_resets), (0, 1));
 }
 
 #[test]
 fn a_bus_that_fails_is_an_error_and_may_work_again() {
-    let glass = Glass::of(Model::Ili9341);
-    let (controller, mut screen) = attach(glass, true);
+    let config = PanelConfig::new(Model::Ili9341);
+    let (controller, mut screen) = attach(config, true);
     let frame = test_pattern(screen.panel().size);
     controller.borrow_mut().is_broken = true;
     let error = screen.present(&frame, frame.bounding_box()).unwrap_err().to_string();
     assert!(error.contains("spi ili9341") && error.contains("Broken"), "{error}");
     controller.borrow_mut().is_broken = false;
     screen.present(&frame, frame.bounding_box()).unwrap();
-    holds(&controller.borrow(), glass, &frame);
+    holds(&controller.borrow(), config, &frame);
 }
 
 #[test]
-fn impossible_glass_is_refused() {
-    let glass = Glass::of(Model::St7789);
+fn a_visible_part_outside_the_memory_is_rejected() {
+    let config = PanelConfig::new(Model::St7789);
     for (size, offset) in [
         (Size::new(241, 240), Point::zero()),
         (Size::new(240, 240), Point::new(0, 81)),
         (Size::new(0, 240), Point::zero()),
         (Size::new(10, 10), Point::new(-1, 0)),
     ] {
-        let error = Glass { size, offset, ..glass }.check().unwrap_err().to_string();
+        let error = PanelConfig { size, offset, ..config }.check().unwrap_err().to_string();
         assert!(error.contains("240x320"), "{error}");
     }
 }

@@ -1,5 +1,5 @@
-//! Two pixels in a character, one above the other: the upper is the colour of `▀`, the lower what is behind it. Only
-//! characters that change are sent.
+//! Two pixels in each character, one above the other: the upper has the foreground colour of `▀`, the lower the background
+//! colour. Only characters that changed are sent.
 
 use std::io::Write;
 use std::ops::Range;
@@ -13,21 +13,21 @@ use crate::picture::preview::{Colours, nearest};
 /// Pixels of a character cell.
 pub const CELL: Size = Size::new(1, 2);
 
-/// A colour as the terminal is told: three bytes, or a number of xterm's palette.
+/// A colour of the terminal: 24 bits, or an index of xterm's palette.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ink {
+enum TerminalColour {
     True([u8; 3]),
     Palette(u8),
 }
 
 /// The upper and the lower pixel.
-type Cell = [Ink; 2];
+type Cell = [TerminalColour; 2];
 
 /// The characters that the terminal shows.
 pub struct HalfBlocks {
     colours: Colours,
     grid: Size,
-    /// `None` where it is not known what is shown.
+    /// `None` for characters of unknown contents.
     shown: Vec<Option<Cell>>,
 }
 
@@ -41,13 +41,13 @@ impl HalfBlocks {
         }
     }
 
-    /// Takes on a number of characters in a line, and of lines. Nothing is known of what they show then.
+    /// Follows the number of columns and lines. What they show is unknown then.
     pub fn resize(&mut self, grid: Size) {
         self.grid = grid;
         self.shown = vec![None; grid.width as usize * grid.height as usize];
     }
 
-    /// The bytes that change what is shown into a frame. Characters that show something unknown count as damaged.
+    /// Appends the bytes that update the terminal to a frame. Characters of unknown contents count as damaged.
     pub fn draw(&mut self, frame: &Frame, damage: Rectangle, out: &mut Vec<u8>) {
         let unknown = self.shown.contains(&None);
         let area = if unknown {
@@ -62,7 +62,7 @@ impl HalfBlocks {
         for line in lines {
             self.draw_line(frame, line, columns.clone(), &mut pen, out);
         }
-        pen.rest(out);
+        pen.finish(out);
     }
 
     fn draw_line(&mut self, frame: &Frame, line: u32, columns: Range<u32>, pen: &mut Pen, out: &mut Vec<u8>) {
@@ -82,28 +82,28 @@ impl HalfBlocks {
             let colour = frame.colour(at).unwrap_or_default();
             let colour = [colour.r(), colour.g(), colour.b()];
             match self.colours {
-                Colours::True => Ink::True(colour),
-                Colours::Palette256 => Ink::Palette(nearest(colour)),
+                Colours::True => TerminalColour::True(colour),
+                Colours::Palette256 => TerminalColour::Palette(nearest(colour)),
             }
         })
     }
 }
 
-/// What the terminal has been told last.
+/// The state that the terminal was left in.
 #[derive(Default)]
 struct Pen {
     /// Column and line of the next character.
     at: Option<[u32; 2]>,
-    foreground: Option<Ink>,
-    background: Option<Ink>,
+    foreground: Option<TerminalColour>,
+    background: Option<TerminalColour>,
 }
 
 impl Pen {
-    /// One character at a place. Writing to a vector cannot fail.
+    /// Draws one character. Writing to a vector cannot fail.
     fn draw(&mut self, out: &mut Vec<u8>, at: [u32; 2], [upper, lower]: Cell) {
         let [column, line] = at;
         if self.at.is_none() {
-            // Terminals that know synchronized output show nothing before it is complete.
+            // Terminals with synchronized output show nothing until it is complete.
             out.extend_from_slice(b"\x1b[?2026h");
         }
         if self.at != Some(at) {
@@ -111,7 +111,7 @@ impl Pen {
         }
         self.at = Some([column + 1, line]);
         if self.background != Some(lower) {
-            colour(out, 48, lower);
+            select(out, 48, lower);
             self.background = Some(lower);
         }
         if upper == lower {
@@ -119,14 +119,14 @@ impl Pen {
             return;
         }
         if self.foreground != Some(upper) {
-            colour(out, 38, upper);
+            select(out, 38, upper);
             self.foreground = Some(upper);
         }
         out.extend_from_slice("▀".as_bytes());
     }
 
-    /// Leaves the terminal with its own colours.
-    fn rest(self, out: &mut Vec<u8>) {
+    /// Resets the colours.
+    fn finish(self, out: &mut Vec<u8>) {
         if self.at.is_some() {
             out.extend_from_slice(b"\x1b[0m\x1b[?2026l");
         }
@@ -134,9 +134,9 @@ impl Pen {
 }
 
 /// Selects the foreground (38) or background (48).
-fn colour(out: &mut Vec<u8>, ground: u8, ink: Ink) {
-    let _ = match ink {
-        Ink::True([red, green, blue]) => write!(out, "\x1b[{ground};2;{red};{green};{blue}m"),
-        Ink::Palette(number) => write!(out, "\x1b[{ground};5;{number}m"),
+fn select(out: &mut Vec<u8>, ground: u8, colour: TerminalColour) {
+    let _ = match colour {
+        TerminalColour::True([red, green, blue]) => write!(out, "\x1b[{ground};2;{red};{green};{blue}m"),
+        TerminalColour::Palette(number) => write!(out, "\x1b[{ground};5;{number}m"),
     };
 }

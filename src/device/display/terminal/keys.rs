@@ -1,22 +1,22 @@
-//! What a terminal sends when keys are pressed, taken apart: UTF-8, control characters, and the escape sequences of
-//! ECMA-48 and xterm (`ctlseqs`), with the mouse in SGR form.
+//! Decoding of what a terminal sends when keys are pressed: UTF-8, control characters, and the escape sequences of ECMA-48
+//! and xterm (`ctlseqs`), with the mouse in SGR form. Sequences may arrive in pieces; decoding never blocks.
 
 use std::time::{Duration, Instant};
 
-/// How long the bytes after an escape character may take; after that it was the Escape key. Over a network the parts of a
-/// sequence come together, since the terminal sends them at once.
-const PATIENCE: Duration = Duration::from_millis(30);
-/// More bytes than any sequence has.
-const LONGEST: usize = 32;
+/// The longest time between an escape character and the rest of its sequence; after that it was the Escape key. The terminal
+/// sends a sequence at once, so that its parts arrive together even over a network.
+const ESCAPE_TIMEOUT: Duration = Duration::from_millis(30);
+/// Longer than any sequence, in bytes.
+const MAX_SEQUENCE: usize = 32;
 
 /// Something that was pressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A key by name: `enter`, `left`, `a`, `1`.
     Key(String),
-    /// A letter.
+    /// A typed character.
     Character(char),
-    /// A mouse button, at a character counted from zero.
+    /// The left mouse button at a character, counted from zero.
     Mouse {
         /// From the left.
         column: u32,
@@ -27,23 +27,23 @@ pub enum Input {
     },
 }
 
-/// Bytes that have come and are not understood yet.
+/// A decoder with the bytes of an incomplete sequence.
 #[derive(Debug, Default)]
 pub struct Keys {
     pending: Vec<u8>,
     since: Option<Instant>,
 }
 
-/// What the first bytes mean.
+/// The meaning of the first bytes.
 enum Step {
-    /// So many bytes are this.
+    /// This many bytes are these inputs.
     Inputs(usize, Vec<Input>),
     /// More bytes are needed.
     Incomplete,
 }
 
 impl Keys {
-    /// Takes bytes in and tells what they complete.
+    /// Decodes bytes; returns what they complete.
     pub fn feed(&mut self, bytes: &[u8], now: Instant) -> Vec<Input> {
         self.pending.extend_from_slice(bytes);
         self.since = Some(now);
@@ -54,16 +54,16 @@ impl Keys {
                     inputs.extend(found);
                     self.pending.drain(..used);
                 }
-                Step::Incomplete if self.pending.len() > LONGEST => self.pending.clear(),
+                Step::Incomplete if self.pending.len() > MAX_SEQUENCE => self.pending.clear(),
                 Step::Incomplete => break,
             }
         }
         inputs
     }
 
-    /// What bytes mean to which nothing has been added for a while: an escape character was the key of that name.
+    /// Decodes an incomplete sequence to which nothing was added for a while: its escape character was the Escape key.
     pub fn wait(&mut self, now: Instant) -> Vec<Input> {
-        let late = self.since.is_some_and(|since| now.duration_since(since) >= PATIENCE);
+        let late = self.since.is_some_and(|since| now.duration_since(since) >= ESCAPE_TIMEOUT);
         if self.pending.is_empty() || !late {
             return Vec::new();
         }
@@ -99,7 +99,7 @@ fn control(byte: u8) -> Option<&'static str> {
     }
 }
 
-/// A letter of one to four bytes. Those of ASCII are keys too.
+/// A character of one to four bytes. Those of ASCII are keys, too.
 fn character(bytes: &[u8]) -> Step {
     let length = match bytes[0] {
         0xc2..=0xdf => 2,
@@ -122,7 +122,7 @@ fn character(bytes: &[u8]) -> Step {
     }
 }
 
-/// Parameters, then a final byte; `before` bytes came first.
+/// Parameters and a final byte, which `before` bytes precede.
 fn control_sequence(bytes: &[u8], before: usize) -> Step {
     // The Linux console sends its first five function keys as `ESC [ [ A` to `ESC [ [ E`.
     if let [b'[', rest @ ..] = bytes {
@@ -138,7 +138,7 @@ fn control_sequence(bytes: &[u8], before: usize) -> Step {
     let input = match (bytes[end], parameters.strip_prefix('<')) {
         (last @ (b'M' | b'm'), Some(mouse)) => mouse_button(mouse, last == b'M'),
         (b'~', _) => numbered_key(parameters).map(key),
-        // What begins so is the terminal's answer to a question.
+        // A reply of the terminal to a query.
         (_, None) if parameters.starts_with(['?', '>', '=']) => None,
         (last, None) => final_key(last).map(key),
         _ => None,
@@ -260,9 +260,9 @@ mod tests {
         assert_eq!(fed(&[b"\x1b", b"[", b"A"]), [key("up")]);
         let (mut keys, begin) = (Keys::default(), Instant::now());
         assert_eq!(keys.feed(b"\x1b", begin), []);
-        assert_eq!(keys.wait(begin + PATIENCE / 2), []);
-        assert_eq!(keys.wait(begin + PATIENCE), [key("escape")]);
-        assert_eq!(keys.wait(begin + PATIENCE * 2), []);
+        assert_eq!(keys.wait(begin + ESCAPE_TIMEOUT / 2), []);
+        assert_eq!(keys.wait(begin + ESCAPE_TIMEOUT), [key("escape")]);
+        assert_eq!(keys.wait(begin + ESCAPE_TIMEOUT * 2), []);
         assert_eq!(names(b"\x1b\x1b[B"), ["escape", "down"]);
         assert_eq!(names(b"\x1bx"), ["escape", "x"]);
     }

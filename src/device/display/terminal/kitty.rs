@@ -1,5 +1,5 @@
-//! Rectangles of pixels by Kitty's graphics protocol (<https://sw.kovidgoyal.net/kitty/graphics-protocol/>): what changed,
-//! out to whole characters, becomes a PNG over what was there. A whole frame takes the place of all before it.
+//! Rectangles of pixels in Kitty's graphics protocol (<https://sw.kovidgoyal.net/kitty/graphics-protocol/>): what changed,
+//! extended to whole characters, becomes a PNG over what was there. A whole frame replaces all earlier pictures.
 
 use std::io::Write;
 
@@ -9,29 +9,30 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
 use super::super::Frame;
+use super::cells;
 use crate::picture::{Picture, PictureError, PreviewError, png};
 
-/// Frames are at most this many pixels wide; the terminal enlarges them.
-const WIDEST: u32 = 1024;
-/// Rectangles over a whole frame, before another whole frame replaces them.
-const PATCHES: u32 = 32;
+/// The greatest width of a frame in pixels; the terminal enlarges it.
+const MAX_WIDTH: u32 = 1024;
+/// The most rectangles over a whole frame before another whole frame replaces them.
+const MAX_PATCHES: u32 = 32;
 /// The most payload bytes in one command.
 const CHUNK: usize = 4096;
 
-/// What a terminal with pictures shows.
+/// A terminal with Kitty's graphics protocol: its size and the pictures that it shows.
 pub struct Kitty {
     grid: Size,
     cell: Size,
-    /// Number of the picture sent last; numbers count up.
+    /// Id of the last picture; ids count up.
     number: u32,
-    /// Number of the oldest picture that is still shown.
+    /// Id of the oldest picture that is still shown.
     oldest: u32,
-    /// Whether the oldest is a whole frame of this size.
+    /// Whether the oldest picture is a whole frame of the current size.
     is_complete: bool,
 }
 
 impl Kitty {
-    /// Nothing shown, and no size yet.
+    /// A terminal of unknown size that shows nothing yet.
     pub fn new() -> Kitty {
         Kitty {
             grid: Size::zero(),
@@ -47,23 +48,27 @@ impl Kitty {
         self.cell
     }
 
-    /// Takes on a number of characters in a line and of lines, and the pixels that they cover.
+    /// Follows the number of columns and lines, and the pixels that they cover.
     pub fn resize(&mut self, grid: Size, pixels: Size) {
-        let shrunk = pixels.width.div_ceil(WIDEST).max(1);
-        let cell = |pixels: u32, cells: u32| (pixels / cells.max(1) / shrunk).max(1);
+        let scale = pixels.width.div_ceil(MAX_WIDTH).max(1);
+        let cell = |pixels: u32, cells: u32| (pixels / cells.max(1) / scale).max(1);
         self.cell = Size::new(cell(pixels.width, grid.width), cell(pixels.height, grid.height));
         self.grid = grid;
         self.is_complete = false;
     }
 
-    /// The bytes that change what is shown into a frame.
+    /// Appends the bytes that update the terminal to a frame.
     ///
     /// # Errors
-    /// If the rectangle cannot be put into PNG form.
+    /// If the rectangle cannot be encoded as PNG.
     pub fn draw(&mut self, frame: &Frame, damage: Rectangle, out: &mut Vec<u8>) -> Result<(), PreviewError> {
         let whole = Rectangle::new(Point::zero(), self.grid);
-        let is_whole = !self.is_complete || self.number - self.oldest >= PATCHES;
-        let cells = if is_whole { whole } else { self.cells(damage).intersection(&whole) };
+        let is_whole = !self.is_complete || self.number - self.oldest >= MAX_PATCHES;
+        let cells = if is_whole {
+            whole
+        } else {
+            cells(damage, self.cell).intersection(&whole)
+        };
         if cells.is_zero_sized() {
             return Ok(());
         }
@@ -78,15 +83,6 @@ impl Kitty {
             (self.oldest, self.is_complete) = (self.number, true);
         }
         Ok(())
-    }
-
-    /// The characters that hold an area of pixels.
-    fn cells(&self, area: Rectangle) -> Rectangle {
-        let Some(last) = area.bottom_right() else {
-            return Rectangle::zero();
-        };
-        let cell = |point: Point| point.max(Point::zero()).component_div(Point::zero() + self.cell);
-        Rectangle::with_corners(cell(area.top_left), cell(last))
     }
 
     /// The pixels of some characters, black outside the frame.
@@ -104,8 +100,8 @@ impl Kitty {
     }
 }
 
-/// Transmits and shows (`a=T`) a PNG (`f=100`) over some characters, without moving the cursor (`C=1`) and without an
-/// answer (`q=2`), in pieces of which all but the last say that more follow (`m=1`).
+/// Transmits and shows (`a=T`) a PNG (`f=100`) over some characters, without moving the cursor (`C=1`) and without a response
+/// (`q=2`), in chunks of which all but the last announce more (`m=1`).
 fn show(out: &mut Vec<u8>, png: &[u8], number: u32, cells: Rectangle) {
     let _ = write!(out, "\x1b[{};{}H", cells.top_left.y + 1, cells.top_left.x + 1);
     let payload = STANDARD.encode(png);

@@ -1,23 +1,23 @@
-//! A terminal as a panel, over SSH as well: pictures in half blocks, by Kitty's protocol or as Sixel graphics, keys and the
-//! mouse as signals.
+//! A terminal as a panel, also over SSH: pictures in half blocks, in Kitty's protocol or as Sixel graphics; keys and mouse
+//! become signals.
 //!
 //! | file | what it owns |
 //! |---|---|
-//! | `ask` | what the terminal says that it can do |
+//! | `query` | the terminal's capabilities |
 //! | `half_blocks` | two pixels in a character, and which characters have to be sent |
-//! | `kitty`, `sixel` | rectangles of pixels for terminals that show pictures |
-//! | `keys` | what the terminal sends when keys are pressed |
-//! | `session` | the terminal's own settings, put back at the end |
+//! | `kitty`, `sixel` | rectangles of pixels for terminals with graphics |
+//! | `keys` | decoding of keys and mouse |
+//! | `session` | the terminal's settings, restored at the end |
 
-mod ask;
 mod half_blocks;
 mod keys;
 mod kitty;
+mod query;
 mod session;
 mod sixel;
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -31,17 +31,60 @@ use self::keys::{Input, Keys};
 use self::kitty::Kitty;
 use self::session::Session;
 use self::sixel::Sixel;
-use super::{Colours, DisplayError, Frame, Panel, Screen, TerminalPictures, device_file};
+use super::{Auto, Detail, DisplayError, DisplaySettings, Driver, Found, Frame, Panel, Presence, Screen, device_file};
 use crate::device::buttons::Signal;
 use crate::picture::preview::{self, Protocol};
 
-/// Characters in a line and lines where the terminal does not say.
-const GRID: Size = Size::new(80, 24);
+/// Columns and lines of a terminal that does not report them.
+const DEFAULT_GRID: Size = Size::new(80, 24);
 
-/// How long a terminal may take to say what it can do; one at the other side of the world takes half of it.
-const PATIENCE: Duration = Duration::from_millis(600);
+/// The longest time that a terminal may take to report its capabilities; one on the other side of the world takes half of it.
+const QUERY_TIMEOUT: Duration = Duration::from_millis(600);
 
-/// How frames become characters.
+/// The row of the driver table.
+pub(super) const DRIVER: Driver = Driver::new("terminal", open, Presence::Terminal(found))
+    .with_about("the terminal that the program is started in")
+    .with_detail(Detail::OneOf {
+        words: &["sixel", "kitty", "blocks"],
+        required: false,
+    })
+    .with_auto(Auto::If(is_in_terminal));
+
+fn open(settings: &DisplaySettings) -> Result<Box<dyn Screen>, DisplayError> {
+    let graphics = match settings.kind.detail() {
+        Some("sixel") => Graphics::Sixel,
+        Some("kitty") => Graphics::Kitty,
+        Some("blocks") => Graphics::HalfBlocks,
+        _ => Graphics::Auto,
+    };
+    Ok(Box::new(Terminal::open(graphics)?))
+}
+
+fn is_in_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+fn found() -> Vec<Found> {
+    let term = std::env::var("TERM").unwrap_or_default();
+    let found = || Found::usable("terminal", format!("a terminal ({term})"));
+    is_in_terminal().then(found).into_iter().collect()
+}
+
+/// How a terminal shows pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Graphics {
+    /// The best way that the environment or the terminal itself reports.
+    #[default]
+    Auto,
+    /// Sixel graphics.
+    Sixel,
+    /// Kitty's protocol.
+    Kitty,
+    /// Half blocks: two pixels in each character.
+    HalfBlocks,
+}
+
+/// How frames are converted to characters.
 enum Drawing {
     HalfBlocks(HalfBlocks),
     Kitty(Kitty),
@@ -58,7 +101,7 @@ impl Drawing {
         }
     }
 
-    /// Characters in a line, and lines that are drawn on.
+    /// Columns, and lines that are drawn on.
     fn grid(&self, window: Winsize) -> Size {
         match self {
             Drawing::HalfBlocks(_) | Drawing::Kitty(_) => grid(window),
@@ -66,7 +109,7 @@ impl Drawing {
         }
     }
 
-    /// `cell` is what the terminal has answered about the pixels of a character.
+    /// `cell` is the pixels of a character as the terminal reported them.
     fn resize(&mut self, window: Winsize, cell: Option<Size>) {
         match self {
             Drawing::HalfBlocks(blocks) => blocks.resize(grid(window)),
@@ -85,93 +128,95 @@ impl Drawing {
     }
 }
 
-/// Characters in a line, and lines.
+/// Columns and lines.
 fn grid(window: Winsize) -> Size {
-    let or = |given: u16, otherwise: u32| if given == 0 { otherwise } else { u32::from(given) };
-    Size::new(or(window.ws_col, GRID.width), or(window.ws_row, GRID.height))
+    let or = |given: u16, default: u32| if given == 0 { default } else { u32::from(given) };
+    Size::new(or(window.ws_col, DEFAULT_GRID.width), or(window.ws_row, DEFAULT_GRID.height))
 }
 
-/// Pixels of the whole window, where the terminal says.
+/// Pixels of the whole window; zero if the terminal does not report them.
 fn pixels(window: Winsize) -> Size {
     Size::new(u32::from(window.ws_xpixel), u32::from(window.ws_ypixel))
 }
 
-/// Pixels of a character: what the terminal has answered, or what the system tells of the whole window.
-fn cell_of(window: Winsize, answered: Option<Size>) -> Option<Size> {
-    let told = pixels(window).component_div(grid(window));
-    answered.or((told.width > 0 && told.height > 0).then_some(told))
+/// The characters that contain an area of pixels, of which a character has `cell`.
+fn cells(area: Rectangle, cell: Size) -> Rectangle {
+    let Some(last) = area.bottom_right() else {
+        return Rectangle::zero();
+    };
+    let character = |point: Point| point.max(Point::zero()).component_div(Point::zero() + cell);
+    Rectangle::with_corners(character(area.top_left), character(last))
 }
 
-/// A terminal in its alternate screen. Put back as it was when this is dropped, and when its thread panics.
+/// Pixels of a character: as the terminal reported them, or calculated from those of the window.
+fn cell_of(window: Winsize, reported: Option<Size>) -> Option<Size> {
+    let calculated = pixels(window).component_div(grid(window));
+    reported.or((calculated.width > 0 && calculated.height > 0).then_some(calculated))
+}
+
+/// A terminal in its alternate screen. It is restored when this is dropped, and when its thread panics.
 pub struct Terminal {
     session: Session,
     drawing: Drawing,
     window: Winsize,
-    /// Pixels of a character, where the terminal was asked and has answered.
+    /// Pixels of a character, if the terminal reported them.
     cell: Option<Size>,
     keys: Keys,
-    /// What was pressed before anybody looked.
+    /// Keys that were pressed during the query.
     early: Vec<Input>,
     panel: Panel,
-    gone: bool,
+    is_closed: bool,
 }
 
 impl Terminal {
-    /// The terminal that the program was started in.
+    /// Opens the terminal that the program was started in.
     ///
     /// # Errors
-    /// If there is none, or one without colours.
-    pub fn open(pictures: TerminalPictures) -> Result<Terminal, DisplayError> {
-        let absent = |problem| DisplayError::absent("terminal", problem, "start the program in one, not as a service");
+    /// If there is none, or it has no colours.
+    pub fn open(graphics: Graphics) -> Result<Terminal, DisplayError> {
+        let absent = |problem| DisplayError::absent("terminal", problem, "start the program in a terminal, not as a service");
         let protocol = preview::detect(|name| std::env::var(name).ok(), true);
         let protocol = protocol.ok_or_else(|| absent("this terminal has no colours"))?;
-        let tty = device_file::open(Path::new("/dev/tty"), "tty", "").map_err(|_| absent("the program runs in none"))?;
-        Terminal::on(tty, protocol, pictures)
+        let tty = device_file::open(Path::new("/dev/tty"), "tty", "").map_err(|_| absent("the program does not run in a terminal"))?;
+        Terminal::on(tty, protocol, graphics)
     }
 
-    /// Any terminal, as one end of a pseudo-terminal. `detected` is what the environment tells; unless that is Kitty's
-    /// protocol, `auto` also asks the terminal whether it has Sixel graphics. iTerm2's protocol is replaced by half blocks:
-    /// its pictures cannot be drawn over in place.
+    /// Opens any terminal, such as one end of a pseudo-terminal. `detected` is what the environment reports; unless that is
+    /// Kitty's protocol, [`Graphics::Auto`] also asks the terminal whether it has Sixel graphics. Half blocks replace iTerm2's
+    /// protocol, whose pictures cannot be updated in place.
     ///
     /// # Errors
-    /// If the file is no terminal.
-    pub fn on(tty: File, detected: Protocol, pictures: TerminalPictures) -> Result<Terminal, DisplayError> {
+    /// If the file is not a terminal.
+    pub fn on(tty: File, detected: Protocol, graphics: Graphics) -> Result<Terminal, DisplayError> {
         let failed = |error: io::Error| DisplayError::failed("terminal", error);
         let window = tcgetwinsize(&tty).map_err(|error| failed(error.into()))?;
         let session = Session::begin(tty).map_err(failed)?;
-        let asks = match pictures {
-            TerminalPictures::Auto => detected != Protocol::Kitty,
-            TerminalPictures::Sixel => true,
-            TerminalPictures::Kitty | TerminalPictures::Blocks => false,
+        let needs_query = match graphics {
+            Graphics::Auto => detected != Protocol::Kitty,
+            Graphics::Sixel => true,
+            Graphics::Kitty | Graphics::HalfBlocks => false,
         };
-        let answer = if asks {
-            ask::ask(session.tty(), PATIENCE).map_err(failed)?
+        let reply = if needs_query {
+            query::query(session.tty(), QUERY_TIMEOUT).map_err(failed)?
         } else {
-            ask::Answer::default()
-        };
-        let panel = Panel {
-            name: "terminal".to_owned(),
-            size: Size::zero(),
-            colours: Colours::Full,
-            refresh: Duration::ZERO,
-            minimum_interval: Duration::ZERO,
+            query::Reply::default()
         };
         let mut terminal = Terminal {
             session,
-            drawing: drawing(detected, pictures, window, &answer),
+            drawing: drawing(detected, graphics, window, &reply),
             window,
-            cell: answer.cell,
+            cell: reply.cell,
             keys: Keys::default(),
             early: Vec::new(),
-            panel,
-            gone: false,
+            panel: Panel::new("terminal", Size::zero()),
+            is_closed: false,
         };
-        terminal.early = terminal.keys.feed(&answer.rest, Instant::now());
+        terminal.early = terminal.keys.feed(&reply.typed, Instant::now());
         terminal.fit(window);
         Ok(terminal)
     }
 
-    /// Takes on the window's size.
+    /// Follows the window's size.
     fn fit(&mut self, window: Winsize) {
         self.window = window;
         self.drawing.resize(window, self.cell);
@@ -187,7 +232,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// Everything that has arrived.
+    /// Everything that was typed.
     fn read(&mut self) -> io::Result<Vec<Input>> {
         let mut inputs = std::mem::take(&mut self.early);
         let mut bytes = [0; 256];
@@ -217,20 +262,20 @@ impl Terminal {
     }
 }
 
-/// How to draw on a terminal that has answered so.
-fn drawing(detected: Protocol, pictures: TerminalPictures, window: Winsize, answer: &ask::Answer) -> Drawing {
+/// How to draw on a terminal.
+fn drawing(detected: Protocol, graphics: Graphics, window: Winsize, reply: &query::Reply) -> Drawing {
     let has_pixels = pixels(window) != Size::zero();
-    let has_cell = cell_of(window, answer.cell).is_some();
-    match (pictures, detected) {
-        (TerminalPictures::Kitty, _) | (TerminalPictures::Auto, Protocol::Kitty) if has_pixels => Drawing::Kitty(Kitty::new()),
-        (TerminalPictures::Sixel, _) if has_cell => Drawing::Sixel(Sixel::new()),
-        (TerminalPictures::Auto, _) if has_cell && (answer.has_sixel || detected == Protocol::Sixel) => Drawing::Sixel(Sixel::new()),
+    let has_cell = cell_of(window, reply.cell).is_some();
+    match (graphics, detected) {
+        (Graphics::Kitty, _) | (Graphics::Auto, Protocol::Kitty) if has_pixels => Drawing::Kitty(Kitty::new()),
+        (Graphics::Sixel, _) if has_cell => Drawing::Sixel(Sixel::new()),
+        (Graphics::Auto, _) if has_cell && (reply.has_sixel || detected == Protocol::Sixel) => Drawing::Sixel(Sixel::new()),
         (_, Protocol::HalfBlocks(colours)) => Drawing::HalfBlocks(HalfBlocks::new(colours)),
         _ => Drawing::HalfBlocks(HalfBlocks::new(preview::Colours::True)),
     }
 }
 
-/// Whether something can be read, or can within a time.
+/// Whether something can be read within a time.
 fn is_readable_within(tty: &File, time: Duration) -> io::Result<bool> {
     let mut files = [PollFd::new(tty, PollFlags::IN)];
     let time = Timespec {
@@ -263,16 +308,20 @@ impl Screen for Terminal {
         self.present(&black, black.bounding_box())
     }
 
+    fn has_input(&self) -> bool {
+        true
+    }
+
     fn signals(&mut self) -> Result<Vec<Signal>, DisplayError> {
-        if self.gone {
+        if self.is_closed {
             return Ok(Vec::new());
         }
         let inputs = self.follow_size().and_then(|()| self.read());
         match inputs {
             Ok(inputs) => Ok(inputs.into_iter().map(|input| self.signal(input)).collect()),
             Err(error) => {
-                log::info!("the terminal is gone: {error}");
-                self.gone = true;
+                log::info!("the terminal was closed: {error}");
+                self.is_closed = true;
                 Ok(vec![Signal::Closed])
             }
         }

@@ -1,5 +1,8 @@
-//! What is changed about a terminal while pictures are shown in it: line editing and echo are off, the alternate screen is
-//! on. All of it is put back at the end, and before the message of a panic is printed.
+//! The state of a terminal while it shows pictures: line editing and echo off, the alternate screen on. It is restored at the
+//! end, and before the message of a panic is printed.
+//!
+//! `crossterm` is not used here: it sets up only the process's own terminal, with Ctrl-C as a mere key, and its event source
+//! does not return if the terminal is closed or a sequence is incomplete (crossterm issues 793 and 993).
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,17 +12,17 @@ use std::thread::{self, ThreadId};
 
 use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-/// Alternate screen, no cursor, no wrapping, the mouse's buttons reported (SGR form), an empty screen.
-const BEGIN: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?1000h\x1b[?1006h\x1b[0m\x1b[2J";
-/// The way back. The first command deletes Kitty's pictures; other terminals ignore it.
-const END: &[u8] = b"\x1b_Ga=d,d=A,q=2\x1b\\\x1b[0m\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?25h\x1b[?1049l";
-/// `_POSIX_VDISABLE` of Linux: no key has this meaning.
-const NO_KEY: u8 = 0;
+/// Alternate screen, no cursor, no wrapping, mouse buttons reported in SGR form, an empty screen.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?1000h\x1b[?1006h\x1b[0m\x1b[2J";
+/// The reverse. The first command deletes Kitty's pictures; other terminals ignore it.
+const LEAVE: &[u8] = b"\x1b_Ga=d,d=A,q=2\x1b\\\x1b[0m\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?25h\x1b[?1049l";
+/// `_POSIX_VDISABLE` of Linux: no key has the function.
+const DISABLED: u8 = 0;
 
 static RUNNING: Mutex<Vec<Arc<Saved>>> = Mutex::new(Vec::new());
 static HOOK: Once = Once::new();
 
-/// A terminal and how it was.
+/// A terminal and its original settings.
 struct Saved {
     tty: File,
     settings: Termios,
@@ -32,8 +35,8 @@ impl Saved {
         if self.restored.swap(true, Ordering::SeqCst) {
             return;
         }
-        // A terminal that is gone needs nothing put back, and there is nobody to tell.
-        let _ = (&self.tty).write_all(END);
+        // A terminal that was closed needs no restoring, and nobody would see an error.
+        let _ = (&self.tty).write_all(LEAVE);
         let _ = tcsetattr(&self.tty, OptionalActions::Now, &self.settings);
     }
 }
@@ -42,13 +45,13 @@ impl Saved {
 pub struct Session(Arc<Saved>);
 
 impl Session {
-    /// Begins.
+    /// Sets up a terminal.
     ///
     /// # Errors
-    /// If the file is no terminal or is gone.
+    /// If the file is not a terminal, or was closed.
     pub fn begin(tty: File) -> io::Result<Session> {
         let settings = tcgetattr(&tty)?;
-        tcsetattr(&tty, OptionalActions::Now, &for_pictures(settings.clone()))?;
+        tcsetattr(&tty, OptionalActions::Now, &raw(settings.clone()))?;
         let saved = Arc::new(Saved {
             tty,
             settings,
@@ -58,11 +61,11 @@ impl Session {
         running().push(saved.clone());
         let session = Session(saved);
         HOOK.call_once(restore_before_panics);
-        session.tty().write_all(BEGIN)?;
+        session.tty().write_all(ENTER)?;
         Ok(session)
     }
 
-    /// The terminal.
+    /// The terminal's file.
     pub fn tty(&self) -> &File {
         &self.0.tty
     }
@@ -79,17 +82,18 @@ fn running() -> std::sync::MutexGuard<'static, Vec<Arc<Saved>>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keys at once and unseen. Ctrl-C still interrupts, since a picture may take a while; Ctrl-Z and Ctrl-S mean nothing.
-fn for_pictures(mut settings: Termios) -> Termios {
+/// Keys arrive at once and are not echoed. Ctrl-C still sends SIGINT, so that a long drawing can be interrupted; Ctrl-Z and
+/// Ctrl-S have no function.
+fn raw(mut settings: Termios) -> Termios {
     settings.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
     settings.input_modes -= InputModes::IXON | InputModes::ICRNL | InputModes::INLCR | InputModes::ISTRIP;
-    settings.special_codes[SpecialCodeIndex::VSUSP] = NO_KEY;
+    settings.special_codes[SpecialCodeIndex::VSUSP] = DISABLED;
     settings.special_codes[SpecialCodeIndex::VMIN] = 1;
     settings.special_codes[SpecialCodeIndex::VTIME] = 0;
     settings
 }
 
-/// Lets a panic's message be read: the terminals of the thread that panics are restored first.
+/// Restores the terminals of a thread that panics before the panic's message is printed, so that it can be read.
 fn restore_before_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |information| {

@@ -1,30 +1,29 @@
-//! Rectangles of pixels as Sixel graphics (DEC's VT3xx graphics programming manual, chapter 14): what changed, out to whole
-//! characters, is drawn over what was there.
+//! Rectangles of pixels as Sixel graphics: what changed, extended to whole characters, is drawn over what was there.
 //!
-//! A terminal has 256 colour registers. 216 are the cube of six levels a channel, between which an ordered pattern that is
-//! tied to the frame mixes; the others are the plain colours that were seen first, which are shown as they are. Registers
-//! keep their colours as long as a whole frame is shown, for terminals that repaint what is there when one changes. Finding
-//! the best palette of every rectangle would take longer than a frame may last.
+//! A terminal has 256 colour registers. 216 are a cube of six levels a channel, between which an ordered dither pattern that is
+//! fixed to the frame mixes; the others are the plain colours that were seen first, which are shown exactly. Registers keep
+//! their colours until a whole frame is drawn, for terminals that repaint old pixels when a register changes. Choosing the best
+//! palette for every rectangle would take longer than a frame may last.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::Write;
 
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
 use super::super::Frame;
+use super::cells;
+use crate::picture::sixel::{self, Colour, REGISTERS};
 
 /// Levels a channel of the cube.
 const LEVELS: usize = 6;
 /// Colours of the cube.
 const CUBE: usize = LEVELS * LEVELS * LEVELS;
 /// Plain colours besides it.
-const PLAIN: usize = 256 - CUBE;
-/// So many pixels of one colour in a row make it plain.
+const PLAIN: usize = REGISTERS - CUBE;
+/// The least number of equal pixels in a row that make their colour plain.
 const RUN: usize = 12;
-/// Rows that one line of sixels holds.
-const BAND: usize = 6;
-/// Thresholds of the pattern, in sixty-fourths: Bayer's.
+/// Thresholds of the dither pattern in sixty-fourths (B. E. Bayer, 1973).
 const PATTERN: [[u8; 8]; 8] = [
     [0, 32, 8, 40, 2, 34, 10, 42],
     [48, 16, 56, 24, 50, 18, 58, 26],
@@ -36,9 +35,7 @@ const PATTERN: [[u8; 8]; 8] = [
     [63, 31, 55, 23, 61, 29, 53, 21],
 ];
 
-type Colour = [u8; 3];
-
-/// What a terminal with Sixel graphics shows.
+/// A terminal with Sixel graphics: its size and its registers.
 pub struct Sixel {
     grid: Size,
     cell: Size,
@@ -47,7 +44,7 @@ pub struct Sixel {
 }
 
 impl Sixel {
-    /// Nothing shown, and no size yet.
+    /// A terminal of unknown size that shows nothing yet.
     pub fn new() -> Sixel {
         Sixel {
             grid: Size::zero(),
@@ -62,24 +59,24 @@ impl Sixel {
         self.cell
     }
 
-    /// Characters in a line, and lines that are drawn on.
+    /// Columns, and lines that are drawn on.
     pub fn grid(&self) -> Size {
         self.grid
     }
 
-    /// Takes on a number of characters in a line and of lines, and the pixels of a character. The last line stays empty: a
-    /// picture that touches it may make the terminal scroll.
+    /// Follows the number of columns and lines, and the pixels of a character. The last line stays empty: a picture that
+    /// touches it may make the terminal scroll.
     pub fn resize(&mut self, grid: Size, cell: Size) {
         self.grid = Size::new(grid.width, grid.height.saturating_sub(1).max(1));
         self.cell = cell.component_max(Size::new_equal(1));
         self.is_complete = false;
     }
 
-    /// The bytes that change what is shown into a frame.
+    /// Appends the bytes that update the terminal to a frame.
     pub fn draw(&mut self, frame: &Frame, damage: Rectangle, out: &mut Vec<u8>) {
         let whole = Rectangle::new(Point::zero(), self.grid);
         let cells = if self.is_complete {
-            self.cells(damage).intersection(&whole)
+            cells(damage, self.cell).intersection(&whole)
         } else {
             whole
         };
@@ -94,23 +91,17 @@ impl Sixel {
         }
         self.is_complete = true;
         self.find_plain(frame, &area);
-        // Writing to a vector cannot fail, here and below. P2 = 1: what is not drawn stays.
-        let _ = write!(out, "\x1b[{};{}H\x1bP0;1q\"1;1;", cells.top_left.y + 1, cells.top_left.x + 1);
-        let _ = write!(out, "{};{}", area.size.width, area.size.height);
-        self.picture(frame, &area, out);
-        out.extend_from_slice(b"\x1b\\");
+        let mut colours: [Colour; REGISTERS] = std::array::from_fn(cube);
+        for (colour, register) in &self.plain {
+            colours[usize::from(*register)] = *colour;
+        }
+        // Writing to a vector cannot fail.
+        let _ = write!(out, "\x1b[{};{}H", cells.top_left.y + 1, cells.top_left.x + 1);
+        let row = |y: u32| self.registers(frame, area.top_left.y + y as i32, &area);
+        sixel::encode([area.size.width, area.size.height], &colours, row, out);
     }
 
-    /// The characters that hold an area of pixels.
-    fn cells(&self, area: Rectangle) -> Rectangle {
-        let Some(last) = area.bottom_right() else {
-            return Rectangle::zero();
-        };
-        let cell = |point: Point| point.max(Point::zero()).component_div(Point::zero() + self.cell);
-        Rectangle::with_corners(cell(area.top_left), cell(last))
-    }
-
-    /// Gives registers to plain colours, as long as there are some.
+    /// Gives registers to plain colours while some are free.
     fn find_plain(&mut self, frame: &Frame, area: &Rectangle) {
         for y in area.rows() {
             for run in frame.row(y, area).as_chunks::<3>().0.chunk_by(|one, other| one == other) {
@@ -122,44 +113,8 @@ impl Sixel {
         }
     }
 
-    fn picture(&self, frame: &Frame, area: &Rectangle, out: &mut Vec<u8>) {
-        let mut defined = [false; 256];
-        let mut colours: [Colour; 256] = std::array::from_fn(cube);
-        self.plain
-            .iter()
-            .for_each(|(colour, register)| colours[usize::from(*register)] = *colour);
-        let rows: Vec<i32> = area.rows().collect();
-        for band in rows.chunks(BAND) {
-            for (register, bits) in self.band(frame, band, area) {
-                if !std::mem::replace(&mut defined[register], true) {
-                    let [red, green, blue] = colours[register].map(percent);
-                    let _ = write!(out, "#{register};2;{red};{green};{blue}");
-                }
-                let _ = write!(out, "#{register}");
-                sixels(&bits, out);
-                out.push(b'$');
-            }
-            out.push(b'-');
-        }
-    }
-
-    /// The registers of up to six rows, and where each is: a bit for a row, a byte for a column.
-    fn band(&self, frame: &Frame, rows: &[i32], area: &Rectangle) -> BTreeMap<usize, Vec<u8>> {
-        let mut band: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
-        for (bit, y) in rows.iter().enumerate() {
-            let row = self.registers(frame, *y, area);
-            let mut x = 0;
-            for run in row.chunk_by(|one, other| one == other) {
-                let bits = band.entry(run[0].into()).or_insert_with(|| vec![0; row.len()]);
-                bits[x..x + run.len()].iter_mut().for_each(|column| *column |= 1 << bit);
-                x += run.len();
-            }
-        }
-        band
-    }
-
     /// The register of every pixel in a row.
-    fn registers(&self, frame: &Frame, y: i32, area: &Rectangle) -> Vec<u8> {
+    fn registers(&self, frame: &Frame, y: i32, area: &Rectangle) -> Vec<Option<u8>> {
         let row = frame.row(y, area).as_chunks::<3>().0;
         let pattern = &PATTERN[y as usize % 8];
         let mut last: Option<(Colour, Option<u8>)> = None;
@@ -171,38 +126,21 @@ impl Sixel {
             last = Some((*colour, plain));
             plain.unwrap_or_else(|| mixed(*colour, pattern[(x + area.top_left.x as usize) % 8]))
         };
-        row.iter().enumerate().map(|(x, colour)| register(x, colour)).collect()
+        row.iter().enumerate().map(|(x, colour)| Some(register(x, colour))).collect()
     }
 }
 
-/// A colour of the cube by its register.
+/// The colour of a register of the cube.
 fn cube(register: usize) -> Colour {
     let level = |step: usize| (step % LEVELS * 255 / (LEVELS - 1)) as u8;
     [level(register / (LEVELS * LEVELS)), level(register / LEVELS), level(register)]
 }
 
-/// The register of the cube that stands for a colour where the pattern has a threshold.
+/// The register of the cube for a colour where the pattern has a threshold.
 fn mixed(colour: Colour, threshold: u8) -> u8 {
     let step = |value: u8| (usize::from(value) * (LEVELS - 1) * 64 / 255 + usize::from(threshold)) / 64;
     let [red, green, blue] = colour.map(step);
     ((red * LEVELS + green) * LEVELS + blue) as u8
-}
-
-fn percent(value: u8) -> u32 {
-    (u32::from(value) * 100 + 127) / 255
-}
-
-/// One register's part of a band: a character for six pixels one below the other, repeated ones counted.
-fn sixels(bits: &[u8], out: &mut Vec<u8>) {
-    let end = bits.iter().rposition(|column| *column != 0).map_or(0, |last| last + 1);
-    for run in bits[..end].chunk_by(|one, other| one == other) {
-        let character = b'?' + run[0];
-        if run.len() > 3 {
-            let _ = write!(out, "!{}{}", run.len(), char::from(character));
-        } else {
-            out.extend(std::iter::repeat_n(character, run.len()));
-        }
-    }
 }
 
 #[cfg(test)]
@@ -210,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pattern_has_every_threshold_once_and_means_the_colour() {
+    fn the_pattern_has_every_threshold_once_and_its_mean_is_the_colour() {
         let mut all: Vec<u8> = PATTERN.concat();
         all.sort_unstable();
         assert_eq!(all, (0..64).collect::<Vec<u8>>());

@@ -4,7 +4,7 @@ use winit::event::KeyEvent;
 use winit::keyboard::{Key, NamedKey};
 use winit::platform::modifier_supplement::KeyEventExtModifierSupplement;
 
-/// The name of an event's key, whatever Shift and Control do to it; `None` for keys that the desktop does not know.
+/// The name of an event's key without modifiers; `None` for keys that the desktop does not know.
 pub fn name(event: &KeyEvent) -> Option<String> {
     match event.key_without_modifiers() {
         Key::Named(key) => Some(named(key)),
@@ -14,7 +14,7 @@ pub fn name(event: &KeyEvent) -> Option<String> {
     }
 }
 
-/// The library's name in lower case with hyphens, the arrows by their directions alone.
+/// winit's name in kebab case; arrows by their directions alone.
 fn named(key: NamedKey) -> String {
     let library = format!("{key:?}");
     let mut name = String::new();

@@ -1,5 +1,5 @@
-//! A window on a desktop, through X11 (on Wayland through its X server). Its keys, mouse, wheel and touch come out as
-//! signals. Its events are only looked at within [`Screen::signals`] and [`Screen::present`], and never waited for.
+//! A window on a desktop, through X11 (on Wayland through Xwayland). Its keys, mouse, wheel and touch become signals. Events
+//! are handled within [`Screen::signals`] and [`Screen::present`] without blocking.
 //!
 //! `keys` owns the names of keys.
 
@@ -20,28 +20,70 @@ use winit::platform::pump_events::EventLoopExtPumpEvents;
 use winit::platform::x11::EventLoopBuilderExtX11;
 use winit::window::{Fullscreen, WindowId};
 
-use super::{Colours, DisplayError, Frame, Panel, PixelLayout, PixelWriter, Rotation, Screen};
+use super::{
+    Auto, Detail, DisplayError, DisplaySettings, Driver, Found, Frame, ModeRequest, ModeRequestError, Panel, PixelLayout, PixelWriter,
+    Presence, Rotation, Screen,
+};
 use crate::device::buttons::Signal;
 
-/// The size of a window where none is asked for.
+/// The default size of a window.
 pub const SIZE: Size = Size::new(800, 480);
 
-/// Points of a touchpad's scrolling that count as one notch of a wheel.
+/// The row of the driver table.
+pub(super) const DRIVER: Driver = Driver::new(
+    "window",
+    open,
+    Presence::Session {
+        find: found,
+        absent: "there is no desktop (DISPLAY is not set)",
+        advice: "log in to the desktop, or choose kms",
+    },
+)
+.with_about("a window on a desktop (X11)")
+.with_detail(Detail::Text {
+    placeholder: "WxH",
+    required: false,
+    example: "800x480",
+    check: |text| size(text).map(drop).map_err(|error| error.to_string()),
+})
+.with_auto(Auto::If(|| desktop().is_some()));
+
+fn open(settings: &DisplaySettings) -> Result<Box<dyn Screen>, DisplayError> {
+    let requested = settings.kind.detail().and_then(|text| size(text).ok());
+    let size = requested.unwrap_or_else(|| settings.size_or(SIZE));
+    Ok(Box::new(Window::open(size, settings.fullscreen)?))
+}
+
+fn size(text: &str) -> Result<Size, ModeRequestError> {
+    text.parse().map(|request: ModeRequest| request.size)
+}
+
+/// The desktop's address.
+fn desktop() -> Option<String> {
+    std::env::var("DISPLAY").ok().filter(|display| !display.is_empty())
+}
+
+fn found() -> Vec<Found> {
+    let found = |display| Found::usable("window", format!("a desktop at {display}"));
+    desktop().map(found).into_iter().collect()
+}
+
+/// Pixels of a touchpad's scrolling that count as one notch of a wheel.
 const NOTCH: f64 = 40.0;
 
 type Shared = Rc<winit::window::Window>;
 
-/// A window. A process can have one in its life: the desktop library makes no second connection.
+/// A window. A process can open only one in its lifetime: winit creates no second event loop.
 pub struct Window {
     events: EventLoop<()>,
     state: State,
 }
 
 impl Window {
-    /// Opens a window of this size, or one over the whole screen. F11 goes from the one to the other.
+    /// Opens a window of this size, or one that covers the whole screen. F11 toggles between the two.
     ///
     /// # Errors
-    /// If there is no desktop, or the process has had a window before.
+    /// If there is no desktop, or the process opened a window before.
     pub fn open(size: Size, is_fullscreen: bool) -> Result<Window, DisplayError> {
         let events = EventLoop::builder().with_any_thread(true).build().map_err(|error| {
             let advice = "run it on a desktop, or choose another display (`--display kms`, `--display terminal`)";
@@ -54,11 +96,11 @@ impl Window {
         window.pump()?;
         match window.state.surface {
             Some(_) => Ok(window),
-            None => Err(DisplayError::failed("window", "the desktop opens none")),
+            None => Err(DisplayError::failed("window", "the desktop did not open it")),
         }
     }
 
-    /// Handles the events that have come.
+    /// Handles the events that have arrived.
     fn pump(&mut self) -> Result<(), DisplayError> {
         self.events.pump_app_events(Some(Duration::ZERO), &mut self.state);
         self.state.problem.take().map_or(Ok(()), Err)
@@ -88,21 +130,25 @@ impl Screen for Window {
         Ok(())
     }
 
+    fn has_input(&self) -> bool {
+        true
+    }
+
     fn signals(&mut self) -> Result<Vec<Signal>, DisplayError> {
         self.pump()?;
         Ok(std::mem::take(&mut self.state.signals))
     }
 }
 
-/// What the window's events change.
+/// What the window's events act on.
 struct State {
-    wanted: Size,
+    requested: Size,
     is_fullscreen: bool,
     surface: Option<Surface<Shared, Shared>>,
     panel: Panel,
     writer: PixelWriter,
     brightness: f32,
-    /// What the window shows, for when it comes out from behind another.
+    /// What the window shows, for when it is uncovered.
     pixels: Vec<u8>,
     signals: Vec<Signal>,
     pointer: Point,
@@ -111,19 +157,12 @@ struct State {
 }
 
 impl State {
-    fn new(wanted: Size, is_fullscreen: bool) -> State {
-        let panel = Panel {
-            name: "window".to_owned(),
-            size: Size::zero(),
-            colours: Colours::Full,
-            refresh: Duration::ZERO,
-            minimum_interval: Duration::ZERO,
-        };
+    fn new(requested: Size, is_fullscreen: bool) -> State {
         State {
-            wanted,
+            requested,
             is_fullscreen,
             surface: None,
-            panel,
+            panel: Panel::new("window", Size::zero()),
             writer: PixelWriter::new(PixelLayout::XRGB8888, Size::zero(), 0, Rotation::None),
             brightness: 1.0,
             pixels: Vec::new(),
@@ -138,7 +177,7 @@ impl State {
         let failed = |error: &dyn std::fmt::Display| DisplayError::failed("window", error);
         let attributes = winit::window::Window::default_attributes()
             .with_title("Inkstone")
-            .with_inner_size(PhysicalSize::new(self.wanted.width, self.wanted.height))
+            .with_inner_size(PhysicalSize::new(self.requested.width, self.requested.height))
             .with_fullscreen(self.is_fullscreen.then_some(Fullscreen::Borderless(None)));
         let window = Rc::new(events.create_window(attributes).map_err(|error| failed(&error))?);
         let context = Context::new(window.clone()).map_err(|error| failed(&error))?;
@@ -147,7 +186,7 @@ impl State {
         Ok(())
     }
 
-    /// Takes on the window's size, black until the next frame.
+    /// Follows the window's size; black until the next frame.
     fn resize(&mut self, size: PhysicalSize<u32>) {
         let size = Size::new(size.width, size.height);
         if size == self.panel.size {
@@ -163,7 +202,7 @@ impl State {
         self.show(Rectangle::new(Point::zero(), self.panel.size))
     }
 
-    /// Copies the pixels into the window, of which only an area has changed.
+    /// Copies the pixels, of which only an area has changed, to the window.
     fn show(&mut self, area: Rectangle) -> Result<(), DisplayError> {
         let Size { width, height } = self.panel.size;
         let (Some(surface), Some(width), Some(height)) = (&mut self.surface, NonZeroU32::new(width), NonZeroU32::new(height)) else {
@@ -250,7 +289,7 @@ impl ApplicationHandler for State {
             WindowEvent::CloseRequested | WindowEvent::Destroyed => self.signals.push(Signal::Closed),
             WindowEvent::Resized(size) => self.resize(size),
             WindowEvent::RedrawRequested => self.problem = self.show_all().err(),
-            // Keys that were held before the window had the keyboard are not pressed in it.
+            // A key that was held when the window got the focus was not pressed in it.
             WindowEvent::KeyboardInput { event, is_synthetic, .. } if !is_synthetic || event.state == ElementState::Released => {
                 self.key(&event);
             }

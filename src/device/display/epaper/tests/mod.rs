@@ -11,8 +11,8 @@ use embedded_graphics::primitives::Rectangle;
 use self::controller::{Controller, Fault, Shared, connect};
 use super::models::Coding;
 use super::*;
-use crate::device::display::{Colours, DisplayError, Frame, Panel, Rotation, Screen};
-use crate::picture::dither::{Appearance, Ditherer, Dithering};
+use crate::device::display::{Colours, DisplayError, DisplaySettings, Frame, Rotation, Screen};
+use crate::picture::dither::{Ditherer, Dithering};
 
 fn controller(model: Model) -> Controller {
     let specification = model.specification();
@@ -110,7 +110,7 @@ fn every_pixel_of_every_panel_is_the_dithered_frame_s() {
                 let width = panel.size.width as usize;
                 let point = Point::new((at % width) as i32, (at / width) as i32);
                 let (place, size) = turned(point, panel.size, rotation);
-                let (place, size) = turned(place, size, model.specification().turned);
+                let (place, size) = turned(place, size, model.specification().rotation);
                 assert_eq!(size, controller.memory);
                 let found = picture[place.y as usize * size.width as usize + place.x as usize];
                 assert_eq!(found, code(model, ink), "{} {rotation:?} at {point}", model.name());
@@ -205,7 +205,14 @@ fn with_block(block: Rectangle) -> Vec<u8> {
 #[test]
 fn black_and_white_panels_refresh_parts() {
     let (link, shared) = connect(controller(Model::Waveshare75V2));
-    let mut driver = Driver::new(Model::Waveshare75V2, link, PartialRefresh { in_a_row: 3, largest: 50 });
+    let mut driver = Driver::new(
+        Model::Waveshare75V2,
+        link,
+        PartialRefresh {
+            max_consecutive: 3,
+            max_percent: 50,
+        },
+    );
     let block = |x: i32| with_block(Rectangle::new(Point::new(x, 100), Size::new(13, 7)));
     assert_eq!(driver.show(&block(20), false).unwrap(), Refresh::Full);
     for (step, x) in [21, 300, 777].into_iter().enumerate() {
@@ -230,7 +237,14 @@ fn black_and_white_panels_refresh_parts() {
 #[test]
 fn parts_can_be_switched_off() {
     let (link, shared) = connect(controller(Model::Waveshare75V2));
-    let mut driver = Driver::new(Model::Waveshare75V2, link, PartialRefresh { in_a_row: 0, largest: 50 });
+    let mut driver = Driver::new(
+        Model::Waveshare75V2,
+        link,
+        PartialRefresh {
+            max_consecutive: 0,
+            max_percent: 50,
+        },
+    );
     for x in [0, 8, 16] {
         let block = with_block(Rectangle::new(Point::new(x, 0), Size::new(8, 8)));
         assert_eq!(driver.show(&block, false).unwrap(), Refresh::Full);
@@ -329,75 +343,21 @@ fn dropping_a_screen_finishes_its_refresh() {
     settle(&shared);
 }
 
-/// A display that remembers.
-struct Remembering(Panel, Vec<Frame>);
-
-impl Screen for Remembering {
-    fn panel(&self) -> &Panel {
-        &self.0
-    }
-
-    fn present(&mut self, frame: &Frame, _: Rectangle) -> Result<(), DisplayError> {
-        self.1.push(frame.clone());
-        Ok(())
-    }
-
-    fn sleep(&mut self) -> Result<(), DisplayError> {
-        Ok(())
-    }
-}
-
 #[test]
-fn the_preview_is_what_the_panel_shows() {
-    let model = Model::Inky57;
-    let (link, shared) = connect(controller(model));
-    let size = model.size();
-    let picture = frame(size, 1);
-    let mut screen = EPaper::start(Options::new(model), link).unwrap();
-    screen.present(&picture, picture.bounding_box()).unwrap();
-    screen.sleep().unwrap();
-
-    let window = |size| {
-        Remembering(
-            Panel {
-                name: "window".into(),
-                size,
-                colours: Colours::Full,
-                ..screen.panel().clone()
-            },
-            Vec::new(),
-        )
-    };
-    let mut preview = Preview::new(window(size), Options::new(model), Appearance::Measured).unwrap();
-    assert_eq!(preview.panel().colours, Colours::Palette(model.palette().measured()));
-    preview.present(&picture, picture.bounding_box()).unwrap();
-    let (controller, inks) = (shared.lock().unwrap(), model.palette());
-    let shown = &preview_frames(&preview)[0];
-    for (pixel, code) in shown.bytes().chunks(3).zip(controller.picture()) {
-        assert_eq!(pixel, inks.inks()[code as usize].measured);
-    }
-    assert!(Preview::new(window(Size::new(10, 10)), Options::new(model), Appearance::Adapted).is_err());
-}
-
-fn preview_frames(preview: &Preview<Remembering>) -> &[Frame] {
-    &preview.inner().1
-}
-
-#[test]
-fn panels_say_what_they_are() {
+fn panels_have_these_properties() {
     let colour = Options {
         rotation: Rotation::Quarter,
         ..Options::new(Model::Inky4)
     }
     .panel();
-    assert_eq!((colour.size, colour.is_slow()), (Size::new(400, 600), true));
+    assert_eq!((colour.size, colour.has_slow_refresh()), (Size::new(400, 600), true));
     assert_eq!(colour.name, "e-paper inky-impression-4");
     assert_eq!(colour.minimum_interval, Duration::from_secs(180));
     let mono = Options::new(Model::Waveshare75V2).panel();
     assert_eq!((mono.colours, mono.size), (Colours::Mono, Size::new(800, 480)));
     for model in Model::ALL {
-        let text = toml::Value::try_from(model).unwrap();
-        assert_eq!(text.as_str(), Some(model.name()), "one name in settings and messages");
+        let kind = format!("epaper:{}", model.name()).parse().unwrap();
+        assert_eq!(DRIVER.check(&DisplaySettings::new(kind)), Ok(()), "the name in settings");
         assert_eq!(model.palette().inks()[0].name, "black");
         assert_eq!(model.palette().inks()[1].name, "white");
     }

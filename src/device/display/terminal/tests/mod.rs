@@ -170,10 +170,10 @@ fn palette(number: u8) -> Rgb888 {
 const TRUE: Protocol = Protocol::HalfBlocks(preview::Colours::True);
 
 /// A protocol that is not asked for.
-fn fixed(protocol: Protocol) -> TerminalPictures {
+fn fixed(protocol: Protocol) -> Graphics {
     match protocol {
-        Protocol::Kitty => TerminalPictures::Kitty,
-        _ => TerminalPictures::Blocks,
+        Protocol::Kitty => Graphics::Kitty,
+        _ => Graphics::HalfBlocks,
     }
 }
 
@@ -309,7 +309,7 @@ fn a_panic_puts_everything_back_before_its_message() {
     let slave = person.slave.try_clone().unwrap();
     let ((), seen) = person.watch(|| {
         let thread = std::thread::spawn(move || {
-            let _terminal = Terminal::on(slave, TRUE, TerminalPictures::Blocks).unwrap();
+            let _terminal = Terminal::on(slave, TRUE, Graphics::HalfBlocks).unwrap();
             panic!("on purpose");
         });
         assert!(thread.join().is_err());
@@ -334,8 +334,6 @@ fn a_terminal_that_goes_away_closes() {
 
 #[test]
 fn a_file_is_no_terminal() {
-    let error = Terminal::on(tempfile::tempfile().unwrap(), TRUE, TerminalPictures::Auto)
-        .err()
-        .unwrap();
+    let error = Terminal::on(tempfile::tempfile().unwrap(), TRUE, Graphics::Auto).err().unwrap();
     assert!(error.to_string().starts_with("terminal: "), "{error}");
 }

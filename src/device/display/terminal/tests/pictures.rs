@@ -67,7 +67,7 @@ fn large_terminals_get_smaller_frames() {
 
 impl Person {
     /// Opens the terminal, and answers its question in the terminal's place.
-    fn answer(&self, pictures: TerminalPictures, answer: &[u8]) -> Terminal {
+    fn answer(&self, pictures: Graphics, answer: &[u8]) -> Terminal {
         let master = self.master.try_clone().unwrap();
         let answer = answer.to_vec();
         let answering = std::thread::spawn(move || {
@@ -94,8 +94,8 @@ fn draw_sixel(canvas: &mut Frame, cell: Size, bytes: &[u8]) -> usize {
         let (line, column) = place.split_once(';').unwrap();
         let corner = [column, line].map(|number| number.parse::<i32>().unwrap() - 1);
         let at = Point::new(corner[0] * cell.width as i32, corner[1] * cell.height as i32);
-        let decoded = icy_sixel::SixelImage::decode(picture.as_bytes()).unwrap();
-        canvas.blend(&decoded.pixels, decoded.width as u32, at);
+        let ([width, _], pixels) = crate::picture::sixel::tests::decode(picture.as_bytes());
+        canvas.blend(&pixels, width, at);
         pictures += 1;
     }
     pictures
@@ -130,7 +130,7 @@ fn assert_alike(shown: &Frame, wanted: &Frame, plain: &Rectangle) {
 #[test]
 fn a_terminal_that_says_so_gets_sixels() {
     let person = Person::new(40, 13, (0, 0));
-    let mut terminal = person.answer(TerminalPictures::Auto, b"q\x1b[6;16;8t\x1b[?62;4;22c");
+    let mut terminal = person.answer(Graphics::Auto, b"q\x1b[6;16;8t\x1b[?62;4;22c");
     assert_eq!(terminal.signals().unwrap(), [Signal::Tap("q".into()), Signal::Character('q')]);
     let (cell, size) = (Size::new(8, 16), Size::new(320, 192));
     assert_eq!(terminal.panel().size, size, "the last line stays empty");
@@ -164,22 +164,22 @@ fn a_terminal_that_says_so_gets_sixels() {
 #[test]
 fn terminals_without_sixels_get_half_blocks() {
     for (pictures, answer) in [
-        (TerminalPictures::Auto, &b"\x1b[6;16;8t\x1b[?64;1;9c"[..]),
+        (Graphics::Auto, &b"\x1b[6;16;8t\x1b[?64;1;9c"[..]),
         // Sixel graphics of pixels that nobody knows the number of.
-        (TerminalPictures::Auto, b"\x1b[?62;4c"),
-        (TerminalPictures::Sixel, b"\x1b[?62;4c"),
+        (Graphics::Auto, b"\x1b[?62;4c"),
+        (Graphics::Sixel, b"\x1b[?62;4c"),
     ] {
         let person = Person::new(40, 12, (0, 0));
         let terminal = person.answer(pictures, answer);
         assert_eq!(terminal.panel().size, Size::new(40, 24), "{pictures:?}");
     }
     let person = Person::new(40, 12, (320, 192));
-    let terminal = person.answer(TerminalPictures::Sixel, b"\x1b[?1;2c");
+    let terminal = person.answer(Graphics::Sixel, b"\x1b[?1;2c");
     assert_eq!(terminal.panel().size, Size::new(320, 176), "who insists gets them");
     // One that answers nothing is not waited for long, and a late answer is no key.
     let begin = Instant::now();
-    let mut silent = Terminal::on(person.slave.try_clone().unwrap(), TRUE, TerminalPictures::Auto).unwrap();
-    assert!(begin.elapsed() < 10 * PATIENCE);
+    let mut silent = Terminal::on(person.slave.try_clone().unwrap(), TRUE, Graphics::Auto).unwrap();
+    assert!(begin.elapsed() < 10 * QUERY_TIMEOUT);
     assert_eq!(silent.panel().size, Size::new(40, 24));
     person.press(b"\x1b[?62;4c\x1b[?1;0;256S\x1b[A");
     assert_eq!(silent.signals().unwrap(), [Signal::Tap("up".into())]);

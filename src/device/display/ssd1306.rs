@@ -1,7 +1,7 @@
-//! A small status display: SSD1306, 128 × 64 pixels of one colour on I²C, by the crate `ssd1306`.
+//! SSD1306: a small display of 128 × 64 pixels in one colour on I²C, driven by the crate `ssd1306`.
 //!
-//! Owns the way from a frame to lit pixels and sends those bytes alone that changed. Never run with a real display by this
-//! project: tested against a model of the controller (SSD1306 data sheet, Solomon Systech, revision 1.1).
+//! Owns the conversion of a frame to lit pixels, and sends only the bytes that changed. This project never ran it with a real
+//! display: it is tested against a model of the controller (SSD1306 data sheet, Solomon Systech, revision 1.1).
 
 use std::path::Path;
 
@@ -10,82 +10,80 @@ use embedded_graphics::primitives::Rectangle;
 use embedded_hal::i2c::I2c;
 use ssd1306::mode::BufferedGraphicsMode;
 use ssd1306::prelude::*;
-use ssd1306::{I2CDisplayInterface, Ssd1306};
+use ssd1306::{I2CDisplayInterface, Ssd1306 as Controller};
 
-use super::{Colours, DisplayError, Frame, Panel, Rotation, Screen};
+use super::{Colours, Device, DisplayError, DisplaySettings, Driver, Frame, Panel, Presence, Rotation, Screen};
 use crate::device::i2c;
 use crate::picture::dither;
 
 /// Address of most modules; some answer at 0x3D.
 pub const ADDRESS: u8 = 0x3C;
 
-/// Width and height of the glass.
+/// Width and height in pixels.
 const SIZE: Size = Size::new(128, 64);
 
-/// How shades become lit and dark pixels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Shades {
-    /// Lit from half the brightness on: for text.
-    #[default]
-    Threshold,
-    /// A fixed pattern: for pictures.
-    Pattern,
+/// The row of the driver table.
+pub(super) const DRIVER: Driver = Driver::new(
+    "ssd1306",
+    open,
+    Presence::DeviceFiles {
+        prefix: "/dev/i2c-",
+        group: "i2c",
+    },
+)
+.with_about("SSD1306 on I2C, 128x64")
+.with_devices(|settings| vec![Device::I2c(settings.i2c_bus())]);
+
+fn open(settings: &DisplaySettings) -> Result<Box<dyn Screen>, DisplayError> {
+    let address = settings.address.unwrap_or(ADDRESS);
+    Ok(Box::new(Ssd1306::open(&settings.i2c_bus(), address, settings.rotation)?))
 }
 
-type Driver<Bus> = Ssd1306<I2CInterface<Bus>, DisplaySize128x64, BufferedGraphicsMode<DisplaySize128x64>>;
+type BufferedController<Bus> = Controller<I2CInterface<Bus>, DisplaySize128x64, BufferedGraphicsMode<DisplaySize128x64>>;
 
-/// What the driver's own calls fail with.
-type BusError<Bus> = <Driver<Bus> as DisplayConfig>::Error;
+/// The error of the controller's functions.
+type BusError<Bus> = <BufferedController<Bus> as DisplayConfig>::Error;
 
-/// An SSD1306.
-pub struct StatusDisplay<Bus> {
+/// An SSD1306. Pixels of at least half the brightness are lit.
+pub struct Ssd1306<Bus> {
     panel: Panel,
-    driver: Driver<Bus>,
-    shades: Shades,
-    /// What the display shows; nothing before the first frame and after an error.
+    controller: BufferedController<Bus>,
+    /// The pixels that are lit; `None` before the first frame and after an error.
     shown: Option<Vec<bool>>,
     is_on: bool,
 }
 
-impl StatusDisplay<linux_embedded_hal::I2cdev> {
-    /// The display on one of Linux's I²C buses.
+impl Ssd1306<linux_embedded_hal::I2cdev> {
+    /// The display on an I²C bus of Linux.
     ///
     /// # Errors
     /// If the bus is absent or may not be opened.
-    pub fn open(bus: &Path, address: u8, rotation: Rotation, shades: Shades) -> Result<Self, DisplayError> {
-        Ok(StatusDisplay::new(i2c::open(bus)?, address, rotation, shades))
+    pub fn open(bus: &Path, address: u8, rotation: Rotation) -> Result<Self, DisplayError> {
+        Ok(Ssd1306::new(i2c::open(bus)?, address, rotation))
     }
 }
 
-impl<Bus: I2c> StatusDisplay<Bus> {
+impl<Bus: I2c> Ssd1306<Bus> {
     /// The display on a bus. Sends nothing yet.
-    pub fn new(bus: Bus, address: u8, rotation: Rotation, shades: Shades) -> Self {
-        let turned = match rotation {
+    pub fn new(bus: Bus, address: u8, rotation: Rotation) -> Self {
+        let rotated = match rotation {
             Rotation::None => DisplayRotation::Rotate0,
             Rotation::Quarter => DisplayRotation::Rotate90,
             Rotation::Half => DisplayRotation::Rotate180,
             Rotation::ThreeQuarters => DisplayRotation::Rotate270,
         };
         let interface = I2CDisplayInterface::new_custom_address(bus, address);
-        StatusDisplay {
-            panel: Panel {
-                name: format!("ssd1306 at {address:#04x}"),
-                size: rotation.size(SIZE),
-                colours: Colours::Mono,
-                refresh: std::time::Duration::ZERO,
-                minimum_interval: std::time::Duration::ZERO,
-            },
-            driver: Ssd1306::new(interface, DisplaySize128x64, turned).into_buffered_graphics_mode(),
-            shades,
+        Ssd1306 {
+            panel: Panel::new(format!("ssd1306 at {address:#04x}"), rotation.size(SIZE)).with_colours(Colours::Mono),
+            controller: Controller::new(interface, DisplaySize128x64, rotated).into_buffered_graphics_mode(),
             shown: None,
             is_on: false,
         }
     }
 
-    /// Does something with the display; after a failure, which may have been a loose plug, it starts from the beginning.
-    fn attempt(&mut self, work: impl FnOnce(&mut Self) -> Result<(), BusError<Bus>>) -> Result<(), DisplayError> {
-        work(self).map_err(|error| {
+    /// Runs an operation. After a failure, which may be a loose plug, the next frame initializes the display again.
+    fn run(&mut self, operation: impl FnOnce(&mut Self) -> Result<(), BusError<Bus>>) -> Result<(), DisplayError> {
+        operation(self).map_err(|error| {
             (self.shown, self.is_on) = (None, false);
             DisplayError::Failed {
                 display: self.panel.name.clone(),
@@ -96,22 +94,22 @@ impl<Bus: I2c> StatusDisplay<Bus> {
 
     fn show(&mut self, lit: Vec<bool>) -> Result<(), BusError<Bus>> {
         if self.shown.is_none() {
-            self.driver.init()?;
+            self.controller.init()?;
             self.is_on = true;
         }
         let width = self.panel.size.width as usize;
         let before = self.shown.as_deref();
-        // The driver sends the smallest part that holds every pixel it is told of.
+        // The crate sends the smallest rectangle that contains all pixels that were set.
         let changed = lit
             .iter()
             .enumerate()
             .filter(|&(at, lit)| before.is_none_or(|before| before.get(at) != Some(lit)));
         for (at, &lit) in changed {
-            self.driver.set_pixel((at % width) as u32, (at / width) as u32, lit);
+            self.controller.set_pixel((at % width) as u32, (at / width) as u32, lit);
         }
-        self.driver.flush()?;
+        self.controller.flush()?;
         if !self.is_on {
-            self.driver.set_display_on(true)?;
+            self.controller.set_display_on(true)?;
             self.is_on = true;
         }
         self.shown = Some(lit);
@@ -119,23 +117,23 @@ impl<Bus: I2c> StatusDisplay<Bus> {
     }
 }
 
-impl<Bus: I2c> Screen for StatusDisplay<Bus> {
+impl<Bus: I2c> Screen for Ssd1306<Bus> {
     fn panel(&self) -> &Panel {
         &self.panel
     }
 
     fn present(&mut self, frame: &Frame, _damage: Rectangle) -> Result<(), DisplayError> {
         self.panel.check_size(frame)?;
-        let lit = dither::lit(frame.size().width, frame.bytes(), self.shades == Shades::Pattern);
-        self.attempt(|display| display.show(lit))
+        let lit = dither::lit(frame.bytes());
+        self.run(|display| display.show(lit))
     }
 
     fn sleep(&mut self) -> Result<(), DisplayError> {
         if !self.is_on {
             return Ok(());
         }
-        self.attempt(|display| {
-            display.driver.set_display_on(false)?;
+        self.run(|display| {
+            display.controller.set_display_on(false)?;
             display.is_on = false;
             Ok(())
         })
@@ -146,9 +144,9 @@ impl<Bus: I2c> Screen for StatusDisplay<Bus> {
         if self.shown.is_none() {
             return Ok(());
         }
-        self.attempt(|display| {
+        self.run(|display| {
             display
-                .driver
+                .controller
                 .set_brightness(Brightness::custom(if contrast < 0x20 { 1 } else { 2 }, contrast))
         })
     }
@@ -164,9 +162,9 @@ mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
 
-    /// The controller: takes what comes over the bus and knows which pixels of the glass are lit.
+    /// A model of the controller: takes the bytes of the bus and tells which pixels are lit.
     #[derive(Default)]
-    struct Controller {
+    struct Model {
         memory: Vec<u8>,
         column: (u8, u8, u8),
         page: (u8, u8, u8),
@@ -179,11 +177,11 @@ mod tests {
         command: Vec<u8>,
     }
 
-    impl Controller {
-        fn new() -> Rc<RefCell<Controller>> {
-            Rc::new(RefCell::new(Controller {
+    impl Model {
+        fn new() -> Rc<RefCell<Model>> {
+            Rc::new(RefCell::new(Model {
                 memory: vec![0xA5; 1024],
-                ..Controller::default()
+                ..Model::default()
             }))
         }
 
@@ -230,8 +228,7 @@ mod tests {
             }
         }
 
-        /// Whether a pixel of the glass is lit, on a module whose upright orientation has both directions reversed, as
-        /// all common ones have.
+        /// Whether a pixel is lit, on a module whose upright orientation reverses both directions, as is common.
         fn is_lit(&self, x: usize, y: usize) -> bool {
             let column = if self.remapped { x } else { 127 - x };
             let row = if self.reversed { y } else { 63 - y };
@@ -239,7 +236,7 @@ mod tests {
         }
     }
 
-    struct Bus(Rc<RefCell<Controller>>);
+    struct Bus(Rc<RefCell<Model>>);
 
     impl ErrorType for Bus {
         type Error = ErrorKind;
@@ -261,9 +258,9 @@ mod tests {
         }
     }
 
-    fn display(rotation: Rotation, shades: Shades) -> (StatusDisplay<Bus>, Rc<RefCell<Controller>>) {
-        let controller = Controller::new();
-        (StatusDisplay::new(Bus(controller.clone()), ADDRESS, rotation, shades), controller)
+    fn display(rotation: Rotation) -> (Ssd1306<Bus>, Rc<RefCell<Model>>) {
+        let controller = Model::new();
+        (Ssd1306::new(Bus(controller.clone()), ADDRESS, rotation), controller)
     }
 
     fn text(size: Size, words: &str) -> Frame {
@@ -273,12 +270,12 @@ mod tests {
         frame
     }
 
-    fn present(display: &mut StatusDisplay<Bus>, frame: &Frame) {
+    fn present(display: &mut Ssd1306<Bus>, frame: &Frame) {
         display.present(frame, frame.bounding_box()).unwrap();
     }
 
-    /// Once more clockwise for each quarter.
-    fn glass(point: Point, rotation: Rotation) -> (usize, usize) {
+    /// Where a point of the frame lies on the panel: another quarter turn clockwise for each step.
+    fn panel_point(point: Point, rotation: Rotation) -> (usize, usize) {
         let (x, y) = (point.x as usize, point.y as usize);
         match rotation {
             Rotation::None => (x, y),
@@ -291,13 +288,13 @@ mod tests {
     #[test]
     fn every_pixel_is_the_frame_s_in_every_rotation() {
         for rotation in [Rotation::None, Rotation::Quarter, Rotation::Half, Rotation::ThreeQuarters] {
-            let (mut display, controller) = display(rotation, Shades::Threshold);
+            let (mut display, controller) = display(rotation);
             for words in ["Inkstone", "drawing 42 %", "", "drawing 43 %"] {
                 let frame = text(display.panel().size, words);
                 present(&mut display, &frame);
                 let controller = controller.borrow();
                 for point in frame.bounding_box().points() {
-                    let (x, y) = glass(point, rotation);
+                    let (x, y) = panel_point(point, rotation);
                     assert_eq!(
                         controller.is_lit(x, y),
                         frame.colour(point) == Some(Rgb888::WHITE),
@@ -310,7 +307,7 @@ mod tests {
 
     #[test]
     fn only_what_changed_is_sent() {
-        let (mut display, controller) = display(Rotation::None, Shades::Threshold);
+        let (mut display, controller) = display(Rotation::None);
         let sent = || std::mem::take(&mut controller.borrow_mut().data);
         present(&mut display, &text(SIZE, "drawing 42 %"));
         assert_eq!(sent(), 1024, "all of it at first");
@@ -325,18 +322,8 @@ mod tests {
     }
 
     #[test]
-    fn patterns_have_the_right_share_of_light() {
-        let (mut display, controller) = display(Rotation::None, Shades::Pattern);
-        let mut grey = Frame::new(SIZE);
-        grey.clear(Rgb888::new(188, 188, 188)).unwrap();
-        present(&mut display, &grey);
-        let lit = controller.borrow().memory.iter().map(|byte| byte.count_ones()).sum::<u32>();
-        assert!((3900..=4300).contains(&lit), "half of 8192 pixels: {lit}");
-    }
-
-    #[test]
     fn it_sleeps_wakes_and_dims() {
-        let (mut display, controller) = display(Rotation::None, Shades::Threshold);
+        let (mut display, controller) = display(Rotation::None);
         display.sleep().unwrap();
         display.dim(0.1).unwrap();
         present(&mut display, &text(SIZE, "awake"));
@@ -353,15 +340,15 @@ mod tests {
 
     #[test]
     fn a_loose_plug_is_an_error_and_then_it_shows_everything_again() {
-        let (mut display, controller) = display(Rotation::None, Shades::Threshold);
+        let (mut display, controller) = display(Rotation::None);
         present(&mut display, &text(SIZE, "one"));
         controller.borrow_mut().absent = true;
         let frame = text(SIZE, "two");
         let error = display.present(&frame, frame.bounding_box()).unwrap_err().to_string();
         assert!(error.contains("ssd1306 at 0x3c") && error.contains("i2cdetect"), "{error}");
-        *controller.borrow_mut() = Controller {
+        *controller.borrow_mut() = Model {
             memory: vec![0xFF; 1024],
-            ..Controller::default()
+            ..Model::default()
         };
         present(&mut display, &frame);
         let controller = controller.borrow();
@@ -376,7 +363,7 @@ mod tests {
 
     #[test]
     fn frames_of_other_sizes_are_refused() {
-        let (mut display, _) = display(Rotation::Quarter, Shades::Threshold);
+        let (mut display, _) = display(Rotation::Quarter);
         let frame = Frame::new(SIZE);
         let error = display.present(&frame, frame.bounding_box()).unwrap_err().to_string();
         assert!(error.contains("64"), "{error}");

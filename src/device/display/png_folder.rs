@@ -1,58 +1,73 @@
-//! A folder of PNG files instead of a panel: each frame that changes something becomes `frame-0001.png` and so on. For
-//! scripts, for documentation, and for machines with no display.
+//! A folder of PNG files in place of a panel: every new frame becomes `frame-0001.png` and so on. For scripts, for
+//! documentation, and for machines without a display.
 
 use std::collections::VecDeque;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
-use super::{Colours, DisplayError, Frame, Panel, Screen};
+use super::{Auto, Detail, DisplayError, DisplaySettings, Driver, Frame, Panel, Presence, Screen};
 use crate::atomic_file;
 use ::png as codec;
 
-/// The size of frames where none is asked for.
+/// The default size of frames.
 pub const SIZE: Size = Size::new(800, 480);
 
+/// The default folder.
+const DEFAULT_FOLDER: &str = "frames";
+/// How many files are kept: hours of a script.
+const KEPT_FILES: usize = 10_000;
+/// How many files are kept if no display was found.
+const KEPT_FILES_OF_AUTO: usize = 100;
+
+/// The row of the driver table.
+pub(super) const DRIVER: Driver = Driver::new("png", open, Presence::Folder(folder))
+    .with_about("a folder of pictures")
+    .with_detail(Detail::optional("DIR"))
+    .with_auto(Auto::LastResort);
+
+fn folder(settings: &DisplaySettings) -> PathBuf {
+    settings.kind.detail().unwrap_or(DEFAULT_FOLDER).into()
+}
+
+fn open(settings: &DisplaySettings) -> Result<Box<dyn Screen>, DisplayError> {
+    let kept = if settings.kind.is_auto() { KEPT_FILES_OF_AUTO } else { KEPT_FILES };
+    Ok(Box::new(PngFolder::open(&folder(settings), settings.size_or(SIZE), kept)?))
+}
+
 /// A folder that frames are written to.
-pub struct Folder {
+pub struct PngFolder {
     path: PathBuf,
     panel: Panel,
-    /// Hash of the frame written last.
+    /// Hash of the last frame that was written.
     shown: Option<u64>,
     number: u32,
-    /// The most files that are kept of those written.
-    most: usize,
+    /// How many of the files written by this run are kept.
+    kept: usize,
     written: VecDeque<PathBuf>,
 }
 
-impl Folder {
-    /// Makes the folder if it is not there. Numbers go on after the highest that it holds. Of the files that this run
-    /// writes, the last `most` are kept.
+impl PngFolder {
+    /// Creates the folder if it does not exist. Numbering continues after the highest number in it. Of the files that this run
+    /// writes, the last `kept` are kept.
     ///
     /// # Errors
-    /// If the folder can neither be made nor read.
-    pub fn open(path: &Path, size: Size, most: usize) -> Result<Folder, DisplayError> {
+    /// If the folder cannot be created or read.
+    pub fn open(path: &Path, size: Size, kept: usize) -> Result<PngFolder, DisplayError> {
         let failed = |error| DisplayError::failed(path.display().to_string(), error);
         fs::create_dir_all(path).map_err(failed)?;
         let names = fs::read_dir(path).map_err(failed)?.flatten().map(|entry| entry.file_name());
         let highest = names.filter_map(|name| number(name.to_str()?)).max();
-        let panel = Panel {
-            name: format!("pictures in {}", path.display()),
-            size,
-            colours: Colours::Full,
-            refresh: Duration::ZERO,
-            minimum_interval: Duration::ZERO,
-        };
-        Ok(Folder {
+        let panel = Panel::new(format!("pictures in {}", path.display()), size);
+        Ok(PngFolder {
             path: path.to_owned(),
             panel,
             shown: None,
             number: highest.unwrap_or(0),
-            most: most.max(1),
+            kept: kept.max(1),
             written: VecDeque::new(),
         })
     }
@@ -64,9 +79,9 @@ impl Folder {
         atomic_file::write(&path, &encoded, true).map_err(|error| failed(&error))?;
         self.number += 1;
         self.written.push_back(path);
-        while self.written.len() > self.most {
+        while self.written.len() > self.kept {
             if let Some(Err(error)) = self.written.pop_front().map(fs::remove_file) {
-                log::debug!("an old frame stays in {}: {error}", self.path.display());
+                log::debug!("cannot delete an old frame in {}: {error}", self.path.display());
             }
         }
         Ok(())
@@ -90,7 +105,7 @@ fn number(name: &str) -> Option<u32> {
     name.strip_prefix("frame-")?.strip_suffix(".png")?.parse().ok()
 }
 
-impl Screen for Folder {
+impl Screen for PngFolder {
     fn panel(&self) -> &Panel {
         &self.panel
     }
@@ -131,7 +146,7 @@ mod tests {
     fn frames_that_differ_become_files() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a/b");
-        let mut folder = Folder::open(&path, Size::new(40, 30), 100).unwrap();
+        let mut folder = PngFolder::open(&path, Size::new(40, 30), 100).unwrap();
         let mut frame = test_pattern(folder.panel().size);
         folder.present(&frame, frame.bounding_box()).unwrap();
         folder.present(&frame, frame.bounding_box()).unwrap();
@@ -157,7 +172,7 @@ mod tests {
         for name in ["frame-0007.png", "frame-x.png", "notes.txt"] {
             fs::write(root.path().join(name), "mine").unwrap();
         }
-        let mut folder = Folder::open(root.path(), Size::new(4, 4), 2).unwrap();
+        let mut folder = PngFolder::open(root.path(), Size::new(4, 4), 2).unwrap();
         for shade in 0..5 {
             let mut frame = Frame::new(Size::new(4, 4));
             frame.clear(Rgb888::new(shade, 0, 0)).unwrap();
@@ -170,10 +185,10 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_is_an_error() {
+    fn a_folder_that_cannot_be_created_is_an_error() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("file"), "").unwrap();
-        let error = Folder::open(&root.path().join("file/below"), SIZE, 1).err().unwrap().to_string();
+        let error = PngFolder::open(&root.path().join("file/below"), SIZE, 1).err().unwrap().to_string();
         assert!(error.contains("file/below"), "{error}");
     }
 }

@@ -1,0 +1,44 @@
+//! What somebody who misspelt a name probably meant. Depends on nothing else in this crate.
+
+/// The name with the smallest Damerau–Levenshtein distance to `wrong`, unless more than a third of its letters differ.
+/// Upper and lower case, and `-` and `_`, count as equal.
+pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let fold = |name: &str| name.to_lowercase().replace('-', "_");
+    let wrong = fold(wrong);
+    let distance = |name: &str| strsim::damerau_levenshtein(&wrong, &fold(name));
+    let (distance, name) = known.into_iter().map(|name| (distance(name), name)).min()?;
+    let letters = name.chars().count().max(wrong.chars().count());
+    (distance * 3 <= letters.max(3)).then_some(name)
+}
+
+/// The end of an error message: `; did you mean 'x'?`, or the names that exist if none is near. Empty if there are none.
+pub(crate) fn did_you_mean(wrong: &str, known: &[&str]) -> String {
+    match nearest(wrong, known.iter().copied()) {
+        Some(name) => format!("; did you mean '{name}'?"),
+        None if known.is_empty() => String::new(),
+        None => format!("; there is {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_mistakes_are_corrected_and_large_ones_are_not() {
+        let known = ["framebuffer", "kms", "page-up", "spi"];
+        for (wrong, expected) in [
+            ("framebufer", Some("framebuffer")),
+            ("KMS", Some("kms")),
+            ("ksm", Some("kms")),
+            ("page_up", Some("page-up")),
+            ("hologram", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(wrong, known), expected, "{wrong}");
+        }
+        assert_eq!(did_you_mean("kmss", &known), "; did you mean 'kms'?");
+        assert_eq!(did_you_mean("hologram", &["kms", "spi"]), "; there is kms, spi");
+        assert_eq!(did_you_mean("hologram", &[]), "");
+    }
+}
