@@ -380,7 +380,7 @@ fn options_that_cannot_be() {
     let out = folder.path().join("x.png");
     for (arguments, words) in [
         (&["--style", "oil"][..], "3d, flat, ink, noto, blob, fx, one, line, pixel"),
-        (&["--steps", "0"], "0 steps"),
+        (&["--steps", "0"], "invalid number of steps: 0"),
         (&["--steps", "-1"], "steps"),
         (&["--steps", "3"], "1, 2, 4"),
         (&["--guidance", "1000"], "guidance"),

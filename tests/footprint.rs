@@ -9,15 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use embedded_graphics::prelude::Size;
-use inkstone::device::buttons::{Bindings, Gestures, Signal, Timed, Timing};
+use inkstone::device::buttons::Signal;
 use inkstone::device::display::framebuffer::{Framebuffer, Mode};
 use inkstone::device::display::{self, DisplaySettings, ModeRequest, PixelLayout, Rotation, Screen};
-use inkstone::kiosk::output::Output;
-use inkstone::kiosk::rules;
-use inkstone::kiosk::runner::{Parts, Runner};
-use inkstone::kiosk::screens::Painter;
 use inkstone::kiosk::settings::Settings;
-use inkstone::kiosk::text::Fonts;
+use inkstone::kiosk::{self, Kiosk};
 use inkstone::pipeline::Options;
 use inkstone::process::{Memory, PeakMemory, allocator};
 use inkstone::{Pipeline, Request};
@@ -76,26 +72,15 @@ fn screen(display: &str, folder: &Path) -> Box<dyn Screen> {
 }
 
 /// A kiosk with the shipped pack and a gallery in a folder.
-fn kiosk(display: &str, folder: &Path) -> Runner {
+fn start(display: &str, folder: &Path) -> Kiosk {
     let mut settings = Settings {
         threads: THREADS,
         ..Settings::default()
     };
     settings.gallery.folder = Some(folder.join("gallery"));
-    let screen = screen(display, folder);
-    let parts = Parts {
-        rules: rules::rules(&settings, 5, false).unwrap(),
-        file: None,
-        options: Box::new(|_| {}),
-        pack: pack(),
-        outputs: vec![Output::new(screen, &settings.look)],
-        painter: Painter::new(Fonts::own()),
-        gestures: Gestures::new(Bindings::default(), Timing::default(), []),
-        script: None,
-        once: false,
-        settings,
-    };
-    Runner::new(parts).unwrap()
+    settings.draw.seed = Some(5);
+    let options = kiosk::Options::new(pack()).screen(screen(display, folder)).sources(Vec::new());
+    Kiosk::new(settings, options).unwrap()
 }
 
 fn kept(folder: &Path) -> usize {
@@ -111,27 +96,20 @@ fn spent() -> f64 {
 
 /// Runs a kiosk while another thread presses keys and looks at what that costs.
 fn with_kiosk(display: &str, folder: &Path, visit: impl FnOnce(&dyn Fn(&str)) + Send) {
-    let mut runner = kiosk(display, folder);
-    let inbox = runner.inbox();
-    let signals = inbox.signals().unwrap();
+    let kiosk = start(display, folder);
+    let handle = kiosk.handle();
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let press = |key: &str| {
-                let signal = Signal::Tap(key.to_owned());
-                signals
-                    .send(Timed {
-                        signal,
-                        at: Instant::now(),
-                    })
-                    .unwrap();
+                assert!(handle.signals().send(Signal::Tap(key.to_owned()), Instant::now()));
                 std::thread::sleep(Duration::from_millis(700));
             };
             // Nothing is drawn before the pack is read.
             std::thread::sleep(Duration::from_secs(4));
             visit(&press);
-            inbox.stop();
+            handle.stop().unwrap();
         });
-        runner.run();
+        kiosk.run();
     });
 }
 

@@ -8,6 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::CommandCargoExt;
+use inkstone::device::buttons::Gesture;
+use inkstone::kiosk::settings::Settings;
+use inkstone::kiosk::sources::Source;
+use inkstone::kiosk::state::{DrawRequest, Scene, View};
+use inkstone::kiosk::{Kiosk, Options};
 
 /// Longest that anything here may take; the machines that test are slow.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -222,4 +227,75 @@ fn wrong_settings_and_scripts_name_the_place() {
     assert!(said.contains("visit.txt: line 2"), "{said}");
     let (code, said) = run(folder.path(), &["--display", "hologram"]);
     assert_eq!(code, Some(2), "{said}");
+}
+
+/// The scene that a phone or a broker would tell about a view.
+fn scene(view: &View) -> &'static str {
+    match &view.scene {
+        Scene::Choose { typed: true, .. } => "typed",
+        Scene::Drawing { .. } => "drawing",
+        Scene::Picture { .. } => "picture",
+        _ => "other",
+    }
+}
+
+/// A second hand: a source that sends a whole text and a whole request, and a subscriber that sees what becomes of them.
+#[test]
+fn a_program_steers_the_kiosk_and_sees_what_it_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram");
+    let mut settings = Settings::default();
+    settings.display.kind = format!("png:{}", folder.path().join("frames").display()).parse().unwrap();
+    settings.gallery.folder = Some(folder.path().join("gallery"));
+    settings.attract.idle = 3600;
+
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let source = Source::new("second hand", move |context| {
+        let handle = context.kiosk.clone();
+        // Nobody takes its views before the end: that holds up nothing.
+        let slow = handle.subscribe();
+        let thread = std::thread::spawn(move || {
+            let mut seen = Vec::new();
+            let mut views = handle.subscribe();
+            let mut sees = |wanted: &str| loop {
+                let view = views.next_within(PATIENCE).unwrap();
+                seen.push(scene(&view));
+                if scene(&view) == wanted {
+                    return view;
+                }
+            };
+            handle.text("blue whale").unwrap();
+            sees("typed");
+            handle.press("back".parse().unwrap(), Gesture::Short).unwrap();
+            handle
+                .request(DrawRequest::new("red fox").unwrap().style("flat").steps(2).seed(7))
+                .unwrap();
+            sees("drawing");
+            let Scene::Picture { shown, .. } = sees("picture").scene.clone() else {
+                panic!("{seen:?}")
+            };
+            handle.stop().unwrap();
+            sender.send((shown, slow)).unwrap();
+        });
+        Ok(Some(Box::new(thread)))
+    });
+    Kiosk::new(settings, Options::new(&pack).sources(vec![source])).unwrap().run();
+    let (shown, mut slow) = receiver.recv_timeout(PATIENCE).unwrap();
+    assert_eq!((shown.title.as_str(), shown.style.as_str()), ("fox · red", "flat colour"));
+    assert!(slow.next().is_some(), "the latest view is there for whoever comes late");
+    assert!(slow.next().is_none(), "and nothing after the end");
+
+    let file = folder.path().join("fox.png");
+    let drawn = Command::cargo_bin("inkstone")
+        .unwrap()
+        .env("INKSTONE_PACK", &pack)
+        .args(["generate", "red fox", "--style", "flat", "--steps", "2", "--seed", "7", "--out"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(drawn.status.success());
+    let drawn = inkstone::picture::png::read(&file).unwrap().picture;
+    assert_eq!(shown.picture.sha256(), drawn.sha256());
+    let kept = pictures(&folder.path().join("gallery"));
+    assert_eq!(kept.len(), 1);
 }

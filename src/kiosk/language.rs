@@ -1,4 +1,4 @@
-//! What the kiosk says and how it calls things, in the languages of the pack. Owns the tables `phrases.toml` and
+//! Phrases of the interface and names of things, in the languages of the pack. Owns the tables `phrases.toml` and
 //! `names.toml`; depends on [`super::settings`] for the list of languages.
 
 use std::collections::BTreeMap;
@@ -9,13 +9,13 @@ use serde::Deserialize;
 pub use super::settings::Language;
 
 impl Language {
-    /// The languages whose letters the kiosk can set.
+    /// The languages whose script the kiosk can render.
     pub fn shown() -> impl Iterator<Item = Language> {
         Language::ALL.into_iter().filter(|language| language.is_shown())
     }
 
-    /// Whether the kiosk can set its letters. Arabic and Devanagari letters would have to be shaped and set from right to
-    /// left; these languages are said in English.
+    /// Whether the kiosk can render its script. Arabic and Devanagari would need shaping, and Arabic right-to-left layout; the
+    /// interface is English for these languages.
     pub fn is_shown(self) -> bool {
         !matches!(self, Language::Ar | Language::Hi)
     }
@@ -39,7 +39,7 @@ impl Language {
     }
 }
 
-/// Everything that the kiosk says.
+/// All phrases of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the English table says what each one is")]
@@ -96,7 +96,7 @@ type Tables<Key> = BTreeMap<Language, BTreeMap<Key, String>>;
 static PHRASES: LazyLock<Tables<Phrase>> = LazyLock::new(|| table(include_str!("phrases.toml")));
 static NAMES: LazyLock<Tables<String>> = LazyLock::new(|| table(include_str!("names.toml")));
 
-/// A table of this program; a test reads both.
+/// Parses an embedded table; a test checks both.
 fn table<Key: Ord + for<'a> Deserialize<'a>>(text: &str) -> Tables<Key> {
     toml::from_str(text).unwrap_or_default()
 }
@@ -111,7 +111,7 @@ fn find<'a, Key: Ord>(tables: &'a Tables<Key>, language: Language, key: &Key) ->
 }
 
 impl Language {
-    /// What to say; English where the language has no words for it.
+    /// The text of a phrase; in English if the language lacks it.
     pub fn say(self, phrase: Phrase) -> &'static str {
         find(&PHRASES, self, &phrase).unwrap_or_default()
     }
@@ -121,7 +121,7 @@ impl Language {
         self.say(phrase).replace("{}", &number.to_string())
     }
 
-    /// The name of a colour, a kind of subject or a style; as it stands where no table knows it.
+    /// The name of a colour, category or style; unchanged if no table has it.
     pub fn name(self, thing: &str) -> &str {
         find(&NAMES, self, &thing.to_owned()).unwrap_or(thing)
     }

@@ -1,4 +1,4 @@
-//! A display with what is on it: what changed is drawn and presented, and a display that fails is tried again.
+//! A display and its contents: draws and presents what changed, and retries a display that failed.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use super::state::{Scene, View};
 use crate::device::buttons::Signal;
 use crate::device::display::{DisplayError, Frame, Screen};
 
-/// How long a display that failed is left alone.
+/// Delay before a failed display is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// A display.
 pub struct Output {
     screen: Box<dyn Screen>,
-    /// How it is to look.
+    /// Its colours and the edge of its buttons.
     pub look: Look,
-    /// What is shown, and where the next view is painted.
+    /// The shown frame, and the one that the next view is painted into.
     frame: Frame,
     next: Frame,
     shown: Option<View>,
@@ -44,22 +44,27 @@ impl Output {
         self.screen.panel().size
     }
 
-    /// Whether the display has keys or a pointer of its own, so that it has to be asked for them.
+    /// Whether nothing can move on it.
+    pub fn is_slow(&self) -> bool {
+        self.screen.panel().has_slow_refresh()
+    }
+
+    /// Whether it has input of its own, such as keys, that must be polled.
     pub fn has_keys(&self) -> bool {
         self.screen.has_input()
     }
 
-    /// When it is tried again, where it failed.
+    /// When it is tried again; `None` while it works.
     pub fn retry(&self) -> Option<Duration> {
         self.gone
     }
 
-    /// Whether it failed and was not seen to work since.
+    /// Whether it failed and has not worked since.
     pub fn is_gone(&self) -> bool {
         self.gone.is_some()
     }
 
-    /// Shows a view, where that is not what is shown already.
+    /// Shows a view unless it is shown already.
     pub fn show(&mut self, painter: &mut Painter, view: &View, now: Duration) {
         if self.gone.is_some_and(|retry| now < retry) || view.scene == Scene::Dark {
             return;
@@ -84,7 +89,7 @@ impl Output {
         }
     }
 
-    /// Paints a view into the frame; answers what is now other than what is shown.
+    /// Paints a view into the frame; returns the area that changed.
     fn paint(&mut self, painter: &mut Painter, view: &View, size: Size) -> Rectangle {
         let before = self.shown.as_ref().filter(|_| self.frame.size() == size);
         if let Some(area) = before.and_then(|before| painter.repaint(before, view, &self.look, &mut self.frame)) {
@@ -102,7 +107,7 @@ impl Output {
         damage
     }
 
-    /// Takes on another look.
+    /// Applies new look settings.
     pub fn restyle(&mut self, settings: &LookSettings) {
         let look = Look::of(self.screen.panel(), settings);
         if look != self.look {
@@ -126,7 +131,7 @@ impl Output {
         }
     }
 
-    /// What came in by way of the display.
+    /// Input that came in through the display.
     pub fn signals(&mut self, now: Duration) -> Vec<Signal> {
         if self.gone.is_some() {
             return Vec::new();
@@ -145,7 +150,7 @@ impl Output {
     }
 }
 
-/// What a panel shows on which nothing can move: a drawing from its beginning to its end is one picture, and so is a change.
+/// The view for panels that are too slow for anything to move: without progress and fades.
 fn still(view: &View) -> View {
     let mut view = view.clone();
     match &mut view.scene {
@@ -166,7 +171,7 @@ fn still(view: &View) -> View {
     view
 }
 
-/// The place of a touch within a frame: nothing outside it.
+/// Whether a touch is within a frame of this size.
 pub fn within(size: Size, at: Point) -> bool {
     Rectangle::new(Point::zero(), size).contains(at)
 }

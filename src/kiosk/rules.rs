@@ -1,10 +1,10 @@
-//! From settings to the rules of the state machine and of the one who draws.
+//! From settings to the rules of the state machine and the settings of the drawing worker.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::artist::Studio;
+use super::drawing_worker::WorkerSettings;
 use super::filter::{Filter, FilterError};
 use super::settings::Settings;
 use super::state::{AtOnce, Rules};
@@ -16,7 +16,7 @@ const COLOURS: [&str; 11] = [
     "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "gray",
 ];
 
-/// Files that the settings name and that cannot be used.
+/// An invalid file that the settings name.
 #[derive(Debug, thiserror::Error)]
 pub enum RulesError {
     /// Own subjects.
@@ -27,10 +27,10 @@ pub enum RulesError {
     Filter(#[from] FilterError),
 }
 
-/// The rules. `still` says that the panel cannot move.
+/// The rules. `still` is whether the main display is too slow for anything to move.
 ///
 /// # Errors
-/// If a file that the settings name cannot be used.
+/// If a file that the settings name is invalid.
 pub fn rules(settings: &Settings, seed: u64, still: bool) -> Result<Rules, RulesError> {
     let subjects = match &settings.draw.subjects {
         Some(file) => Subjects::read(file)?,
@@ -56,9 +56,9 @@ pub fn rules(settings: &Settings, seed: u64, still: bool) -> Result<Rules, Rules
     })
 }
 
-/// What the one who draws is to know. `pack` is the folder where the settings name none.
-pub fn studio(settings: &Settings, pack: &Path) -> Studio {
-    Studio {
+/// The settings of the drawing worker. `pack` is the folder of the pack by default.
+pub fn worker_settings(settings: &Settings, pack: &Path) -> WorkerSettings {
+    WorkerSettings {
         pack: settings.pack.clone().unwrap_or_else(|| pack.to_owned()),
         threads: settings.threads,
         styles: settings.draw.styles.clone(),

@@ -1,6 +1,6 @@
-//! When the kiosk is awake: hours of each weekday, night hours, sleep when nobody is there. Owns times of day and the
-//! decision, which is pure: the local time and how long ago someone was there go in, what to do and for how long comes
-//! out. Depends on `jiff` for time zones and on the form of the settings.
+//! When the kiosk is awake: hours of each weekday, night hours, sleep without visitors. Owns times of day and the decision,
+//! which is a pure function of the local time and how long ago someone was there. Depends on `jiff` for time zones and on the
+//! settings.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,8 +18,8 @@ const DAY: u32 = 24 * 60;
 const WEEK: u32 = 7 * DAY;
 const WEEK_SECONDS: i64 = WEEK as i64 * 60;
 
-/// A part of the day in minutes since midnight, the end not in it. Where the end is not after the beginning it lies on the
-/// next day.
+/// A part of the day in minutes since midnight, exclusive of the end. An end that is not after the beginning is on the next
+/// day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     from: u16,
@@ -37,16 +37,16 @@ impl Span {
     }
 }
 
-/// Why a text is no time, span or list of spans.
+/// An invalid time, span or list of spans.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
-    /// Not two times with a hyphen.
-    #[error("'{0}' is no span of time; write it as 07:00-22:30")]
+    /// Not two times with a hyphen between them.
+    #[error("'{0}' is not a time span; write it as 07:00-22:30")]
     Span(String),
     /// Not hours and minutes of a day.
-    #[error("'{0}' is no time of day; write it as 07:00, from 00:00 to 24:00")]
+    #[error("'{0}' is not a time of day; write it as 07:00, from 00:00 to 24:00")]
     Time(String),
-    /// Nothing lies between.
+    /// The span is empty.
     #[error("'{0}' begins and ends at the same time; for the whole day write 00:00-24:00")]
     Empty(String),
     /// A later span begins before an earlier one ends.
@@ -183,7 +183,7 @@ pub enum Wakefulness {
     Asleep,
 }
 
-/// How long ago someone was there; nothing where nobody was since the start.
+/// How long ago someone was there; `None` for not since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quiet {
     /// Since the last press.
@@ -193,7 +193,7 @@ pub struct Quiet {
 }
 
 impl Quiet {
-    /// Since someone was there at all.
+    /// Since anything at all.
     fn latest(self) -> Option<Duration> {
         [self.press, self.motion].into_iter().flatten().min()
     }
@@ -204,7 +204,7 @@ impl Quiet {
 pub struct Outlook {
     /// What to do.
     pub state: Wakefulness,
-    /// When that is over if nobody comes; nothing where it never is.
+    /// When that ends if nobody comes; `None` for never.
     pub lasts: Option<Duration>,
 }
 
@@ -218,7 +218,7 @@ impl WeekTime {
         WeekTime(((weekday % 7) * DAY * 60 + second % (WEEK * 60)) % (WEEK * 60))
     }
 
-    /// Seconds, less than a week, until it is so many seconds past Monday, 00:00.
+    /// Seconds, less than a week, until this many seconds past Monday, 00:00.
     fn until(self, second: i64) -> i64 {
         (second - i64::from(self.0)).rem_euclid(WEEK_SECONDS)
     }
@@ -272,8 +272,8 @@ impl Schedule {
         self.first_change(changes, quiet, |later| now.after(later))
     }
 
-    /// The state now and the first of the moments, in seconds from now, at which it is another. `clock` is the time of the
-    /// week so many seconds from now.
+    /// The state now, and the first of the moments (in seconds from now) at which it changes. `clock` returns the time of the
+    /// week at such a moment.
     fn first_change(&self, mut moments: Vec<i64>, quiet: Quiet, clock: impl Fn(i64) -> WeekTime) -> Outlook {
         let state = |later| self.state(clock(later), quiet, later);
         let now = state(0);
@@ -308,7 +308,7 @@ impl Schedule {
         asleep.into_iter().chain(woken)
     }
 
-    /// The state at a time of the week, so many seconds from now, if nobody comes.
+    /// The state at a time of the week that is `later` seconds from now, if nobody comes.
     fn state(&self, time: WeekTime, quiet: Quiet, later: i64) -> Wakefulness {
         let ago = |since: Option<Duration>| since.map(|since| seconds(since) + later);
         let woken = ago(quiet.press).is_some_and(|ago| ago < seconds(self.wake_for));

@@ -1,26 +1,26 @@
-//! What visitors can ask for without typing: words in categories and twelve languages, shipped in `subjects.tsv` or read from a
-//! file of the owner's. Depends on [`super::language`] alone.
+//! Subjects that visitors can choose without typing: words by category in twelve languages, from `subjects.tsv` or a file of
+//! the owner. Depends on [`super::language`] only.
 
 use std::path::{Path, PathBuf};
 
 use super::language::Language;
 
-/// A thing to draw.
+/// A subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// Kind of thing, as `names.toml` calls it.
+    /// Category, as named in `names.toml`.
     pub category: String,
-    /// Names in the order of [`Language::ALL`]; English, by which it is drawn, is always there.
+    /// Names in the order of [`Language::ALL`]; the English one is the prompt and always present.
     names: Vec<String>,
 }
 
 impl Subject {
-    /// The words that the model is given.
+    /// The prompt.
     pub fn prompt(&self) -> &str {
         &self.names[0]
     }
 
-    /// The name for people; English where the language has none or cannot be shown.
+    /// The displayed name; in English if the language lacks one or cannot be rendered.
     pub fn name(&self, language: Language) -> &str {
         let column = Language::ALL.iter().position(|other| *other == language && language.is_shown());
         let name = column.and_then(|column| self.names.get(column)).filter(|name| !name.is_empty());
@@ -28,13 +28,13 @@ impl Subject {
     }
 }
 
-/// All that can be chosen, by category.
+/// All subjects, by category.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subjects {
     all: Vec<Subject>,
 }
 
-/// A file of subjects that cannot be used.
+/// An invalid file of subjects.
 #[derive(Debug, thiserror::Error)]
 pub enum SubjectsError {
     /// It cannot be read.
@@ -42,12 +42,12 @@ pub enum SubjectsError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A line is not what it should be.
+    /// A line is invalid.
     #[error(
-        "{path}:{line}: {problem}; a line is a category and a name in English, then names in {languages}, with tabs between",
+        "{path}:{line}: {problem}; expected a category and an English name, then optional names in {languages}, separated by tabs",
         languages = "zh es fr de ja ko pt ru ar hi it"
     )]
     Line {
@@ -58,13 +58,13 @@ pub enum SubjectsError {
         /// What is wrong.
         problem: &'static str,
     },
-    /// Nothing to choose from.
-    #[error("{0}: there is no subject in it")]
+    /// The file has no subject.
+    #[error("{0}: the file has no subjects")]
     Empty(PathBuf),
 }
 
 impl Subjects {
-    /// The shipped ones: names from Unicode CLDR that the shipped pack draws well.
+    /// The shipped subjects: names from Unicode CLDR that the shipped pack draws well.
     ///
     /// # Errors
     /// None: a test reads the table.
@@ -72,7 +72,7 @@ impl Subjects {
         Subjects::parse(include_str!("subjects.tsv"), Path::new("subjects.tsv"))
     }
 
-    /// Those of a file: as `subjects.tsv`, of which all columns after the second may be left out.
+    /// Subjects from a file in the format of `subjects.tsv`. Columns after the second are optional.
     ///
     /// # Errors
     /// If it cannot be read, has a line without category or name, or has no subject.
@@ -102,17 +102,17 @@ impl Subjects {
         Ok(Subjects { all })
     }
 
-    /// How many there are: at least one.
+    /// Their number, at least one.
     pub fn count(&self) -> usize {
         self.all.len()
     }
 
-    /// One of them; any number is turned into one that there is.
+    /// The subject at an index, which wraps around.
     pub fn get(&self, index: usize) -> &Subject {
         &self.all[index % self.all.len()]
     }
 
-    /// Those of a category, or all, by their numbers.
+    /// Indices of the subjects of a category, or of all.
     pub fn of(&self, category: Option<&str>) -> Vec<usize> {
         let is_of = |subject: &Subject| category.is_none_or(|category| subject.category == category);
         (0..self.all.len()).filter(|index| is_of(&self.all[*index])).collect()
@@ -129,8 +129,8 @@ impl Subjects {
         categories
     }
 
-    /// How people call what a prompt asks for: `red fox` is `Fuchs · rot` in German, where `red` is one of the colours.
-    /// Prompts that are not made of subjects and colours stay as they are.
+    /// The displayed title of a prompt: `red fox` is `Fuchs · rot` in German if `red` is one of the colours. Prompts that are not
+    /// a subject, with or without a colour, are unchanged.
     pub fn title(&self, prompt: &str, language: Language, colours: &[String]) -> String {
         let named = |words: &str| self.all.iter().find(|subject| subject.prompt() == words);
         if let Some(subject) = named(prompt) {
@@ -212,7 +212,7 @@ mod tests {
                 .starts_with("mine.tsv:2: the English name is missing")
         );
         assert!(parse("\twhale\n").unwrap_err().starts_with("mine.tsv:1: the category is missing"));
-        assert_eq!(parse("# nothing\n").unwrap_err(), "mine.tsv: there is no subject in it");
+        assert_eq!(parse("# nothing\n").unwrap_err(), "mine.tsv: the file has no subjects");
         assert!(
             Subjects::read(Path::new("/nowhere/x.tsv"))
                 .unwrap_err()

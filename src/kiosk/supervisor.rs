@@ -1,14 +1,14 @@
-//! What systemd is told: that the kiosk is ready, what it does, that it lives, that it reloads or stops (`sd_notify(3)`).
+//! Notifies systemd of readiness, status, watchdog, reloading and stopping (`sd_notify(3)`).
 //! Owns when the watchdog is fed; depends on nothing of this crate.
 //!
-//! The watchdog is fed from the loop that does the work and never from a timer of its own, so that a kiosk whose drawing
-//! hangs is started anew: while a picture is drawn only its steps feed it, at other times the turns of the main loop.
+//! The watchdog is fed by the work itself and never by a timer, so that a kiosk whose drawing hangs is restarted: while a
+//! picture is drawn only its steps feed it, otherwise the iterations of the main loop.
 
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
-/// The line to the service manager. Without one, as on a desktop, everything is quietly left out.
+/// The connection to the service manager. Does nothing without one, as on a desktop.
 #[derive(Debug)]
 pub struct Supervisor {
     /// How often the watchdog is fed: half of what the unit's `WatchdogSec` asks for.
@@ -16,12 +16,12 @@ pub struct Supervisor {
     fed: Option<Instant>,
     drawing: bool,
     status: String,
-    /// Whether the last message did not arrive, so that the log is not filled with the same line.
+    /// Whether the last message failed, so that the failure is logged once.
     unheard: bool,
 }
 
 impl Supervisor {
-    /// The service manager of this process, as `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` tell.
+    /// The service manager of this process, from `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`.
     pub fn from_environment() -> Supervisor {
         Supervisor {
             interval: sd_notify::watchdog_enabled().map(|period| period / 2),
@@ -32,7 +32,7 @@ impl Supervisor {
         }
     }
 
-    /// The longest time that the main loop may sleep for the watchdog's sake; nothing where there is none.
+    /// The longest time that the main loop may sleep; `None` without a watchdog.
     pub fn longest_sleep(&self) -> Option<Duration> {
         self.interval
     }
@@ -44,7 +44,7 @@ impl Supervisor {
         self.feed(now);
     }
 
-    /// What the kiosk does now, in a few words for `systemctl status`; sent when it is not what was said last.
+    /// The status in a few words, for `systemctl status`; sent only when it changed.
     pub fn status(&mut self, status: &str) {
         let status = line(status);
         if status != self.status {
@@ -53,37 +53,37 @@ impl Supervisor {
         }
     }
 
-    /// The main loop has turned. Feeds the watchdog when it is time, unless a picture is drawn: then its steps do.
+    /// An iteration of the main loop is done. Feeds the watchdog if due, unless a picture is being drawn: then its steps do.
     pub fn turned(&mut self, now: Instant) {
         if !self.drawing {
             self.feed(now);
         }
     }
 
-    /// A picture is begun.
+    /// A drawing has started.
     pub fn drawing(&mut self, now: Instant) {
         self.feed(now);
         self.drawing = true;
     }
 
-    /// A stage or step of the picture is done. Feeds the watchdog when it is time.
+    /// A stage of the drawing is done. Feeds the watchdog if due.
     pub fn step(&mut self, now: Instant) {
         self.feed(now);
     }
 
-    /// The picture is done, or was given up.
+    /// The drawing has finished or was cancelled.
     pub fn drawn(&mut self, now: Instant) {
         self.drawing = false;
         self.feed(now);
     }
 
-    /// The settings are read again; [`Supervisor::ready`] ends that.
+    /// The settings are being reloaded; [`Supervisor::ready`] ends that.
     pub fn reloading(&mut self) {
         let time = NotifyState::monotonic_usec_now().ok();
         self.send(|_| std::iter::once(NotifyState::Reloading).chain(time).collect());
     }
 
-    /// The kiosk ends in order.
+    /// The kiosk is shutting down.
     pub fn stopping(&mut self, status: &str) {
         self.status = line(status);
         self.send(|status| vec![NotifyState::Stopping, NotifyState::Status(status)]);
@@ -102,7 +102,7 @@ impl Supervisor {
         if let Err(fault) = &sent
             && !self.unheard
         {
-            log::warn!("the service manager does not hear: {fault}");
+            log::warn!("cannot notify the service manager: {fault}");
         }
         self.unheard = sent.is_err();
     }

@@ -43,7 +43,7 @@ pub struct Ink {
     pub crisp: bool,
 }
 
-/// A font that cannot be used.
+/// An invalid font.
 #[derive(Debug, thiserror::Error)]
 pub enum FontError {
     /// It cannot be read.
@@ -51,11 +51,11 @@ pub enum FontError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// It is not a font.
-    #[error("font {0}: this is no TrueType or OpenType font")]
+    #[error("font {0}: not a TrueType or OpenType font")]
     Bad(PathBuf),
 }
 
@@ -102,7 +102,7 @@ impl Face {
 }
 
 impl Fonts {
-    /// The kiosk's own font alone: the same letters on every machine.
+    /// Only the kiosk's own font: the same glyphs on every machine.
     pub fn own() -> Fonts {
         Fonts {
             faces: vec![Face::Own],
@@ -114,7 +114,7 @@ impl Fonts {
     /// The owner's font before all others, if there is one, then the kiosk's own, then what the system has.
     ///
     /// # Errors
-    /// If the owner's font cannot be read or is none.
+    /// If the owner's font cannot be read or is not a font.
     pub fn find(owners: Option<&Path>) -> Result<Fonts, FontError> {
         let mut fonts = Fonts::own();
         if let Some(path) = owners {
@@ -134,7 +134,7 @@ impl Fonts {
         text.chars().map(|letter| self.glyph(letter, size).advance).sum::<f32>().ceil() as i32
     }
 
-    /// The text, cut off with an ellipsis where it is wider than so many pixels.
+    /// The text, truncated with an ellipsis to a width in pixels.
     pub fn fit(&mut self, text: &str, size: u32, width: i32) -> String {
         if self.width(text, size) <= width {
             return text.to_owned();
@@ -153,7 +153,7 @@ impl Fonts {
         cut
     }
 
-    /// The text in at most so many lines of at most so many pixels; the last is cut off where it does not end in time.
+    /// The text wrapped to lines of a width in pixels, at most `most` of them; the last is truncated if the text does not fit.
     /// Breaks at spaces, and anywhere between Chinese and Japanese letters and in words that are too long.
     pub fn wrap(&mut self, text: &str, size: u32, width: i32, most: usize) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();

@@ -2,20 +2,15 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use embedded_graphics::prelude::*;
-use inkstone::device::buttons::{Bindings, Button, Gestures, Signal, Timed, Timing};
+use inkstone::device::buttons::Signal;
 use inkstone::device::display::framebuffer::{Framebuffer, Mode};
 use inkstone::device::display::{PixelLayout, Rotation, Screen};
-use inkstone::kiosk::output::Output;
-use inkstone::kiosk::rules::rules;
-use inkstone::kiosk::runner::{Inbox, Parts, Runner};
-use inkstone::kiosk::screens::Painter;
 use inkstone::kiosk::settings::Settings;
-use inkstone::kiosk::text::Fonts;
+use inkstone::kiosk::{Handle, Kiosk, Options};
 
 /// The panel, with 32 bits a pixel.
 pub const SIZE: Size = Size::new(800, 480);
@@ -27,8 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A kiosk that runs until this is dropped.
 pub struct Pressed {
     shown: PathBuf,
-    signals: Sender<Timed>,
-    inbox: Inbox,
+    handle: Handle,
     thread: Option<JoinHandle<()>>,
     _folder: tempfile::TempDir,
 }
@@ -57,17 +51,13 @@ impl Pressed {
         let gallery = folder.path().join("gallery");
         let (sender, receiver) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
-            let mut runner = Runner::new(parts(Box::new(screen), &gallery)).expect("the kiosk starts");
-            let inbox = runner.inbox();
-            let signals = inbox.signals().expect("a thread can be started");
-            sender.send((inbox, signals)).expect("the test waits");
-            runner.run();
+            let kiosk = kiosk(Box::new(screen), &gallery);
+            sender.send(kiosk.handle()).expect("the test waits");
+            kiosk.run();
         });
-        let (inbox, signals) = receiver.recv().expect("the kiosk starts");
         let kiosk = Pressed {
             shown: path,
-            signals,
-            inbox,
+            handle: receiver.recv().expect("the kiosk starts"),
             thread: Some(thread),
             _folder: folder,
         };
@@ -109,12 +99,8 @@ impl Pressed {
     }
 
     fn send(&self, key: &str, pressed: bool) {
-        let signal = Signal::Key {
-            name: key.to_owned(),
-            pressed,
-        };
-        let at = Instant::now();
-        self.signals.send(Timed { signal, at }).expect("the kiosk runs");
+        let is_running = self.handle.signals().send(Signal::key(key, pressed), Instant::now());
+        assert!(is_running, "the kiosk has ended");
     }
 
     /// Waits until nothing has changed for a while.
@@ -135,7 +121,7 @@ impl Pressed {
 
 impl Drop for Pressed {
     fn drop(&mut self) {
-        self.inbox.stop();
+        let _ = self.handle.stop();
         let ended = self.thread.take().map(JoinHandle::join);
         if !thread::panicking() {
             assert!(matches!(ended, Some(Ok(()))), "the kiosk panicked");
@@ -143,23 +129,15 @@ impl Drop for Pressed {
     }
 }
 
-fn parts(screen: Box<dyn Screen>, gallery: &Path) -> Parts {
+/// Examples and sketches would change pixels that nobody pressed a button for.
+fn kiosk(screen: Box<dyn Screen>, gallery: &Path) -> Kiosk {
     let mut settings = Settings::default();
     settings.gallery.folder = Some(gallery.to_owned());
-    // Examples and sketches would change pixels that nobody pressed a button for.
     settings.attract.idle = 3600;
-    let mut rules = rules(&settings, 5, false).expect("the defaults are possible");
-    rules.sketch = false;
-    Parts {
-        rules,
-        file: None,
-        pack: Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram"),
-        outputs: vec![Output::new(screen, &settings.look)],
-        options: Box::new(|_| {}),
-        painter: Painter::new(Fonts::own()),
-        gestures: Gestures::new(Bindings::default(), Timing::default(), std::iter::empty::<Button>()),
-        script: None,
-        once: false,
-        settings,
-    }
+    settings.draw.seed = Some(5);
+    let options = Options::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram"))
+        .screen(screen)
+        .sources(Vec::new())
+        .sketches(false);
+    Kiosk::new(settings, options).expect("the kiosk starts")
 }

@@ -1,34 +1,22 @@
-//! Which keys and pins are which buttons.
+//! Which keys and pins press which buttons.
 //!
-//! Owns [`Bindings`], the names of keys, and the messages about wrong ones. Depends on nothing else.
+//! Owns [`Bindings`], the names of keys, and the errors about invalid ones. Depends on nothing else.
 //!
-//! A key has one name wherever it comes from: `enter`, `escape`, `left`, `f1`, `1`, `space`, as windows and terminals
-//! name it; the kernel's names (`KEY_ENTER`, `KEY_ESC`, `KEY_F1`) mean the same keys. A pin is `gpio5`: line 5 of the chip
-//! behind the pin header, on a Raspberry Pi the BCM number.
+//! A key has one canonical name wherever it comes from: `enter`, `escape`, `left`, `f1`, `1`, `space`, as windows and
+//! terminals name it. The kernel's names (`KEY_ENTER`, `KEY_ESC`, `KEY_F1`) are accepted for the same keys. A pin is `gpio5`:
+//! line 5 of the chip behind the pin header, on a Raspberry Pi the BCM number.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Button;
+use super::{Button, UnknownButton};
 use crate::suggest::did_you_mean;
 
 /// The last line of the 40 pins of a Raspberry Pi; 0 and 1 belong to the EEPROM of boards that sit on them.
 const HEADER: std::ops::RangeInclusive<u32> = 2..=27;
 
-/// All buttons, by the names that settings give them.
-const BUTTONS: [(&str, Button); 8] = [
-    ("a", Button::A),
-    ("b", Button::B),
-    ("c", Button::C),
-    ("d", Button::D),
-    ("previous", Button::Previous),
-    ("next", Button::Next),
-    ("confirm", Button::Confirm),
-    ("back", Button::Back),
-];
-
-/// What keys are called beside letters, digits and `f1` to `f24`.
+/// Names of keys besides single characters and `f1` to `f24`.
 const NAMES: [&str; 40] = [
     "enter",
     "escape",
@@ -72,8 +60,8 @@ const NAMES: [&str; 40] = [
     "btn-select",
 ];
 
-/// The kernel's words that differ from ours.
-const KERNEL: [(&str, &str); 9] = [
+/// Names of the kernel that differ from ours.
+const KERNEL_NAMES: [(&str, &str); 9] = [
     ("esc", "escape"),
     ("pageup", "page-up"),
     ("pagedown", "page-down"),
@@ -85,15 +73,13 @@ const KERNEL: [(&str, &str); 9] = [
     ("volumedown", "volume-down"),
 ];
 
-/// A binding that cannot be.
+/// An invalid binding.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BindingError {
     /// No button of that name.
-    #[error("there is no button '{name}'{}", did_you_mean(name, &BUTTONS.map(|(known, _)| known)))]
-    Button {
-        /// The name.
-        name: String,
-    },
+    #[error(transparent)]
+    Button(#[from] UnknownButton),
     /// No key of that name.
     #[error("button {button}: there is no key '{key}'{} (pins are written gpio5, kernel keys KEY_ENTER)", did_you_mean(key, &NAMES))]
     Key {
@@ -102,7 +88,7 @@ pub enum BindingError {
         /// The name.
         key: String,
     },
-    /// One key for two buttons.
+    /// One key bound to two buttons.
     #[error("'{key}' is bound twice, to {first} and to {second}")]
     Twice {
         /// The key or pin.
@@ -112,7 +98,7 @@ pub enum BindingError {
         /// The other.
         second: &'static str,
     },
-    /// A pin that boards do not have.
+    /// A pin that is not on the header.
     #[error(
         "button {button}: pin {pin} is not on the header: gpio2 to gpio27 are, by their BCM numbers (gpio0 and gpio1 belong to the EEPROM)"
     )]
@@ -160,11 +146,9 @@ impl TryFrom<BTreeMap<String, Vec<String>>> for Bindings {
         let mut bindings = Bindings::default();
         check_twice(&table)?;
         for (name, keys) in table {
-            let Some(&(known, button)) = BUTTONS.iter().find(|(known, _)| *known == name) else {
-                return Err(BindingError::Button { name });
-            };
-            let keys = keys.iter().map(|key| checked(known, key)).collect::<Result<Vec<_>, _>>()?;
-            // What is given to this button is taken from those that only have it by default.
+            let button: Button = name.parse()?;
+            let keys = keys.iter().map(|key| checked(button.name(), key)).collect::<Result<Vec<_>, _>>()?;
+            // An explicit binding takes the key from buttons that have it by default only.
             bindings
                 .keys
                 .values_mut()
@@ -180,19 +164,19 @@ impl From<Bindings> for BTreeMap<String, Vec<String>> {
         bindings
             .keys
             .into_iter()
-            .map(|(button, keys)| (name(button).to_owned(), keys))
+            .map(|(button, keys)| (button.name().to_owned(), keys))
             .collect()
     }
 }
 
 impl Bindings {
-    /// The button that a key or pin is. Names of buttons themselves (`button-a`) are always theirs.
+    /// The button of a key or pin, by its [`canonical`] name. `button-a` is always button A, and so on.
     pub fn button(&self, key: &str) -> Option<Button> {
         if let Some(direct) = key.strip_prefix("button-") {
-            return BUTTONS.iter().find(|(name, _)| *name == direct).map(|&(_, button)| button);
+            return direct.parse().ok();
         }
-        let key = canonical(key);
-        self.keys.iter().find(|(_, keys)| keys.contains(&key)).map(|(&button, _)| button)
+        let is_bound = |(_, keys): &(&Button, &Vec<String>)| keys.iter().any(|bound| bound == key);
+        self.keys.iter().find(is_bound).map(|(&button, _)| button)
     }
 
     /// The pins that are bound, as line numbers.
@@ -201,16 +185,11 @@ impl Bindings {
     }
 }
 
-/// A button's name in settings.
-pub fn name(button: Button) -> &'static str {
-    BUTTONS.iter().find(|(_, other)| *other == button).map_or("a", |(name, _)| name)
-}
-
-/// The one name of a key: `KEY_PAGEUP` and `Page-Up` are `page-up`.
+/// The canonical name of a key: `KEY_PAGEUP` and `Page-Up` are `page-up`.
 pub fn canonical(key: &str) -> String {
     let lower = key.trim().to_lowercase().replace('_', "-");
     let bare = lower.strip_prefix("key-").unwrap_or(&lower);
-    KERNEL
+    KERNEL_NAMES
         .iter()
         .find(|(kernel, _)| *kernel == bare)
         .map_or(bare, |(_, ours)| ours)
@@ -223,7 +202,7 @@ pub fn pin(key: &str) -> Option<u32> {
 }
 
 fn check_twice(table: &BTreeMap<String, Vec<String>>) -> Result<(), BindingError> {
-    let known = |name: &str| BUTTONS.iter().map(|(known, _)| *known).find(|known| *known == name).unwrap_or("?");
+    let known = |name: &str| name.parse().map_or("?", Button::name);
     let mut seen: Vec<(String, &'static str)> = Vec::new();
     for (name, keys) in table {
         for key in keys.iter().map(|key| canonical(key)) {
@@ -286,7 +265,7 @@ mod tests {
             assert_eq!(canonical(given), name);
         }
         let bindings = Bindings::default();
-        assert_eq!(bindings.button("KEY_F2"), Some(Button::B));
+        assert_eq!(bindings.button(&canonical("KEY_F2")), Some(Button::B));
         assert_eq!(bindings.button("gpio24"), Some(Button::D));
         assert_eq!(bindings.button("button-back"), Some(Button::Back));
         assert_eq!(bindings.button("a"), None, "letters are for typing");

@@ -1,30 +1,29 @@
-//! Pins by the kernel's GPIO character device: the driver of first choice, on every board.
+//! Pins through the kernel's GPIO character device: the first choice, on every board.
 //!
-//! First choice because it is maintained, works on all Raspberry Pis and on other boards, debounces in the kernel and gives
-//! lines back even when the process is killed; `rppal`, the second, was retired by its author in July 2025.
-//! Owns one thread. Never run on a real board by this project; the way from edges to signals is tested in `pins`.
+//! It is maintained, works on all Raspberry Pis and on other boards, debounces in the kernel and releases lines even when the
+//! process is killed; `rppal`, the second choice, was retired by its author in July 2025.
+//! Owns one thread. Never run on a real board by this project; the conversion of edges to signals is tested in `pins`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use gpiocdev::Request;
 use gpiocdev::line::{Bias, EdgeDetection, EdgeEvent, EdgeKind};
 
-use super::Timed;
+use super::SignalSender;
 use super::pins::{Edges, Pins, Pull};
 use crate::device::lines::{self, LineError};
 
-/// What the kernel takes for chatter.
+/// Debounce time of the kernel.
 const DEBOUNCE: Duration = Duration::from_millis(5);
 
-/// How often the thread looks whether it should end.
+/// How often the thread checks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Pins that are listened to. Dropping it ends the thread and gives the lines back.
+/// Listens to pins. Dropping it ends the thread and releases the lines.
 pub struct CharacterDevice {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -35,7 +34,7 @@ impl CharacterDevice {
     ///
     /// # Errors
     /// If a chip or line is absent or in use, or this user may not open it.
-    pub fn open(chip: Option<PathBuf>, pins: Pins, sender: Sender<Timed>) -> Result<CharacterDevice, LineError> {
+    pub fn open(chip: Option<PathBuf>, pins: Pins, sender: SignalSender) -> Result<CharacterDevice, LineError> {
         let chip = chip.map_or_else(lines::header_chip, Ok)?;
         let all: Vec<u32> = pins.uses().into_iter().map(|(pin, _)| pin).collect();
         let request = lines::request(&chip, &all, |builder| configure(builder, &pins))?;
@@ -88,7 +87,7 @@ fn configure(builder: &mut gpiocdev::request::Builder, pins: &Pins) {
 struct Listener {
     request: Request,
     edges: Edges,
-    sender: Sender<Timed>,
+    sender: SignalSender,
     stop: Arc<AtomicBool>,
 }
 
@@ -103,16 +102,16 @@ impl Listener {
             match event {
                 Ok(event) if self.send(&event) => {}
                 Ok(_) => return,
-                Err(error) => return log::error!("gpio: {error}; buttons on pins do nothing from now on"),
+                Err(error) => return log::error!("gpio: {error}; buttons on pins stop working"),
             }
         }
     }
 
-    /// Whether someone still listens.
+    /// Returns whether anyone still listens.
     fn send(&mut self, event: &EdgeEvent) -> bool {
         let at = Instant::now();
         let signal = self.edges.edge(event.offset, event.kind == EdgeKind::Rising, at);
-        signal.is_none_or(|signal| self.sender.send(Timed { signal, at }).is_ok())
+        signal.is_none_or(|signal| self.sender.send(signal, at))
     }
 }
 
@@ -123,7 +122,7 @@ mod tests {
     #[test]
     fn a_chip_that_is_absent_is_named() {
         let (sender, _receiver) = std::sync::mpsc::channel();
-        let error = CharacterDevice::open(Some("/dev/gpiochip77".into()), Pins::default(), sender)
+        let error = CharacterDevice::open(Some("/dev/gpiochip77".into()), Pins::default(), sender.into())
             .err()
             .unwrap();
         assert!(

@@ -25,7 +25,7 @@ pub struct Quadrature {
 }
 
 impl Quadrature {
-    /// Takes the contacts' new state; tells the notch that is complete, 1 clockwise or −1.
+    /// Takes the new state of the contacts; returns a completed notch, 1 clockwise or −1.
     pub fn update(&mut self, closed: (bool, bool)) -> Option<i32> {
         self.quarters += quarter(self.closed, closed);
         self.closed = closed;

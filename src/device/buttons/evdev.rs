@@ -1,8 +1,8 @@
 //! Keyboards, touch screens, remote controls, and what the kernel makes of pins (`dtoverlay=gpio-key`,
 //! `dtoverlay=rotary-encoder`), by its input devices.
 //!
-//! Owns one thread that waits on all devices, finds new ones every two seconds and forgets those that are unplugged; the
-//! way from input events to signals is pure ([`Translator`]). Depends on the names of keys alone. Format:
+//! Owns one thread that waits on all devices, finds new ones every two seconds and drops those that are unplugged; the
+//! conversion of input events to signals is pure ([`Translator`]). Depends on the names of keys only. Format:
 //! `Documentation/input/event-codes.rst` and `multi-touch-protocol.rst` of the kernel.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,6 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -20,9 +19,9 @@ use evdev::{AbsoluteAxisCode, Device, EventSummary, InputEvent, KeyCode, Relativ
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::bindings::canonical;
-use super::{Signal, Timed};
+use super::{Signal, SignalSender};
 
-/// How long the thread waits before it looks whether it should end.
+/// How often the thread checks whether it should end.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 200_000_000,
@@ -31,18 +30,18 @@ const PATIENCE: Timespec = Timespec {
 /// How often new devices are looked for.
 const RESCAN: Duration = Duration::from_secs(2);
 
-/// Input devices that cannot be used.
+/// An error of input devices.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
     /// The folder of devices cannot be read.
-    #[error("{folder}: {source}; without input devices use pins, a window or a script")]
+    #[error("{folder}: {source}; use pins, a window or a script instead")]
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// None of the devices may be opened.
+    /// No permission to open any device.
     #[error(
         "{device}: permission denied; add this user to the group 'input' (`sudo usermod -aG input $USER`, then log in again); where the \
          group does not own the device, put `SUBSYSTEM==\"input\", GROUP=\"input\", MODE=\"0660\"` into \
@@ -54,13 +53,13 @@ pub enum InputError {
     },
     /// Another program holds a keyboard.
     #[error(
-        "{device}: its keys cannot be held back from other programs: {source}; the kiosk hears them all the same, and a console behind \
-         the pictures may too: end the program that holds it (`sudo fuser -v {device}`), or set buttons.grab = false"
+        "{device}: cannot grab the keyboard: {source}; the kiosk still receives its keys, but so may a console behind the \
+         pictures: end the program that has grabbed it (`sudo fuser -v {device}`), or set buttons.grab = false"
     )]
     Grab {
         /// The keyboard.
         device: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// No thread could be started.
@@ -73,26 +72,26 @@ pub enum InputError {
 pub struct InputOptions {
     /// The folder with the files `event*`: `/dev/input`.
     pub folder: PathBuf,
-    /// Listens to these files alone, by their names or those of links to them; to all of the folder where there are none.
+    /// Listens only to these files or links; to all in the folder if the list is empty.
     pub devices: Vec<PathBuf>,
-    /// Whether the keys of keyboards go to nobody else meanwhile, not even to a console behind the pictures.
+    /// Whether keyboards are grabbed, so that no other program and no console receives their keys.
     pub grab: bool,
-    /// Size of the frame that touches are told in, in pixels.
+    /// Size in pixels of the frame in which touches are reported.
     pub frame: Size,
 }
 
-/// Devices that are listened to. Dropping it ends the thread.
+/// Listens to devices. Dropping it ends the thread.
 pub struct InputDevices {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl InputDevices {
-    /// Listens to all devices, those that are plugged in later too, and sends what they do.
+    /// Listens to all devices, including those that are plugged in later, and sends their signals.
     ///
     /// # Errors
-    /// If there is no folder of devices, or there are devices of which none may be opened.
-    pub fn open(options: InputOptions, sender: Sender<Timed>) -> Result<InputDevices, InputError> {
+    /// If the folder is missing, or there are devices and none may be opened.
+    pub fn open(options: InputOptions, sender: SignalSender) -> Result<InputDevices, InputError> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut listener = Listener {
             options,
@@ -101,10 +100,7 @@ impl InputDevices {
             devices: BTreeMap::new(),
         };
         for device in listener.options.devices.iter().filter(|device| !device.exists()) {
-            log::warn!(
-                "{}: there is no such device; it is listened to once it is plugged in",
-                device.display()
-            );
+            log::warn!("{}: no such device; it will be used once it is plugged in", device.display());
         }
         let denied = listener.scan()?;
         if let (Some(device), true) = (denied, listener.devices.is_empty()) {
@@ -132,7 +128,7 @@ impl Drop for InputDevices {
 
 struct Listener {
     options: InputOptions,
-    sender: Sender<Timed>,
+    sender: SignalSender,
     stop: Arc<AtomicBool>,
     devices: BTreeMap<PathBuf, (Device, Translator)>,
 }
@@ -158,7 +154,7 @@ impl Listener {
         Ok(files.filter(|path| is_event_file(path)).collect())
     }
 
-    /// Opens devices that are new; names one that may not be opened.
+    /// Opens new devices; returns one that may not be opened.
     fn scan(&mut self) -> Result<Option<PathBuf>, InputError> {
         let mut denied = None;
         for path in self.files()? {
@@ -211,7 +207,7 @@ impl Listener {
         }
     }
 
-    /// Waits until a device has something to tell, or for a while.
+    /// Waits until a device has events, or for a while.
     fn wait(&self) {
         let mut waiting: Vec<PollFd<'_>> = self
             .devices
@@ -224,7 +220,7 @@ impl Listener {
         }
     }
 
-    /// Reads what there is; tells whether someone still listens.
+    /// Reads pending events; returns whether anyone still listens.
     fn read(&mut self) -> bool {
         let (mut gone, mut signals) = (Vec::new(), Vec::new());
         for (path, (device, translator)) in &mut self.devices {
@@ -239,7 +235,7 @@ impl Listener {
         }
         self.devices.retain(|path, _| !gone.contains(path));
         let at = Instant::now();
-        signals.into_iter().all(|signal| self.sender.send(Timed { signal, at }).is_ok())
+        signals.into_iter().all(|signal| self.sender.send(signal, at))
     }
 }
 
@@ -258,11 +254,11 @@ fn is_keyboard(device: &Device) -> bool {
 #[derive(Clone, Debug)]
 pub struct Translator {
     frame: Size,
-    /// What the device calls left to right and top to bottom, where it is touched.
+    /// Ranges of the horizontal and vertical axes of a touch device.
     ranges: Option<[RangeInclusive<i32>; 2]>,
     /// Whether it turns without being a mouse: the kernel's rotary-encoder.
     is_wheel: bool,
-    /// Whether it tells of a touch by a key; else by the number of the finger.
+    /// Whether it reports touches by a key, else by finger ids.
     has_touch_key: bool,
     at: [i32; 2],
     touched: bool,
@@ -270,7 +266,7 @@ pub struct Translator {
 }
 
 impl Translator {
-    /// For a device, by what it says it can do.
+    /// For a device, by its capabilities.
     pub fn of(device: &Device, frame: Size) -> Translator {
         let ranges: BTreeMap<u16, RangeInclusive<i32>> = device
             .get_absinfo()
@@ -303,7 +299,7 @@ impl Translator {
         }
     }
 
-    /// What an event means.
+    /// The signals of an event.
     pub fn event(&mut self, event: InputEvent) -> Vec<Signal> {
         match event.destructure() {
             EventSummary::Key(_, KeyCode::BTN_TOUCH, value) => self.touch(value != 0),
@@ -343,7 +339,7 @@ impl Translator {
         Vec::new()
     }
 
-    /// The end of what happened at one time.
+    /// The end of simultaneous events.
     fn report(&mut self) -> Option<Signal> {
         let [across, down] = self.ranges.as_ref()?;
         let at = Point::new(
@@ -354,7 +350,7 @@ impl Translator {
     }
 }
 
-/// A place on an axis in pixels of a side.
+/// A value of an axis as a pixel of a side.
 fn scaled(value: i32, range: &RangeInclusive<i32>, side: u32) -> i32 {
     let (low, high) = (i64::from(*range.start()), i64::from(*range.end()));
     let last = i64::from(side.max(1)) - 1;
@@ -362,8 +358,8 @@ fn scaled(value: i32, range: &RangeInclusive<i32>, side: u32) -> i32 {
     ((i64::from(value).clamp(low, high.max(low)) - low) * last / span) as i32
 }
 
-/// A key as the settings know it, and the letter that it types. Repeats by the kernel only type: holding a button is
-/// told apart elsewhere.
+/// The signals of a key: its name, and the character that it types. The kernel's repeats only type; [`super::Gestures`] detects
+/// held buttons.
 fn keys(key: KeyCode, value: i32) -> Vec<Signal> {
     let name = canonical(&format!("{key:?}"));
     let letter = letter(&name).filter(|_| value != 0).map(Signal::Character);
@@ -371,7 +367,7 @@ fn keys(key: KeyCode, value: i32) -> Vec<Signal> {
     key.into_iter().chain(letter).collect()
 }
 
-/// The letter of a key: letters and digits as they are printed on keyboards of the English-speaking world.
+/// The character of a key: letters and digits as printed on an English keyboard.
 fn letter(name: &str) -> Option<char> {
     match name {
         "space" => Some(' '),

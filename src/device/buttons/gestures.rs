@@ -1,7 +1,7 @@
-//! What presses mean: debounced, short, double, long, held; touches; letters.
+//! Gestures: debounced short, double, long and held presses; touches; typed characters.
 //!
-//! Owns [`Gestures`], a pure state machine: each signal comes with its time, and whoever owns it asks again at
-//! [`Gestures::deadline`]. Depends on [`Bindings`] alone.
+//! Owns [`Gestures`], a pure state machine: each signal comes with its time, and the owner calls it again at
+//! [`Gestures::deadline`]. Depends on [`Bindings`] only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -11,18 +11,18 @@ use embedded_graphics::prelude::Point;
 use super::bindings::{Bindings, canonical};
 use super::{Button, Event, Gesture, Signal};
 
-/// How long is long.
+/// Durations that tell gestures apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// After a change of a key further changes count as bouncing for this time.
+    /// Changes within this time after a change of a key are bounces.
     pub debounce: Duration,
     /// A second press within this time after the first makes a double press.
     pub double: Duration,
-    /// Held as long as this, a press is long.
+    /// A press of at least this is long.
     pub long: Duration,
-    /// Held on, it repeats at this interval.
+    /// Interval at which a held button repeats.
     pub hold: Duration,
-    /// How many pixels a finger may move and still touch one place.
+    /// Pixels that a finger may move during a touch.
     pub tolerance: i32,
 }
 
@@ -39,8 +39,8 @@ impl Default for Timing {
     }
 }
 
-/// One key or pin. A change is believed at once and what follows within the debounce time is not, so that a press is
-/// never late; what the key then settled on is believed at the end of that time.
+/// One key or pin. A change takes effect at once and further ones within the debounce time do not, so that a press is never
+/// delayed; the state at the end of that time then takes effect.
 #[derive(Clone, Copy, Debug)]
 struct Key {
     believed: bool,
@@ -50,9 +50,9 @@ struct Key {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// Held since a moment; how much of it was reported.
+    /// Held; how much of that was reported.
     Down { next: Instant, is_long: bool, is_second: bool },
-    /// Let go, but a second press may follow.
+    /// Released, but a second press may follow.
     Once { until: Instant },
 }
 
@@ -72,12 +72,12 @@ pub struct Gestures {
     doubles: BTreeSet<Button>,
     keys: BTreeMap<String, Key>,
     buttons: BTreeMap<Button, State>,
-    finger: Option<Finger>,
+    /// At most one finger for each output.
+    fingers: BTreeMap<usize, Finger>,
 }
 
 impl Gestures {
-    /// Double presses are waited for on the `doubles` alone: all other short presses are reported as soon as the button
-    /// is let go.
+    /// Only `doubles` wait for a second press; short presses of other buttons are reported as soon as the button is released.
     pub fn new(bindings: Bindings, timing: Timing, doubles: impl IntoIterator<Item = Button>) -> Gestures {
         Gestures {
             bindings,
@@ -85,63 +85,52 @@ impl Gestures {
             doubles: doubles.into_iter().collect(),
             keys: BTreeMap::new(),
             buttons: BTreeMap::new(),
-            finger: None,
+            fingers: BTreeMap::new(),
         }
     }
 
-    /// What a signal means, after everything that was due before it.
-    pub fn signal(&mut self, signal: &Signal, at: Instant) -> Vec<Event> {
+    /// The events of a signal that came at `at` from the display at index `output` (0 where it came from no display), after
+    /// everything that was due before it.
+    pub fn signal(&mut self, output: usize, signal: &Signal, at: Instant) -> Vec<Event> {
         let mut events = self.tick(at);
         match signal {
-            Signal::Key { name, pressed } => self.key(canonical(name), *pressed, at, &mut events),
+            Signal::Key { name, pressed } => self.key(name, *pressed, at, &mut events),
             Signal::Tap(name) => events.extend(self.bindings.button(name).map(|button| Event::Press(button, Gesture::Short))),
             Signal::Character(letter) => events.extend(self.character(*letter)),
             Signal::Turn(notches) => events.push(Event::Turn(*notches)),
-            Signal::Touch { at: place, pressed } => events.extend(self.touch(*place, *pressed, at)),
+            Signal::Touch { at: place, pressed } => events.extend(self.touch(output, *place, *pressed, at)),
             Signal::Motion => events.push(Event::Motion),
             Signal::Closed => events.push(Event::Closed),
         }
         events
     }
 
-    /// What is due by now.
+    /// The events that are due by now.
     pub fn tick(&mut self, now: Instant) -> Vec<Event> {
         let mut events = Vec::new();
         // In order of time: a long press may be due before a key settles, or after.
         while let Some(due) = self.deadline().filter(|due| *due <= now) {
             self.settle(due, &mut events);
             self.buttons_due(due, &mut events);
-            if let Some(finger) = self
-                .finger
-                .as_mut()
-                .filter(|finger| !finger.is_long && due >= finger.since + self.timing.long)
-            {
-                finger.is_long = true;
-                if near(finger.began, finger.at, self.timing.tolerance) {
-                    events.push(Event::Touch(finger.began, Gesture::Long));
-                }
-            }
+            self.fingers_due(due, &mut events);
         }
         events
     }
 
-    /// When to call [`Gestures::tick`] next, if no signal comes before.
+    /// When to call [`Gestures::tick`] next unless a signal comes before.
     pub fn deadline(&self) -> Option<Instant> {
         let keys = self.keys.values().filter(|key| key.seen != key.believed).map(|key| key.quiet_from);
         let buttons = self.buttons.values().map(|state| match *state {
             State::Down { next, .. } => next,
             State::Once { until } => until,
         });
-        let finger = self
-            .finger
-            .iter()
-            .filter(|finger| !finger.is_long)
-            .map(|finger| finger.since + self.timing.long);
-        keys.chain(buttons).chain(finger).min()
+        let fingers = self.fingers.values().filter(|finger| !finger.is_long);
+        let fingers = fingers.map(|finger| finger.since + self.timing.long);
+        keys.chain(buttons).chain(fingers).min()
     }
 
-    fn key(&mut self, name: String, pressed: bool, at: Instant, events: &mut Vec<Event>) {
-        let key = self.keys.entry(name.clone()).or_insert(Key {
+    fn key(&mut self, name: &str, pressed: bool, at: Instant, events: &mut Vec<Event>) {
+        let key = self.keys.entry(name.to_owned()).or_insert(Key {
             believed: false,
             seen: false,
             quiet_from: at,
@@ -149,11 +138,11 @@ impl Gestures {
         key.seen = pressed;
         if key.believed != pressed && at >= key.quiet_from {
             (key.believed, key.quiet_from) = (pressed, at + self.timing.debounce);
-            self.change(&name, pressed, at, events);
+            self.change(name, pressed, at, events);
         }
     }
 
-    /// Believes what keys settled on.
+    /// Applies the states that keys settled on.
     fn settle(&mut self, now: Instant, events: &mut Vec<Event>) {
         let settled = |(_, key): &(&String, &mut Key)| key.seen != key.believed && key.quiet_from <= now;
         let mut changes = Vec::new();
@@ -226,12 +215,12 @@ impl Gestures {
         });
     }
 
-    /// A letter is typed, unless its key is a button: windows then report the key as well, terminals the letter alone.
+    /// A typed character, unless its key is a button: windows then report the key too, terminals the character only.
     fn character(&self, letter: char) -> Option<Event> {
         let name = if letter == ' ' {
             "space".to_owned()
         } else {
-            letter.to_lowercase().to_string()
+            canonical(&letter.to_string())
         };
         match self.bindings.button(&name) {
             Some(_) if self.keys.get(&name).is_some_and(|key| key.seen) => None,
@@ -240,23 +229,44 @@ impl Gestures {
         }
     }
 
-    fn touch(&mut self, place: Point, pressed: bool, at: Instant) -> Option<Event> {
-        let Some(finger) = &mut self.finger else {
-            self.finger = pressed.then_some(Finger {
+    fn touch(&mut self, output: usize, place: Point, pressed: bool, at: Instant) -> Option<Event> {
+        let Some(finger) = self.fingers.get_mut(&output) else {
+            let began = Finger {
                 began: place,
                 at: place,
                 since: at,
                 is_long: false,
-            });
+            };
+            if pressed {
+                self.fingers.insert(output, began);
+            }
             return None;
         };
         finger.at = place;
         if pressed {
             return None;
         }
-        let (finger, tolerance) = (*finger, self.timing.tolerance);
-        self.finger = None;
-        (!finger.is_long && near(finger.began, place, tolerance)).then_some(Event::Touch(finger.began, Gesture::Short))
+        let finger = self.fingers.remove(&output)?;
+        (!finger.is_long && near(finger.began, place, self.timing.tolerance)).then_some(Event::Touch {
+            output,
+            at: finger.began,
+            gesture: Gesture::Short,
+        })
+    }
+
+    fn fingers_due(&mut self, now: Instant, events: &mut Vec<Event>) {
+        let Timing { long, tolerance, .. } = self.timing;
+        let due = |finger: &Finger| !finger.is_long && now >= finger.since + long;
+        for (&output, finger) in self.fingers.iter_mut().filter(|(_, finger)| due(finger)) {
+            finger.is_long = true;
+            if near(finger.began, finger.at, tolerance) {
+                events.push(Event::Touch {
+                    output,
+                    at: finger.began,
+                    gesture: Gesture::Long,
+                });
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Motion sensors (PIR): a line that is high while someone moves.
 //!
 //! Pure: owns when motion is reported. Sensors such as the HC-SR501 hold their line for seconds and fire again and again
-//! while someone is there; one report a hold-off is enough to stay awake.
+//! while someone is there; one report per hold-off is enough to stay awake.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ impl MotionSensor {
         MotionSensor { hold_off, last: None }
     }
 
-    /// Takes the line's new level; tells whether motion is to be reported.
+    /// Takes the new level of the line; returns whether motion is to be reported.
     pub fn line(&mut self, high: bool, at: Instant) -> bool {
         let is_news = self.last.is_none_or(|last| at.saturating_duration_since(last) >= self.hold_off);
         if high && is_news {

@@ -1,7 +1,6 @@
-//! What is on the pins: buttons, encoders, motion sensors.
+//! Devices on pins: buttons, encoders, motion sensors.
 //!
-//! Owns [`Pins`] and the pure way from edges of lines to signals, shared by both GPIO drivers. Depends on nothing of
-//! either.
+//! Owns [`Pins`] and the pure conversion of edges to signals, which both GPIO drivers share. Depends on neither.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use super::Signal;
 use super::encoder::{EncoderPins, Quadrature};
 use super::motion::MotionSensor;
 
-/// What holds a line while nothing drives it.
+/// Bias of a line while nothing drives it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pull {
@@ -34,11 +33,11 @@ pub struct Pins {
     pub encoders: Vec<EncoderPins>,
     /// Motion sensors.
     pub motion: Vec<u32>,
-    /// What holds the lines of buttons, and so which way a press drives them.
+    /// Bias of the lines of buttons; a press drives them the other way.
     pub pull: Pull,
 }
 
-/// One pin for two things.
+/// A pin that is used twice.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
 #[error("pin gpio{pin} is used twice: by {first} and by {second}")]
 pub struct PinUsedTwice {
@@ -50,7 +49,7 @@ pub struct PinUsedTwice {
     pub second: String,
 }
 
-/// How long a motion sensor is not listened to after it reported.
+/// How long a motion sensor is ignored after a report.
 const HOLD_OFF: Duration = Duration::from_secs(2);
 
 impl Pins {
@@ -65,7 +64,7 @@ impl Pins {
         buttons.chain(encoders).chain(motion).collect()
     }
 
-    /// What holds a line.
+    /// Bias of a line.
     pub fn pull(&self, line: u32) -> Pull {
         if self.buttons.contains(&line) {
             self.pull
@@ -76,14 +75,14 @@ impl Pins {
         }
     }
 
-    /// Whether a line chatters: those of encoders are left as they are, since a state machine looks after that and quick
-    /// turns must not be lost.
+    /// Whether a line is debounced. Those of encoders are not: their state machine tolerates bounces, and quick turns must not be
+    /// lost.
     pub fn is_debounced(&self, line: u32) -> bool {
         !self.encoders.iter().any(|pair| pair.a == line || pair.b == line)
     }
 }
 
-/// Checks that no line is used twice, over buttons, displays and whatever else has lines.
+/// Checks that no line is used twice by buttons, displays or anything else.
 ///
 /// # Errors
 /// The first line that is.
@@ -115,7 +114,7 @@ impl Edges {
         }
     }
 
-    /// What it means that a line went high or low.
+    /// The signal of an edge of a line.
     pub fn edge(&mut self, line: u32, high: bool, at: Instant) -> Option<Signal> {
         if self.pins.buttons.contains(&line) {
             return Some(Signal::Key {

@@ -1,28 +1,27 @@
-//! Pins by `rppal`, which writes the registers of a Raspberry Pi itself: the driver of second choice.
+//! Pins through `rppal`, which accesses the registers of a Raspberry Pi directly: the second choice.
 //!
-//! Its author retired it in July 2025 (README of golemparts/rppal), so that boards newer than that are unknown to it; the
-//! kernel's character device comes first. Owns the pins, which report from a thread of the library.
-//! Never run on a real board by this project; the way from edges to signals is tested in `pins`.
+//! Its author retired it in July 2025 (README of golemparts/rppal), so it does not know newer boards; the kernel's character
+//! device comes first. Owns the pins, which report from a thread of the library.
+//! Never run on a real board by this project; the conversion of edges to signals is tested in `pins`.
 
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rppal::gpio::{Error, Gpio, InputPin, Trigger};
 
-use super::Timed;
+use super::SignalSender;
 use super::pins::{Edges, Pins, Pull};
 
-/// What the library takes for chatter on buttons and motion sensors.
+/// Debounce time of the library for buttons and motion sensors.
 const DEBOUNCE: Duration = Duration::from_millis(5);
 
-/// Pins that cannot be used by `rppal`.
+/// An error of `rppal`.
 #[derive(Debug, thiserror::Error)]
 pub enum RppalError {
     /// No Raspberry Pi, or one that the library does not know.
     #[error("rppal does not know this board; use the kernel's GPIO driver instead (driver = \"character-device\" in the settings)")]
     UnknownBoard,
-    /// The registers may not be opened.
+    /// No permission to open the registers.
     #[error("{0}: permission denied; add this user to the group 'gpio' (`sudo usermod -aG gpio $USER`, then log in again)")]
     Permission(String),
     /// The pin is in use by this program.
@@ -48,7 +47,7 @@ impl From<Error> for RppalError {
     }
 }
 
-/// Pins that are listened to. Dropping it ends that and puts the pins back as they were.
+/// Listens to pins. Dropping it ends that and restores the pins.
 pub struct Rppal {
     _pins: Vec<InputPin>,
 }
@@ -58,7 +57,7 @@ impl Rppal {
     ///
     /// # Errors
     /// If this is no known Raspberry Pi, a pin is absent or in use, or this user may not open them.
-    pub fn open(pins: Pins, sender: Sender<Timed>) -> Result<Rppal, RppalError> {
+    pub fn open(pins: Pins, sender: SignalSender) -> Result<Rppal, RppalError> {
         let gpio = Gpio::new()?;
         let lines: Vec<u32> = pins.uses().into_iter().map(|(line, _)| line).collect();
         let edges = Arc::new(Mutex::new(Edges::new(pins.clone())));
@@ -75,8 +74,8 @@ impl Rppal {
                 let at = Instant::now();
                 let mut edges = edges.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(signal) = edges.edge(line, event.trigger == Trigger::RisingEdge, at) {
-                    // Nobody listens any more: the program is about to end.
-                    let _ = sender.send(Timed { signal, at });
+                    // If nobody listens any more the program is about to end.
+                    sender.send(signal, at);
                 }
             })?;
             Ok(pin)

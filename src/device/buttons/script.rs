@@ -5,7 +5,7 @@
 //! 0.5  press a            a, b, c, d, previous, next, confirm, back
 //! 2.0  long c             held for a second
 //! 3.5  double d
-//! 4.0  hold next 2.5      held for so many seconds
+//! 4.0  hold next 2.5      held for 2.5 seconds
 //! 7    type "red fox"
 //! 8    turn -2            notches of a wheel
 //! 9    touch 100 200      pixels
@@ -13,15 +13,14 @@
 //! 11   close
 //! ```
 //!
-//! Owns the format. Knows no clock: a script is a list of signals with their times since the start, which the kiosk plays
-//! in real or in simulated time. Depends on the names of buttons.
+//! Owns the format. Knows no clock: a script is a list of signals with their times since the start, which the kiosk plays in
+//! simulated time. Depends on the names of buttons.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use embedded_graphics::prelude::Point;
 
-use super::bindings::name;
 use super::{Button, Signal};
 use crate::suggest::did_you_mean;
 
@@ -40,7 +39,7 @@ const WORDS: [&str; 9] = ["press", "long", "double", "hold", "type", "turn", "to
 /// The longest script: a day.
 const LONGEST: f64 = 86_400.0;
 
-/// A script that cannot be played.
+/// An invalid script.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
     /// The file cannot be read.
@@ -48,7 +47,7 @@ pub enum ScriptError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A line is wrong.
@@ -123,7 +122,7 @@ fn parse_line(line: &str) -> Result<Vec<(Duration, Signal)>, String> {
         return Ok(Vec::new());
     }
     let (time, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let at = seconds(time).ok_or(format!("'{time}' is no time: expected seconds since the start, such as 2.5"))?;
+    let at = seconds(time).ok_or(format!("'{time}' is not a time: expected seconds since the start, such as 2.5"))?;
     let rest = rest.trim();
     let (word, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let signals = signals(word, argument.trim())?;
@@ -181,32 +180,20 @@ fn signals(word: &str, argument: &str) -> Result<Vec<(Duration, Signal)>, String
             };
             Ok(vec![(Duration::ZERO, finger(true)), (SHORT, finger(false))])
         }
-        "motion" | "close" if !argument.is_empty() => Err(format!("'{word} {argument}': nothing was expected after {word}")),
+        "motion" | "close" if !argument.is_empty() => Err(format!("'{word} {argument}': {word} takes no argument")),
         "motion" => now(Signal::Motion),
         "close" => now(Signal::Closed),
-        _ => Err(format!("'{word}' is nothing that a script can do{}", did_you_mean(word, &WORDS))),
+        _ => Err(format!("unknown command '{word}'{}", did_you_mean(word, &WORDS))),
     }
 }
 
-const ALL: [Button; 8] = [
-    Button::A,
-    Button::B,
-    Button::C,
-    Button::D,
-    Button::Previous,
-    Button::Next,
-    Button::Confirm,
-    Button::Back,
-];
-
 fn button(text: &str) -> Result<Button, String> {
-    let found = ALL.into_iter().find(|&button| name(button) == text);
-    found.ok_or_else(|| format!("there is no button '{text}'{}", did_you_mean(text, &ALL.map(name))))
+    text.parse().map_err(|error: super::UnknownButton| error.to_string())
 }
 
 fn press(button: Button, after: Duration, time: Duration) -> Vec<(Duration, Signal)> {
     let key = |pressed| Signal::Key {
-        name: format!("button-{}", name(button)),
+        name: format!("button-{}", button.name()),
         pressed,
     };
     vec![(after, key(true)), (after + time, key(false))]
@@ -227,7 +214,7 @@ mod tests {
         let mut events: Vec<Event> = script
             .steps()
             .iter()
-            .flat_map(|(at, signal)| gestures.signal(signal, start + *at))
+            .flat_map(|(at, signal)| gestures.signal(0, signal, start + *at))
             .collect();
         events.extend(gestures.tick(start + script.length() + Duration::from_secs(1)));
         events
@@ -251,7 +238,11 @@ mod tests {
                 Event::Character(' '),
                 Event::Character('#'),
                 Event::Turn(-2),
-                Event::Touch(Point::new(100, 200), Gesture::Short),
+                Event::Touch {
+                    output: 0,
+                    at: Point::new(100, 200),
+                    gesture: Gesture::Short
+                },
                 Event::Motion,
                 Event::Closed,
             ]
@@ -267,10 +258,10 @@ mod tests {
     #[test]
     fn wrong_lines_say_what_was_expected() {
         for (line, expected) in [
-            ("soon press a", "'soon' is no time: expected seconds"),
-            ("-1 press a", "'-1' is no time"),
-            ("1e9 motion", "'1e9' is no time"),
-            ("nan motion", "'nan' is no time"),
+            ("soon press a", "'soon' is not a time: expected seconds"),
+            ("-1 press a", "'-1' is not a time"),
+            ("1e9 motion", "'1e9' is not a time"),
+            ("nan motion", "'nan' is not a time"),
             ("1 pres a", "did you mean 'press'?"),
             ("1 press previuos", "did you mean 'previous'?"),
             ("1 press", "there is no button ''"),
@@ -278,8 +269,8 @@ mod tests {
             ("1 type red", "expected a text in quotation marks"),
             ("1 turn left", "expected notches"),
             ("1 touch 5", "expected two numbers"),
-            ("1 motion now", "nothing was expected after motion"),
-            ("1", "'' is nothing that a script can do"),
+            ("1 motion now", "motion takes no argument"),
+            ("1", "unknown command ''"),
         ] {
             let error = Script::parse(&format!("0 press a\n{line}"), "demo.txt").unwrap_err().to_string();
             assert!(

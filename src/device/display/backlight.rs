@@ -1,25 +1,25 @@
-//! The light behind a panel, as Linux shows it: a folder of `/sys/class/backlight` for each, with `brightness`,
-//! `max_brightness` and `bl_power` (the kernel's `Documentation/ABI/stable/sysfs-class-backlight`).
+//! Backlights of Linux: a folder in `/sys/class/backlight` for each, with the files `brightness`, `max_brightness` and
+//! `bl_power` (the kernel's `Documentation/ABI/stable/sysfs-class-backlight`).
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where Linux shows the lights.
+/// The folder of all backlights.
 pub const FOLDER: &str = "/sys/class/backlight";
 
 /// `FB_BLANK_UNBLANK` and `FB_BLANK_POWERDOWN` of `linux/fb.h`.
 const POWERED: [&str; 2] = ["4", "0"];
 
-/// One light.
+/// A backlight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backlight {
     folder: PathBuf,
-    most: u32,
+    max: u32,
 }
 
 impl Backlight {
-    /// The first light in a folder, as [`FOLDER`], that this user may set.
+    /// The first backlight in a folder such as [`FOLDER`] that this user may set.
     pub fn find(folder: &Path) -> Option<Backlight> {
         let mut lights: Vec<PathBuf> = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
         lights.sort();
@@ -27,29 +27,29 @@ impl Backlight {
     }
 
     fn open(folder: PathBuf) -> Option<Backlight> {
-        let most = fs::read_to_string(folder.join("max_brightness")).ok()?.trim().parse().ok()?;
+        let max = fs::read_to_string(folder.join("max_brightness")).ok()?.trim().parse().ok()?;
         let brightness = folder.join("brightness");
         if let Err(error) = fs::OpenOptions::new().write(true).open(&brightness) {
-            log::info!("{} cannot be set: {error}", brightness.display());
+            log::info!("cannot set {}: {error}", brightness.display());
             return None;
         }
-        (most > 0).then_some(Backlight { folder, most })
+        (max > 0).then_some(Backlight { folder, max })
     }
 
-    /// Sets the brightness: 1 full, above 0 at least the least that shines, 0 dark.
+    /// Sets the brightness from 0 (off) to 1 (full); anything above 0 is at least the lowest level.
     ///
     /// # Errors
-    /// If the file cannot be written any more.
+    /// If the file cannot be written.
     pub fn set(&self, brightness: f32) -> io::Result<()> {
         let brightness = brightness.clamp(0.0, 1.0);
-        let level = (f64::from(self.most) * f64::from(brightness)).ceil() as u32;
+        let level = (f64::from(self.max) * f64::from(brightness)).ceil() as u32;
         fs::write(self.folder.join("brightness"), level.to_string())
     }
 
-    /// Switches the light on or off. Lights that cannot be switched are left as they are.
+    /// Switches the backlight on or off. Backlights without a switch are left as they are.
     ///
     /// # Errors
-    /// If the file is there and cannot be written.
+    /// If the file exists and cannot be written.
     pub fn power(&self, on: bool) -> io::Result<()> {
         let file = self.folder.join("bl_power");
         if file.exists() {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_light_that_can_be_set_is_set() {
+    fn the_first_usable_backlight_is_set() {
         let root = tempfile::tempdir().unwrap();
         for (name, most) in [("10-0045", "31\n"), ("broken", "much\n"), ("00-none", "0\n")] {
             let folder = root.path().join(name);

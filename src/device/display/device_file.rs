@@ -1,4 +1,4 @@
-//! Opening device files, with errors that say what to do: which group may, which driver is missing.
+//! Opening device files, with errors that say what to do: which group to join, which driver to enable.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -7,17 +7,17 @@ use std::path::Path;
 
 use super::DisplayError;
 
-/// Opens a device file to read and write.
+/// Opens a device file for reading and writing.
 ///
 /// # Errors
-/// [`DisplayError::Permission`] with the group that owns the file, or with `group` where that cannot be told;
-/// [`DisplayError::Absent`] with `advice` where there is none.
+/// [`DisplayError::Permission`] with the group that owns the file, or with `group` if that is unknown;
+/// [`DisplayError::Absent`] with `advice` if there is no such file.
 pub fn open(path: &Path, group: &str, advice: &str) -> Result<File, DisplayError> {
     let opened = OpenOptions::new().read(true).write(true).open(path);
     opened.map_err(|error| explain(&error, path, group, advice))
 }
 
-/// What an error of opening or using a device file means for whoever set the machine up.
+/// Turns an error of opening or using a device file into one that says what to do.
 pub fn explain(error: &io::Error, path: &Path, group: &str, advice: &str) -> DisplayError {
     let display = path.display().to_string();
     match error.kind() {

@@ -1,4 +1,4 @@
-//! The picture in memory that everything is drawn into.
+//! The picture in memory that everything is drawn to.
 
 use std::convert::Infallible;
 
@@ -10,7 +10,7 @@ use embedded_graphics::primitives::Rectangle;
 /// Bytes of a pixel.
 const PIXEL: usize = 3;
 
-/// Red, green and blue bytes, rows from the top. The one [`DrawTarget`] of the program.
+/// A picture of red, green and blue bytes, rows from the top: the [`DrawTarget`] of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     size: Size,
@@ -31,7 +31,7 @@ impl Frame {
         &self.bytes
     }
 
-    /// One row of an area, three bytes a pixel; nothing outside the frame.
+    /// One row of an area, three bytes a pixel, clipped to the frame.
     pub fn row(&self, y: i32, area: &Rectangle) -> &[u8] {
         let area = area.intersection(&self.bounding_box());
         if !area.rows().contains(&y) {
@@ -40,15 +40,15 @@ impl Frame {
         &self.bytes[self.span(y, &area)]
     }
 
-    /// The colour at a point; nothing outside the frame.
+    /// The colour at a point; `None` outside the frame.
     pub fn colour(&self, point: Point) -> Option<Rgb888> {
         let pixel = self.row(point.y, &Rectangle::new(point, Size::new_equal(1)));
         let &[red, green, blue] = pixel else { return None };
         Some(Rgb888::new(red, green, blue))
     }
 
-    /// Mixes an RGBA picture, straight alpha, rows of `width` pixels, into the frame with its top left corner at a point.
-    /// What lies outside the frame is cut off.
+    /// Blends an RGBA picture (straight alpha, rows of `width` pixels) over the frame, with its top left corner at a point. It is
+    /// clipped to the frame.
     pub fn blend(&mut self, rgba: &[u8], width: u32, at: Point) {
         let pixels = rgba.as_chunks::<4>().0;
         if width == 0 {
@@ -70,8 +70,8 @@ impl Frame {
         }
     }
 
-    /// Mixes two RGBA pictures of one size, straight alpha, rows of `width` pixels, each over `ground`, with `there` of 255
-    /// of the second, and puts that into the frame with its top left corner at a point. What was there does not show.
+    /// Draws a cross-fade of two RGBA pictures of equal size (straight alpha, rows of `width` pixels), each over the colour
+    /// `ground`, with the top left corner at a point. `there` is the weight of the second, of 255.
     pub fn cross_fade(&mut self, [one, other]: [&[u8]; 2], width: u32, at: Point, there: u8, ground: Rgb888) {
         if width == 0 {
             return;
@@ -91,8 +91,7 @@ impl Frame {
         }
     }
 
-    /// The smallest rectangle that holds every pixel in which this frame differs from another of the same size; all of
-    /// it where the sizes differ.
+    /// The smallest rectangle that contains every pixel that differs from another frame; the whole frame if their sizes differ.
     pub fn difference(&self, other: &Frame) -> Rectangle {
         if self.size != other.size {
             return self.bounding_box();
@@ -103,7 +102,7 @@ impl Frame {
         for (y, (a, b)) in rows().filter(|(_, (a, b))| a != b) {
             let differs = |index: &usize| a[*index] != b[*index];
             let [left, top, right, _] = found.unwrap_or([self.size.width as usize, y, 0, y]);
-            // Only what may make the rectangle wider is looked at byte by byte.
+            // Only what may widen the rectangle is compared byte by byte.
             let (inner, outer) = (left * PIXEL, (right * PIXEL).min(line));
             let first = if a[..inner] == b[..inner] { None } else { (0..inner).find(differs) };
             let last = if a[outer..] == b[outer..] {
@@ -125,7 +124,7 @@ impl Frame {
     }
 }
 
-/// The smallest rectangle that holds two, either of which may be empty: damage and more damage.
+/// The smallest rectangle that contains two others, either of which may be empty.
 pub fn union(one: Rectangle, other: Rectangle) -> Rectangle {
     match (one.bottom_right(), other.bottom_right()) {
         (Some(end), Some(other_end)) => {
@@ -137,7 +136,7 @@ pub fn union(one: Rectangle, other: Rectangle) -> Rectangle {
     }
 }
 
-/// A byte of one colour over another, rounded to nearest.
+/// Blends a byte of one colour over another, rounded to nearest.
 fn mix(under: u8, over: u8, alpha: u8) -> u8 {
     let (under, over, alpha) = (u32::from(under), u32::from(over), u32::from(alpha));
     ((under * (255 - alpha) + over * alpha + 127) / 255) as u8
@@ -169,7 +168,7 @@ impl DrawTarget for Frame {
         if area.is_zero_sized() {
             return Ok(());
         }
-        // One row pixel by pixel, the others as copies of it.
+        // The first row is filled pixel by pixel, the others are copies of it.
         let first = self.span(area.top_left.y, &area);
         self.bytes[first.clone()].as_chunks_mut::<PIXEL>().0.fill(colour.to_be_bytes());
         for y in area.rows().skip(1) {

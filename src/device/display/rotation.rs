@@ -1,4 +1,4 @@
-//! How a panel is turned, and where a frame's pixels lie on it then. Arithmetic only.
+//! The rotation of a panel, and where a frame's pixels lie on it. Arithmetic only.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
-/// How a panel is turned: the way its picture is rotated clockwise to be upright. In settings a number of degrees.
+/// The rotation of a panel: the angle by which its picture is rotated clockwise to be upright. In settings a number of degrees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
 pub enum Rotation {
@@ -21,9 +21,9 @@ pub enum Rotation {
     ThreeQuarters,
 }
 
-/// A rotation that is no quarter turn.
+/// An angle that is not a multiple of a quarter turn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a display cannot be rotated by '{0}'; use 0, 90, 180 or 270 (degrees clockwise)")]
+#[error("invalid rotation '{0}'; use 0, 90, 180 or 270 (degrees clockwise)")]
 pub struct RotationError(String);
 
 impl Rotation {
@@ -37,7 +37,7 @@ impl Rotation {
         }
     }
 
-    /// The size of a panel as it is looked at, from the size of its memory, and the other way round.
+    /// The size of a rotated panel from the size of its memory, and vice versa.
     pub fn size(self, size: Size) -> Size {
         match self {
             Rotation::None | Rotation::Half => size,

@@ -1,8 +1,8 @@
-//! The word filter: prompts with words of a list are not drawn. Owns the list (`words.txt`), how words are matched and what
-//! visitors are told; depends on the form of the settings.
+//! The word filter: prompts with blocked words are refused. Owns the list (`words.txt`), how words are matched and the text of
+//! the refusal; depends on the settings.
 //!
-//! Words are matched whole, so that "Essex", "cocktail" and "grape" pass; in Chinese and Japanese, which write no spaces,
-//! wherever they stand. The list is a matter of taste and cannot be complete: owners add words in a file and allow others.
+//! Whole words are matched, so that "Essex", "cocktail" and "grape" pass; in Chinese and Japanese, which have no spaces, any
+//! occurrence. The list is a matter of taste and never complete: owners add words in a file and allow others.
 
 mod normal;
 
@@ -11,26 +11,26 @@ use std::path::{Path, PathBuf};
 
 use super::settings::{FilterSettings, Language};
 
-/// The list that is used where nothing else is said.
+/// The default list.
 const WORDS: &str = include_str!("words.txt");
-/// The largest file of own words, in bytes.
+/// Largest file of additional words, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Why a file of own words cannot be used.
+/// An invalid file of additional words.
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     /// It is missing or cannot be read.
-    #[error("{}: the words of [filter] cannot be read: {source}", file.display())]
+    #[error("{}: cannot read the words of [filter]: {source}", file.display())]
     Read {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// It is too large to be a list of words.
-    #[error("{}: a file of words has at most {MAX_FILE} bytes", .0.display())]
+    #[error("{}: the file is larger than {MAX_FILE} bytes", .0.display())]
     TooLarge(PathBuf),
-    /// An entry is none.
+    /// An entry is invalid.
     #[error("{}:{line}: '{entry}': {problem}", file.display())]
     Entry {
         /// The file.
@@ -44,16 +44,16 @@ pub enum FilterError {
     },
 }
 
-/// A word that is not drawn.
+/// A blocked word in a prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// The entry of the list.
+    /// The matching entry of the list.
     pub entry: String,
-    /// What stands in the prompt, in small letters.
+    /// The matching words of the prompt, in lower case.
     pub found: String,
 }
 
-/// Looks through prompts.
+/// The filter.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     whole: HashSet<String>,
@@ -65,11 +65,11 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The list of the settings: the usual one, with the words of the owner's file, without those that are allowed. Where
-    /// the filter is off everything passes.
+    /// The default list, with the words of the owner's file and without those that are allowed. A disabled filter passes
+    /// everything.
     ///
     /// # Errors
-    /// If the owner's file cannot be read or an entry in it is none.
+    /// If the owner's file cannot be read or has an invalid entry.
     pub fn new(settings: &FilterSettings) -> Result<Filter, FilterError> {
         let mut filter = Filter::default();
         if !settings.enabled {
@@ -109,18 +109,18 @@ impl Filter {
         let folded = normal::fold(entry.trim_end_matches('*'));
         let mut words: Vec<String> = normal::words(&folded);
         if folded.contains('*') {
-            return Err("a * stands at the end of an entry alone");
+            return Err("a * is allowed only at the end of an entry");
         }
         if folded.chars().any(normal::is_without_spaces) {
             self.anywhere.push(folded);
         } else if entry.ends_with('*') {
             match &words[..] {
                 [word] if word.chars().count() > 1 => self.beginnings.push(word.clone()),
-                _ => return Err("a * follows one word of two letters at least"),
+                _ => return Err("a * must follow a single word of at least two letters"),
             }
         } else {
             match words.len() {
-                0 => return Err("there is no letter in it"),
+                0 => return Err("it has no letters"),
                 1 => drop(self.whole.insert(words.remove(0))),
                 _ => self.rows.push(words),
             }
@@ -128,7 +128,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Takes an entry from the list, and lets these words pass where they stand.
+    /// Removes an entry from the list, and allows these words in prompts.
     fn allow(&mut self, text: &str) {
         let folded = normal::fold(text.trim());
         let words = normal::words(&folded);
@@ -141,7 +141,7 @@ impl Filter {
         }
     }
 
-    /// The first word of a prompt that is not drawn. Says so in the log, without the rest of the prompt.
+    /// The first blocked word of a prompt. Logs it without the rest of the prompt.
     pub fn check(&self, prompt: &str) -> Option<Hit> {
         let hit = self.find(prompt);
         if let Some(hit) = &hit {
@@ -172,7 +172,7 @@ impl Filter {
         })
     }
 
-    /// The words that are left once the harmless rows are taken out.
+    /// The words without the allowed sequences.
     fn without_harmless(&self, words: Vec<String>) -> Vec<String> {
         let mut left = Vec::with_capacity(words.len());
         let mut at = 0;
@@ -229,7 +229,7 @@ fn read(file: &Path) -> Result<String, FilterError> {
     std::fs::read_to_string(file).map_err(fail)
 }
 
-/// What visitors are told in place of a picture: friendly, and without the word.
+/// The friendly text that visitors see instead of a picture, without the blocked word.
 pub fn refusal(language: Language) -> &'static str {
     match language {
         Language::En => "I would rather draw something else. What shall it be?",

@@ -73,8 +73,8 @@ fn is_sign(letter: char) -> bool {
     matches!(letter, '@' | '$' | '!' | '|')
 }
 
-/// The words of a folded text, as written; signs that may stand for letters belong to them. Letters that stand alone, three
-/// or more in a row, are one word more.
+/// The words of a folded text, including signs that may replace letters. Three or more single letters in a row are also joined
+/// to a word.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = pieces(text).map(str::to_owned).collect();
     words.extend(joined_letters(text, 3));
@@ -86,7 +86,7 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     text.split(move |letter| !inside(letter)).filter(|word| !word.is_empty())
 }
 
-/// Letters of a folded text that stand alone, so many or more in a row, as words.
+/// Runs of at least `least` single letters of a folded text, joined to words.
 pub(super) fn joined_letters(text: &str, least: usize) -> Vec<String> {
     let pieces: Vec<&str> = pieces(text).collect();
     let alone = pieces.chunk_by(|one, other| one.chars().count() == 1 && other.chars().count() == 1);
@@ -148,7 +148,7 @@ fn as_latin(word: &str) -> Option<String> {
     mixed.then(|| word.chars().map(|letter| alike(letter).unwrap_or(letter)).collect())
 }
 
-/// With letters that stand three times or more in a row reduced to so many.
+/// The word with letters that are repeated three times or more reduced to `most`.
 fn repeated(word: &str, most: usize) -> String {
     let letters: Vec<char> = word.chars().collect();
     let runs = letters.chunk_by(|one, other| one == other);

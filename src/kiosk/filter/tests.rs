@@ -315,12 +315,12 @@ fn a_bad_file_of_words_names_the_line() {
         };
         Filter::new(&settings).unwrap_err().to_string()
     };
-    assert!(message(b"clown\nre*d\n").ends_with("words.txt:2: 're*d': a * stands at the end of an entry alone"));
-    assert!(message(b"a*").contains("a * follows one word of two letters at least"));
-    assert!(message(b"red balloon*").contains("a * follows one word"));
-    assert!(message(b"\n...\n").contains("words.txt:2: '...': there is no letter in it"));
-    assert!(message(b"\xff\xfe").contains("cannot be read"));
-    assert!(message(&vec![b'a'; MAX_FILE as usize + 1]).contains("at most 1048576 bytes"));
+    assert!(message(b"clown\nre*d\n").ends_with("words.txt:2: 're*d': a * is allowed only at the end of an entry"));
+    assert!(message(b"a*").contains("a * must follow a single word of at least two letters"));
+    assert!(message(b"red balloon*").contains("a * must follow a single word"));
+    assert!(message(b"\n...\n").contains("words.txt:2: '...': it has no letters"));
+    assert!(message(b"\xff\xfe").contains("cannot read"));
+    assert!(message(&vec![b'a'; MAX_FILE as usize + 1]).contains("larger than 1048576 bytes"));
     std::fs::remove_file(&file).unwrap();
     let missing = FilterSettings {
         words: Some(file.clone()),
@@ -330,7 +330,7 @@ fn a_bad_file_of_words_names_the_line() {
         Filter::new(&missing)
             .unwrap_err()
             .to_string()
-            .contains("words.txt: the words of [filter] cannot be read")
+            .contains("words.txt: cannot read the words of [filter]")
     );
 }
 

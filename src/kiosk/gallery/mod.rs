@@ -1,10 +1,10 @@
-//! Kept pictures: a folder of PNG files that a person can look through with any file manager, `000012-red-fox.png`, and
-//! `000012-red-fox.favourite.png` where somebody marked it. Owns the files of such names in that folder and no others.
+//! The gallery: a folder of PNG files that any file manager can show, `000012-red-fox.png`, and
+//! `000012-red-fox.favourite.png` for favourites. Owns the files with such names in that folder and no others.
 //! Depends on [`crate::picture`] for the files.
 //!
-//! The folder is all there is: no index that could differ from it. The number at the beginning of a name is the order in
-//! which pictures were kept, whatever the clock said. A file appears under its name only when it is whole and on the disk,
-//! and a mark is one renaming, so that neither a cut of power nor a kill loses or tears what was kept.
+//! There is no index that could differ from the folder. The number at the beginning of a name counts kept pictures,
+//! independent of the clock. A file appears under its name only once it is complete and synced, and a favourite is marked by
+//! one rename, so that neither a power cut nor a kill loses or truncates a kept picture.
 
 mod names;
 mod scan;
@@ -17,14 +17,14 @@ use self::names::Name;
 use crate::atomic_file::{self, WriteError};
 use crate::picture::{Picture, PictureFile, PngError, Provenance, png};
 
-/// Folder for pictures that cannot be read, inside the gallery's.
+/// Folder for damaged pictures, inside the gallery.
 pub const DAMAGED: &str = "damaged";
-/// Room that is made beyond what a picture needs when the disk is full, in bytes: names and tables of the file system.
+/// Bytes that are freed beyond the size of a picture when the disk is full, for file system metadata.
 const SLACK: u64 = 64 << 10;
-/// Numbers that are tried when another program takes the next one.
+/// Numbers that are tried if another program has taken the next one.
 const ATTEMPTS: u64 = 16;
 
-/// How much is kept at most.
+/// Limits of the gallery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     /// Bytes of all pictures together.
@@ -55,7 +55,7 @@ impl Entry {
         self.name.number()
     }
 
-    /// Whether somebody marked it.
+    /// Whether it is a favourite.
     pub fn is_favourite(&self) -> bool {
         self.name.is_favourite()
     }
@@ -71,31 +71,31 @@ impl Entry {
     }
 }
 
-/// What became of a picture that was to be kept.
+/// Whether a picture was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Kept {
-    /// It is safe on the disk under this number.
+    /// It is synced to disk under this number.
     Kept(u64),
-    /// It is not, for this reason; nothing is left of it on the disk. The next one may be.
+    /// It was not, for this reason, and nothing of it is left on the disk. A later one may be kept.
     NotKept(String),
 }
 
-/// What cannot be done with a kept picture.
+/// A failed operation on the gallery.
 #[derive(Debug, thiserror::Error)]
 pub enum GalleryError {
-    /// There is none of this number, or not any more.
-    #[error("picture {0} is not in the gallery any more")]
+    /// There is no picture of this number, or no longer.
+    #[error("picture {0} is no longer in the gallery")]
     Gone(u64),
-    /// Its file could not be read. Where that is the file's fault it is in [`DAMAGED`] now.
+    /// Its file could not be read. A damaged file was moved to [`DAMAGED`].
     #[error(transparent)]
     Picture(#[from] PngError),
-    /// The folder cannot be made, or not be written to.
-    #[error("{}: pictures cannot be kept here: {source}; see [gallery] folder in the settings", path.display())]
+    /// The folder cannot be created or written to.
+    #[error("{}: cannot keep pictures here: {source}; see [gallery] folder in the settings", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// Its file could not be renamed or removed.
@@ -103,7 +103,7 @@ pub enum GalleryError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -117,15 +117,15 @@ pub struct Gallery {
     entries: Vec<Entry>,
     bytes: u64,
     next: u64,
-    /// The folder, locked while this gallery lives, so that no second kiosk tidies it up.
+    /// Lock on the folder, so that no second kiosk cleans it up.
     lock: Option<scan::Lock>,
 }
 
 impl Gallery {
-    /// Reads a folder; makes it where it is missing. A folder that cannot be read or made is an empty gallery for now:
-    /// [`Gallery::check`] says why, and every [`Gallery::keep`] tries again.
+    /// Reads a folder, and creates it if it is missing. If that fails the gallery is empty for now: [`Gallery::check`] returns
+    /// why, and each [`Gallery::keep`] tries again.
     ///
-    /// Removes what an earlier run left unfinished and sets unreadable pictures aside in [`DAMAGED`].
+    /// Removes unfinished files of an earlier run and moves damaged pictures to [`DAMAGED`].
     pub fn open(folder: &Path, caps: Caps) -> Gallery {
         let mut gallery = Gallery {
             folder: folder.to_owned(),
@@ -156,10 +156,10 @@ impl Gallery {
         &self.folder
     }
 
-    /// Whether pictures can be kept: writes to the folder and takes it back.
+    /// Checks that pictures can be kept, by writing a temporary file.
     ///
     /// # Errors
-    /// If the folder is not there or may not be written to.
+    /// If the folder is missing or not writable.
     pub fn check(&self) -> Result<(), GalleryError> {
         tempfile::tempfile_in(&self.folder)
             .map(drop)
@@ -174,18 +174,18 @@ impl Gallery {
         &self.entries
     }
 
-    /// Bytes of all of them.
+    /// Size of all pictures in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Takes other caps. What is too much then goes with the next picture that is kept.
+    /// Sets new limits, which apply from the next kept picture on.
     pub fn set_caps(&mut self, caps: Caps) {
         self.caps = caps;
     }
 
-    /// Keeps a picture. Where that is more than the caps allow, or the disk is full, the oldest go that nobody marked.
-    /// Takes as long as the disk does: on a memory card up to a second.
+    /// Keeps a picture. Beyond the limits, or when the disk is full, the oldest pictures that are not favourites are deleted.
+    /// Blocks on the disk: on a memory card up to a second.
     pub fn keep(&mut self, picture: &Picture, provenance: &Provenance) -> Kept {
         let kept = png::encode(picture, Some(provenance))
             .map_err(|fault| fault.to_string())
@@ -197,14 +197,14 @@ impl Gallery {
         let size = bytes.len() as u64;
         let favourites = || self.entries.iter().filter(|entry| entry.is_favourite());
         if favourites().map(Entry::bytes).sum::<u64>() + size > self.caps.bytes || favourites().count() >= self.caps.pictures {
-            return Err("the favourites alone fill the gallery; raise max_megabytes or max_pictures in the settings".into());
+            return Err("favourites fill the gallery; raise max_megabytes or max_pictures in the settings".into());
         }
         let name = match self.write(bytes, words) {
             Err(WriteError::DiskFull(_)) => {
                 self.make_room(2 * size + SLACK);
                 self.write(bytes, words)
             }
-            // The folder is gone, as when a memory stick was pulled out, or another kiosk took the numbers.
+            // The folder is gone, as when a USB stick was unplugged, or another kiosk has taken the numbers.
             Err(WriteError::CannotWrite { .. } | WriteError::Exists(_)) => {
                 self.read();
                 self.write(bytes, words)
@@ -233,7 +233,7 @@ impl Gallery {
         result
     }
 
-    /// Frees at least so many bytes as far as there are pictures that nobody marked.
+    /// Deletes the oldest pictures that are not favourites until this many bytes are free.
     fn make_room(&mut self, bytes: u64) {
         let enough = self.bytes.saturating_sub(bytes);
         while self.bytes > enough && self.remove_oldest(None) {}
@@ -243,7 +243,7 @@ impl Gallery {
         while (self.bytes > self.caps.bytes || self.entries.len() > self.caps.pictures) && self.remove_oldest(Some(newest)) {}
     }
 
-    /// Removes the oldest picture that nobody marked, other than `newest`; false where there is none or it cannot be removed.
+    /// Deletes the oldest picture that is neither a favourite nor `newest`; returns whether one was deleted.
     fn remove_oldest(&mut self, newest: Option<u64>) -> bool {
         let mut removable = self
             .entries
@@ -262,7 +262,7 @@ impl Gallery {
     /// Removes a picture.
     ///
     /// # Errors
-    /// If it is gone already or the file cannot be removed.
+    /// If it is gone already or the file cannot be deleted.
     pub fn remove(&mut self, number: u64) -> Result<(), GalleryError> {
         let index = self.index(number)?;
         let path = self.path(&self.entries[index]);
@@ -275,7 +275,7 @@ impl Gallery {
         }
     }
 
-    /// Marks a picture as a favourite, or takes the mark away. On success the mark is safe on the disk.
+    /// Sets or clears the favourite mark of a picture. On success the mark is synced to disk.
     ///
     /// # Errors
     /// If the picture is gone, or its file cannot be renamed.
@@ -288,7 +288,7 @@ impl Gallery {
             return Ok(());
         }
         let free = match to.symlink_metadata() {
-            Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is another file of this name")),
+            Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file of this name exists")),
             Err(_) => Ok(()),
         };
         match free.and_then(|()| fs::rename(&from, &to)) {
@@ -305,7 +305,7 @@ impl Gallery {
     /// Reads a kept picture.
     ///
     /// # Errors
-    /// If it is gone or cannot be read. A damaged one is set aside in [`DAMAGED`] and is not in the gallery any more.
+    /// If it is gone or cannot be read. A damaged one is moved to [`DAMAGED`] and leaves the gallery.
     pub fn load(&mut self, number: u64) -> Result<PictureFile, GalleryError> {
         let index = self.index(number)?;
         let path = self.path(&self.entries[index]);

@@ -1,23 +1,23 @@
-//! Names of kept pictures: `000012-red-fox.png`, `000012-red-fox.favourite.png`.
+//! File names of kept pictures: `000012-red-fox.png`, `000012-red-fox.favourite.png`.
 
 use std::fmt;
 
-/// Digits of a number at least.
+/// Least number of digits.
 const DIGITS: usize = 6;
 const ENDING: &str = ".png";
 const MARK: &str = ".favourite";
 
-/// A name of that form.
+/// A file name of that form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
     number: u64,
-    /// The number as it is written and the words, as in `000012-red-fox`.
+    /// Digits and words, as in `000012-red-fox`.
     stem: String,
     favourite: bool,
 }
 
 impl Name {
-    /// The name of a new picture; `words` are fit for a file name.
+    /// The name of a new picture; `words` must be valid in a file name.
     pub fn new(number: u64, words: &str) -> Name {
         Name {
             number,
@@ -26,7 +26,7 @@ impl Name {
         }
     }
 
-    /// Reads a name; nothing where it has another form.
+    /// Parses a name; `None` if it has another form.
     pub fn read(name: &str) -> Option<Name> {
         let stem = name.strip_suffix(ENDING)?;
         let (stem, favourite) = stem.strip_suffix(MARK).map_or((stem, false), |stem| (stem, true));

@@ -32,24 +32,24 @@ impl Drop for Lock {
     /// Closing the file is not enough: a program that is being started has it open, too, until it has begun.
     fn drop(&mut self) {
         if let Err(fault) = self.0.unlock() {
-            log::debug!("the gallery's folder cannot be unlocked: {fault}");
+            log::debug!("cannot unlock the folder of the gallery: {fault}");
         }
     }
 }
 
-/// Locks the folder for this process; nothing where that cannot be or another process has it.
+/// Locks the folder for this process; `None` if it cannot be opened or another process holds the lock.
 pub(super) fn lock(folder: &Path) -> Option<Lock> {
     let file = File::open(folder).ok()?;
     match file.try_lock() {
         Ok(()) => Some(Lock(file)),
         Err(fs::TryLockError::WouldBlock) => {
             log::warn!(
-                "{}: another kiosk keeps its pictures here; this one leaves unfinished files alone",
+                "{}: another kiosk uses this gallery; unfinished files are left as they are",
                 folder.display()
             );
             None
         }
-        // Some network file systems have no locks; nobody else is likely to be there.
+        // Some network file systems have no locks; another kiosk is unlikely.
         Err(fs::TryLockError::Error(_)) => Some(Lock(file)),
     }
 }
@@ -82,7 +82,7 @@ pub(super) fn scan(folder: &Path, tidy: bool) -> Found {
         let same = later.number() == earlier.number();
         if same {
             log::warn!(
-                "{}: {} has the same number as {} and is left alone",
+                "{}: {} has the same number as {} and is ignored",
                 folder.display(),
                 later.file_name(),
                 earlier.file_name()
@@ -119,7 +119,7 @@ fn remove_unfinished(file: &DirEntry) {
     }
 }
 
-/// Moves a file into [`DAMAGED`], under another name where there is one of its name already.
+/// Moves a file into [`DAMAGED`], under a new name if its name is taken.
 pub(super) fn set_aside(folder: &Path, name: &str) {
     let damaged = folder.join(DAMAGED);
     let free = |index: u32| {
@@ -136,6 +136,9 @@ pub(super) fn set_aside(folder: &Path, name: &str) {
     });
     match moved {
         Ok(()) => log::warn!("{}: {name} is damaged and was moved to {DAMAGED}/", folder.display()),
-        Err(fault) => log::warn!("{}: {name} is damaged and cannot be moved to {DAMAGED}/: {fault}", folder.display()),
+        Err(fault) => log::warn!(
+            "{}: {name} is damaged and could not be moved to {DAMAGED}/: {fault}",
+            folder.display()
+        ),
     }
 }

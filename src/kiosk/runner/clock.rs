@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Real or simulated time since the start.
-pub(super) enum Clock {
+pub(in crate::kiosk) enum Clock {
     Real(Instant),
     Simulated { start: Instant, now: Duration },
 }

@@ -1,96 +1,96 @@
-//! Carrying out what the state machine asks for, and bringing back what became of it.
+//! Carries out the effects of the state machine and returns their results to it.
 
 use std::time::Instant;
 
-use super::Runner;
-use super::inbox::Incoming;
-use crate::kiosk::curator::{Answer, News, Task};
+use super::Kiosk;
+use crate::kiosk::gallery_worker::{GalleryEvent, Task, TaskResult};
+use crate::kiosk::handle::Incoming;
 use crate::kiosk::state::{Effect, Input};
 
-impl Runner {
+impl Kiosk {
     pub(super) fn carry_out(&mut self, effect: Effect) {
         let now = self.clock.now();
         match effect {
-            Effect::Draw(order) => {
-                self.drawing = Some((order.number, now));
+            Effect::Draw(job) => {
+                self.drawing = Some((job.number, now));
                 self.supervisor.drawing(Instant::now());
-                self.artist.draw(order);
+                self.drawing_worker.draw(job);
             }
             Effect::Cancel => {
-                self.artist.cancel();
-                self.at_rest();
+                self.drawing_worker.cancel();
+                self.job_ended();
             }
-            Effect::Sleep => self.parts.outputs.iter_mut().for_each(|output| output.sleep(now)),
+            Effect::Sleep => self.outputs.iter_mut().for_each(|output| output.sleep(now)),
             Effect::Dim(night) => {
                 self.night = night;
                 self.set_brightness();
             }
             Effect::Quit => self.ending = true,
-            other => self.ask(other),
+            other => self.gallery_task(other),
         }
-        self.rest_when_drawn();
+        self.check_job_ended();
     }
 
-    /// What the curator is asked for. In simulated time nothing else happens until it is answered.
-    fn ask(&mut self, effect: Effect) {
+    /// Gives a task to the gallery worker. Simulated time waits for the result.
+    fn gallery_task(&mut self, effect: Effect) {
         let Some(task) = task(effect) else { return };
-        match self.curator.ask(task) {
-            Some(refused) => self.answered(refused),
-            None if self.clock.is_simulated() => self.await_curator(),
+        match self.gallery_worker.ask(task) {
+            Some(refused) => self.task_done(refused),
+            None if self.clock.is_simulated() => self.await_gallery(),
             None => {}
         }
     }
 
-    /// What is still to be kept or marked when the kiosk ends. It is done before the curator's thread ends.
-    pub(super) fn keep_the_rest(&mut self) {
+    /// Hands remaining writes to the gallery worker, which finishes them before it ends.
+    pub(super) fn flush_gallery_tasks(&mut self) {
         let rest: Vec<Effect> = self.effects.drain(..).collect();
         for task in rest.into_iter().filter_map(task).filter(|task| !matches!(task, Task::Load(_))) {
-            // Whatever is refused is in the log.
-            self.curator.ask(task);
+            // A refusal is logged by the worker.
+            self.gallery_worker.ask(task);
         }
     }
 
-    /// Waits for the curator's next answer.
-    pub(super) fn await_curator(&mut self) {
-        while let Some(Incoming::Curator(news)) = self.arrivals.first(|incoming| matches!(incoming, Incoming::Curator(_))) {
-            let is_answer = matches!(news, News::Done(_));
-            self.hear(news);
-            if is_answer {
+    /// Waits for the next result of the gallery worker.
+    pub(super) fn await_gallery(&mut self) {
+        while let Some(Incoming::Gallery(event)) = self.arrivals.first(|incoming| matches!(incoming, Incoming::Gallery(_))) {
+            let is_result = matches!(event, GalleryEvent::Done(_));
+            self.gallery_event(event);
+            if is_result {
                 return;
             }
         }
     }
 
-    pub(super) fn hear(&mut self, news: News) {
-        match news {
-            News::Gallery(kept) => self.tell(Input::Gallery(kept)),
-            News::Done(answer) => self.answered(answer),
+    pub(super) fn gallery_event(&mut self, event: GalleryEvent) {
+        match event {
+            GalleryEvent::Gallery(entries) => self.input(Input::Gallery(entries)),
+            GalleryEvent::Done(result) => self.task_done(result),
         }
     }
 
-    fn answered(&mut self, answer: Answer) {
-        match answer {
-            Answer::Kept(order, piece, outcome) => self.tell(Input::Kept(order, piece, outcome)),
-            Answer::Loaded(number, drawn) => self.tell(Input::Loaded(number, drawn)),
-            Answer::Opened | Answer::Noted => {}
+    fn task_done(&mut self, result: TaskResult) {
+        match result {
+            TaskResult::Kept(job, item, outcome) => self.input(Input::Kept(job, item, outcome)),
+            TaskResult::Loaded(number, picture) => self.input(Input::Loaded(number, picture)),
+            TaskResult::Opened | TaskResult::Noted => {}
         }
     }
 
-    pub(super) fn rest_when_drawn(&mut self) {
+    pub(super) fn check_job_ended(&mut self) {
         if !self.machine.is_drawing() && self.drawing.is_some() {
-            self.at_rest();
+            self.job_ended();
         }
     }
 
-    /// Nothing is being drawn any more.
-    fn at_rest(&mut self) {
+    /// No job is running any more.
+    fn job_ended(&mut self) {
         self.drawing = None;
         self.supervisor.drawn(Instant::now());
     }
 
-    /// The brightness of the day or of the night.
+    /// Sets the brightness for day or night.
     pub(super) fn set_brightness(&mut self) {
-        let schedule = &self.parts.settings.schedule;
+        let schedule = &self.settings.schedule;
         let brightness = if self.night {
             schedule.night_brightness
         } else {
@@ -99,23 +99,23 @@ impl Runner {
         if brightness != self.brightness {
             self.brightness = brightness;
             let now = self.clock.now();
-            self.parts.outputs.iter_mut().for_each(|output| output.dim(brightness, now));
+            self.outputs.iter_mut().for_each(|output| output.dim(brightness, now));
         }
     }
 }
 
-/// The curator's part of what is to be done.
+/// The gallery task of an effect, if it has one.
 fn task(effect: Effect) -> Option<Task> {
     match effect {
         Effect::Keep {
-            order,
-            piece,
-            drawn,
+            job,
+            item,
+            finished,
             favourite,
         } => Some(Task::Keep {
-            order,
-            piece,
-            drawn,
+            job,
+            item,
+            finished,
             favourite,
         }),
         Effect::Favourite(number, favourite) => Some(Task::Favourite(number, favourite)),

@@ -1,40 +1,40 @@
-//! Scripts run in simulated time: nothing waits but for the drawing, whose every report takes `STAGE`, and for the gallery,
-//! so that the same script, seed and pack always show the same frames.
+//! Plays scripts in simulated time: each stage of a drawing takes [`STAGE`] and gallery tasks take no time, so that the same
+//! script, seed and pack always show the same frames.
 
 use std::time::Duration;
 
-use super::Runner;
+use super::Kiosk;
 use super::clock::Clock;
-use super::inbox::Incoming;
 use crate::device::buttons::Script;
-use crate::kiosk::artist::News;
+use crate::kiosk::drawing_worker::DrawingEvent;
+use crate::kiosk::handle::Incoming;
 
-/// What every stage of a drawing takes in simulated time.
+/// Simulated duration of each stage of a drawing.
 const STAGE: Duration = Duration::from_millis(400);
-/// How long the last frame of a script stands.
+/// How long the last frame of a script is shown.
 const AFTER: Duration = Duration::from_secs(1);
 
-impl Runner {
-    /// A script in simulated time: the clock jumps from one thing to the next.
+impl Kiosk {
+    /// Plays a script; the clock jumps from one due time to the next.
     pub(super) fn play(&mut self, script: &Script) {
         let mut steps = script.steps().iter().peekable();
         let end = script.length() + AFTER;
         self.settle();
         while !self.ending {
             let signal = steps.peek().map(|(at, _)| *at);
-            let report = self.drawing.map(|(_, last)| last + STAGE);
-            let due = [signal, report, self.machine_due()].into_iter().flatten().min();
-            let Some(due) = due.filter(|due| *due <= end || report.is_some()) else {
+            let update = self.drawing.map(|(_, last)| last + STAGE);
+            let due = [signal, update, self.machine_due()].into_iter().flatten().min();
+            let Some(due) = due.filter(|due| *due <= end || update.is_some()) else {
                 return;
             };
             self.set_clock(due);
-            if report == Some(due) {
-                self.await_report();
+            if update == Some(due) {
+                self.await_job_update();
             } else if signal == Some(due)
                 && let Some((_, signal)) = steps.next()
             {
                 let at = self.clock.start() + due;
-                self.signal(signal, at);
+                self.signal(0, signal, at);
             }
             self.tick();
             self.settle();
@@ -47,11 +47,11 @@ impl Runner {
         }
     }
 
-    /// Waits for the next report of what is being drawn.
-    fn await_report(&mut self) {
-        let Some((order, _)) = self.drawing else { return };
+    /// Waits for the next update of the running job.
+    fn await_job_update(&mut self) {
+        let Some((job, _)) = self.drawing else { return };
         while let Some(incoming) = self.arrivals.first(|_| true) {
-            let is_it = matches!(&incoming, Incoming::Artist(News::Report(report)) if report.order == order);
+            let is_it = matches!(&incoming, Incoming::Drawing(DrawingEvent::Job(update)) if update.job == job);
             self.take(incoming);
             if is_it || self.ending {
                 return;

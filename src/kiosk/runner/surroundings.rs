@@ -1,13 +1,13 @@
-//! What changes around the kiosk: hours, heat, and settings that are read again.
+//! Reacts to hours, heat, and reloaded settings.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::Runner;
-use crate::kiosk::curator::Task;
+use super::Kiosk;
 use crate::kiosk::gallery::Caps;
+use crate::kiosk::gallery_worker::Task;
 use crate::kiosk::heat::Pace;
 use crate::kiosk::rules;
 use crate::kiosk::schedule::{Calendar, Quiet, Wakefulness};
@@ -16,23 +16,23 @@ use crate::kiosk::state::Input;
 
 /// How often the temperature is read.
 const THERMOMETER: Duration = Duration::from_secs(5);
-/// Longest time between two looks at the hours.
+/// Longest time between two checks of the hours.
 const HOURS: Duration = Duration::from_secs(60);
 
-impl Runner {
-    /// Hours and heat.
-    pub(super) fn look_around(&mut self) {
+impl Kiosk {
+    /// Checks hours and heat.
+    pub(super) fn check_surroundings(&mut self) {
         let now = self.clock.now();
         if now >= self.hours_due {
             let ago = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
             let quiet = Quiet {
-                press: ago(self.quiet[0]),
-                motion: ago(self.quiet[1]),
+                press: ago(self.last_press),
+                motion: ago(self.last_motion),
             };
             let outlook = self.calendar.outlook(Timestamp::now(), quiet);
-            let hours = if self.parts.once { Wakefulness::Awake } else { outlook.state };
+            let hours = if self.once { Wakefulness::Awake } else { outlook.state };
             self.hours_due = now + outlook.lasts.unwrap_or(HOURS).min(HOURS);
-            self.tell(Input::Hours(hours));
+            self.input(Input::Hours(hours));
         }
         if now >= self.heat_due {
             self.heat_due = now + THERMOMETER;
@@ -42,56 +42,54 @@ impl Runner {
                 log::warn!(
                     "{}",
                     if pace == Pace::Normal {
-                        "cool again"
+                        "cool again: drawing at the normal pace"
                     } else {
                         "warm: drawing slower or not at all"
                     }
                 );
-                self.tell(Input::Pace(pace));
+                self.input(Input::Pace(pace));
             }
         }
     }
 
-    /// Reads the settings again. Whatever is wrong with them, the old ones stay.
+    /// Reloads the settings. Invalid settings are logged and the old ones stay.
     pub(super) fn reload(&mut self) {
-        let Some(file) = self.parts.file.clone() else { return };
+        let Some(file) = self.file.clone() else { return };
         self.supervisor.reloading();
-        if let Err(error) = self.read_again(&file) {
+        if let Err(error) = self.load_settings(&file) {
             log::error!("the settings stay as they were: {error}");
         }
         self.supervisor.ready("showing pictures", Instant::now());
     }
 
-    fn read_again(&mut self, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    fn load_settings(&mut self, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
         let mut settings = Settings::load(file)?;
-        (self.parts.options)(&mut settings);
-        let old = &self.parts.rules;
-        let rules = rules::rules(&settings, old.seed, old.fade.is_zero())?;
-        if needs_a_start(&settings, &self.parts.settings) {
-            log::warn!("other displays, buttons, fonts and gallery folders take effect when the kiosk is started again");
+        (self.overrides)(&mut settings);
+        let rules = self.rule_options.rules(&settings)?;
+        if needs_restart(&settings, &self.settings) {
+            log::warn!("changes to displays, buttons, font and gallery folder need a restart of the kiosk");
         }
-        log::info!("{}: read again", file.display());
-        self.parts.rules = rules.clone();
+        log::info!("{}: reloaded", file.display());
         self.machine.set_rules(rules);
-        self.parts.settings = settings;
+        self.settings = settings;
         self.apply_settings();
         Ok(())
     }
 
     fn apply_settings(&mut self) {
-        let settings = &self.parts.settings;
+        let settings = &self.settings;
         self.calendar = Calendar::new(&settings.schedule);
         self.heat.set_limits(&settings.heat);
-        self.artist.set_studio(rules::studio(settings, &self.parts.pack));
-        self.curator.ask(Task::Limit(Caps::from(&settings.gallery)));
-        self.parts.outputs.iter_mut().for_each(|output| output.restyle(&settings.look));
+        self.drawing_worker.set_settings(rules::worker_settings(settings, &self.pack));
+        self.gallery_worker.ask(Task::Limit(Caps::from(&settings.gallery)));
+        self.outputs.iter_mut().for_each(|output| output.restyle(&settings.look));
         self.set_brightness();
         (self.hours_due, self.heat_due) = (Duration::ZERO, Duration::ZERO);
     }
 }
 
-/// Whether settings differ in what is opened once.
-fn needs_a_start(one: &Settings, other: &Settings) -> bool {
+/// Whether the change needs a restart.
+fn needs_restart(one: &Settings, other: &Settings) -> bool {
     (&one.display, &one.status, &one.buttons, &one.font) != (&other.display, &other.status, &other.buttons, &other.font)
         || one.gallery.folder != other.gallery.folder
 }

@@ -31,13 +31,22 @@ fn hours_read_as_they_are_written() {
 #[test]
 fn what_is_no_time_says_how_to_write_one() {
     for (text, message) in [
-        ("07:00", "'07:00' is no span of time; write it as 07:00-22:30"),
-        ("", "'' is no span of time; write it as 07:00-22:30"),
-        ("7-22", "'7' is no time of day; write it as 07:00, from 00:00 to 24:00"),
-        ("07:00-24:01", "'24:01' is no time of day; write it as 07:00, from 00:00 to 24:00"),
-        ("07:60-08:00", "'07:60' is no time of day; write it as 07:00, from 00:00 to 24:00"),
-        ("-1:00-08:00", "'' is no time of day; write it as 07:00, from 00:00 to 24:00"),
-        ("+7:00-08:00", "'+7:00' is no time of day; write it as 07:00, from 00:00 to 24:00"),
+        ("07:00", "'07:00' is not a time span; write it as 07:00-22:30"),
+        ("", "'' is not a time span; write it as 07:00-22:30"),
+        ("7-22", "'7' is not a time of day; write it as 07:00, from 00:00 to 24:00"),
+        (
+            "07:00-24:01",
+            "'24:01' is not a time of day; write it as 07:00, from 00:00 to 24:00",
+        ),
+        (
+            "07:60-08:00",
+            "'07:60' is not a time of day; write it as 07:00, from 00:00 to 24:00",
+        ),
+        ("-1:00-08:00", "'' is not a time of day; write it as 07:00, from 00:00 to 24:00"),
+        (
+            "+7:00-08:00",
+            "'+7:00' is not a time of day; write it as 07:00, from 00:00 to 24:00",
+        ),
         (
             "07:00-07:00",
             "'07:00-07:00' begins and ends at the same time; for the whole day write 00:00-24:00",
@@ -121,7 +130,7 @@ impl Oracle {
         all
     }
 
-    /// The state at a minute, with the last press and motion so many minutes ago.
+    /// The state at a minute, with the minutes since the last press and motion.
     fn state(&self, minute: usize, press: Option<u32>, motion: Option<u32>) -> Wakefulness {
         let woken = press.is_some_and(|press| press < self.wake_for);
         let kept = match self.opened[minute] {

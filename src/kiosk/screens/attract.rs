@@ -8,7 +8,7 @@ use super::layout::{Class, Layout, end};
 use crate::kiosk::state::Shown;
 use crate::kiosk::text::{Align, Fonts};
 
-/// What stands on the panel before there is a picture.
+/// Shown before there is a picture.
 const NAME: &str = "inkstone";
 
 pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: Option<&Shown>, coming: Option<&(Shown, u8)>) {
@@ -27,7 +27,7 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: Option<&Shown>, coming:
     label(canvas, layout, titled, false);
 }
 
-/// Whether so much of a picture is there, of 255, that the label is its own.
+/// Whether the opacity of a picture, of 255, is so high that the label is its own.
 pub fn is_over_half(there: u8) -> bool {
     there > 127
 }
@@ -58,7 +58,7 @@ fn nothing(canvas: &mut Canvas, layout: &Layout) {
     }
 }
 
-/// Title and style, with a heart where the picture is kept for good. Beside a picture they stand at its lower edge.
+/// Title and style, with a heart for favourites. Beside a picture they are aligned with its lower edge.
 pub fn label(canvas: &mut Canvas, layout: &Layout, shown: &Shown, heart: bool) -> Rectangle {
     let area = layout.label;
     let (ink, faint, accent) = (canvas.theme.ink, canvas.theme.faint, canvas.theme.accent);

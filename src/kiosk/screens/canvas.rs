@@ -21,14 +21,14 @@ const KEPT_BYTES: usize = 3 << 19;
 /// Pictures at the sizes they are shown at, the latest last.
 #[derive(Default)]
 pub struct Scaled {
-    pictures: Vec<(Arc<Picture>, u32, bool, Arc<Picture>)>,
+    pictures: Vec<(Arc<Picture>, u32, Resampling, Arc<Picture>)>,
 }
 
 impl Scaled {
-    /// The picture with its longest side of so many pixels.
+    /// The picture scaled to this many pixels on its longest side.
     fn get(&mut self, shown: &Shown, side: u32) -> Option<Arc<Picture>> {
-        let is_it = |(original, size, sprite, _): &(Arc<Picture>, u32, bool, Arc<Picture>)| {
-            Arc::ptr_eq(original, &shown.picture) && (*size, *sprite) == (side, shown.sprite)
+        let is_it = |(original, size, resampling, _): &(Arc<Picture>, u32, Resampling, Arc<Picture>)| {
+            Arc::ptr_eq(original, &shown.picture) && (*size, *resampling) == (side, shown.resampling)
         };
         if let Some(at) = self.pictures.iter().position(is_it) {
             let found = self.pictures.remove(at);
@@ -36,9 +36,8 @@ impl Scaled {
             self.pictures.push(found);
             return Some(scaled);
         }
-        let resampling = if shown.sprite { Resampling::Nearest } else { Resampling::Smooth };
-        let scaled = Arc::new(scale::scale(&shown.picture, side, resampling).ok()?);
-        self.pictures.push((shown.picture.clone(), side, shown.sprite, scaled.clone()));
+        let scaled = Arc::new(scale::scale(&shown.picture, side, shown.resampling).ok()?);
+        self.pictures.push((shown.picture.clone(), side, shown.resampling, scaled.clone()));
         while self.pictures.len() > KEPT || self.pictures.len() > 2 && self.bytes() > KEPT_BYTES {
             self.pictures.remove(0);
         }
@@ -90,7 +89,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// The edge of a rectangle with round corners, so many pixels wide, filled with another colour.
+    /// The border of a rounded rectangle, of this width in pixels, filled with another colour.
     pub fn framed(&mut self, area: &Rectangle, radius: i32, width: i32, edge: Rgb888, inside: Rgb888) {
         self.rounded(area, radius, edge);
         self.rounded(&inset(area, width), radius - width, inside);
@@ -143,7 +142,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// One line, cut off at so many pixels; answers its height.
+    /// One line, truncated at this many pixels; returns its height.
     pub fn line(&mut self, text: &str, size: u32, at: Point, width: i32, align: Align, colour: Rgb888) -> i32 {
         let fitting = self.fonts.fit(text, size, width);
         let ink = self.ink(colour);
@@ -151,7 +150,7 @@ impl Canvas<'_> {
         Fonts::line_height(size)
     }
 
-    /// Lines broken at so many pixels; answers their height.
+    /// Lines wrapped at this many pixels; returns their height.
     #[expect(
         clippy::too_many_arguments,
         reason = "text, size, place, width, number, side and colour are all different things"
@@ -164,7 +163,7 @@ impl Canvas<'_> {
         height
     }
 
-    /// A card with a picture on it, of which `strength` of 255 is there.
+    /// A card with a picture on it, with an opacity of `strength` of 255.
     pub fn card(&mut self, area: &Rectangle, shown: Option<&Shown>, strength: u8) {
         self.empty_card(area);
         if let Some(shown) = shown {
@@ -191,7 +190,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// A picture in the middle of a card, of which `strength` of 255 is there.
+    /// A picture in the middle of a card, with an opacity of `strength` of 255.
     pub fn picture(&mut self, area: &Rectangle, shown: &Shown, strength: u8) {
         let Some((scaled, at)) = self.placed(area, shown) else { return };
         let weaker = |pixel: &[u8]| [pixel[0], pixel[1], pixel[2], weaken(pixel[3], strength)];
@@ -204,7 +203,7 @@ impl Canvas<'_> {
     }
 
     /// One picture on its way to another on an empty card, or over a step before: `there` of 255 of the other is there, and
-    /// what is in both stays. Answers what was drawn.
+    /// what is in both stays. Returns the area that was drawn.
     pub fn change(&mut self, area: &Rectangle, one: &Shown, other: &Shown, there: u8) -> Rectangle {
         let card = self.theme.card;
         let room = room(area);
@@ -229,7 +228,7 @@ impl Canvas<'_> {
         let room = room(area);
         // Sprites are enlarged by whole pixels, so that all of them have the same size.
         let own = shown.picture.width().max(shown.picture.height());
-        let side = if shown.sprite && room.size.width >= own {
+        let side = if shown.resampling == Resampling::Nearest && room.size.width >= own {
             room.size.width / own * own
         } else {
             room.size.width

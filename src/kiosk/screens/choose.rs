@@ -1,4 +1,4 @@
-//! The wheel of words beside a quick look at what is chosen.
+//! The wheel of words beside a sketch of the current choice.
 
 use std::sync::LazyLock;
 
@@ -13,10 +13,10 @@ use crate::kiosk::state::{Choice, Shown, Wheel};
 use crate::kiosk::text::{Align, Fonts};
 use crate::picture::Background;
 
-/// How much of a sketch is there that is not of what is chosen now, of 255.
+/// Opacity of a sketch that is not of the current choice, of 255.
 const STALE: u8 = 70;
 
-/// What is chosen.
+/// The current choice.
 pub struct Chosen<'a> {
     pub wheel: &'a Wheel,
     pub typed: bool,
@@ -60,7 +60,7 @@ fn blend(one: Rgb888, other: Rgb888) -> Rgb888 {
     Rgb888::new(mix(one.r(), other.r()), mix(one.g(), other.g()), mix(one.b(), other.b()))
 }
 
-/// The chosen word in the middle, its neighbours above and below, the farther the fainter.
+/// The selected word in the middle, its neighbours above and below, fainter with distance.
 fn wheel(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, chosen: &Chosen) {
     let (ink, faint, line, accent) = (canvas.theme.ink, canvas.theme.faint, canvas.theme.line, canvas.theme.accent);
     let (large, small) = (word_size(canvas, layout, area, &chosen.wheel.word), layout.sized(105));
@@ -108,7 +108,7 @@ fn wheel(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, chosen: &Chosen
     }
 }
 
-/// Large, but not so large that the word has to be cut off.
+/// As large as the word fits without truncation.
 fn word_size(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, word: &str) -> u32 {
     let sizes = [200, 170, 145, 120, 100].map(|hundredths| layout.sized(hundredths));
     let fits = |size: &u32| canvas.fonts.width(word, *size) <= area.size.width as i32;
@@ -151,7 +151,7 @@ fn choice(canvas: &mut Canvas, layout: &Layout, at: Point, choice: &Choice) {
     }
 }
 
-/// A plate with a word and perhaps a patch of colour; answers its width.
+/// A plate with a word and an optional colour patch; returns its width.
 fn plate(canvas: &mut Canvas, at: Point, room: i32, size: u32, text: &str, patch: Option<&str>) -> i32 {
     let (line, ink, ground) = (canvas.theme.line, canvas.theme.ink, canvas.theme.ground);
     let pad = size as i32 * 2 / 3;
@@ -175,7 +175,7 @@ fn plate(canvas: &mut Canvas, at: Point, room: i32, size: u32, text: &str, patch
     width
 }
 
-/// The colour that an English word names, softened as the pictures' colours are; grey where it names none.
+/// The colour of an English word, softened like the colours of the pictures; grey for unknown words.
 fn paint(name: &str) -> Rgb888 {
     static SOFT: LazyLock<[(&str, [u8; 3]); 6]> = LazyLock::new(|| {
         [
@@ -195,7 +195,7 @@ fn paint(name: &str) -> Rgb888 {
     Rgb888::new(red, green, blue)
 }
 
-/// On small panels the word stands under the card, with everything else behind it.
+/// On small panels the word is below the card, followed by everything else.
 fn small(canvas: &mut Canvas, layout: &Layout, chosen: &Chosen) {
     let area = layout.label;
     let size = layout.sized(110);

@@ -1,4 +1,4 @@
-//! A picture as far as it is, how much is done and how long it takes.
+//! The preview of a picture, progress, and remaining time.
 
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
@@ -60,7 +60,7 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
     canvas.line(left, small, at, width, Align::Left, faint);
 }
 
-/// A card with what is there of a picture; a ring where nothing is there yet.
+/// A card with the preview of a picture; a ring before there is one.
 fn one(canvas: &mut Canvas, area: &Rectangle, picture: Option<&Shown>, current: bool) {
     canvas.card(area, picture, 255);
     if picture.is_none() {
@@ -69,7 +69,7 @@ fn one(canvas: &mut Canvas, area: &Rectangle, picture: Option<&Shown>, current: 
     }
 }
 
-/// How much is done, in thousandths.
+/// Progress in thousandths.
 pub fn bar(canvas: &mut Canvas, area: &Rectangle, done: u32) {
     let (line, accent, ground) = (canvas.theme.line, canvas.theme.accent, canvas.theme.ground);
     let radius = area.size.height as i32 / 2;

@@ -1,4 +1,4 @@
-//! Four pictures with the letters of the buttons that pick them.
+//! Four pictures with the letters of the buttons that select them.
 
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
@@ -10,7 +10,7 @@ use super::layout::{Class, Layout, end, inset};
 use crate::kiosk::state::Shown;
 use crate::kiosk::text::{Align, Fonts};
 
-/// How much is there of pictures that were not picked, of 255.
+/// Opacity of pictures that are not selected, of 255.
 const ASIDE: u8 = 80;
 
 pub fn draw(canvas: &mut Canvas, layout: &Layout, title: &str, pictures: &[Shown], at: Option<usize>, picked: bool) {
@@ -49,7 +49,7 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, title: &str, pictures: &[Shown
     }
 }
 
-/// The title, and the styles where they differ.
+/// The title, and the styles if they differ.
 fn invite(canvas: &mut Canvas, layout: &Layout, title: &str, pictures: &[Shown]) {
     let area = layout.label;
     let (large, small) = (title_size(layout), layout.sized(95));

@@ -77,7 +77,7 @@ pub fn square(area: &Rectangle) -> Rectangle {
 }
 
 impl Layout {
-    /// The layout of a panel whose buttons are along an edge; `legends` tells whether room is kept for what they do.
+    /// The layout of a panel with its buttons along an edge; `legends` is whether there is room for their labels.
     pub fn new(size: Size, edge: Edge, legends: bool) -> Layout {
         let (width, height) = (size.width as i32, size.height as i32);
         let short = width.min(height);

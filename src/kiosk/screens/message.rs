@@ -1,4 +1,4 @@
-//! Words alone.
+//! A message without a picture.
 
 use embedded_graphics::prelude::*;
 

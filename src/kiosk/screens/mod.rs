@@ -30,17 +30,17 @@ use crate::device::buttons::Button;
 use crate::device::display::{Frame, Panel};
 use canvas::{Canvas, Scaled};
 
-/// How a panel is to look.
+/// The look of a panel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Look {
     /// Its colours.
     pub theme: Theme,
-    /// Where its buttons are.
+    /// The edge with its buttons.
     pub edge: Edge,
 }
 
 impl Look {
-    /// The look of a panel, as far as it can be what the owner wants.
+    /// The look of a panel, as close to the settings as its colours allow.
     pub fn of(panel: &Panel, settings: &LookSettings) -> Look {
         Look {
             theme: Theme::of(panel, settings.theme),
@@ -85,8 +85,8 @@ impl Painter {
         }
     }
 
-    /// Draws the next step of a change from one picture to another into the frame that shows the step before, where nothing
-    /// else differs. Answers what was drawn anew; nothing where the view has to be painted as a whole.
+    /// Draws the next step of a fade into the frame with the previous step, if nothing else differs. Returns the area that was
+    /// drawn; `None` if the whole view must be painted.
     pub fn repaint(&mut self, before: &View, view: &View, look: &Look, frame: &mut Frame) -> Option<Rectangle> {
         let ((one, other, there), (one_before, other_before, there_before)) = (change(view)?, change(before)?);
         let layout = layout_of(view, frame.size(), look.edge);
@@ -103,8 +103,7 @@ impl Painter {
     }
 }
 
-/// The two pictures of a change, and how much of the second is there. Nothing where there is more to be seen than these
-/// and their label.
+/// The two pictures of a fade, and the opacity of the second. `None` if the view shows more than these and their label.
 fn change(view: &View) -> Option<(&Shown, &Shown, u8)> {
     match &view.scene {
         Scene::Attract {
@@ -117,7 +116,7 @@ fn change(view: &View) -> Option<(&Shown, &Shown, u8)> {
 
 type Rgb = embedded_graphics::pixelcolor::Rgb888;
 
-/// Attract pictures have the whole panel; everything else has legends.
+/// The slide show has the whole panel; everything else has legends.
 fn layout_of(view: &View, size: Size, edge: Edge) -> Layout {
     let without = matches!(view.scene, Scene::Attract { .. } | Scene::Dark);
     Layout::new(size, edge, !without)
@@ -165,7 +164,7 @@ fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
 /// The letters on the buttons.
 const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 
-/// What the buttons do, beside them: a round key with its letter where there is room, and a word.
+/// Labels of the buttons: a word, and a round key with its letter if there is room.
 fn legends(canvas: &mut Canvas, layout: &Layout, view: &View) {
     let text = layout.sized(if layout.class == Class::Small { 92 } else { 88 });
     for ((area, legend), letter) in layout.legends.iter().zip(&view.legends).zip(LETTERS) {
@@ -210,7 +209,7 @@ fn notice(canvas: &mut Canvas, layout: &Layout, view: &View) {
     }
 }
 
-/// The button that a touch at a point stands for, with this view on a panel of a size.
+/// The button at a point of a panel of this size that shows this view.
 pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Button> {
     const BUTTONS: [Button; 4] = [Button::A, Button::B, Button::C, Button::D];
     let layout = layout_of(view, size, edge);

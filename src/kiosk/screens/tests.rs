@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::kiosk::state::{Choice, Shown, Wheel};
-use crate::picture::{Picture, png};
+use crate::picture::{Picture, Resampling, png};
 
 const SIZES: [(u32, u32); 6] = [(128, 64), (240, 240), (480, 800), (800, 480), (1920, 1080), (600, 448)];
 /// Frames that are also stored as pictures.
@@ -35,7 +35,11 @@ fn shown(file: &str, title: &str, style: &str) -> Shown {
         picture: Arc::new(picture),
         title: title.into(),
         style: style.into(),
-        sprite: style == "pixels",
+        resampling: if style == "pixels" {
+            Resampling::Nearest
+        } else {
+            Resampling::Smooth
+        },
     }
 }
 

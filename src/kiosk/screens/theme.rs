@@ -13,7 +13,7 @@ pub struct Theme {
     pub ground: Rgb888,
     /// Behind pictures.
     pub card: Rgb888,
-    /// Around pictures; none where the card stands out by itself.
+    /// Around pictures; `None` if the card stands out by itself.
     pub edge: Option<Rgb888>,
     /// Words.
     pub ink: Rgb888,
@@ -98,7 +98,7 @@ impl Theme {
         }
     }
 
-    /// The theme that suits a panel: the one of a name where there is a choice.
+    /// The theme of a panel: the named one if the panel allows a choice.
     pub fn of(panel: &Panel, name: ThemeName) -> Theme {
         match &panel.colours {
             Colours::Mono if panel.has_slow_refresh() => Theme::black_on_white(),

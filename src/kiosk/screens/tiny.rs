@@ -1,4 +1,4 @@
-//! Panels of a few lines: words alone, as a status display shows them.
+//! Panels of a few lines: text only, as on a status display.
 
 use embedded_graphics::mono_font::iso_8859_1::{FONT_5X8, FONT_6X10};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
@@ -125,7 +125,7 @@ fn write(canvas: &mut Canvas, text: &str, at: Point, width: i32, colour: super::
 }
 
 fn fits(text: &str, font: &MonoFont) -> bool {
-    // Letters that a font of dots lacks are drawn as its question mark.
+    // Characters that the bitmap font lacks are drawn as its question mark.
     let fallback = font.glyph_mapping.index('?');
     text.chars()
         .all(|letter| letter == '?' || font.glyph_mapping.index(letter) != fallback)

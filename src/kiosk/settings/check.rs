@@ -1,4 +1,4 @@
-//! Checks of values that the file's form alone does not make: ranges, lines used twice, names that do not exist.
+//! Checks that types alone cannot express: ranges, lines used twice, unknown names.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(super) type Problem = (String, String);
 const CHIP_LINES: u32 = 512;
 
 impl Settings {
-    /// Everything that is wrong as far as the settings alone can tell.
+    /// All problems that need neither pack nor device to find.
     pub(super) fn check(&self) -> Vec<Problem> {
         let mut problems = Problems::default();
         problems.require(self.threads <= 1024, "threads", || "must be at most 1024".into());
@@ -44,7 +44,7 @@ impl Settings {
         }
         let chosen = self.status.as_ref().is_none_or(|status| !status.kind.is_auto());
         problems.require(chosen, "status.kind", || {
-            "which display? A second one is not looked for; write ssd1306".into()
+            "a second display is not detected automatically; write ssd1306".into()
         });
     }
 
@@ -56,7 +56,7 @@ impl Settings {
         for (index, device) in buttons.devices.iter().enumerate() {
             let field = format!("buttons.devices[{index}]");
             problems.require(device.starts_with("/dev/input"), &field, || {
-                "an input device is a file such as /dev/input/by-id/usb-…-event-kbd; `ls /dev/input/by-*` lists them".into()
+                "expected an input device such as /dev/input/by-id/usb-…-event-kbd; `ls /dev/input/by-*` lists them".into()
             });
         }
         let mut owners: BTreeMap<&str, String> = BTreeMap::new();
@@ -66,7 +66,7 @@ impl Settings {
                 problems.require(!key.trim().is_empty(), &field, || "the name of a key must not be empty".into());
                 let is_line = super::header::line(key).is_some();
                 if let Some(owner) = owners.insert(key, field.clone()).filter(|_| !is_line) {
-                    problems.add(&field, format!("the key '{key}' is that of {owner} too"));
+                    problems.add(&field, format!("the key '{key}' is also bound by {owner}"));
                 }
             }
         }
@@ -85,15 +85,12 @@ impl Settings {
             if named.line > last {
                 problems.add(&named.field, format!("there is no GPIO {}; the header has 0 to {last}", named.line));
             } else if on_header && named.line < 2 {
-                let problem = format!(
-                    "GPIO {} reads the memory of add-on boards and is not free; take another",
-                    named.line
-                );
+                let problem = format!("GPIO {} is reserved for the EEPROM of add-on boards; use another one", named.line);
                 problems.add(&named.field, problem);
             } else if let Some(other) = uses.iter().find(|other| other.line == named.line) {
                 problems.add(
                     &named.field,
-                    format!("GPIO {} is already {}; take another", named.line, other.purpose),
+                    format!("GPIO {} is already {}; use another one", named.line, other.purpose),
                 );
             }
             uses.push(named);
@@ -103,7 +100,7 @@ impl Settings {
     fn check_drawing(&self, problems: &mut Problems) {
         let draw = &self.draw;
         problems.require(matches!(draw.at_once, 1 | 4), "draw.at_once", || {
-            format!("{} is neither 1 nor 4", draw.at_once)
+            format!("must be 1 or 4, not {}", draw.at_once)
         });
         if let Err(fault) = draw.background.parse::<Background>() {
             problems.add("draw.background", fault.to_string());
@@ -113,7 +110,7 @@ impl Settings {
             .as_ref()
             .filter(|style| !draw.styles.is_empty() && !draw.styles.contains(style))
         {
-            problems.add("draw.style", format!("'{style}' is not among draw.styles"));
+            problems.add("draw.style", format!("'{style}' is not in draw.styles"));
         }
         let attract = &self.attract;
         problems.range(attract.idle, 5, 86_400, "attract.idle", " s");
@@ -134,16 +131,16 @@ impl Settings {
             ("schedule.night_brightness", schedule.night_brightness),
         ] {
             problems.require(brightness > 0.0 && brightness <= 1.0, field, || {
-                format!("{brightness} is not above 0 and up to 1; hours without a display are written under [schedule]")
+                format!("{brightness} must be above 0 and up to 1; to switch the display off set hours in [schedule]")
             });
         }
         if let Some(name) = schedule.time_zone.as_deref().filter(|name| jiff::tz::TimeZone::get(name).is_err()) {
             let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.as_str().to_owned()).collect();
             let advice = if zones.is_empty() {
-                "; this system knows none: install tzdata".into()
+                "; this system has no time zones: install tzdata".into()
             } else {
                 nearest(name, zones.iter().map(String::as_str)).map_or_else(
-                    || "; zones are named as Europe/Berlin or Asia/Shanghai".into(),
+                    || "; expected a name such as Europe/Berlin or Asia/Shanghai".into(),
                     |near| format!("; did you mean '{near}'?"),
                 )
             };
@@ -171,7 +168,7 @@ impl Settings {
     }
 }
 
-/// What a pack lacks that the settings ask for.
+/// Settings that the pack does not support.
 pub(super) fn pack(settings: &Settings, manifest: &Manifest) -> Vec<Problem> {
     let mut problems = Problems::default();
     let draw = &settings.draw;

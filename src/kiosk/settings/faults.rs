@@ -1,5 +1,4 @@
-//! Errors of a settings file: each fault with its line, its column, the line itself and, where something is misspelt, the
-//! nearest name that exists.
+//! Errors of a settings file: each with line, column, the text of the line and, for misspelt names, the nearest valid name.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,7 +11,7 @@ use crate::suggest::did_you_mean;
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The field as a path, such as `display.dc` or `buttons.a[1]`; empty for faults of the file's form.
+    /// The field as a path, such as `display.dc` or `buttons.a[1]`; empty for syntax errors.
     pub field: String,
     /// What is wrong and what to do.
     pub problem: String,
@@ -34,26 +33,26 @@ pub struct Place {
 /// Why settings could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The file is missing or may not be read.
-    #[error("{}: the settings cannot be read: {source}", file.display())]
+    /// The file is missing or not readable.
+    #[error("{}: cannot read the settings: {source}", file.display())]
     Read {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The file was read and something in it is wrong.
+    /// The file has invalid contents.
     #[error("{}", list(file, faults))]
     Invalid {
         /// The file.
         file: PathBuf,
-        /// Everything that was found; one at least.
+        /// All faults; at least one.
         faults: Vec<Fault>,
     },
 }
 
 impl SettingsError {
-    /// What the TOML reader found.
+    /// An error of the TOML parser.
     pub(super) fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> SettingsError {
         let place = error.span().map(|span| Place::at(text, span.start));
         let fault = Fault {
@@ -67,7 +66,7 @@ impl SettingsError {
         }
     }
 
-    /// Nothing where there are no problems; else all of them, with their places. A problem is a field's path and text.
+    /// An error with all problems and their places, if there are any. A problem is a field's path and a text.
     pub(super) fn gather(file: &Path, text: &str, problems: Vec<(String, String)>) -> Result<(), SettingsError> {
         if problems.is_empty() {
             return Ok(());
@@ -125,8 +124,8 @@ fn list(file: &Path, faults: &[Fault]) -> String {
     faults.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The reader's message in the words of the other errors. Serde's form for names that do not exist, "unknown field `x`,
-/// expected one of `a`, `b`", is turned into the nearest name, or all of them where none is near.
+/// The parser's message in the style of the other errors. Serde's list of valid names, "unknown field `x`, expected one of `a`,
+/// `b`", becomes the nearest name, or all of them if none is near.
 fn plain(message: &str) -> String {
     let Some(rest) = message.strip_prefix("unknown ") else {
         return message.replace('`', "'");
@@ -138,7 +137,7 @@ fn plain(message: &str) -> String {
     format!("unknown {kind} '{wrong}'{}", did_you_mean(wrong, &known))
 }
 
-/// Where a field's value is in a text.
+/// The location of a field's value in a text.
 fn locate(text: &str, field: &str) -> Option<Range<usize>> {
     let document = DeTable::parse(text).ok()?;
     let mut table = document.get_ref();

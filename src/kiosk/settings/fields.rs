@@ -1,10 +1,12 @@
-//! The tables of the settings file: one struct a table, a doc comment a field, defaults beside them.
+//! The tables of the settings file: one struct per table with its defaults.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::buttons::Pull;
+use crate::device::buttons::bindings::canonical;
+use crate::device::buttons::{BindingError, Bindings, Pull};
 use crate::kiosk::schedule::{Hours, Span};
 use crate::kiosk::screens::Edge;
 
@@ -79,12 +81,12 @@ impl Language {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ButtonDriver {
-    /// The character device, and `rppal` where there is none.
+    /// The character device, or `rppal` if there is none.
     #[default]
     Auto,
     /// The kernel's GPIO character device: every board.
     CharacterDevice,
-    /// The `rppal` library: Raspberry Pi alone.
+    /// The `rppal` library: Raspberry Pi only.
     Rppal,
 }
 
@@ -105,25 +107,25 @@ pub struct ButtonSettings {
     pub previous: Vec<String>,
     /// Keys that go forward in a list.
     pub next: Vec<String>,
-    /// Keys that take what is chosen.
+    /// Keys that accept the selection.
     pub confirm: Vec<String>,
-    /// Keys that lead away.
+    /// Keys that leave the screen.
     pub back: Vec<String>,
-    /// Input devices that are listened to, by their files below `/dev/input`; all where there are none.
+    /// Input devices to listen to, by their files below `/dev/input`; all if the list is empty.
     pub devices: Vec<PathBuf>,
-    /// Whether the keys of keyboards go to the kiosk alone; those of named devices do where nothing is said.
+    /// Whether the kiosk grabs keyboards; by default only those of named devices.
     pub grab: Option<bool>,
     /// What reads GPIO lines.
     pub driver: ButtonDriver,
     /// `auto`, or the device file of the GPIO chip that has the header's lines.
     pub chip: String,
-    /// What holds the lines.
+    /// Pull of the lines.
     pub pull: Pull,
-    /// A line has to be still for so long, in milliseconds, 0 to 200.
+    /// How long a line must be stable, in milliseconds, 0 to 200.
     pub debounce: u32,
-    /// A press of so many milliseconds is a long one, 200 to 5000.
+    /// Length of a long press in milliseconds, 200 to 5000.
     pub long: u32,
-    /// Two presses within so many milliseconds are a double one, 100 to 1000.
+    /// Longest time between the two presses of a double press, in milliseconds, 100 to 1000.
     pub double: u32,
     /// The two GPIO lines of a rotary encoder.
     pub encoder: Option<[u8; 2]>,
@@ -158,13 +160,25 @@ impl Default for ButtonSettings {
 }
 
 impl ButtonSettings {
-    /// Whether the keys of keyboards go to the kiosk alone.
+    /// Whether the kiosk grabs keyboards.
     pub fn grabs(&self) -> bool {
         self.grab.unwrap_or(!self.devices.is_empty())
     }
 }
 
-/// The colours of everything but the pictures, on displays that have them.
+impl TryFrom<&ButtonSettings> for Bindings {
+    type Error = BindingError;
+
+    fn try_from(settings: &ButtonSettings) -> Result<Bindings, BindingError> {
+        // The kernel's name of a key and that of a window are the same key.
+        let once = |keys: &Vec<String>| keys.iter().map(|key| canonical(key)).collect::<BTreeSet<_>>();
+        let lists = settings.lists().into_iter();
+        let table = lists.map(|(name, keys)| (name.to_owned(), once(keys).into_iter().collect()));
+        Bindings::try_from(table.collect::<BTreeMap<_, _>>())
+    }
+}
+
+/// Colours of everything but the pictures, on displays that have them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ThemeName {
@@ -181,9 +195,9 @@ pub enum ThemeName {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LookSettings {
-    /// Colours. E-paper is always printed on, and panels of one colour have that one.
+    /// Colours. E-paper always uses [`ThemeName::Print`], and monochrome panels their only colour.
     pub theme: ThemeName,
-    /// The edge of the display along which the four buttons are, and so what they do.
+    /// The edge of the display with the four buttons and their labels.
     pub legend: Edge,
 }
 
@@ -191,25 +205,24 @@ pub struct LookSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DrawSettings {
-    /// Denoising steps, one of the pack's; its usual number where nothing is said.
+    /// Denoising steps, one of the pack's numbers; by default the pack's.
     pub steps: Option<usize>,
-    /// Guidance; the pack's usual one where nothing is said.
+    /// Guidance; by default the pack's.
     pub guidance: Option<f32>,
-    /// Styles that visitors choose from, by name; all of the pack where the list is empty.
+    /// Styles that visitors choose from, by name; all of the pack if the list is empty.
     pub styles: Vec<String>,
-    /// The style that is chosen at first; the pack's where nothing is said.
+    /// The initial style; by default the pack's.
     pub style: Option<String>,
-    /// Pictures drawn at once: 1, or 4 to pick one of.
+    /// Pictures drawn at once: 1, or 4 to choose from.
     pub at_once: u8,
-    /// Words for colours that visitors choose from; the usual ones of the language where nothing is said, none where the
-    /// list is empty.
+    /// Colour words that visitors choose from; by default the usual ones, none if the list is empty.
     pub colours: Option<Vec<String>>,
-    /// What lies behind a picture: `transparent`, a colour, or two with a colon between for a gradient. Kept pictures are
-    /// written with it.
+    /// Background of a picture: `transparent`, a colour, or two with a colon between them for a gradient. Kept pictures have it
+    /// too.
     pub background: String,
-    /// Own subjects, a line each.
+    /// File of additional subjects, one per line, which replace the shipped ones.
     pub subjects: Option<PathBuf>,
-    /// Seed of the first picture, for exhibitions that repeat; random where nothing is said.
+    /// Seed of the first picture, for exhibitions that repeat; random by default.
     pub seed: Option<u64>,
 }
 
@@ -233,13 +246,13 @@ impl Default for DrawSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AttractSettings {
-    /// Nobody has pressed anything for so many seconds, at least 5.
+    /// Seconds without a press until the slide show starts, at least 5.
     pub idle: u32,
     /// Seconds that each picture is shown, at least 1.
     pub seconds: u32,
-    /// Seconds of the change from one to the next; at most half of `seconds`.
+    /// Seconds of the fade from one to the next; at most half of `seconds`.
     pub fade: f32,
-    /// Favourites alone, once there is one.
+    /// Whether only favourites are shown, once there is one.
     pub only_favourites: bool,
 }
 
@@ -254,12 +267,12 @@ impl Default for AttractSettings {
     }
 }
 
-/// `[schedule]`: hours as `07:00-22:30`, several with commas between, over midnight as `20:00-02:00` (they belong to the
-/// day on which they begin), `always` or `never`. A day alone goes before `weekdays` and `weekend`, these before `every_day`.
+/// `[schedule]`: hours as `07:00-22:30`, several separated by commas, past midnight as `20:00-02:00` (they belong to the day on
+/// which they begin), `always` or `never`. A single day overrides `weekdays` and `weekend`, and these `every_day`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScheduleSettings {
-    /// Hours of days that nothing else is said about.
+    /// Hours of all days that have no hours of their own.
     pub every_day: Hours,
     /// Monday to Friday.
     pub weekdays: Option<Hours>,
@@ -279,11 +292,11 @@ pub struct ScheduleSettings {
     pub sat: Option<Hours>,
     /// Sunday.
     pub sun: Option<Hours>,
-    /// Time zone by its IANA name, such as `Asia/Shanghai`; the system's where nothing is said.
+    /// Time zone by its IANA name, such as `Asia/Shanghai`; by default the system's.
     pub time_zone: Option<String>,
     /// Minutes without motion or a press until the display sleeps, 0 for never.
     pub sleep_after: u32,
-    /// Minutes that a press wakes the kiosk for outside its hours, 0 to sleep on.
+    /// Minutes for which a press wakes the kiosk outside its hours, 0 to stay asleep.
     pub wake_for: u32,
     /// Brightness by day, above 0 and up to 1.
     pub day_brightness: f32,
@@ -320,13 +333,13 @@ impl Default for ScheduleSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GallerySettings {
-    /// Folder of the pictures; where nothing is said see [`super::Settings::gallery_folder`].
+    /// Folder of the pictures; for the default see [`super::Settings::gallery_folder`].
     pub folder: Option<PathBuf>,
     /// The most megabytes (millions of bytes) of pictures, at least 1.
     pub max_megabytes: u32,
     /// The most pictures, at least 1.
     pub max_pictures: u32,
-    /// Whether every finished picture is kept, not only those that someone asks to keep.
+    /// Whether every finished picture is kept, not only those that a visitor keeps.
     pub keep_all: bool,
 }
 
@@ -345,11 +358,11 @@ impl Default for GallerySettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FilterSettings {
-    /// Whether prompts are looked through.
+    /// Whether prompts with blocked words are refused.
     pub enabled: bool,
-    /// A file of more words, a line each.
+    /// File of additional blocked words, one per line.
     pub words: Option<PathBuf>,
-    /// Words that are drawn all the same.
+    /// Words that are allowed although they are in the list.
     pub allowed: Vec<String>,
 }
 
@@ -367,11 +380,11 @@ impl Default for FilterSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeatSettings {
-    /// Above so many °C pictures are drawn with fewer steps and with a rest between, 30 to 110.
+    /// Temperature in °C above which pictures are drawn with fewer steps and pauses between them, 30 to 110.
     pub slower_above: f32,
-    /// Above so many °C nothing is drawn, 30 to 110.
+    /// Temperature in °C above which nothing is drawn, 30 to 110.
     pub pause_above: f32,
-    /// It has to be so many °C cooler before that ends, 1 to 30.
+    /// Degrees below a limit at which its effect ends, 1 to 30.
     pub margin: f32,
 }
 
@@ -389,8 +402,8 @@ impl Default for HeatSettings {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatterySettings {
-    /// What is drawn; one of the subjects by chance where nothing is said.
+    /// The prompt; by default a random subject.
     pub prompt: Option<String>,
-    /// Seconds that the picture is shown before the end, on displays that need power to show one.
+    /// Seconds that the picture is shown before the end, on displays that need power to show it.
     pub show: u32,
 }

@@ -1,11 +1,11 @@
-//! Lines of the 40-pin header: who uses which, so that no two parts of the settings take the same.
+//! Lines of the 40-pin header: what uses which, so that no two parts of the settings use the same.
 
 use std::path::Path;
 
 use super::{ButtonSettings, Settings};
 use crate::device::display::{Device, DisplaySettings};
 
-/// Lines that the header of a Raspberry Pi has: 0 to this.
+/// The last line on the header of a Raspberry Pi.
 pub(super) const LAST_LINE: u8 = 27;
 
 /// A line that something uses.
@@ -55,7 +55,7 @@ impl ButtonSettings {
 }
 
 impl Settings {
-    /// Lines that displays, buttons, encoder and sensor take.
+    /// Lines that displays, buttons, encoder and sensor use.
     pub(super) fn lines(&self) -> Vec<Use> {
         let mut uses = display_lines("display", &self.display);
         uses.extend(self.status.iter().flat_map(|status| display_lines("status", status)));
@@ -69,7 +69,7 @@ impl Settings {
         uses
     }
 
-    /// Lines of buses that the displays take, as the header of a Raspberry Pi has them.
+    /// Lines of the buses that the displays use, as on the header of a Raspberry Pi.
     pub(super) fn bus_lines(&self) -> Vec<Use> {
         let displays = [("display", Some(&self.display)), ("status", self.status.as_ref())];
         displays
@@ -78,7 +78,7 @@ impl Settings {
             .collect()
     }
 
-    /// Takes lines away from lists of keys that nobody wrote where something else uses them.
+    /// Removes lines that something else uses from lists of keys that have their defaults.
     pub(super) fn give_way(&mut self) {
         let usual = ButtonSettings::default();
         let mut taken: Vec<u32> = self.bus_lines().into_iter().map(|taken| taken.line).collect();
@@ -105,7 +105,7 @@ fn named(field: String, line: u32) -> Use {
     }
 }
 
-/// Lines that a display takes by itself; those that nobody set belong to the field `kind`.
+/// Lines that a display uses itself; defaults are attributed to the field `kind`.
 fn display_lines(table: &str, display: &DisplaySettings) -> Vec<Use> {
     let set = [
         ("data/command", "data_command", display.data_command),

@@ -1,6 +1,5 @@
-//! The settings: one TOML file, everything in it optional. Owns their form, their defaults, the checks that need no
-//! device, and errors that point into the file. Depends on [`super::schedule`] for the form of times; knows displays
-//! by their own settings and buttons by the names of their keys.
+//! The settings: one TOML file, all of it optional. Owns their structure, defaults, the checks that need no device, and errors
+//! that point into the file. Depends on [`super::schedule`] for times, on the settings of displays, and on the names of keys.
 //!
 //! `kiosk.toml` beside this module documents every field and equals the defaults ([`EXAMPLE`]).
 
@@ -22,39 +21,39 @@ use serde::{Deserialize, Serialize};
 use crate::device::display::DisplaySettings;
 use crate::pack::Manifest;
 
-/// A settings file in which every field is explained and has its default value.
+/// A settings file that explains every field and has the default values.
 pub const EXAMPLE: &str = include_str!("../kiosk.toml");
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Language of what the kiosk says and of its subjects.
+    /// Language of the interface and of the subjects.
     pub language: Language,
-    /// Folder of the pack that draws; the shipped one where nothing is said.
+    /// Folder of the pack that draws; by default the shipped one.
     pub pack: Option<PathBuf>,
-    /// Threads that draw; 0 for one a core.
+    /// Threads that draw; 0 for one per core.
     pub threads: usize,
-    /// TrueType or OpenType file for all text; one is looked for where nothing is said.
+    /// TrueType or OpenType file for all text; by default the kiosk looks for one.
     pub font: Option<PathBuf>,
     /// The display.
     pub display: DisplaySettings,
-    /// A second, small display that tells what goes on, such as an SSD1306.
+    /// A second, small display that shows the status, such as an SSD1306.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<DisplaySettings>,
     /// Colours, and where the buttons are.
     pub look: LookSettings,
     /// Buttons, wheel and motion sensor.
     pub buttons: ButtonSettings,
-    /// What is drawn and how.
+    /// How pictures are drawn.
     pub draw: DrawSettings,
-    /// What is shown while nobody is there.
+    /// The slide show while no visitor is there.
     pub attract: AttractSettings,
     /// When the kiosk is awake.
     pub schedule: ScheduleSettings,
     /// Where pictures are kept.
     pub gallery: GallerySettings,
-    /// Words that are not drawn.
+    /// The word filter.
     pub filter: FilterSettings,
     /// What happens when the board gets hot.
     pub heat: HeatSettings,
@@ -66,7 +65,7 @@ impl Settings {
     /// Reads and checks a file. Paths in it that are not absolute are relative to its folder.
     ///
     /// # Errors
-    /// If the file cannot be read, is not TOML, or a field is unknown, mistyped, out of range or at odds with another.
+    /// If the file cannot be read, is not TOML, or a field is unknown, mistyped, out of range or in conflict with another.
     pub fn load(file: &Path) -> Result<Settings, SettingsError> {
         let text = std::fs::read_to_string(file).map_err(|source| SettingsError::Read {
             file: file.to_owned(),
@@ -88,18 +87,17 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Checks against the pack that draws: whether it has a schedule of so many steps and styles of these names. `file`
-    /// is what was loaded, if anything was.
+    /// Checks that the pack has the steps, guidance and styles of the settings. `file` is the file that was loaded, if any.
     ///
     /// # Errors
-    /// If the pack has not what is asked for.
+    /// If the pack lacks one of them.
     pub fn check_pack(&self, manifest: &Manifest, file: Option<&Path>) -> Result<(), SettingsError> {
         let text = file.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
         SettingsError::gather(file.unwrap_or(Path::new("the settings")), &text, check::pack(self, manifest))
     }
 
-    /// Where pictures are kept: the folder that is set, or else systemd's state folder of the service, or
-    /// `inkstone/gallery` below the user's data folder (XDG base directories).
+    /// Folder of the gallery: the one that is set, else the state folder that systemd gives the service, else
+    /// `inkstone/gallery` in the user's data folder (XDG base directories).
     pub fn gallery_folder(&self) -> PathBuf {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         self.gallery.folder.clone().unwrap_or_else(|| match variable("STATE_DIRECTORY") {

@@ -114,7 +114,7 @@ fn a_misspelt_value_is_pointed_at_and_the_nearest_is_named() {
         message("[display]\nrotation = 45")
     );
     assert!(message("[display]\nsize = \"800*480\"").contains("2:8: "));
-    assert!(message("[status]\nrotation = 0").contains("status.kind: which display?"));
+    assert!(message("[status]\nrotation = 0").contains("status.kind: a second display is not detected"));
 }
 
 #[test]
@@ -149,9 +149,9 @@ fn lines_used_twice_are_named_with_both_places() {
     let text = "[display]\nkind = \"spi:st7789\"\ndata_command = 9\nbacklight = 13\n[buttons]\na = [\"f1\", \"gpio13\"]\nmotion = 9";
     assert_eq!(
         message(text),
-        "kiosk.toml:6:12: buttons.a[1]: GPIO 13 is already the line of display.backlight; take another\n\
+        "kiosk.toml:6:12: buttons.a[1]: GPIO 13 is already the line of display.backlight; use another one\n\
          \x20 6 | a = [\"f1\", \"gpio13\"]\n    |            ^\n\
-         kiosk.toml:7:10: buttons.motion: GPIO 9 is already the line of display.data_command; take another\n\
+         kiosk.toml:7:10: buttons.motion: GPIO 9 is already the line of display.data_command; use another one\n\
          \x20 7 | motion = 9\n    |          ^"
     );
     let twice = message("[buttons]\na = [\"gpio5\"]\nb = [\"gpio5\"]");
@@ -162,7 +162,7 @@ fn lines_used_twice_are_named_with_both_places() {
     let encoder = message("[buttons]\nencoder = [22, 22]");
     assert!(encoder.contains("2:16: buttons.encoder[1]: GPIO 22 is already"), "{encoder}");
     let key = message("[buttons]\na = [\"KEY_1\"]\nb = [\"KEY_1\"]");
-    assert!(key.contains("buttons.b[0]: the key 'KEY_1' is that of buttons.a[0] too"), "{key}");
+    assert!(key.contains("buttons.b[0]: the key 'KEY_1' is also bound by buttons.a[0]"), "{key}");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn lines_that_cannot_be_are_refused_with_the_reason() {
     assert!(beyond.contains("there is no GPIO 28; the header has 0 to 27"), "{beyond}");
     accept("[buttons]\na = [\"gpio96\"]\nchip = \"/dev/gpiochip3\"");
     let memory = message("[display]\nkind = \"spi:st7789\"\ndata_command = 1");
-    assert!(memory.contains("GPIO 1 reads the memory of add-on boards"), "{memory}");
+    assert!(memory.contains("GPIO 1 is reserved for the EEPROM of add-on boards"), "{memory}");
     let bus = message("[display]\nkind = \"epaper:inky\"\n[buttons]\na = [\"gpio10\"]");
     let reason = "GPIO 10 is already the data line of /dev/spidev0.0, which epaper:inky uses";
     assert!(bus.contains(reason), "{bus}");
@@ -256,7 +256,7 @@ fn a_file_is_named_and_its_paths_are_relative_to_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kiosk.toml");
     let missing = Settings::load(&file).unwrap_err().to_string();
-    assert!(missing.contains("kiosk.toml: the settings cannot be read: "), "{missing}");
+    assert!(missing.contains("kiosk.toml: cannot read the settings: "), "{missing}");
     std::fs::write(
         &file,
         "pack = \"mine\"\n[gallery]\nfolder = \"/srv/pictures\"\n[filter]\nwords = \"words.txt\"",

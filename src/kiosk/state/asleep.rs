@@ -1,8 +1,8 @@
-//! The panel is off. Whether a press or someone's motion wakes it is the schedule's to say.
+//! The panel is off. The schedule decides whether a press or motion wakes it.
 
 use std::time::Duration;
 
-use super::desk::Desk;
+use super::shared::Shared;
 use super::view::Scene;
 use super::{Mode, Next};
 use crate::device::buttons::{Button, Gesture};
@@ -11,15 +11,19 @@ use crate::kiosk::language::Phrase;
 pub(super) struct Asleep;
 
 impl Mode for Asleep {
-    fn press(&mut self, _desk: &mut Desk, _button: Button, _gesture: Gesture, _now: Duration) -> Next {
+    fn press(&mut self, _shared: &mut Shared, _button: Button, _gesture: Gesture, _now: Duration) -> Next {
         None
     }
 
-    fn scene(&self, _desk: &Desk, _now: Duration) -> Scene {
+    fn text(&mut self, _shared: &mut Shared, _text: &str, _now: Duration) -> Next {
+        None
+    }
+
+    fn scene(&self, _shared: &Shared, _now: Duration) -> Scene {
         Scene::Dark
     }
 
-    fn legends(&self, _desk: &Desk) -> [Option<Phrase>; 4] {
+    fn legends(&self, _shared: &Shared) -> [Option<Phrase>; 4] {
         [None; 4]
     }
 }

@@ -1,187 +1,189 @@
-//! Nobody is there: kept pictures change slowly into one another; the examples while nothing is kept.
+//! Attract mode, while no visitor is there: a slow slide show of kept pictures, or of the examples while nothing is kept.
 
 use std::time::Duration;
 
 use super::choose::Choose;
-use super::desk::Desk;
+use super::job::{FinishedPicture, JobStage, JobUpdate, Purpose};
 use super::message::Message;
-use super::order::{Drawn, Purpose, Report, Stage};
-use super::view::{Scene, Shown};
+use super::shared::Shared;
+use super::view::Scene;
 use super::{Effect, Mode, Next, go};
 use crate::device::buttons::{Button, Gesture};
 use crate::kiosk::language::Phrase;
 
-/// Time between two pictures of a change.
+/// Time between two frames of a fade.
 const FRAME: Duration = Duration::from_millis(100);
-/// Wait after a picture that could not be read.
+/// Delay after a picture that could not be read.
 const RETRY: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub(super) struct Attract {
-    current: Option<Shown>,
-    coming: Option<(Shown, Duration)>,
-    /// The picture that was taken last.
-    at: Option<Place>,
+    current: Option<FinishedPicture>,
+    /// The picture that fades in, and since when.
+    coming: Option<(FinishedPicture, Duration)>,
+    /// The latest slide.
+    at: Option<Slide>,
     waiting: Option<u64>,
     next: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Slide {
     Kept(u64),
     Example(usize),
 }
 
 impl Attract {
-    /// What is shown, in order.
-    fn places(desk: &Desk) -> Vec<Place> {
-        let favourites = desk.rules.only_favourites && desk.kept.iter().any(|entry| entry.favourite);
-        let kept = desk.kept.iter().filter(|entry| entry.favourite || !favourites);
-        let kept: Vec<Place> = kept.map(|entry| Place::Kept(entry.number)).collect();
+    /// All slides, in order.
+    fn slides(shared: &Shared) -> Vec<Slide> {
+        let favourites = shared.rules.only_favourites && shared.kept.iter().any(|entry| entry.favourite);
+        let kept = shared.kept.iter().filter(|entry| entry.favourite || !favourites);
+        let kept: Vec<Slide> = kept.map(|entry| Slide::Kept(entry.number)).collect();
         if kept.is_empty() {
-            (0..desk.examples.len()).map(Place::Example).collect()
+            (0..shared.examples.len()).map(Slide::Example).collect()
         } else {
             kept
         }
     }
 
-    /// On to the next picture.
-    fn advance(&mut self, desk: &mut Desk, now: Duration) {
-        let places = Attract::places(desk);
-        let at = self.at.as_ref().and_then(|at| places.iter().position(|place| place == at));
-        let next = at.map_or(0, |at| (at + 1) % places.len().max(1));
-        self.next = now + desk.rules.shown;
-        let Some(place) = places.get(next).filter(|_| at != Some(next)) else {
+    /// Advances to the next picture.
+    fn advance(&mut self, shared: &mut Shared, now: Duration) {
+        let slides = Attract::slides(shared);
+        let at = self.at.as_ref().and_then(|at| slides.iter().position(|slide| slide == at));
+        let next = at.map_or(0, |at| (at + 1) % slides.len().max(1));
+        self.next = now + shared.rules.shown;
+        let Some(slide) = slides.get(next).filter(|_| at != Some(next)) else {
             return;
         };
-        self.at = Some(*place);
-        match place {
-            Place::Kept(number) => {
+        self.at = Some(*slide);
+        match slide {
+            Slide::Kept(number) => {
                 self.waiting = Some(*number);
-                desk.effects.push(Effect::Load(*number));
+                shared.effects.push(Effect::Load(*number));
             }
-            Place::Example(index) => {
-                let drawn = &desk.examples[*index];
-                self.show(desk, desk.shown(&drawn.piece, &drawn.picture), now);
+            Slide::Example(index) => {
+                self.show(shared, shared.examples[*index].clone(), now);
             }
         }
     }
 
-    fn show(&mut self, desk: &Desk, shown: Shown, now: Duration) {
-        if self.current.is_none() || desk.rules.fade.is_zero() {
-            self.current = Some(shown);
+    fn show(&mut self, shared: &Shared, finished: FinishedPicture, now: Duration) {
+        if self.current.is_none() || shared.rules.fade.is_zero() {
+            self.current = Some(finished);
         } else {
-            self.coming = Some((shown, now));
+            self.coming = Some((finished, now));
         }
-        self.next = now + desk.rules.shown + desk.rules.fade;
+        self.next = now + shared.rules.shown + shared.rules.fade;
     }
 
-    /// Draws the examples that are missing, as long as there is nothing else to show.
-    fn draw_examples(desk: &mut Desk, now: Duration) {
-        let missing = desk
+    /// Draws the missing examples while there is nothing else to show.
+    fn draw_examples(shared: &mut Shared, now: Duration) {
+        let missing = shared
             .examples_to_draw()
-            .split_off(desk.examples.len().min(desk.examples_to_draw().len()));
-        let nothing_kept = desk.is_kept_known && desk.kept.is_empty();
-        if nothing_kept && !missing.is_empty() && desk.stage_began().is_none() && desk.hindrance().is_none() {
-            desk.order(Purpose::Example, missing, now);
+            .split_off(shared.examples.len().min(shared.examples_to_draw().len()));
+        let nothing_kept = shared.is_kept_known && shared.kept.is_empty();
+        if nothing_kept && !missing.is_empty() && shared.stage_began().is_none() && shared.blocked_by().is_none() {
+            shared.start_job(Purpose::Example, missing, now);
         }
     }
 
-    fn leave(desk: &mut Desk, now: Duration) -> Next {
-        desk.cancel();
-        match desk.hindrance() {
+    /// Goes to the choose screen, or to a message if the pack cannot be read.
+    pub fn leave(shared: &mut Shared, now: Duration) -> Next {
+        shared.cancel();
+        match shared.blocked_by() {
             Some(Phrase::PackTrouble) => go(Message {
                 phrase: Phrase::PackTrouble,
             }),
-            _ => go(Choose::enter(desk, now)),
+            _ => go(Choose::enter(shared, now)),
         }
     }
 }
 
 impl Mode for Attract {
-    fn press(&mut self, desk: &mut Desk, _button: Button, _gesture: Gesture, now: Duration) -> Next {
-        Attract::leave(desk, now)
+    fn press(&mut self, shared: &mut Shared, _button: Button, _gesture: Gesture, now: Duration) -> Next {
+        Attract::leave(shared, now)
     }
 
-    fn character(&mut self, desk: &mut Desk, letter: char, now: Duration) -> Next {
-        desk.wish.typed = None;
-        desk.type_letter(letter);
-        let typed = desk.wish.typed.take();
-        let next = Attract::leave(desk, now);
-        desk.wish.typed = typed;
+    fn character(&mut self, shared: &mut Shared, letter: char, now: Duration) -> Next {
+        shared.selection.typed = None;
+        shared.type_letter(letter);
+        let typed = shared.selection.typed.take();
+        let next = Attract::leave(shared, now);
+        shared.selection.typed = typed;
         next
     }
 
-    fn tick(&mut self, desk: &mut Desk, now: Duration) -> Next {
-        if let Some((shown, _)) = self.coming.take_if(|(_, since)| now >= *since + desk.rules.fade) {
-            self.current = Some(shown);
+    fn tick(&mut self, shared: &mut Shared, now: Duration) -> Next {
+        if let Some((finished, _)) = self.coming.take_if(|(_, since)| now >= *since + shared.rules.fade) {
+            self.current = Some(finished);
         }
         if self.coming.is_none() && self.waiting.is_none() && now >= self.next {
-            self.advance(desk, now);
+            self.advance(shared, now);
         }
         None
     }
 
-    fn report(&mut self, desk: &mut Desk, report: &Report, now: Duration) -> Next {
-        match &report.stage {
-            Stage::Finished(drawn) => {
-                desk.examples.push(drawn.clone());
-                if desk.examples.len() >= desk.examples_to_draw().len() {
-                    desk.finished();
+    fn job_update(&mut self, shared: &mut Shared, update: &JobUpdate, now: Duration) -> Next {
+        match &update.stage {
+            JobStage::Finished(finished) => {
+                shared.examples.push(finished.clone());
+                if shared.examples.len() >= shared.examples_to_draw().len() {
+                    shared.end_job();
                 }
                 if self.current.is_none() {
-                    self.advance(desk, now);
+                    self.advance(shared, now);
                 }
             }
-            Stage::Failed(_) => desk.finished(),
-            Stage::Text | Stage::Step { .. } => {}
+            JobStage::Failed(_) => shared.end_job(),
+            JobStage::Text | JobStage::Step { .. } => {}
         }
         None
     }
 
-    fn loaded(&mut self, desk: &mut Desk, number: u64, drawn: Option<&Drawn>, now: Duration) {
+    fn loaded(&mut self, shared: &mut Shared, number: u64, finished: Option<&FinishedPicture>, now: Duration) {
         if self.waiting != Some(number) {
             return;
         }
         self.waiting = None;
-        match drawn {
-            Some(drawn) => self.show(desk, desk.shown(&drawn.piece, &drawn.picture), now),
+        match finished {
+            Some(finished) => self.show(shared, finished.clone(), now),
             None => self.next = now + RETRY,
         }
     }
 
-    fn news(&mut self, desk: &mut Desk, now: Duration) -> Next {
-        Attract::draw_examples(desk, now);
+    fn refresh(&mut self, shared: &mut Shared, now: Duration) -> Next {
+        Attract::draw_examples(shared, now);
         if self.current.is_none() && self.waiting.is_none() {
-            self.advance(desk, now);
+            self.advance(shared, now);
         }
         None
     }
 
-    fn deadline(&self, desk: &Desk, now: Duration) -> Option<Duration> {
+    fn deadline(&self, shared: &Shared, now: Duration) -> Option<Duration> {
         if let Some((_, since)) = &self.coming {
             let frames = now.saturating_sub(*since).as_millis() / FRAME.as_millis() + 1;
             let frame = *since + FRAME * u32::try_from(frames).unwrap_or(u32::MAX);
-            return Some(frame.min(*since + desk.rules.fade).max(now));
+            return Some(frame.min(*since + shared.rules.fade).max(now));
         }
-        let more = Attract::places(desk).len() > usize::from(self.current.is_some());
+        let more = Attract::slides(shared).len() > usize::from(self.current.is_some());
         (self.waiting.is_none() && more).then_some(self.next)
     }
 
-    fn scene(&self, desk: &Desk, now: Duration) -> Scene {
-        let there = |since: Duration| {
-            let part = now.saturating_sub(since).as_secs_f32() / desk.rules.fade.as_secs_f32().max(0.001);
+    fn scene(&self, shared: &Shared, now: Duration) -> Scene {
+        let opacity = |since: Duration| {
+            let part = now.saturating_sub(since).as_secs_f32() / shared.rules.fade.as_secs_f32().max(0.001);
             let part = part.clamp(0.0, 1.0);
             // Slow at both ends.
             (part * part * (3.0 - 2.0 * part) * 255.0) as u8
         };
+        let shown = |finished: &FinishedPicture| shared.shown(&finished.item, &finished.picture);
         Scene::Attract {
-            shown: self.current.clone(),
-            coming: self.coming.as_ref().map(|(shown, since)| (shown.clone(), there(*since))),
+            shown: self.current.as_ref().map(shown),
+            coming: self.coming.as_ref().map(|(finished, since)| (shown(finished), opacity(*since))),
         }
     }
 
-    fn legends(&self, _desk: &Desk) -> [Option<Phrase>; 4] {
+    fn legends(&self, _shared: &Shared) -> [Option<Phrase>; 4] {
         [None; 4]
     }
 }

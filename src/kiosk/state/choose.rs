@@ -1,111 +1,111 @@
-//! Someone is choosing: a wheel of words, styles, or letters from a keyboard. What is chosen is sketched as soon as they
-//! hesitate.
+//! The choose screen: a wheel of words, styles, or text from a keyboard. The current choice is sketched as soon as the visitor
+//! hesitates.
 
 use std::time::Duration;
 
 use super::attract::Attract;
-use super::desk::Desk;
 use super::drawing::Drawing;
 use super::gallery::Gallery;
+use super::job::{Item, JobStage, JobUpdate, Purpose};
 use super::menu::Menu;
 use super::message::Message;
-use super::order::{Piece, Purpose, Report, Stage};
+use super::selection::{AtOnce, around};
+use super::shared::Shared;
 use super::view::{Choice, Scene, Shown, Wheel};
-use super::wish::{AtOnce, around};
 use super::{Mode, Next, go};
 use crate::device::buttons::{Button, Gesture};
 use crate::kiosk::language::Phrase;
 
-/// How long someone hesitates before a sketch is drawn.
+/// How long a visitor hesitates before a sketch is drawn.
 const HESITATION: Duration = Duration::from_millis(400);
-/// Words shown before and after the chosen one.
+/// Words shown before and after the selected one.
 const NEIGHBOURS: i32 = 2;
 
 pub(super) struct Choose {
     changed: Duration,
-    sketch: Option<(Shown, Piece)>,
-    ordered: Option<Piece>,
-    early: Early,
+    sketch: Option<(Shown, Item)>,
+    sketching: Option<Item>,
+    deferred: Deferred,
 }
 
-/// What was pressed before the pack was there, and is done when it is.
+/// Presses during loading, which are replayed once the pack is open.
 #[derive(Default)]
-struct Early {
+struct Deferred {
     styles: i32,
     draw: bool,
 }
 
 impl Choose {
-    /// A new picture: another seed, the words as they were.
-    pub fn enter(desk: &mut Desk, now: Duration) -> Choose {
-        desk.wish.typed = None;
-        desk.wish.seed = desk.next_seed();
+    /// A new picture: a new seed, the same words.
+    pub fn enter(shared: &mut Shared, now: Duration) -> Choose {
+        shared.selection.typed = None;
+        shared.selection.seed = shared.next_seed();
         Choose::resume(now)
     }
 
-    /// Back from the menu or from a drawing that was cancelled, with everything as it was.
+    /// Returns from the menu or from a cancelled drawing with the selection unchanged.
     pub fn resume(now: Duration) -> Choose {
         Choose {
             changed: now,
             sketch: None,
-            ordered: None,
-            early: Early::default(),
+            sketching: None,
+            deferred: Deferred::default(),
         }
     }
 
-    fn turn_style(&mut self, desk: &mut Desk, by: i32) {
-        if desk.is_starting() {
-            self.early.styles += by;
+    fn turn_style(&mut self, shared: &mut Shared, by: i32) {
+        if shared.is_starting() {
+            self.deferred.styles += by;
             return;
         }
-        let styles = desk.skills.as_ref().map_or(0, |skills| skills.styles.len());
-        desk.wish.style = around(desk.wish.style, by, styles);
+        let styles = shared.choices.as_ref().map_or(0, |choices| choices.styles.len());
+        shared.selection.style = around(shared.selection.style, by, styles);
     }
 
-    fn changed(&mut self, desk: &mut Desk, now: Duration) -> Next {
+    fn changed(&mut self, shared: &mut Shared, now: Duration) -> Next {
         self.changed = now;
-        self.early.draw = false;
-        if self.ordered.take().is_some() {
-            desk.cancel();
+        self.deferred.draw = false;
+        if self.sketching.take().is_some() {
+            shared.cancel();
         }
         None
     }
 
-    /// What would be sketched now, where it is not there already.
-    fn to_sketch(&self, desk: &Desk) -> Option<Piece> {
-        let mut piece = desk.piece().filter(|_| desk.may_sketch())?;
-        piece.steps = desk.skills.as_ref()?.steps.first().copied()?;
-        let there = self.sketch.as_ref().is_some_and(|(_, sketched)| *sketched == piece);
-        (!there && self.ordered.as_ref() != Some(&piece)).then_some(piece)
+    /// The item to sketch now, unless it is sketched already.
+    fn to_sketch(&self, shared: &Shared) -> Option<Item> {
+        let mut item = shared.item().filter(|_| shared.may_sketch())?;
+        item.steps = shared.choices.as_ref()?.steps.first().copied()?;
+        let there = self.sketch.as_ref().is_some_and(|(_, sketched)| *sketched == item);
+        (!there && self.sketching.as_ref() != Some(&item)).then_some(item)
     }
 
-    fn draw(&mut self, desk: &mut Desk, now: Duration) -> Next {
-        if let Some(phrase) = desk.hindrance() {
-            desk.hint(phrase, now);
-            self.early.draw = phrase == Phrase::Starting;
+    fn draw(&mut self, shared: &mut Shared, now: Duration) -> Next {
+        if let Some(phrase) = shared.blocked_by() {
+            shared.hint(phrase, now);
+            self.deferred.draw = phrase == Phrase::Starting;
             return (phrase == Phrase::PackTrouble).then(|| Box::new(Message { phrase }) as Box<dyn Mode>);
         }
-        let prompt = desk.wish.prompt(&desk.rules.subjects, &desk.rules.colours);
-        if !desk.allows(&prompt) {
-            desk.hint(Phrase::Refused, now);
+        let prompt = shared.selection.prompt(&shared.rules.subjects, &shared.rules.colours);
+        if !shared.allows(&prompt) {
+            shared.hint(Phrase::Refused, now);
             return None;
         }
-        Drawing::start(desk, now)
+        Drawing::start(shared, now)
     }
 
-    fn wheel(desk: &Desk) -> Wheel {
-        if let Some(typed) = &desk.wish.typed {
+    fn wheel(shared: &Shared) -> Wheel {
+        if let Some(typed) = &shared.selection.typed {
             return Wheel {
                 before: Vec::new(),
                 word: typed.clone(),
                 after: Vec::new(),
             };
         }
-        let places = desk.wish.places(&desk.rules.subjects);
-        let at = places.iter().position(|place| *place == desk.wish.subject).unwrap_or(0);
+        let places = shared.selection.places(&shared.rules.subjects);
+        let at = places.iter().position(|place| *place == shared.selection.subject).unwrap_or(0);
         let word = |by: i32| {
-            let subject = desk.rules.subjects.get(places[around(at, by, places.len())]);
-            subject.name(desk.language).to_owned()
+            let subject = shared.rules.subjects.get(places[around(at, by, places.len())]);
+            subject.name(shared.language).to_owned()
         };
         Wheel {
             before: (-NEIGHBOURS..0).map(word).collect(),
@@ -114,20 +114,23 @@ impl Choose {
         }
     }
 
-    fn choice(desk: &Desk) -> Choice {
-        let style = desk.skills.as_ref().and_then(|skills| skills.styles.get(desk.wish.style));
-        let colour = desk.wish.colour.and_then(|colour| desk.rules.colours.get(colour));
+    fn choice(shared: &Shared) -> Choice {
+        let style = shared
+            .choices
+            .as_ref()
+            .and_then(|choices| choices.styles.get(shared.selection.style));
+        let colour = shared.selection.colour.and_then(|colour| shared.rules.colours.get(colour));
         Choice {
-            style: desk.style_name(style.map(String::as_str)),
-            colour: colour.map(|colour| desk.language.name(colour).to_owned()),
+            style: shared.style_name(style.map(String::as_str)),
+            colour: colour.map(|colour| shared.language.name(colour).to_owned()),
             patch: colour.cloned(),
-            several: (desk.wish.at_once != AtOnce::One).then(|| desk.language.say(desk.wish.at_once.phrase()).to_owned()),
+            several: (shared.selection.at_once != AtOnce::One).then(|| shared.language.say(shared.selection.at_once.phrase()).to_owned()),
         }
     }
 }
 
 impl AtOnce {
-    /// How it is called.
+    /// Its name in the interface.
     pub(super) fn phrase(self) -> Phrase {
         match self {
             AtOnce::One => Phrase::One,
@@ -138,99 +141,107 @@ impl AtOnce {
 }
 
 impl Mode for Choose {
-    fn press(&mut self, desk: &mut Desk, button: Button, gesture: Gesture, now: Duration) -> Next {
+    fn press(&mut self, shared: &mut Shared, button: Button, gesture: Gesture, now: Duration) -> Next {
         let held = matches!(gesture, Gesture::Long | Gesture::Hold);
         let by = if held { -1 } else { 1 };
-        let subjects = desk.rules.subjects.clone();
+        let subjects = shared.rules.subjects.clone();
         match button {
-            Button::A => desk.wish.turn_subject(by, &subjects),
-            Button::Next => desk.wish.turn_subject(1, &subjects),
-            Button::Previous => desk.wish.turn_subject(-1, &subjects),
-            Button::B => self.turn_style(desk, by),
-            Button::C | Button::Confirm => return self.draw(desk, now),
+            Button::A => shared.selection.turn_subject(by, &subjects),
+            Button::Next => shared.selection.turn_subject(1, &subjects),
+            Button::Previous => shared.selection.turn_subject(-1, &subjects),
+            Button::B => self.turn_style(shared, by),
+            Button::C | Button::Confirm => return self.draw(shared, now),
             Button::D if held => {
-                desk.cancel();
+                shared.cancel();
                 return go(Gallery::default());
             }
             Button::D => {
-                desk.cancel();
+                shared.cancel();
                 return go(Menu::default());
             }
             Button::Back => {
-                desk.cancel();
+                shared.cancel();
                 return go(Attract::default());
             }
         }
-        self.changed(desk, now)
+        self.changed(shared, now)
     }
 
-    fn character(&mut self, desk: &mut Desk, letter: char, now: Duration) -> Next {
-        if desk.type_letter(letter) { self.changed(desk, now) } else { None }
+    fn character(&mut self, shared: &mut Shared, letter: char, now: Duration) -> Next {
+        if shared.type_letter(letter) {
+            self.changed(shared, now)
+        } else {
+            None
+        }
     }
 
-    fn news(&mut self, desk: &mut Desk, now: Duration) -> Next {
-        if desk.is_starting() {
+    fn text(&mut self, shared: &mut Shared, text: &str, now: Duration) -> Next {
+        if shared.type_text(text) { self.changed(shared, now) } else { None }
+    }
+
+    fn refresh(&mut self, shared: &mut Shared, now: Duration) -> Next {
+        if shared.is_starting() {
             return None;
         }
-        let early = std::mem::take(&mut self.early);
-        if early.styles != 0 {
-            self.turn_style(desk, early.styles);
+        let deferred = std::mem::take(&mut self.deferred);
+        if deferred.styles != 0 {
+            self.turn_style(shared, deferred.styles);
         }
-        if early.draw { self.draw(desk, now) } else { None }
+        if deferred.draw { self.draw(shared, now) } else { None }
     }
 
-    fn tick(&mut self, desk: &mut Desk, now: Duration) -> Next {
+    fn tick(&mut self, shared: &mut Shared, now: Duration) -> Next {
         if now >= self.changed + HESITATION
-            && let Some(piece) = self.to_sketch(desk)
-            && desk.allows(&piece.prompt)
+            && let Some(item) = self.to_sketch(shared)
+            && shared.allows(&item.prompt)
         {
-            desk.order(Purpose::Sketch, vec![piece.clone()], now);
-            self.ordered = Some(piece);
+            shared.start_job(Purpose::Sketch, vec![item.clone()], now);
+            self.sketching = Some(item);
         }
         None
     }
 
-    fn report(&mut self, desk: &mut Desk, report: &Report, _now: Duration) -> Next {
-        match &report.stage {
-            Stage::Finished(drawn) => {
-                self.sketch = Some((desk.shown(&drawn.piece, &drawn.picture), drawn.piece.clone()));
-                self.ordered = None;
-                desk.finished();
+    fn job_update(&mut self, shared: &mut Shared, update: &JobUpdate, _now: Duration) -> Next {
+        match &update.stage {
+            JobStage::Finished(finished) => {
+                self.sketch = Some((shared.shown(&finished.item, &finished.picture), finished.item.clone()));
+                self.sketching = None;
+                shared.end_job();
             }
-            Stage::Failed(_) => desk.finished(),
-            Stage::Text | Stage::Step { .. } => {}
+            JobStage::Failed(_) => shared.end_job(),
+            JobStage::Text | JobStage::Step { .. } => {}
         }
         None
     }
 
-    fn deadline(&self, desk: &Desk, _now: Duration) -> Option<Duration> {
-        let piece = self.to_sketch(desk)?;
-        desk.allows(&piece.prompt).then_some(self.changed + HESITATION)
+    fn deadline(&self, shared: &Shared, _now: Duration) -> Option<Duration> {
+        let item = self.to_sketch(shared)?;
+        shared.allows(&item.prompt).then_some(self.changed + HESITATION)
     }
 
-    fn is_patient(&self) -> bool {
+    fn times_out(&self) -> bool {
         true
     }
 
-    fn scene(&self, desk: &Desk, _now: Duration) -> Scene {
-        let current = desk.piece();
-        let is_current = |sketched: &Piece| {
+    fn scene(&self, shared: &Shared, _now: Duration) -> Scene {
+        let current = shared.item();
+        let is_current = |sketched: &Item| {
             current
                 .as_ref()
-                .is_some_and(|piece| (&piece.prompt, &piece.style) == (&sketched.prompt, &sketched.style))
+                .is_some_and(|item| (&item.prompt, &item.style) == (&sketched.prompt, &sketched.style))
         };
-        let categories = desk.rules.subjects.categories();
-        let kind = desk.wish.category.and_then(|category| categories.get(category).copied());
+        let categories = shared.rules.subjects.categories();
+        let kind = shared.selection.category.and_then(|category| categories.get(category).copied());
         Scene::Choose {
-            wheel: Choose::wheel(desk),
-            typed: desk.wish.typed.is_some(),
-            kind: kind.map_or_else(String::new, |kind| desk.language.name(kind).to_owned()),
-            choice: Choose::choice(desk),
-            sketch: self.sketch.as_ref().map(|(shown, piece)| (shown.clone(), is_current(piece))),
+            wheel: Choose::wheel(shared),
+            typed: shared.selection.typed.is_some(),
+            kind: kind.map_or_else(String::new, |kind| shared.language.name(kind).to_owned()),
+            choice: Choose::choice(shared),
+            sketch: self.sketch.as_ref().map(|(shown, item)| (shown.clone(), is_current(item))),
         }
     }
 
-    fn legends(&self, _desk: &Desk) -> [Option<Phrase>; 4] {
+    fn legends(&self, _shared: &Shared) -> [Option<Phrase>; 4] {
         [Phrase::Word, Phrase::Style, Phrase::Draw, Phrase::Menu].map(Some)
     }
 }

@@ -1,167 +1,192 @@
-//! A picture, or four, are being drawn: every step is shown, any button cancels.
+//! A picture, or four, are being drawn: every step is shown, and any button cancels.
 
 use std::time::Duration;
 
 use super::choose::Choose;
-use super::desk::Desk;
 use super::four::Four;
+use super::job::{FinishedPicture, Item, Job, JobStage, JobUpdate, Purpose};
 use super::message::Message;
-use super::order::{Drawn, Order, Piece, Purpose, Report, Stage};
 use super::picture::OnePicture;
+use super::request::DrawRequest;
+use super::selection::{AtOnce, four};
+use super::shared::Shared;
 use super::view::{Scene, Shown};
-use super::wish::{AtOnce, four};
 use super::{Effect, Mode, Next, go};
 use crate::device::buttons::{Button, Gesture};
 use crate::kiosk::language::Phrase;
 
-/// A press so soon after the one that ordered the picture is not meant to cancel it.
+/// A press this soon after the one that started the drawing is not meant to cancel it.
 const BOUNCE: Duration = Duration::from_millis(250);
-/// The words about the time left change so often.
+/// How often the remaining time is updated.
 const SECOND: Duration = Duration::from_secs(1);
 
 pub(super) struct Drawing {
-    order: Order,
+    job: Job,
     began: Duration,
-    drawn: Vec<Option<Drawn>>,
+    finished: Vec<Option<FinishedPicture>>,
     preview: Option<Shown>,
     at: usize,
-    /// Whether the words of the current piece are read, and its steps that are done.
+    /// Whether the prompt of the current item was encoded, and its finished steps.
     text: bool,
     done: usize,
 }
 
 impl Drawing {
-    /// Draws what is wished for.
-    pub fn start(desk: &mut Desk, now: Duration) -> Next {
-        let Some(piece) = desk.piece() else {
-            return Drawing::hindered(desk, now);
+    /// Draws the selection.
+    pub fn start(shared: &mut Shared, now: Duration) -> Next {
+        let Some(item) = shared.item() else {
+            return Drawing::blocked(shared, now);
         };
-        match desk.wish.at_once {
-            AtOnce::One => Drawing::order(desk, Purpose::Picture, vec![piece], now),
-            _ if desk.once => Drawing::order(desk, Purpose::Picture, vec![piece], now),
+        match shared.selection.at_once {
+            AtOnce::One => Drawing::start_job(shared, Purpose::Picture, vec![item], now),
+            _ if shared.once => Drawing::start_job(shared, Purpose::Picture, vec![item], now),
             several => {
-                let styles = desk.skills.as_ref().map_or(Vec::new(), |skills| skills.styles.clone());
-                Drawing::order(desk, Purpose::Several, four(&piece, several, &styles), now)
+                let styles = shared.choices.as_ref().map_or(Vec::new(), |choices| choices.styles.clone());
+                Drawing::start_job(shared, Purpose::Several, four(&item, several, &styles), now)
             }
         }
     }
 
-    /// Draws the same with another seed.
-    pub fn again(desk: &mut Desk, piece: &Piece, now: Duration) -> Next {
-        let seed = desk.next_seed();
-        let pieces = vec![Piece { seed, ..piece.clone() }];
-        Drawing::order(desk, Purpose::Picture, pieces, now)
+    /// Draws the same item with a new seed.
+    pub fn again(shared: &mut Shared, item: &Item, now: Duration) -> Next {
+        let seed = shared.next_seed();
+        let items = vec![Item { seed, ..item.clone() }];
+        Drawing::start_job(shared, Purpose::Picture, items, now)
     }
 
-    /// Draws four with the seeds that follow.
-    pub fn vary(desk: &mut Desk, piece: &Piece, now: Duration) -> Next {
-        let next = Piece {
-            seed: piece.seed.wrapping_add(1),
-            ..piece.clone()
+    /// Draws four variations with the next seeds.
+    pub fn vary(shared: &mut Shared, item: &Item, now: Duration) -> Next {
+        let next = Item {
+            seed: item.seed.wrapping_add(1),
+            ..item.clone()
         };
-        Drawing::order(desk, Purpose::Several, four(&next, AtOnce::Four, &[]), now)
+        Drawing::start_job(shared, Purpose::Several, four(&next, AtOnce::Four, &[]), now)
     }
 
-    fn order(desk: &mut Desk, purpose: Purpose, pieces: Vec<Piece>, now: Duration) -> Next {
-        if desk.hindrance().is_some() {
-            return Drawing::hindered(desk, now);
+    /// Draws a request, once the pack is open.
+    pub fn request(shared: &mut Shared, request: DrawRequest, now: Duration) -> Next {
+        if shared.blocked_by().is_some() {
+            shared.pending = shared.is_starting().then_some(request);
+            return Drawing::blocked(shared, now);
         }
-        let order = desk.order(purpose, pieces, now);
+        if !shared.allows(request.prompt()) {
+            shared.hint(Phrase::Refused, now);
+            return None;
+        }
+        match shared.requested(&request) {
+            Some(item) => Drawing::start_job(shared, Purpose::Picture, vec![item], now),
+            None => {
+                shared.hint(Phrase::Failed, now);
+                None
+            }
+        }
+    }
+
+    fn start_job(shared: &mut Shared, purpose: Purpose, items: Vec<Item>, now: Duration) -> Next {
+        if shared.blocked_by().is_some() {
+            return Drawing::blocked(shared, now);
+        }
+        let job = shared.start_job(purpose, items, now);
         go(Drawing {
             began: now,
-            drawn: vec![None; order.pieces.len()],
+            finished: vec![None; job.items.len()],
             preview: None,
             at: 0,
             text: false,
             done: 0,
-            order,
+            job,
         })
     }
 
-    fn hindered(desk: &mut Desk, now: Duration) -> Next {
-        let phrase = desk.hindrance().unwrap_or(Phrase::Failed);
-        if desk.once {
-            desk.effects.push(Effect::Quit);
+    fn blocked(shared: &mut Shared, now: Duration) -> Next {
+        let phrase = shared.blocked_by().unwrap_or(Phrase::Failed);
+        if shared.once {
+            shared.effects.push(Effect::Quit);
             return go(Message { phrase });
         }
-        desk.hint(phrase, now);
+        shared.hint(phrase, now);
         None
     }
 
-    fn finish(&mut self, desk: &mut Desk) -> Next {
-        desk.finished();
-        let number = self.order.number;
-        let mut drawn: Vec<Drawn> = self.drawn.iter_mut().filter_map(Option::take).collect();
-        if self.order.purpose == Purpose::Several {
-            return go(Four::new(number, drawn));
+    fn finish(&mut self, shared: &mut Shared) -> Next {
+        shared.end_job();
+        let number = self.job.number;
+        let mut finished: Vec<FinishedPicture> = self.finished.iter_mut().filter_map(Option::take).collect();
+        if self.job.purpose == Purpose::Several {
+            return go(Four::new(number, finished));
         }
-        let drawn = drawn.pop()?;
-        let keep = desk.rules.keep_all || desk.once;
+        let finished = finished.pop()?;
+        let keep = shared.rules.keep_all || shared.once;
         if keep {
-            desk.keep(number, 0, drawn.clone(), false);
+            shared.keep(number, 0, finished.clone(), false);
         }
-        go(OnePicture::new(number, 0, drawn, keep))
+        go(OnePicture::new(number, 0, finished, keep))
     }
 
-    /// Time left, where steps were measured before.
-    fn left(&self, desk: &Desk, now: Duration) -> Option<Duration> {
-        let steps = |piece: usize| self.order.pieces.get(piece).map_or(0, |piece| piece.steps);
-        let current = desk.measured.left(!self.text, self.done, steps(self.at))?;
-        let later = (self.at + 1..self.order.pieces.len()).filter_map(|piece| desk.measured.left(true, 0, steps(piece)));
+    /// Remaining time; `None` before any step was measured.
+    fn left(&self, shared: &Shared, now: Duration) -> Option<Duration> {
+        let steps = |item: usize| self.job.items.get(item).map_or(0, |item| item.steps);
+        let current = shared.stage_times.left(!self.text, self.done, steps(self.at))?;
+        let later = (self.at + 1..self.job.items.len()).filter_map(|item| shared.stage_times.left(true, 0, steps(item)));
         let whole = current + later.sum::<Duration>();
-        let spent = now.saturating_sub(desk.stage_began().unwrap_or(now));
+        let spent = now.saturating_sub(shared.stage_began().unwrap_or(now));
         Some(whole.saturating_sub(spent))
     }
 
-    fn left_in_words(&self, desk: &Desk, now: Duration) -> String {
-        match self.left(desk, now).map(|left| left.as_millis().div_ceil(1000)) {
+    fn left_in_words(&self, shared: &Shared, now: Duration) -> String {
+        match self.left(shared, now).map(|left| left.as_millis().div_ceil(1000)) {
             None => String::new(),
-            Some(0..=1) => desk.language.say(Phrase::ReadySoon).to_owned(),
-            Some(seconds @ 2..=99) => desk.language.say_number(Phrase::SecondsLeft, seconds as u64),
-            Some(seconds) => desk.language.say_number(Phrase::MinutesLeft, (seconds as u64).div_ceil(60)),
+            Some(0..=1) => shared.language.say(Phrase::ReadySoon).to_owned(),
+            Some(seconds @ 2..=99) => shared.language.say_number(Phrase::SecondsLeft, seconds as u64),
+            Some(seconds) => shared.language.say_number(Phrase::MinutesLeft, (seconds as u64).div_ceil(60)),
         }
     }
 
-    /// Thousandths that are done: words and decoder count as a step each.
+    /// Progress in thousandths; text encoder and decoder count as one step each.
     fn thousandths(&self) -> u32 {
-        let piece = |piece: &Piece| piece.steps + 2;
-        let all: usize = self.order.pieces.iter().map(piece).sum();
-        let before: usize = self.order.pieces.iter().take(self.at).map(piece).sum();
+        let item = |item: &Item| item.steps + 2;
+        let all: usize = self.job.items.iter().map(item).sum();
+        let before: usize = self.job.items.iter().take(self.at).map(item).sum();
         let done = before + usize::from(self.text) + self.done;
         u32::try_from(done * 1000 / all.max(1)).unwrap_or(1000)
     }
 }
 
 impl Mode for Drawing {
-    fn press(&mut self, desk: &mut Desk, _button: Button, gesture: Gesture, now: Duration) -> Next {
-        if desk.once || gesture == Gesture::Hold || now < self.began + BOUNCE {
+    fn press(&mut self, shared: &mut Shared, _button: Button, gesture: Gesture, now: Duration) -> Next {
+        if shared.once || gesture == Gesture::Hold || now < self.began + BOUNCE {
             return None;
         }
-        desk.cancel();
+        shared.cancel();
         go(Choose::resume(now))
     }
 
-    fn report(&mut self, desk: &mut Desk, report: &Report, now: Duration) -> Next {
-        match &report.stage {
-            Stage::Text => self.text = true,
-            Stage::Step { done, preview, .. } => {
+    /// Text is ignored while a picture is drawn.
+    fn text(&mut self, _shared: &mut Shared, _text: &str, _now: Duration) -> Next {
+        None
+    }
+
+    fn job_update(&mut self, shared: &mut Shared, update: &JobUpdate, now: Duration) -> Next {
+        match &update.stage {
+            JobStage::Text => self.text = true,
+            JobStage::Step { done, preview, .. } => {
                 self.done = *done;
-                let piece = self.order.pieces.get(report.piece)?;
-                self.preview = preview.as_ref().map(|picture| desk.shown(piece, picture)).or(self.preview.take());
+                let item = self.job.items.get(update.item)?;
+                self.preview = preview.as_ref().map(|picture| shared.shown(item, picture)).or(self.preview.take());
             }
-            Stage::Finished(drawn) => {
-                *self.drawn.get_mut(report.piece)? = Some(drawn.clone());
-                (self.at, self.text, self.done, self.preview) = (report.piece + 1, false, 0, None);
-                if self.at == self.order.pieces.len() {
-                    return self.finish(desk);
+            JobStage::Finished(finished) => {
+                *self.finished.get_mut(update.item)? = Some(finished.clone());
+                (self.at, self.text, self.done, self.preview) = (update.item + 1, false, 0, None);
+                if self.at == self.job.items.len() {
+                    return self.finish(shared);
                 }
             }
-            Stage::Failed(problem) => {
+            JobStage::Failed(problem) => {
                 log::error!("{problem}");
-                desk.finished();
-                desk.hint(Phrase::Failed, now);
-                if desk.once {
-                    desk.effects.push(Effect::Quit);
+                shared.end_job();
+                shared.hint(Phrase::Failed, now);
+                if shared.once {
+                    shared.effects.push(Effect::Quit);
                 }
                 return go(Choose::resume(now));
             }
@@ -169,31 +194,31 @@ impl Mode for Drawing {
         None
     }
 
-    fn deadline(&self, desk: &Desk, now: Duration) -> Option<Duration> {
-        // Panels that cannot move show no seconds.
-        let moves = !desk.rules.fade.is_zero() && self.left(desk, now).is_some();
+    fn deadline(&self, shared: &Shared, now: Duration) -> Option<Duration> {
+        // Slow panels show no seconds.
+        let moves = !shared.rules.fade.is_zero() && self.left(shared, now).is_some();
         moves.then(|| now + SECOND)
     }
 
-    fn scene(&self, desk: &Desk, now: Duration) -> Scene {
-        let show = |(index, piece): (usize, &Piece)| match &self.drawn[index] {
-            Some(drawn) => Some(desk.shown(piece, &drawn.picture)),
+    fn scene(&self, shared: &Shared, now: Duration) -> Scene {
+        let show = |(index, item): (usize, &Item)| match &self.finished[index] {
+            Some(finished) => Some(shared.shown(item, &finished.picture)),
             None if index == self.at => self.preview.clone(),
             None => None,
         };
-        let first = &self.order.pieces[0];
-        let current = self.order.pieces.get(self.at).unwrap_or(first);
+        let first = &self.job.items[0];
+        let current = self.job.items.get(self.at).unwrap_or(first);
         Scene::Drawing {
-            title: desk.title(first),
-            style: desk.style_name(current.style.as_deref()),
-            pictures: self.order.pieces.iter().enumerate().map(show).collect(),
+            title: shared.title(first),
+            style: shared.style_name(current.style.as_deref()),
+            pictures: self.job.items.iter().enumerate().map(show).collect(),
             at: self.at,
             done: self.thousandths(),
-            left: self.left_in_words(desk, now),
+            left: self.left_in_words(shared, now),
         }
     }
 
-    fn legends(&self, desk: &Desk) -> [Option<Phrase>; 4] {
-        [None, None, None, (!desk.once).then_some(Phrase::Cancel)]
+    fn legends(&self, shared: &Shared) -> [Option<Phrase>; 4] {
+        [None, None, None, (!shared.once).then_some(Phrase::Cancel)]
     }
 }

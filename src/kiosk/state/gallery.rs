@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::choose::Choose;
-use super::desk::{Desk, Entry};
 use super::drawing::Drawing;
-use super::order::Drawn;
+use super::job::FinishedPicture;
+use super::selection::around;
+use super::shared::{GalleryEntry, Shared};
 use super::view::Scene;
-use super::wish::around;
 use super::{Effect, Mode, Next, go};
 use crate::device::buttons::{Button, Gesture};
 use crate::kiosk::language::Phrase;
@@ -15,90 +15,90 @@ use crate::kiosk::language::Phrase;
 #[derive(Default)]
 pub(super) struct Gallery {
     at: usize,
-    /// The picture that was asked for, and it once it is there.
+    /// The number of the picture that is loaded, and the picture once it was read.
     number: Option<u64>,
-    drawn: Option<Drawn>,
+    finished: Option<FinishedPicture>,
 }
 
 impl Gallery {
-    fn entry<'a>(&self, desk: &'a Desk) -> Option<&'a Entry> {
-        desk.kept.get(self.at)
+    fn entry<'a>(&self, shared: &'a Shared) -> Option<&'a GalleryEntry> {
+        shared.kept.get(self.at)
     }
 
-    fn move_by(&mut self, desk: &mut Desk, by: i32) {
-        self.at = around(self.at, by, desk.kept.len());
-        self.load(desk);
+    fn move_by(&mut self, shared: &mut Shared, by: i32) {
+        self.at = around(self.at, by, shared.kept.len());
+        self.load(shared);
     }
 
-    /// Asks for the picture where it is another than before.
-    fn load(&mut self, desk: &mut Desk) {
-        let number = self.entry(desk).map(|entry| entry.number);
+    /// Loads the current picture unless it is loaded already.
+    fn load(&mut self, shared: &mut Shared) {
+        let number = self.entry(shared).map(|entry| entry.number);
         if number != self.number
             && let Some(number) = number
         {
-            desk.effects.push(Effect::Load(number));
+            shared.effects.push(Effect::Load(number));
         }
         self.number = number;
     }
 }
 
 impl Mode for Gallery {
-    fn press(&mut self, desk: &mut Desk, button: Button, gesture: Gesture, now: Duration) -> Next {
+    fn press(&mut self, shared: &mut Shared, button: Button, gesture: Gesture, now: Duration) -> Next {
         let held = matches!(gesture, Gesture::Long | Gesture::Hold);
         match button {
-            Button::A => self.move_by(desk, if held { -1 } else { 1 }),
-            Button::Next => self.move_by(desk, 1),
-            Button::Previous => self.move_by(desk, -1),
+            Button::A => self.move_by(shared, if held { -1 } else { 1 }),
+            Button::Next => self.move_by(shared, 1),
+            Button::Previous => self.move_by(shared, -1),
             Button::B if gesture != Gesture::Hold => {
-                let piece = self.drawn.as_ref()?.piece.clone();
-                return Drawing::again(desk, &piece, now);
+                let item = self.finished.as_ref()?.item.clone();
+                return Drawing::again(shared, &item, now);
             }
             Button::C | Button::Confirm => {
-                let entry = self.entry(desk)?;
+                let entry = self.entry(shared)?;
                 let mark = Effect::Favourite(entry.number, !entry.favourite);
-                desk.effects.push(mark);
+                shared.effects.push(mark);
             }
-            Button::D | Button::Back => return go(Choose::enter(desk, now)),
+            Button::D | Button::Back => return go(Choose::enter(shared, now)),
             Button::B => {}
         }
         None
     }
 
-    fn loaded(&mut self, _desk: &mut Desk, number: u64, drawn: Option<&Drawn>, _now: Duration) {
-        if self.number == Some(number) && drawn.is_some() {
-            self.drawn = drawn.cloned();
+    fn loaded(&mut self, _shared: &mut Shared, number: u64, finished: Option<&FinishedPicture>, _now: Duration) {
+        if self.number == Some(number) && finished.is_some() {
+            self.finished = finished.cloned();
         }
     }
 
-    fn news(&mut self, desk: &mut Desk, _now: Duration) -> Next {
-        // Pictures come and go: what is shown stays, wherever it is now.
-        let same = desk.kept.iter().position(|entry| Some(entry.number) == self.number);
-        self.at = same.unwrap_or(self.at).min(desk.kept.len().saturating_sub(1));
-        self.load(desk);
+    fn refresh(&mut self, shared: &mut Shared, _now: Duration) -> Next {
+        // Entries are added and removed: the shown picture stays selected.
+        let same = shared.kept.iter().position(|entry| Some(entry.number) == self.number);
+        self.at = same.unwrap_or(self.at).min(shared.kept.len().saturating_sub(1));
+        self.load(shared);
         None
     }
 
-    fn is_patient(&self) -> bool {
+    fn times_out(&self) -> bool {
         true
     }
 
-    fn scene(&self, desk: &Desk, _now: Duration) -> Scene {
-        match (&self.drawn, self.entry(desk)) {
+    fn scene(&self, shared: &Shared, _now: Duration) -> Scene {
+        match (&self.finished, self.entry(shared)) {
             (_, None) => Scene::Message {
-                text: desk.language.say(Phrase::NothingKept).to_owned(),
+                text: shared.language.say(Phrase::NothingKept).to_owned(),
             },
             (None, Some(_)) => Scene::Message { text: String::new() },
-            (Some(drawn), Some(entry)) => Scene::Picture {
-                shown: desk.shown(&drawn.piece, &drawn.picture),
+            (Some(finished), Some(entry)) => Scene::Picture {
+                shown: shared.shown(&finished.item, &finished.picture),
                 favourite: entry.favourite,
                 code: None,
-                place: Some((self.at + 1, desk.kept.len())),
+                place: Some((self.at + 1, shared.kept.len())),
             },
         }
     }
 
-    fn legends(&self, desk: &Desk) -> [Option<Phrase>; 4] {
-        let Some(entry) = self.entry(desk) else {
+    fn legends(&self, shared: &Shared) -> [Option<Phrase>; 4] {
+        let Some(entry) = self.entry(shared) else {
             return [None, None, None, Some(Phrase::Back)];
         };
         let keep = if entry.favourite { Phrase::Kept } else { Phrase::Keep };

@@ -1,145 +1,160 @@
-//! The kiosk as a state machine: what visitors do goes in, what is to be done and to be seen comes out. Pure: it knows no
-//! device, no clock and no file, so that every evening of a kiosk can be played in a test.
+//! The kiosk as a state machine: inputs go in, effects and views come out. Pure: it knows no device, no clock and no file, so
+//! that every session can be replayed in a test.
 //!
 //! | mode | what it does | A | B | C | D |
 //! |---|---|---|---|---|---|
-//! | `attract` | kept pictures change slowly; any button leads on | | | | |
-//! | `choose` | words, style; letters can be typed | word | style | draw | menu |
+//! | `attract` | slide show of kept pictures; any button starts | | | | |
+//! | `choose` | words and style; text can be typed | word | style | draw | menu |
 //! | `menu` | colour, kind, number, steps, language, gallery | next | change | done | back |
 //! | `drawing` | each step's preview; any button cancels | cancel | cancel | cancel | cancel |
-//! | `four` | pick one of four, then what to do with it | vary | large | keep | back |
-//! | `picture` | the picture | again | vary | keep | take home, new |
+//! | `four` | choose one of four, then act on it | vary | large | keep | back |
+//! | `picture` | the finished picture | again | vary | keep | take home, new |
 //! | `gallery` | kept pictures one by one | next | again | keep | back |
 //! | `asleep` | the panel is off | | | | |
-//! | `message` | something is wrong that no picture can be drawn with | back | back | back | back |
+//! | `message` | a problem that prevents drawing | back | back | back | back |
 //!
-//! Held buttons go backwards. Wheels and arrow keys turn, Confirm is what C or the wheel's press does, Back leads away.
+//! Held buttons go backwards. Wheels and arrow keys move, Confirm acts as C or a press of the wheel, Back leaves the screen.
 
 mod asleep;
 mod attract;
 mod choose;
-mod desk;
 mod drawing;
 mod four;
 mod gallery;
+mod job;
 mod menu;
 mod message;
-mod order;
 mod picture;
+mod request;
+mod selection;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod view;
-mod wish;
 
 use std::time::Duration;
 
-pub use desk::{Allows, Entry, Rules};
-pub use order::{Drawn, Measured, Order, Piece, Purpose, Report, Stage};
+pub use job::{FinishedPicture, Item, Job, JobStage, JobUpdate, Purpose, StageTimes};
+pub use request::{DrawRequest, RequestError};
+pub use selection::{AtOnce, PackChoices, Selection};
+pub use shared::{Allows, GalleryEntry, Rules};
 pub use view::{Choice, Scene, Shown, View, Wheel};
-pub use wish::{AtOnce, Skills, Wish};
 
 use super::heat::Pace;
 use super::language::Phrase;
 use super::schedule::Wakefulness;
 use crate::device::buttons::{Button, Event, Gesture};
-use desk::Desk;
+use shared::Shared;
 
-/// What became of a picture that was to be kept.
+/// Whether a picture was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is kept under a number.
+pub enum KeepOutcome {
+    /// Kept under this number.
     Kept(u64),
-    /// It is not, because the disk is full or cannot be written.
+    /// Not kept: the disk is full or not writable.
     NotKept,
 }
 
-/// What the machine is told.
+/// An input of the state machine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// A visitor did something. Touches are turned into buttons before, by what lies under the finger.
+    /// A visitor did something. Touches were resolved to buttons before.
     Event(Event),
-    /// It is as late as [`Machine::deadline`] said.
+    /// A whole request for a picture.
+    Request(DrawRequest),
+    /// The time of [`Machine::deadline`] has come.
     Tick,
-    /// News of a drawing.
-    Report(Report),
-    /// What became of a picture, by its order and its place in it.
-    Kept(u64, usize, Outcome),
-    /// What is kept now, newest first.
-    Gallery(Vec<Entry>),
-    /// A kept picture that was asked for; nothing where its file is damaged or gone.
-    Loaded(u64, Option<Drawn>),
-    /// What the pack can do; nothing where it is broken.
-    Pack(Option<Skills>),
-    /// Whether one should be awake.
+    /// An update of a job.
+    JobUpdate(JobUpdate),
+    /// The result of [`Effect::Keep`], by job and item.
+    Kept(u64, usize, KeepOutcome),
+    /// The contents of the gallery, newest first.
+    Gallery(Vec<GalleryEntry>),
+    /// The result of [`Effect::Load`]; `None` if the file is damaged or gone.
+    Loaded(u64, Option<FinishedPicture>),
+    /// What the pack offers; `None` if it cannot be read.
+    Pack(Option<PackChoices>),
+    /// Whether the kiosk should be awake.
     Hours(Wakefulness),
-    /// How warm it is, and so how fast one may draw.
+    /// How fast the temperature allows drawing.
     Pace(Pace),
-    /// Whether the main display is gone.
+    /// Whether the main display has failed.
     DisplayGone(bool),
 }
 
-/// What is to be done.
+/// An effect that the main loop carries out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Draw, instead of whatever is being drawn.
-    Draw(Order),
-    /// Stop drawing.
+    /// Run a job in place of the running one.
+    Draw(Job),
+    /// Cancel the running job.
     Cancel,
     /// Keep a picture; the answer is [`Input::Kept`].
     Keep {
-        /// The order's number.
-        order: u64,
-        /// Its place in the order.
-        piece: usize,
+        /// Number of the job.
+        job: u64,
+        /// Index of the item in the job.
+        item: usize,
         /// The picture.
-        drawn: Drawn,
-        /// Whether it is kept for good.
+        finished: FinishedPicture,
+        /// Whether it is a favourite.
         favourite: bool,
     },
-    /// Mark a kept picture as one that is kept for good, or no longer; the answer is [`Input::Gallery`].
+    /// Set or clear a picture's favourite mark; the answer is [`Input::Gallery`].
     Favourite(u64, bool),
     /// Read a kept picture; the answer is [`Input::Loaded`].
     Load(u64),
     /// Switch the panel off until something is shown again.
     Sleep,
-    /// Use the brightness of the night, or that of the day.
+    /// Use the night brightness (true) or the day brightness.
     Dim(bool),
     /// End the program.
     Quit,
 }
 
-/// What the kiosk is doing. Every method may answer with the mode that takes its place.
+/// A screen and its behaviour. Each method may return the mode that replaces it.
 trait Mode {
-    fn press(&mut self, desk: &mut Desk, button: Button, gesture: Gesture, now: Duration) -> Next;
-    /// A wheel was turned: as so many presses of Next or Previous.
-    fn turn(&mut self, desk: &mut Desk, by: i32, now: Duration) -> Next {
+    fn press(&mut self, shared: &mut Shared, button: Button, gesture: Gesture, now: Duration) -> Next;
+    /// A wheel was turned: each notch is a press of Next or Previous.
+    fn turn(&mut self, shared: &mut Shared, by: i32, now: Duration) -> Next {
         let button = if by > 0 { Button::Next } else { Button::Previous };
-        (0..by.unsigned_abs().min(64)).find_map(|_| self.press(desk, button, Gesture::Short, now))
+        (0..by.unsigned_abs().min(64)).find_map(|_| self.press(shared, button, Gesture::Short, now))
     }
-    fn character(&mut self, _desk: &mut Desk, _letter: char, _now: Duration) -> Next {
+    fn character(&mut self, _shared: &mut Shared, _letter: char, _now: Duration) -> Next {
         None
     }
-    fn tick(&mut self, _desk: &mut Desk, _now: Duration) -> Next {
+    /// A whole text was entered, which replaces the typed one. By default it leads to the choose screen.
+    fn text(&mut self, shared: &mut Shared, text: &str, now: Duration) -> Next {
+        shared.selection.typed = None;
+        if shared.once || !shared.type_text(text) {
+            return None;
+        }
+        let typed = shared.selection.typed.take();
+        let next = attract::Attract::leave(shared, now);
+        shared.selection.typed = typed;
+        next
+    }
+    fn tick(&mut self, _shared: &mut Shared, _now: Duration) -> Next {
         None
     }
-    fn report(&mut self, _desk: &mut Desk, _report: &Report, _now: Duration) -> Next {
+    fn job_update(&mut self, _shared: &mut Shared, _update: &JobUpdate, _now: Duration) -> Next {
         None
     }
-    fn loaded(&mut self, _desk: &mut Desk, _number: u64, _drawn: Option<&Drawn>, _now: Duration) {}
-    /// Something that it shows may have changed: the gallery, the pack, the warmth.
-    fn news(&mut self, _desk: &mut Desk, _now: Duration) -> Next {
+    fn loaded(&mut self, _shared: &mut Shared, _number: u64, _finished: Option<&FinishedPicture>, _now: Duration) {}
+    /// Shared state may have changed: gallery, pack or pace. Also called when the mode begins.
+    fn refresh(&mut self, _shared: &mut Shared, _now: Duration) -> Next {
         None
     }
-    /// When [`Mode::tick`] should be called.
-    fn deadline(&self, _desk: &Desk, _now: Duration) -> Option<Duration> {
+    /// When [`Mode::tick`] is due.
+    fn deadline(&self, _shared: &Shared, _now: Duration) -> Option<Duration> {
         None
     }
-    /// Whether it waits for visitors and so gives way to [`attract`] when there are none.
-    fn is_patient(&self) -> bool {
+    /// Whether it returns to [`attract`] when nothing is pressed for a while.
+    fn times_out(&self) -> bool {
         false
     }
-    fn scene(&self, desk: &Desk, now: Duration) -> Scene;
-    fn legends(&self, desk: &Desk) -> [Option<Phrase>; 4];
+    fn scene(&self, shared: &Shared, now: Duration) -> Scene;
+    fn legends(&self, shared: &Shared) -> [Option<Phrase>; 4];
 }
 
 type Next = Option<Box<dyn Mode>>;
@@ -148,150 +163,168 @@ fn go(mode: impl Mode + 'static) -> Next {
     Some(Box::new(mode))
 }
 
-/// The machine. Times are since its start.
+/// The state machine. Times are since its start.
 pub struct Machine {
-    desk: Desk,
+    shared: Shared,
     mode: Box<dyn Mode>,
     touched: Duration,
     hours: Wakefulness,
 }
 
 impl Machine {
-    /// Nobody is there yet; what is kept and what the pack can do comes as input.
+    /// Starts in attract mode; the contents of gallery and pack come as inputs.
     pub fn new(rules: Rules) -> Machine {
         Machine {
-            desk: Desk::new(rules),
+            shared: Shared::new(rules),
             mode: Box::new(attract::Attract::default()),
             touched: Duration::ZERO,
             hours: Wakefulness::Awake,
         }
     }
 
-    /// Draws one picture by itself, keeps it and ends: for kiosks that a timer switches on.
+    /// Draws one picture, keeps it and ends: for kiosks that a timer switches on.
     pub fn draw_once(&mut self, now: Duration) -> Vec<Effect> {
-        self.desk.once = true;
-        let next = drawing::Drawing::start(&mut self.desk, now);
+        self.shared.once = true;
+        let next = drawing::Drawing::start(&mut self.shared, now);
         self.change(next, now);
-        std::mem::take(&mut self.desk.effects)
+        std::mem::take(&mut self.shared.effects)
     }
 
-    /// Takes new rules, as after the settings were read again. What is being shown stays.
+    /// Replaces the rules, as after the settings were reloaded. The current screen stays.
     pub fn set_rules(&mut self, rules: Rules) {
-        self.desk.set_rules(rules);
+        self.shared.set_rules(rules);
     }
 
-    /// Takes an input and answers what is to be done.
+    /// Handles an input and returns the effects to carry out.
     pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Effect> {
         let next = match input {
             Input::Event(event) => self.event(event, now),
+            Input::Request(request) => self.request(request, now),
             Input::Tick => self.tick(now),
-            Input::Report(report) => self.report(&report, now),
-            Input::Loaded(number, drawn) => {
-                self.mode.loaded(&mut self.desk, number, drawn.as_ref(), now);
+            Input::JobUpdate(update) => self.job_update(&update, now),
+            Input::Loaded(number, finished) => {
+                self.mode.loaded(&mut self.shared, number, finished.as_ref(), now);
                 None
             }
             Input::Hours(hours) => self.set_hours(hours, now),
             other => {
-                self.desk.learn(other);
-                self.mode.news(&mut self.desk, now)
+                self.shared.apply(other);
+                let next = self.mode.refresh(&mut self.shared, now);
+                let pending = self.shared.pending.take();
+                pending.and_then(|request| self.request(request, now)).or(next)
             }
         };
         self.change(next, now);
-        std::mem::take(&mut self.desk.effects)
+        std::mem::take(&mut self.shared.effects)
     }
 
-    /// When [`Input::Tick`] is due, if nothing else happens.
+    /// When [`Input::Tick`] is due unless another input comes before.
     pub fn deadline(&self, now: Duration) -> Option<Duration> {
-        let idle = self.mode.is_patient().then(|| self.touched + self.desk.rules.idle);
-        let notice = self.desk.notice_ends();
-        [self.mode.deadline(&self.desk, now), idle, notice].into_iter().flatten().min()
+        let idle = self.mode.times_out().then(|| self.touched + self.shared.rules.idle);
+        let notice = self.shared.notice_ends();
+        [self.mode.deadline(&self.shared, now), idle, notice].into_iter().flatten().min()
     }
 
-    /// Whether something is being drawn, asked for or not.
+    /// Whether a job is running.
     pub fn is_drawing(&self) -> bool {
-        self.desk.stage_began().is_some()
+        self.shared.stage_began().is_some()
     }
 
-    /// What is to be seen.
+    /// What a screen shows now.
     pub fn view(&self, now: Duration) -> View {
-        let language = self.desk.wish_language();
+        let language = self.shared.language;
         View {
-            scene: self.mode.scene(&self.desk, now),
+            scene: self.mode.scene(&self.shared, now),
             legends: self
                 .mode
-                .legends(&self.desk)
+                .legends(&self.shared)
                 .map(|legend| legend.map_or_else(String::new, |phrase| language.say(phrase).into())),
-            notice: self.desk.notice(now, self.mode.is_patient()),
+            notice: self.shared.notice(now, self.mode.times_out()),
         }
     }
 
     fn event(&mut self, event: Event, now: Duration) -> Next {
         match event {
             Event::Closed => {
-                self.desk.cancel();
-                self.desk.effects.push(Effect::Quit);
+                self.shared.cancel();
+                self.shared.effects.push(Effect::Quit);
                 return None;
             }
-            Event::Motion | Event::Touch(..) => return None,
-            Event::Press(..) | Event::Turn(_) | Event::Character(_) => self.touched = now,
+            Event::Motion | Event::Touch { .. } => return None,
+            Event::Press(..) | Event::Turn(_) | Event::Character(_) | Event::Text(_) => self.touched = now,
         }
         match event {
-            // Only turning goes on and on while a button is held.
+            // Only buttons that move through a list repeat while they are held.
             Event::Press(button, Gesture::Hold) if !matches!(button, Button::A | Button::B | Button::Previous | Button::Next) => None,
-            Event::Press(button, gesture) => self.mode.press(&mut self.desk, button, gesture, now),
-            Event::Turn(by) => self.mode.turn(&mut self.desk, by, now),
-            Event::Character(letter) => self.mode.character(&mut self.desk, letter, now),
-            Event::Closed | Event::Motion | Event::Touch(..) => None,
+            Event::Press(button, gesture) => self.mode.press(&mut self.shared, button, gesture, now),
+            Event::Turn(by) => self.mode.turn(&mut self.shared, by, now),
+            Event::Character(letter) => self.mode.character(&mut self.shared, letter, now),
+            Event::Text(text) => self.mode.text(&mut self.shared, &text, now),
+            Event::Closed | Event::Motion | Event::Touch { .. } => None,
         }
+    }
+
+    /// Draws a request, unless the kiosk is asleep or draws a single picture.
+    fn request(&mut self, request: DrawRequest, now: Duration) -> Next {
+        if self.shared.once || self.mode.scene(&self.shared, now) == Scene::Dark {
+            log::warn!("a request is refused: the kiosk is asleep or draws a single picture");
+            return None;
+        }
+        self.touched = now;
+        drawing::Drawing::request(&mut self.shared, request, now)
     }
 
     fn tick(&mut self, now: Duration) -> Next {
-        self.desk.forget_hint(now);
-        if self.mode.is_patient() && now >= self.touched + self.desk.rules.idle {
-            self.desk.cancel();
+        self.shared.forget_hint(now);
+        if self.mode.times_out() && now >= self.touched + self.shared.rules.idle {
+            self.shared.cancel();
             return self.rest(now);
         }
-        self.mode.tick(&mut self.desk, now)
+        self.mode.tick(&mut self.shared, now)
     }
 
-    fn report(&mut self, report: &Report, now: Duration) -> Next {
-        if !self.desk.is_running(report.order) {
+    fn job_update(&mut self, update: &JobUpdate, now: Duration) -> Next {
+        if !self.shared.is_running(update.job) {
             return None;
         }
-        self.desk.measure(report, now);
-        self.mode.report(&mut self.desk, report, now)
+        self.shared.record_stage(update, now);
+        self.mode.job_update(&mut self.shared, update, now)
     }
 
     fn set_hours(&mut self, hours: Wakefulness, now: Duration) -> Next {
         if (hours == Wakefulness::Dimmed) != (self.hours == Wakefulness::Dimmed) {
-            self.desk.effects.push(Effect::Dim(hours == Wakefulness::Dimmed));
+            self.shared.effects.push(Effect::Dim(hours == Wakefulness::Dimmed));
         }
         let woken = self.hours == Wakefulness::Asleep && hours != Wakefulness::Asleep;
         self.hours = hours;
-        // Someone who is choosing or waiting for a picture is not left in the dark; sleep comes when nobody is there.
-        let resting = matches!(self.mode.scene(&self.desk, now), Scene::Attract { .. } | Scene::Dark);
+        // Visitors who are choosing or waiting for a picture are not interrupted; sleep follows when they have left.
+        let resting = matches!(self.mode.scene(&self.shared, now), Scene::Attract { .. } | Scene::Dark);
         if woken || (hours == Wakefulness::Asleep && resting) {
             return self.rest(now);
         }
         None
     }
 
-    /// What is done when nobody is there.
+    /// Goes to sleep or to the slide show, when no visitor is there.
     fn rest(&mut self, _now: Duration) -> Next {
         if self.hours == Wakefulness::Asleep {
-            self.desk.cancel();
-            self.desk.effects.push(Effect::Sleep);
+            self.shared.cancel();
+            self.shared.effects.push(Effect::Sleep);
             return go(asleep::Asleep);
         }
         go(attract::Attract::default())
     }
 
-    /// Changes the mode and lets the new one begin.
+    /// Changes the mode and lets it begin.
     fn change(&mut self, mut next: Next, now: Duration) {
         while let Some(mode) = next {
+            // A drawing may take longer than the idle time, which begins when the visitor sees the result.
+            if mode.times_out() && !self.mode.times_out() {
+                self.touched = now;
+            }
             self.mode = mode;
-            next = self.mode.news(&mut self.desk, now);
-            if next.is_none() && self.hours == Wakefulness::Asleep && matches!(self.mode.scene(&self.desk, now), Scene::Attract { .. }) {
+            next = self.mode.refresh(&mut self.shared, now);
+            if next.is_none() && self.hours == Wakefulness::Asleep && matches!(self.mode.scene(&self.shared, now), Scene::Attract { .. }) {
                 next = self.rest(now);
             }
         }

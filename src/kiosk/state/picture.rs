@@ -3,32 +3,32 @@
 use std::time::Duration;
 
 use super::choose::Choose;
-use super::desk::Desk;
 use super::drawing::Drawing;
-use super::order::Drawn;
+use super::job::FinishedPicture;
+use super::shared::Shared;
 use super::view::Scene;
-use super::{Effect, Mode, Next, Outcome, go};
+use super::{Effect, KeepOutcome, Mode, Next, go};
 use crate::device::buttons::{Button, Gesture};
 use crate::kiosk::language::Phrase;
 
 pub(super) struct OnePicture {
-    order: u64,
-    piece: usize,
-    drawn: Drawn,
-    /// Whether it was asked to be kept, and so has or will have a name in the gallery.
+    job: u64,
+    item: usize,
+    finished: FinishedPicture,
+    /// Whether it was kept, and so has or will have a number in the gallery.
     asked: bool,
     pub favourite: bool,
-    /// Whether the gallery knows about `favourite`.
+    /// Whether the gallery was told about `favourite`.
     told: bool,
     code: bool,
 }
 
 impl OnePicture {
-    pub fn new(order: u64, piece: usize, drawn: Drawn, asked: bool) -> OnePicture {
+    pub fn new(job: u64, item: usize, finished: FinishedPicture, asked: bool) -> OnePicture {
         OnePicture {
-            order,
-            piece,
-            drawn,
+            job,
+            item,
+            finished,
             asked,
             favourite: false,
             told: true,
@@ -36,79 +36,79 @@ impl OnePicture {
         }
     }
 
-    fn toggle(&mut self, desk: &mut Desk, now: Duration) {
+    fn toggle(&mut self, shared: &mut Shared, now: Duration) {
         self.favourite = !self.favourite;
         if self.favourite {
-            desk.hint(Phrase::KeptForGood, now);
+            shared.hint(Phrase::KeptForGood, now);
         }
         if self.asked {
             self.told = false;
-            self.tell(desk);
+            self.tell(shared);
         } else {
             self.asked = true;
-            desk.keep(self.order, self.piece, self.drawn.clone(), self.favourite);
+            shared.keep(self.job, self.item, self.finished.clone(), self.favourite);
         }
     }
 
-    /// Tells the gallery about the mark, once the picture has a name there.
-    fn tell(&mut self, desk: &mut Desk) {
+    /// Tells the gallery about `favourite`, once the picture has a number there.
+    fn tell(&mut self, shared: &mut Shared) {
         if self.told {
             return;
         }
-        if let Some(&Outcome::Kept(number)) = desk.outcome(self.order, self.piece) {
-            desk.effects.push(Effect::Favourite(number, self.favourite));
+        if let Some(&KeepOutcome::Kept(number)) = shared.outcome(self.job, self.item) {
+            shared.effects.push(Effect::Favourite(number, self.favourite));
             self.told = true;
         }
     }
 }
 
 impl Mode for OnePicture {
-    fn press(&mut self, desk: &mut Desk, button: Button, gesture: Gesture, now: Duration) -> Next {
-        if desk.once || gesture == Gesture::Hold {
+    fn press(&mut self, shared: &mut Shared, button: Button, gesture: Gesture, now: Duration) -> Next {
+        if shared.once || gesture == Gesture::Hold {
             return None;
         }
         match button {
-            Button::A => return Drawing::again(desk, &self.drawn.piece.clone(), now),
-            Button::B => return Drawing::vary(desk, &self.drawn.piece.clone(), now),
-            Button::C | Button::Confirm => self.toggle(desk, now),
+            Button::A => return Drawing::again(shared, &self.finished.item.clone(), now),
+            Button::B => return Drawing::vary(shared, &self.finished.item.clone(), now),
+            Button::C | Button::Confirm => self.toggle(shared, now),
             Button::D if !self.code && gesture != Gesture::Long => self.code = true,
-            Button::D | Button::Back | Button::Next | Button::Previous => return go(Choose::enter(desk, now)),
+            Button::D | Button::Back | Button::Next | Button::Previous => return go(Choose::enter(shared, now)),
         }
         None
     }
 
-    fn character(&mut self, desk: &mut Desk, letter: char, now: Duration) -> Next {
-        let choose = Choose::enter(desk, now);
-        desk.type_letter(letter);
+    fn character(&mut self, shared: &mut Shared, letter: char, now: Duration) -> Next {
+        let choose = Choose::enter(shared, now);
+        shared.type_letter(letter);
         go(choose)
     }
 
-    fn news(&mut self, desk: &mut Desk, _now: Duration) -> Next {
-        self.tell(desk);
-        if desk.outcome(self.order, self.piece) == Some(&Outcome::NotKept) {
+    fn refresh(&mut self, shared: &mut Shared, _now: Duration) -> Next {
+        self.tell(shared);
+        if shared.outcome(self.job, self.item) == Some(&KeepOutcome::NotKept) {
             (self.asked, self.favourite, self.told) = (false, false, true);
         }
-        if desk.once && desk.outcome(self.order, self.piece).is_some() {
-            desk.effects.push(Effect::Quit);
+        if shared.once && shared.outcome(self.job, self.item).is_some() {
+            shared.effects.push(Effect::Quit);
         }
         None
     }
 
-    fn is_patient(&self) -> bool {
+    fn times_out(&self) -> bool {
         true
     }
 
-    fn scene(&self, desk: &Desk, _now: Duration) -> Scene {
+    fn scene(&self, shared: &Shared, _now: Duration) -> Scene {
         Scene::Picture {
-            shown: desk.shown(&self.drawn.piece, &self.drawn.picture),
+            shown: shared.shown(&self.finished.item, &self.finished.picture),
             favourite: self.favourite,
-            code: self.code.then(|| self.drawn.piece.command()),
+            code: self.code.then(|| self.finished.item.command()),
             place: None,
         }
     }
 
-    fn legends(&self, desk: &Desk) -> [Option<Phrase>; 4] {
-        if desk.once {
+    fn legends(&self, shared: &Shared) -> [Option<Phrase>; 4] {
+        if shared.once {
             return [None; 4];
         }
         let keep = if self.favourite { Phrase::Kept } else { Phrase::Keep };

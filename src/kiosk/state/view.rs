@@ -1,20 +1,20 @@
-//! What is to be seen: everything a screen needs to draw itself, in the visitor's language, and nothing else.
+//! The view: everything that a screen needs to draw itself, in the visitor's language, and nothing else.
 
 use std::sync::Arc;
 
-use crate::picture::Picture;
+use crate::picture::{Picture, Resampling};
 
-/// A picture with its words.
+/// A picture with its title and style.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
     /// The picture.
     pub picture: Arc<Picture>,
-    /// What it shows.
+    /// Its title.
     pub title: String,
-    /// Its style; empty where it has none.
+    /// Its style; empty for none.
     pub style: String,
-    /// Whether it is enlarged by whole pixels.
-    pub sprite: bool,
+    /// How it is scaled to the size of the screen.
+    pub resampling: Resampling,
 }
 
 /// A word on the wheel and its neighbours.
@@ -22,22 +22,22 @@ pub struct Shown {
 pub struct Wheel {
     /// Words before, the nearest last.
     pub before: Vec<String>,
-    /// The chosen word.
+    /// The selected word.
     pub word: String,
     /// Words after, the nearest first.
     pub after: Vec<String>,
 }
 
-/// What is chosen about a picture besides its words.
+/// The selection besides the words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
     /// Style.
     pub style: String,
-    /// Colour, where one is asked for.
+    /// Colour, if one is selected.
     pub colour: Option<String>,
-    /// The colour's English word, from which a patch is painted.
+    /// The English word of the colour, from which a colour patch is painted.
     pub patch: Option<String>,
-    /// How many at once, where more than one.
+    /// How many pictures at once, if more than one.
     pub several: Option<String>,
 }
 
@@ -46,83 +46,83 @@ pub struct Choice {
 pub enum Scene {
     /// Nothing: the panel is off.
     Dark,
-    /// Nobody is here.
+    /// The slide show, while no visitor is there.
     Attract {
         /// The picture.
         shown: Option<Shown>,
-        /// The picture that takes its place, and how much of it is there, 0 to 255.
+        /// The picture that fades in, and its opacity, 0 to 255.
         coming: Option<(Shown, u8)>,
     },
     /// Words are being chosen or typed.
     Choose {
-        /// The words; what is typed is on it alone.
+        /// The words; a typed text has no neighbours.
         wheel: Wheel,
-        /// Whether the word is being typed.
+        /// Whether the text is typed.
         typed: bool,
-        /// Kind of words.
+        /// Category of the words; empty for all.
         kind: String,
         /// Style, colour and number.
         choice: Choice,
-        /// A quick look at it, and whether it is of what is chosen now.
+        /// A sketch, and whether it shows the current choice.
         sketch: Option<(Shown, bool)>,
     },
-    /// More to choose from.
+    /// The menu.
     Menu {
         /// Names and values.
         lines: Vec<(String, String)>,
-        /// The chosen line.
+        /// Index of the selected line.
         at: usize,
     },
     /// A picture is being drawn.
     Drawing {
-        /// What.
+        /// Its title.
         title: String,
         /// Its style.
         style: String,
-        /// The pictures as far as they are; one or four.
+        /// One or four pictures, finished or previewed.
         pictures: Vec<Option<Shown>>,
-        /// Which of them is being drawn.
+        /// Index of the one that is being drawn.
         at: usize,
-        /// How much is done, in thousandths.
+        /// Progress in thousandths.
         done: u32,
-        /// How long it takes, in words.
+        /// Remaining time, in words.
         left: String,
     },
-    /// Four to pick from.
+    /// Four pictures to choose from.
     Four {
-        /// What they show.
+        /// Their title.
         title: String,
         /// The pictures.
         pictures: Vec<Shown>,
-        /// The one with the frame.
+        /// Index of the one with the frame.
         at: Option<usize>,
         /// Whether it is picked.
         picked: bool,
     },
     /// One picture.
     Picture {
-        /// It.
+        /// The picture.
         shown: Shown,
-        /// Whether it is kept for good.
+        /// Whether it is a favourite.
         favourite: bool,
-        /// The text of the code to take home, where it is shown.
+        /// The text of the QR code, if it is shown.
         code: Option<String>,
-        /// Its place in the gallery, from 1, and how many there are.
+        /// Its position in the gallery, from 1, and the number of pictures there.
         place: Option<(usize, usize)>,
     },
-    /// Nothing but words.
+    /// A message without a picture.
     Message {
-        /// The words.
+        /// The message.
         text: String,
     },
 }
 
-/// What is to be seen.
+/// What a screen shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
     /// What fills the screen.
     pub scene: Scene,
-    /// What the four buttons do; empty where a button does nothing.
+    /// Labels of the four buttons; empty if a button does nothing.
     pub legends: [String; 4],
     /// A line that hints or warns.
     pub notice: Option<String>,

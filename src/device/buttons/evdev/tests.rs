@@ -92,7 +92,7 @@ fn folders_and_files_that_are_no_devices() {
         grab: true,
         frame: Size::new(800, 480),
     };
-    let error = InputDevices::open(options(folder.path().join("none")), sender.clone())
+    let error = InputDevices::open(options(folder.path().join("none")), sender.clone().into())
         .err()
         .unwrap()
         .to_string();
@@ -101,7 +101,7 @@ fn folders_and_files_that_are_no_devices() {
         "{error}"
     );
     std::fs::write(folder.path().join("event0"), "no device").unwrap();
-    let devices = InputDevices::open(options(folder.path().into()), sender).unwrap();
+    let devices = InputDevices::open(options(folder.path().into()), sender.into()).unwrap();
     drop(devices);
     assert!(receiver.recv().is_err(), "the thread has ended and its sender is gone");
     let error = InputError::Permission {

@@ -20,6 +20,7 @@ impl Hand {
     fn key(&mut self, milliseconds: u64, name: &str, pressed: bool) -> Vec<Event> {
         let at = self.at(milliseconds);
         self.gestures.signal(
+            0,
             &Signal::Key {
                 name: name.into(),
                 pressed,
@@ -34,8 +35,13 @@ impl Hand {
     }
 
     fn touch(&mut self, milliseconds: u64, x: i32, pressed: bool) -> Vec<Event> {
+        self.touch_on(0, milliseconds, x, pressed)
+    }
+
+    fn touch_on(&mut self, output: usize, milliseconds: u64, x: i32, pressed: bool) -> Vec<Event> {
         let at = self.at(milliseconds);
         self.gestures.signal(
+            output,
             &Signal::Touch {
                 at: Point::new(x, 50),
                 pressed,
@@ -147,7 +153,11 @@ fn two_keys_of_one_button_are_one_press() {
 #[test]
 fn fingers_touch_where_they_began() {
     let mut hand = Hand::new(&[]);
-    let touched = |gesture| [Event::Touch(Point::new(100, 50), gesture)];
+    let touched_on = |output, gesture| {
+        let at = Point::new(100, 50);
+        [Event::Touch { output, at, gesture }]
+    };
+    let touched = |gesture| touched_on(0, gesture);
     hand.touch(0, 100, true);
     hand.touch(30, 110, true);
     assert_eq!(hand.touch(60, 112, false), touched(Gesture::Short));
@@ -157,32 +167,36 @@ fn fingers_touch_where_they_began() {
     assert_eq!(hand.tick(2600), touched(Gesture::Long));
     assert_eq!(hand.touch(2700, 100, false), []);
     assert_eq!(hand.touch(3000, 100, false), [], "let go without a beginning");
+    hand.touch_on(0, 4000, 100, true);
+    hand.touch_on(1, 4010, 100, true);
+    assert_eq!(hand.touch_on(1, 4050, 100, false), touched_on(1, Gesture::Short));
+    assert_eq!(hand.touch_on(0, 4060, 100, false), touched_on(0, Gesture::Short));
 }
 
 #[test]
 fn letters_are_typed_and_digits_are_buttons() {
     let mut hand = Hand::new(&[]);
     let now = hand.at(0);
-    assert_eq!(hand.gestures.signal(&Signal::Character('狐'), now), [Event::Character('狐')]);
+    assert_eq!(hand.gestures.signal(0, &Signal::Character('狐'), now), [Event::Character('狐')]);
     assert_eq!(
-        hand.gestures.signal(&Signal::Character('1'), now),
+        hand.gestures.signal(0, &Signal::Character('1'), now),
         [SHORT],
         "a terminal tells the letter alone"
     );
     hand.key(100, "1", true);
     let now = hand.at(100);
     assert_eq!(
-        hand.gestures.signal(&Signal::Character('1'), now),
+        hand.gestures.signal(0, &Signal::Character('1'), now),
         [],
         "a window tells the key as well"
     );
     assert_eq!(hand.key(180, "1", false), [SHORT]);
     let now = hand.at(200);
     assert_eq!(
-        hand.gestures.signal(&Signal::Tap("escape".into()), now),
+        hand.gestures.signal(0, &Signal::Tap("escape".into()), now),
         [Event::Press(Button::Back, Gesture::Short)]
     );
-    assert_eq!(hand.gestures.signal(&Signal::Turn(-2), now), [Event::Turn(-2)]);
-    assert_eq!(hand.gestures.signal(&Signal::Motion, now), [Event::Motion]);
-    assert_eq!(hand.gestures.signal(&Signal::Closed, now), [Event::Closed]);
+    assert_eq!(hand.gestures.signal(0, &Signal::Turn(-2), now), [Event::Turn(-2)]);
+    assert_eq!(hand.gestures.signal(0, &Signal::Motion, now), [Event::Motion]);
+    assert_eq!(hand.gestures.signal(0, &Signal::Closed, now), [Event::Closed]);
 }

@@ -1,8 +1,8 @@
 //! A process that keeps and marks pictures is killed at 200 random moments. What it had said was kept has to be there.
 
 use super::*;
-use crate::kiosk::curator::{Answer, Curator, News, Task};
-use crate::kiosk::state::{self, Drawn, Outcome, Piece};
+use crate::kiosk::gallery_worker::{GalleryEvent, GalleryWorker, Task, TaskResult};
+use crate::kiosk::state::{FinishedPicture, GalleryEntry, Item, KeepOutcome};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::process::Stdio;
@@ -131,18 +131,18 @@ fn run_and_kill(folder: &Path, state: &mut u64) -> String {
 
 /// Keeps pictures and sets and takes marks, as the kiosk does, until it is killed.
 fn work(folder: &Path) -> ! {
-    let (news, heard) = mpsc::channel();
-    let curator = Curator::start(folder.to_owned(), CAPS, move |said| drop(news.send(said))).unwrap();
+    let (events, heard) = mpsc::channel();
+    let worker = GalleryWorker::start(folder.to_owned(), CAPS, move |event| drop(events.send(event))).unwrap();
     let mut kept = answered(&heard).0;
     say(&listed(&kept));
     for round in u64::from(std::process::id()).. {
         say(KEEP);
-        assert!(curator.ask(keep_task(round)).is_none());
-        let (all, answer) = answered(&heard);
+        assert!(worker.ask(keep_task(round)).is_none());
+        let (all, result) = answered(&heard);
         kept = all;
         say(&listed(&kept));
-        let Answer::Kept(_, _, Outcome::Kept(number)) = answer else {
-            panic!("{answer:?}")
+        let TaskResult::Kept(_, _, KeepOutcome::Kept(number)) = result else {
+            panic!("{result:?}")
         };
         if round.is_multiple_of(3) {
             let favourites: Vec<u64> = kept
@@ -158,7 +158,7 @@ fn work(folder: &Path) -> ! {
                 (number, true)
             };
             say(&format!("{MARK} {marked}"));
-            assert!(curator.ask(Task::Favourite(marked, on)).is_none());
+            assert!(worker.ask(Task::Favourite(marked, on)).is_none());
             kept = answered(&heard).0;
             say(&listed(&kept));
         }
@@ -169,17 +169,17 @@ fn work(folder: &Path) -> ! {
 fn keep_task(round: u64) -> Task {
     let picture = noise(round, 16 + (round % 5) as u32 * 24);
     let provenance = record(&picture, "a picture").into();
-    let piece = Piece {
+    let item = Item {
         prompt: "a picture".into(),
         style: None,
         steps: 4,
         seed: round,
     };
     Task::Keep {
-        order: round,
-        piece: 0,
-        drawn: Drawn {
-            piece,
+        job: round,
+        item: 0,
+        finished: FinishedPicture {
+            item,
             picture: picture.into(),
             provenance,
         },
@@ -187,23 +187,23 @@ fn keep_task(round: u64) -> Task {
     }
 }
 
-/// What is kept, newest first, and what became of the task.
-fn answered(heard: &mpsc::Receiver<News>) -> (Vec<state::Entry>, Answer) {
+/// The contents of the gallery, newest first, and the result of the task.
+fn answered(heard: &mpsc::Receiver<GalleryEvent>) -> (Vec<GalleryEntry>, TaskResult) {
     let mut kept = Vec::new();
     loop {
         match heard.recv().unwrap() {
-            News::Gallery(entries) => kept = entries,
-            News::Done(answer) => return (kept, answer),
+            GalleryEvent::Gallery(entries) => kept = entries,
+            GalleryEvent::Done(result) => return (kept, result),
         }
     }
 }
 
-fn listed(kept: &[state::Entry]) -> String {
-    let entry = |entry: &state::Entry| format!(" {}{}", entry.number, if entry.favourite { "*" } else { "" });
+fn listed(kept: &[GalleryEntry]) -> String {
+    let entry = |entry: &GalleryEntry| format!(" {}{}", entry.number, if entry.favourite { "*" } else { "" });
     format!("{STATE}{}", kept.iter().rev().map(entry).collect::<String>())
 }
 
-/// One line in one piece.
+/// Writes one line at once.
 fn say(line: &str) {
     let mut output = io::stdout();
     output.write_all(format!("{line}\n").as_bytes()).unwrap();

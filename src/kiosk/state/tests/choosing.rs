@@ -4,63 +4,63 @@ use super::*;
 
 #[test]
 fn letters_make_a_prompt_of_ones_own() {
-    let mut evening = Evening::begin();
+    let mut session = Session::begin();
     for letter in "  红狐狸x\u{8}".chars() {
-        evening.tell(Input::Event(Event::Character(letter)));
+        session.input(Input::Event(Event::Character(letter)));
     }
-    let Scene::Choose { wheel, typed, .. } = evening.view().scene else {
+    let Scene::Choose { wheel, typed, .. } = session.view().scene else {
         panic!()
     };
     assert_eq!((wheel.word.as_str(), typed), ("红狐狸", true));
-    evening.press(Confirm);
-    assert_eq!(evening.order.clone().unwrap().pieces[0].prompt, "红狐狸");
-    evening.draw().press(Back);
-    assert_eq!(evening.word(), "fox");
+    session.press(Confirm);
+    assert_eq!(session.job.clone().unwrap().items[0].prompt, "红狐狸");
+    session.draw().press(Back);
+    assert_eq!(session.word(), "fox");
     for letter in "rude fox".chars() {
-        evening.tell(Input::Event(Event::Character(letter)));
+        session.input(Input::Event(Event::Character(letter)));
     }
-    evening.press(C);
+    session.press(C);
     assert_eq!(
-        (evening.scene(), evening.notice().as_str()),
+        (session.scene(), session.notice().as_str()),
         ("choose", "Let us draw something else.")
     );
     for _ in 0..8 {
-        evening.tell(Input::Event(Event::Character('\u{7f}')));
+        session.input(Input::Event(Event::Character('\u{7f}')));
     }
-    assert_eq!(evening.word(), "fox");
+    assert_eq!(session.word(), "fox");
     for letter in "x".repeat(500).chars() {
-        evening.tell(Input::Event(Event::Character(letter)));
+        session.input(Input::Event(Event::Character(letter)));
     }
-    assert_eq!(evening.word().len(), 120);
-    evening.press(A);
-    assert_eq!(evening.word(), "fox");
+    assert_eq!(session.word().len(), 120);
+    session.press(A);
+    assert_eq!(session.word(), "fox");
 }
 
 #[test]
 fn who_hesitates_sees_a_sketch() {
-    let mut evening = Evening::begin();
-    evening.press(A).wait(Duration::from_millis(500));
-    let order = evening.order.clone().unwrap();
-    assert_eq!((order.purpose, order.pieces[0].steps), (Purpose::Sketch, 1));
-    evening.draw();
-    let sketch = |evening: &Evening| {
-        let Scene::Choose { sketch, .. } = evening.view().scene else {
+    let mut session = Session::begin();
+    session.press(A).wait(Duration::from_millis(500));
+    let job = session.job.clone().unwrap();
+    assert_eq!((job.purpose, job.items[0].steps), (Purpose::Sketch, 1));
+    session.draw();
+    let sketch = |session: &Session| {
+        let Scene::Choose { sketch, .. } = session.view().scene else {
             panic!()
         };
         sketch.map(|(shown, current)| (shown.title, current))
     };
-    assert_eq!(sketch(&evening), Some(("fox".into(), true)));
-    evening.press(A);
-    assert_eq!(sketch(&evening), Some(("fox".into(), false)));
-    evening.effects.clear();
-    evening.wait(Duration::from_millis(450)).press(A);
-    assert!(evening.did(|effect| *effect == Effect::Cancel));
-    evening.wait(5 * SECOND).draw();
-    assert_eq!(sketch(&evening), Some(("dog face".into(), true)));
-    evening.press(C);
-    let seed = order.pieces[0].seed;
+    assert_eq!(sketch(&session), Some(("fox".into(), true)));
+    session.press(A);
+    assert_eq!(sketch(&session), Some(("fox".into(), false)));
+    session.effects.clear();
+    session.wait(Duration::from_millis(450)).press(A);
+    assert!(session.did(|effect| *effect == Effect::Cancel));
+    session.wait(5 * SECOND).draw();
+    assert_eq!(sketch(&session), Some(("dog face".into(), true)));
+    session.press(C);
+    let seed = job.items[0].seed;
     assert_eq!(
-        evening.order.clone().unwrap().pieces[0].seed,
+        session.job.clone().unwrap().items[0].seed,
         seed,
         "the picture is what the sketch promised"
     );
@@ -68,19 +68,19 @@ fn who_hesitates_sees_a_sketch() {
 
 #[test]
 fn the_menu_changes_colour_kind_number_steps_and_language() {
-    let mut evening = Evening::begin();
-    evening.press(A).press(D);
-    let lines = |evening: &Evening| {
-        let Scene::Menu { lines, at } = evening.view().scene else {
+    let mut session = Session::begin();
+    session.press(A).press(D);
+    let lines = |session: &Session| {
+        let Scene::Menu { lines, at } = session.view().scene else {
             panic!()
         };
         (lines.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), at)
     };
     assert_eq!(
-        lines(&evening),
+        lines(&session),
         (["any", "any", "one", "4", "English", "2"].map(String::from).to_vec(), 0)
     );
-    evening
+    session
         .press(B)
         .press(B)
         .press(A)
@@ -91,36 +91,67 @@ fn the_menu_changes_colour_kind_number_steps_and_language() {
         .press(Forward)
         .press(B);
     assert_eq!(
-        lines(&evening),
+        lines(&session),
         (["蓝色", "动物", "一张", "1", "中文", "2"].map(String::from).to_vec(), 4)
     );
-    evening.gesture(B, Long).press(Previous).gesture(B, Long);
-    assert_eq!(lines(&evening).0[3], "4");
-    evening.press(C);
-    let Scene::Choose { choice, kind, .. } = evening.view().scene else {
+    session.gesture(B, Long).press(Previous).gesture(B, Long);
+    assert_eq!(lines(&session).0[3], "4");
+    session.press(C);
+    let Scene::Choose { choice, kind, .. } = session.view().scene else {
         panic!()
     };
     assert_eq!(
         (choice.colour.as_deref(), choice.patch.as_deref(), kind.as_str()),
         (Some("blue"), Some("blue"), "animals")
     );
-    evening.press(C);
-    assert_eq!(evening.order.clone().unwrap().pieces[0].prompt, "blue fox");
+    session.press(C);
+    assert_eq!(session.job.clone().unwrap().items[0].prompt, "blue fox");
 }
 
 #[test]
 fn wheels_turn_words_lines_and_pictures() {
-    let mut evening = Evening::begin();
-    evening.press(Confirm);
-    evening.tell(Input::Event(Event::Turn(3)));
-    assert_eq!(evening.word(), "panda");
-    evening.tell(Input::Event(Event::Turn(-4)));
-    assert_eq!(evening.word(), "circus tent");
-    evening.tell(Input::Event(Event::Turn(i32::MIN)));
-    evening.press(D);
-    evening.tell(Input::Event(Event::Turn(5)));
-    let Scene::Menu { at, .. } = evening.view().scene else { panic!() };
+    let mut session = Session::begin();
+    session.press(Confirm);
+    session.input(Input::Event(Event::Turn(3)));
+    assert_eq!(session.word(), "panda");
+    session.input(Input::Event(Event::Turn(-4)));
+    assert_eq!(session.word(), "circus tent");
+    session.input(Input::Event(Event::Turn(i32::MIN)));
+    session.press(D);
+    session.input(Input::Event(Event::Turn(5)));
+    let Scene::Menu { at, .. } = session.view().scene else { panic!() };
     assert_eq!(at, 5);
-    evening.press(Confirm);
-    assert_eq!(evening.scene(), "gallery");
+    session.press(Confirm);
+    assert_eq!(session.scene(), "gallery");
+}
+
+#[test]
+fn a_whole_text_is_what_its_letters_would_be() {
+    let text = |session: &mut Session, text: &str| session.input(Input::Event(Event::Text(text.into())));
+    let mut session = Session::begin();
+    for (sent, typed) in [("  红狐狸x\u{8}\n", "红狐狸"), ("red fox", "red fox"), ("red fox", "red fox")] {
+        text(&mut session, sent);
+        assert_eq!((session.scene(), session.word().as_str()), ("choose", typed));
+        session.press(Back);
+        assert_eq!(session.scene(), "attract");
+    }
+    text(&mut session, " \n\t");
+    assert_eq!(session.scene(), "attract", "nothing was entered");
+    text(&mut session, &"x".repeat(500));
+    assert_eq!(session.word().len(), 120);
+    text(&mut session, "rude fox");
+    session.press(C);
+    assert_eq!(session.notice(), "Let us draw something else.");
+    text(&mut session, "owl");
+    session.input(Input::Event(Event::Character('s')));
+    session.press(C);
+    assert_eq!(session.job.clone().unwrap().items[0].prompt, "owls");
+    text(&mut session, "cat");
+    assert_eq!(session.scene(), "drawing", "a drawing is not disturbed");
+    session.draw();
+    text(&mut session, "cat");
+    assert_eq!((session.scene(), session.word().as_str()), ("choose", "cat"));
+    session.press(D);
+    text(&mut session, "dog");
+    assert_eq!((session.scene(), session.word().as_str()), ("choose", "dog"));
 }

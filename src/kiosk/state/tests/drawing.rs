@@ -1,235 +1,304 @@
-//! Drawing: what is ordered, every step, cancelling, four at once, and what can be done with a picture.
+//! Drawing: jobs, every step, cancelling, four at once, and what can be done with a picture.
 
 use super::*;
 
 #[test]
 fn a_visitor_chooses_and_gets_a_picture_that_is_kept() {
-    let mut evening = Evening::begin();
-    assert_eq!(evening.scene(), "attract");
-    evening.press(A);
-    assert_eq!((evening.scene(), evening.word().as_str()), ("choose", "fox"));
-    evening.press(A).press(A).gesture(A, Long).gesture(A, Hold).gesture(A, Hold);
-    assert_eq!(evening.word(), "circus tent");
-    evening.press(Forward).press(Forward).press(B).press(C);
-    assert_eq!(evening.scene(), "drawing");
-    let order = evening.order.clone().unwrap();
-    let piece = &order.pieces[0];
+    let mut session = Session::begin();
+    assert_eq!(session.scene(), "attract");
+    session.press(A);
+    assert_eq!((session.scene(), session.word().as_str()), ("choose", "fox"));
+    session.press(A).press(A).gesture(A, Long).gesture(A, Hold).gesture(A, Hold);
+    assert_eq!(session.word(), "circus tent");
+    session.press(Forward).press(Forward).press(B).press(C);
+    assert_eq!(session.scene(), "drawing");
+    let job = session.job.clone().unwrap();
+    let item = &job.items[0];
     assert_eq!(
-        (piece.prompt.as_str(), piece.style.as_deref(), piece.steps),
+        (item.prompt.as_str(), item.style.as_deref(), item.steps),
         ("cat face", Some("flat"), 4)
     );
-    evening.draw();
-    assert_eq!(evening.scene(), "picture");
-    assert!(evening.did(|effect| matches!(effect, Effect::Keep { favourite: false, .. })));
-    let Scene::Picture { shown, .. } = evening.view().scene else {
+    session.draw();
+    assert_eq!(session.scene(), "picture");
+    assert!(session.did(|effect| matches!(effect, Effect::Keep { favourite: false, .. })));
+    let Scene::Picture { shown, .. } = session.view().scene else {
         panic!()
     };
     assert_eq!(
-        (shown.title.as_str(), shown.style.as_str(), shown.sprite),
-        ("cat face", "flat colour", false)
+        (shown.title.as_str(), shown.style.as_str(), shown.resampling),
+        ("cat face", "flat colour", Resampling::Smooth)
     );
 }
 
 #[test]
 fn every_step_is_shown_with_the_time_that_is_left() {
-    let mut evening = Evening::begin();
-    evening.press(A).press(C).draw().press(D).press(D).press(C);
-    let order = evening.order.take().unwrap();
-    let seen = |evening: &Evening| {
-        let Scene::Drawing { done, left, pictures, .. } = evening.view().scene else {
+    let mut session = Session::begin();
+    session.press(A).press(C).draw().press(D).press(D).press(C);
+    let job = session.job.take().unwrap();
+    let seen = |session: &Session| {
+        let Scene::Drawing { done, left, pictures, .. } = session.view().scene else {
             panic!()
         };
         (done, left, pictures[0].clone().map(|shown| shown.picture.pixels()[0]))
     };
-    assert_eq!(seen(&evening), (0, "6 s left".into(), None));
-    evening.wait(SECOND);
-    assert_eq!(seen(&evening).1, "5 s left");
-    evening.now -= SECOND;
-    evening.report(&order, 0, Stage::Text);
-    assert_eq!(seen(&evening), (166, "5 s left".into(), None));
-    let step = |done| Stage::Step {
+    assert_eq!(seen(&session), (0, "6 s left".into(), None));
+    session.wait(SECOND);
+    assert_eq!(seen(&session).1, "5 s left");
+    session.now -= SECOND;
+    session.update(&job, 0, JobStage::Text);
+    assert_eq!(seen(&session), (166, "5 s left".into(), None));
+    let step = |done| JobStage::Step {
         done,
         of: 4,
         preview: Some(picture(done as u8)),
     };
-    evening.report(&order, 0, step(1));
-    assert_eq!(seen(&evening), (333, "4 s left".into(), Some(1)));
-    evening.report(&order, 0, step(2));
-    evening.report(&order, 0, step(3));
-    evening.report(&order, 0, step(4));
-    assert_eq!(seen(&evening), (833, "ready in a moment".into(), Some(4)));
+    session.update(&job, 0, step(1));
+    assert_eq!(seen(&session), (333, "4 s left".into(), Some(1)));
+    session.update(&job, 0, step(2));
+    session.update(&job, 0, step(3));
+    session.update(&job, 0, step(4));
+    assert_eq!(seen(&session), (833, "ready in a moment".into(), Some(4)));
 }
 
 #[test]
 fn any_button_cancels_and_late_news_changes_nothing() {
     for button in [A, B, C, D, Back, Confirm, Forward, Previous] {
-        let mut evening = Evening::begin();
-        evening.press(A).press(C);
-        let order = evening.order.clone().unwrap();
-        evening.report(&order, 0, Stage::Text);
-        evening.effects.clear();
-        evening.press(button);
-        assert_eq!(evening.scene(), "choose", "{button:?}");
-        assert!(evening.did(|effect| *effect == Effect::Cancel), "{button:?}");
-        evening.report(&order, 0, Stage::Finished(drawn(order.pieces[0].clone())));
-        assert_eq!(evening.scene(), "choose");
-        assert!(!evening.did(|effect| matches!(effect, Effect::Keep { .. })));
+        let mut session = Session::begin();
+        session.press(A).press(C);
+        let job = session.job.clone().unwrap();
+        session.update(&job, 0, JobStage::Text);
+        session.effects.clear();
+        session.press(button);
+        assert_eq!(session.scene(), "choose", "{button:?}");
+        assert!(session.did(|effect| *effect == Effect::Cancel), "{button:?}");
+        session.update(&job, 0, JobStage::Finished(finished(job.items[0].clone())));
+        assert_eq!(session.scene(), "choose");
+        assert!(!session.did(|effect| matches!(effect, Effect::Keep { .. })));
     }
 }
 
 #[test]
 fn a_bouncing_button_does_not_cancel_what_it_ordered() {
-    let mut evening = Evening::begin();
-    evening.press(A).press(C);
-    evening.now += Duration::from_millis(100);
-    evening.tell(Input::Event(Event::Press(C, Short)));
-    assert_eq!(evening.scene(), "drawing");
-    evening.gesture(C, Hold);
-    assert_eq!(evening.scene(), "drawing");
+    let mut session = Session::begin();
+    session.press(A).press(C);
+    session.now += Duration::from_millis(100);
+    session.input(Input::Event(Event::Press(C, Short)));
+    assert_eq!(session.scene(), "drawing");
+    session.gesture(C, Hold);
+    assert_eq!(session.scene(), "drawing");
+}
+
+#[test]
+fn a_picture_that_took_long_to_draw_is_shown_as_long_as_any_other() {
+    let mut session = Session::begin();
+    session.press(A).press(C).wait(300 * SECOND).draw().wait(30 * SECOND);
+    assert_eq!(session.scene(), "picture");
+    session.wait(31 * SECOND);
+    assert_eq!(session.scene(), "attract");
 }
 
 #[test]
 fn a_drawing_that_fails_leads_back() {
-    let mut evening = Evening::begin();
-    evening.press(A).press(C);
-    let order = evening.order.take().unwrap();
-    evening.report(&order, 0, Stage::Failed("no memory".into()));
+    let mut session = Session::begin();
+    session.press(A).press(C);
+    let job = session.job.take().unwrap();
+    session.update(&job, 0, JobStage::Failed("no memory".into()));
     assert_eq!(
-        (evening.scene(), evening.notice().as_str()),
+        (session.scene(), session.notice().as_str()),
         ("choose", "That did not work. Please try again.")
     );
-    evening.wait(5 * SECOND);
-    assert_eq!(evening.notice(), "");
-    evening.press(C).draw();
-    assert_eq!(evening.scene(), "picture");
+    session.wait(5 * SECOND);
+    assert_eq!(session.notice(), "");
+    session.press(C).draw();
+    assert_eq!(session.scene(), "picture");
 }
 
 #[test]
 fn four_at_once_are_picked_varied_enlarged_and_kept() {
-    let mut evening = Evening::new(Rules {
+    let mut session = Session::new(Rules {
         at_once: AtOnce::Four,
         ..rules()
     });
-    evening.tell(Input::Pack(Some(skills())));
-    evening.press(A).press(C);
-    let first = evening.order.clone().unwrap();
-    assert_eq!((first.purpose, first.pieces.len()), (Purpose::Several, 4));
-    evening.draw();
-    assert_eq!(evening.scene(), "four");
+    session.input(Input::Pack(Some(choices())));
+    session.press(A).press(C);
+    let first = session.job.clone().unwrap();
+    assert_eq!((first.purpose, first.items.len()), (Purpose::Several, 4));
+    session.draw();
+    assert_eq!(session.scene(), "four");
     assert!(
-        !evening.did(|effect| matches!(effect, Effect::Keep { .. })),
+        !session.did(|effect| matches!(effect, Effect::Keep { .. })),
         "only what is picked is kept"
     );
-    let at = |evening: &Evening| {
-        let Scene::Four { at, picked, .. } = evening.view().scene else {
+    let at = |session: &Session| {
+        let Scene::Four { at, picked, .. } = session.view().scene else {
             panic!()
         };
         (at, picked)
     };
-    evening.press(Forward).press(Forward).press(Previous);
-    assert_eq!(at(&evening), (Some(0), false));
-    evening.press(C);
-    assert_eq!(at(&evening), (Some(2), true));
-    assert_eq!(evening.view().legends, ["Vary", "Large", "Keep", "Back"]);
-    evening.press(C);
-    assert!(evening.did(|effect| matches!(
+    session.press(Forward).press(Forward).press(Previous);
+    assert_eq!(at(&session), (Some(0), false));
+    session.press(C);
+    assert_eq!(at(&session), (Some(2), true));
+    assert_eq!(session.view().legends, ["Vary", "Large", "Keep", "Back"]);
+    session.press(C);
+    assert!(session.did(|effect| matches!(
         effect,
         Effect::Keep {
             favourite: true,
-            piece: 2,
+            item: 2,
             ..
         }
     )));
-    assert_eq!(evening.view().legends[2], "Kept");
-    evening.press(C);
-    assert!(!evening.did(|effect| matches!(effect, Effect::Keep { .. })));
-    evening.press(D);
-    assert_eq!(at(&evening), (Some(2), false));
-    evening.press(D).press(A);
-    let varied = evening.order.clone().unwrap();
-    let seeds: Vec<u64> = varied.pieces.iter().map(|piece| piece.seed).collect();
-    let chosen = first.pieces[3].seed;
+    assert_eq!(session.view().legends[2], "Kept");
+    session.press(C);
+    assert!(!session.did(|effect| matches!(effect, Effect::Keep { .. })));
+    session.press(D);
+    assert_eq!(at(&session), (Some(2), false));
+    session.press(D).press(A);
+    let varied = session.job.clone().unwrap();
+    let seeds: Vec<u64> = varied.items.iter().map(|item| item.seed).collect();
+    let chosen = first.items[3].seed;
     assert_eq!(seeds, [chosen + 1, chosen + 2, chosen + 3, chosen + 4]);
-    evening.draw().press(B).press(B);
-    assert_eq!(evening.scene(), "picture");
-    assert!(evening.did(|effect| matches!(
+    session.draw().press(B).press(B);
+    assert_eq!(session.scene(), "picture");
+    assert!(session.did(|effect| matches!(
         effect,
         Effect::Keep {
             favourite: false,
-            piece: 1,
+            item: 1,
             ..
         }
     )));
-    evening.press(Back).press(C).draw().press(Back);
-    assert_eq!(evening.scene(), "choose");
+    session.press(Back).press(C).draw().press(Back);
+    assert_eq!(session.scene(), "choose");
 }
 
 #[test]
 fn four_styles_have_one_seed() {
-    let mut evening = Evening::begin();
-    evening.press(A).press(D).press(A).press(A).press(B).press(B).press(C).press(C);
-    let order = evening.order.clone().unwrap();
-    let styles: Vec<&str> = order.pieces.iter().filter_map(|piece| piece.style.as_deref()).collect();
+    let mut session = Session::begin();
+    session.press(A).press(D).press(A).press(A).press(B).press(B).press(C).press(C);
+    let job = session.job.clone().unwrap();
+    let styles: Vec<&str> = job.items.iter().filter_map(|item| item.style.as_deref()).collect();
     assert_eq!(styles, ["3d", "flat", "pixel", "3d"]);
-    assert!(order.pieces.iter().all(|piece| piece.seed == order.pieces[0].seed));
+    assert!(job.items.iter().all(|item| item.seed == job.items[0].seed));
 }
 
 #[test]
 fn the_picture_can_be_drawn_again_varied_kept_and_taken_home() {
-    let mut evening = Evening::begin();
-    evening.press(A).press(C).draw();
-    let Scene::Picture { shown: first, .. } = evening.view().scene else {
+    let mut session = Session::begin();
+    session.press(A).press(C).draw();
+    let Scene::Picture { shown: first, .. } = session.view().scene else {
         panic!()
     };
-    evening.press(A).draw();
-    let Scene::Picture { shown: second, .. } = evening.view().scene else {
+    session.press(A).draw();
+    let Scene::Picture { shown: second, .. } = session.view().scene else {
         panic!()
     };
     assert_eq!(first.title, second.title);
     assert_ne!(first.picture, second.picture);
-    evening.press(C);
-    assert!(evening.did(|effect| matches!(effect, Effect::Favourite(4, true))));
+    session.press(C);
+    assert!(session.did(|effect| matches!(effect, Effect::Favourite(4, true))));
     assert_eq!(
-        (evening.view().legends[2].as_str(), evening.notice().as_str()),
+        (session.view().legends[2].as_str(), session.notice().as_str()),
         ("Kept", "Kept for good")
     );
-    evening.press(C);
-    assert!(evening.did(|effect| matches!(effect, Effect::Favourite(4, false))));
-    evening.press(D);
-    let Scene::Picture { code, .. } = evening.view().scene else {
+    session.press(C);
+    assert!(session.did(|effect| matches!(effect, Effect::Favourite(4, false))));
+    session.press(D);
+    let Scene::Picture { code, .. } = session.view().scene else {
         panic!()
     };
     let code = code.unwrap();
     assert!(code.starts_with("inkstone generate \"fox\" --style 3d --seed "), "{code}");
     assert!(code.ends_with(" --steps 4"), "{code}");
-    evening.press(D);
-    assert_eq!(evening.scene(), "choose");
-    evening.press(C).draw().press(B);
-    assert_eq!(evening.order.clone().unwrap().purpose, Purpose::Several);
-    evening.draw().wait(61 * SECOND);
-    assert_eq!(evening.scene(), "attract");
+    session.press(D);
+    assert_eq!(session.scene(), "choose");
+    session.press(C).draw().press(B);
+    assert_eq!(session.job.clone().unwrap().purpose, Purpose::Several);
+    session.draw().wait(61 * SECOND);
+    assert_eq!(session.scene(), "attract");
 }
 
 #[test]
 fn once_draws_keeps_and_ends() {
-    let mut evening = Evening::new(rules());
-    evening.tell(Input::Pack(Some(skills())));
-    evening.order = None;
-    let effects = evening.machine.draw_once(evening.now);
-    evening.carry_out(effects);
-    evening.press(A).press(D);
-    assert_eq!(evening.scene(), "drawing");
-    evening.draw();
-    assert_eq!(evening.scene(), "picture");
-    assert!(evening.did(|effect| *effect == Effect::Quit));
-    assert_eq!(evening.kept.len(), 1);
+    let mut session = Session::new(rules());
+    session.input(Input::Pack(Some(choices())));
+    session.job = None;
+    let effects = session.machine.draw_once(session.now);
+    session.carry_out(effects);
+    session.press(A).press(D);
+    assert_eq!(session.scene(), "drawing");
+    session.draw();
+    assert_eq!(session.scene(), "picture");
+    assert!(session.did(|effect| *effect == Effect::Quit));
+    assert_eq!(session.kept.len(), 1);
 }
 
 #[test]
 fn once_without_a_pack_ends() {
-    let mut evening = Evening::new(rules());
-    evening.tell(Input::Pack(None));
-    let effects = evening.machine.draw_once(evening.now);
+    let mut session = Session::new(rules());
+    session.input(Input::Pack(None));
+    let effects = session.machine.draw_once(session.now);
     assert_eq!(effects, [Effect::Quit]);
-    assert_eq!(evening.scene(), "message");
+    assert_eq!(session.scene(), "message");
+}
+
+fn request(prompt: &str) -> DrawRequest {
+    DrawRequest::new(prompt).unwrap()
+}
+
+#[test]
+fn a_request_is_drawn_as_if_a_visitor_had_asked() {
+    let mut session = Session::begin();
+    session.input(Input::Request(request("red fox").style("flat").steps(2).seed(7)));
+    let item = session.job.clone().unwrap().items.remove(0);
+    let wanted = Item {
+        prompt: "red fox".into(),
+        style: Some("flat".into()),
+        steps: 2,
+        seed: 7,
+    };
+    assert_eq!((session.scene(), item), ("drawing", wanted));
+    session.input(Input::Request(request("owl")));
+    let item = session.job.clone().unwrap().items.remove(0);
+    assert_eq!(
+        (item.prompt.as_str(), item.style, item.steps),
+        ("owl", None, 4),
+        "the newest is drawn"
+    );
+    session.press(Back);
+    assert_eq!((session.scene(), session.word().as_str()), ("choose", "owl"));
+    session.input(Input::Request(request("owl")));
+    session.draw();
+    assert_eq!(session.scene(), "picture");
+    assert!(session.did(|effect| matches!(effect, Effect::Keep { .. })));
+}
+
+#[test]
+fn requests_are_filtered_and_wait_for_the_pack_but_not_for_the_morning() {
+    let mut session = Session::begin();
+    for refused in [request("rude fox"), request("fox").style("oil")] {
+        session.input(Input::Request(refused));
+        assert_eq!((session.scene(), session.job.clone()), ("attract", None));
+        assert_ne!(session.notice(), "");
+    }
+    session.input(Input::Hours(Wakefulness::Asleep));
+    session.input(Input::Request(request("fox")));
+    assert_eq!((session.scene(), session.job.clone()), ("dark", None));
+
+    let mut deferred = Session::new(rules());
+    deferred.input(Input::Request(request("cat")));
+    deferred.input(Input::Request(request("fox")));
+    deferred.keep_some(1);
+    assert_eq!((deferred.notice().as_str(), deferred.job.clone()), ("Starting …", None));
+    deferred.input(Input::Pack(Some(choices())));
+    assert_eq!(deferred.job.clone().unwrap().items[0].prompt, "fox");
+
+    let mut broken = Session::new(rules());
+    broken.input(Input::Request(request("cat")));
+    broken.input(Input::Pack(None));
+    assert!(broken.notice().starts_with("The model cannot be read"));
+    broken.input(Input::Pack(Some(choices())));
+    broken.keep_some(1);
+    assert_eq!(broken.job, None, "it was refused");
 }

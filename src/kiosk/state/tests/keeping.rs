@@ -4,141 +4,141 @@ use super::*;
 
 #[test]
 fn a_picture_that_cannot_be_kept_is_shown_all_the_same() {
-    let mut evening = Evening::begin();
-    evening.keeps = false;
-    evening.press(A).press(C).draw();
-    assert_eq!(evening.scene(), "picture");
-    assert!(evening.notice().starts_with("Not kept"), "{}", evening.notice());
-    evening.press(C);
-    let Scene::Picture { favourite, .. } = evening.view().scene else {
+    let mut session = Session::begin();
+    session.keeps = false;
+    session.press(A).press(C).draw();
+    assert_eq!(session.scene(), "picture");
+    assert!(session.notice().starts_with("Not kept"), "{}", session.notice());
+    session.press(C);
+    let Scene::Picture { favourite, .. } = session.view().scene else {
         panic!()
     };
     assert!(!favourite);
-    evening.keeps = true;
-    evening.wait(5 * SECOND).press(C);
-    let Scene::Picture { favourite, .. } = evening.view().scene else {
+    session.keeps = true;
+    session.wait(5 * SECOND).press(C);
+    let Scene::Picture { favourite, .. } = session.view().scene else {
         panic!()
     };
-    assert!(favourite && evening.kept[0].favourite);
-    evening.wait(5 * SECOND);
-    assert_eq!(evening.notice(), "");
+    assert!(favourite && session.kept[0].favourite);
+    session.wait(5 * SECOND);
+    assert_eq!(session.notice(), "");
 }
 
 #[test]
 fn nothing_is_kept_unasked_where_the_owner_wants_that() {
-    let mut evening = Evening::new(Rules {
+    let mut session = Session::new(Rules {
         keep_all: false,
         ..rules()
     });
-    evening.tell(Input::Pack(Some(skills())));
-    evening.press(A).press(C).draw();
-    assert!(!evening.did(|effect| matches!(effect, Effect::Keep { .. })));
-    evening.press(C);
-    assert!(evening.did(|effect| matches!(effect, Effect::Keep { favourite: true, .. })));
+    session.input(Input::Pack(Some(choices())));
+    session.press(A).press(C).draw();
+    assert!(!session.did(|effect| matches!(effect, Effect::Keep { .. })));
+    session.press(C);
+    assert!(session.did(|effect| matches!(effect, Effect::Keep { favourite: true, .. })));
 }
 
 #[test]
 fn the_gallery_is_turned_through_marked_and_drawn_from() {
-    let mut evening = Evening::begin();
-    evening.keep_some(3);
-    evening.press(A).gesture(D, Long);
-    let seen = |evening: &Evening| {
+    let mut session = Session::begin();
+    session.keep_some(3);
+    session.press(A).gesture(D, Long);
+    let seen = |session: &Session| {
         let Scene::Picture {
             shown, favourite, place, ..
-        } = evening.view().scene
+        } = session.view().scene
         else {
             panic!()
         };
         (shown.title, favourite, place.unwrap())
     };
-    assert_eq!(seen(&evening), ("kept 3".into(), false, (1, 3)));
-    evening.press(A).press(C);
-    assert_eq!(seen(&evening), ("kept 2".into(), true, (2, 3)));
-    evening.gesture(A, Long).gesture(A, Hold);
-    assert_eq!(seen(&evening).0, "kept 1");
-    evening.keep_some(2);
-    assert_eq!(seen(&evening), ("kept 1".into(), false, (2, 2)));
-    evening.press(B);
-    let piece = evening.order.clone().unwrap().pieces.remove(0);
-    assert_eq!(piece.prompt, "kept 1");
-    assert_ne!(piece.seed, 1);
-    evening.press(Back).gesture(D, Long).press(D);
-    assert_eq!(evening.scene(), "choose");
-    evening.keep_some(0);
-    evening.gesture(D, Long);
-    assert_eq!(evening.scene(), "message");
-    evening.press(C).press(D);
-    assert_eq!(evening.scene(), "choose");
+    assert_eq!(seen(&session), ("kept 3".into(), false, (1, 3)));
+    session.press(A).press(C);
+    assert_eq!(seen(&session), ("kept 2".into(), true, (2, 3)));
+    session.gesture(A, Long).gesture(A, Hold);
+    assert_eq!(seen(&session).0, "kept 1");
+    session.keep_some(2);
+    assert_eq!(seen(&session), ("kept 1".into(), false, (2, 2)));
+    session.press(B);
+    let item = session.job.clone().unwrap().items.remove(0);
+    assert_eq!(item.prompt, "kept 1");
+    assert_ne!(item.seed, 1);
+    session.press(Back).gesture(D, Long).press(D);
+    assert_eq!(session.scene(), "choose");
+    session.keep_some(0);
+    session.gesture(D, Long);
+    assert_eq!(session.scene(), "message");
+    session.press(C).press(D);
+    assert_eq!(session.scene(), "choose");
 }
 
 #[test]
 fn kept_pictures_change_slowly_into_one_another() {
-    let mut evening = Evening::begin();
-    let seen = |evening: &Evening| {
-        let Scene::Attract { shown, coming } = evening.view().scene else {
+    let mut session = Session::begin();
+    let seen = |session: &Session| {
+        let Scene::Attract { shown, coming } = session.view().scene else {
             panic!()
         };
         (shown.map(|shown| shown.title), coming.map(|(shown, there)| (shown.title, there)))
     };
-    assert_eq!(seen(&evening), (Some("kept 2".into()), None));
-    evening.wait(Duration::from_millis(12_000));
-    assert_eq!(seen(&evening), (Some("kept 2".into()), Some(("kept 1".into(), 0))));
-    evening.wait(Duration::from_millis(1_000));
-    let (_, coming) = seen(&evening);
+    assert_eq!(seen(&session), (Some("kept 2".into()), None));
+    session.wait(Duration::from_millis(12_000));
+    assert_eq!(seen(&session), (Some("kept 2".into()), Some(("kept 1".into(), 0))));
+    session.wait(Duration::from_millis(1_000));
+    let (_, coming) = seen(&session);
     assert!((100..156).contains(&coming.clone().unwrap().1), "{coming:?}");
-    evening.wait(Duration::from_millis(1_100));
-    assert_eq!(seen(&evening), (Some("kept 1".into()), None));
-    evening.wait(13 * SECOND);
-    assert_eq!(seen(&evening).0, Some("kept 2".into()));
+    session.wait(Duration::from_millis(1_100));
+    assert_eq!(seen(&session), (Some("kept 1".into()), None));
+    session.wait(13 * SECOND);
+    assert_eq!(seen(&session).0, Some("kept 2".into()));
 }
 
 #[test]
 fn a_change_takes_few_frames_and_one_picture_needs_none() {
-    let mut evening = Evening::begin();
+    let mut session = Session::begin();
     let mut ticks = 0;
-    while let Some(due) = evening.machine.deadline(evening.now).filter(|due| *due < 120 * SECOND) {
-        evening.now = due;
-        evening.tell(Input::Tick);
+    while let Some(due) = session.machine.deadline(session.now).filter(|due| *due < 120 * SECOND) {
+        session.now = due;
+        session.input(Input::Tick);
         ticks += 1;
     }
     assert!((9 * 20..10 * 22).contains(&ticks), "{ticks}");
-    evening.keep_some(1);
-    evening.wait(30 * SECOND);
-    assert_eq!(evening.machine.deadline(evening.now), None);
+    session.keep_some(1);
+    session.wait(30 * SECOND);
+    assert_eq!(session.machine.deadline(session.now), None);
 }
 
 #[test]
 fn examples_are_drawn_while_nothing_is_kept() {
-    let mut evening = Evening::new(rules());
-    evening.tell(Input::Pack(Some(skills())));
-    assert!(evening.order.is_none(), "nobody knows yet whether something is kept");
-    evening.tell(Input::Gallery(Vec::new()));
-    let order = evening.order.take().unwrap();
-    assert_eq!((order.purpose, order.pieces.len()), (Purpose::Example, 6));
-    evening.draw_piece(&order, 0);
-    evening.draw_piece(&order, 1);
-    assert!(matches!(evening.view().scene, Scene::Attract { shown: Some(shown), .. } if shown.title == "red apple"));
-    evening.effects.clear();
-    evening.press(A);
-    assert!(evening.did(|effect| *effect == Effect::Cancel));
-    evening.press(Back);
-    let rest = evening.order.clone().unwrap();
-    assert_eq!(rest.pieces[..], order.pieces[2..], "what is missing is drawn later");
-    evening.draw().wait(60 * SECOND);
-    assert!(evening.order.is_none());
-    assert!(!evening.did(|effect| matches!(effect, Effect::Keep { .. })));
+    let mut session = Session::new(rules());
+    session.input(Input::Pack(Some(choices())));
+    assert!(session.job.is_none(), "nobody knows yet whether something is kept");
+    session.input(Input::Gallery(Vec::new()));
+    let job = session.job.take().unwrap();
+    assert_eq!((job.purpose, job.items.len()), (Purpose::Example, 6));
+    session.draw_item(&job, 0);
+    session.draw_item(&job, 1);
+    assert!(matches!(session.view().scene, Scene::Attract { shown: Some(shown), .. } if shown.title == "red apple"));
+    session.effects.clear();
+    session.press(A);
+    assert!(session.did(|effect| *effect == Effect::Cancel));
+    session.press(Back);
+    let rest = session.job.clone().unwrap();
+    assert_eq!(rest.items[..], job.items[2..], "what is missing is drawn later");
+    session.draw().wait(60 * SECOND);
+    assert!(session.job.is_none());
+    assert!(!session.did(|effect| matches!(effect, Effect::Keep { .. })));
 }
 
 #[test]
 fn damaged_pictures_are_passed_over() {
-    let mut evening = Evening::begin();
-    let effects = evening.machine.handle(Input::Gallery(evening.kept.clone()), evening.now);
+    let mut session = Session::begin();
+    let effects = session.machine.handle(Input::Gallery(session.kept.clone()), session.now);
     assert!(effects.is_empty());
-    evening.now = 12 * SECOND;
-    let effects = evening.machine.handle(Input::Tick, evening.now);
+    session.now = 12 * SECOND;
+    let effects = session.machine.handle(Input::Tick, session.now);
     assert_eq!(effects, [Effect::Load(1)]);
-    evening.machine.handle(Input::Loaded(1, None), evening.now);
-    assert!(matches!(evening.view().scene, Scene::Attract { shown: Some(shown), coming: None } if shown.title == "kept 2"));
-    evening.keep_some(1);
-    assert_eq!(evening.scene(), "attract");
+    session.machine.handle(Input::Loaded(1, None), session.now);
+    assert!(matches!(session.view().scene, Scene::Attract { shown: Some(shown), coming: None } if shown.title == "kept 2"));
+    session.keep_some(1);
+    assert_eq!(session.scene(), "attract");
 }

@@ -1,4 +1,4 @@
-//! Evenings of a kiosk, played from scripts: every transition, cancelling, failure, sleep and trouble.
+//! Sessions at a kiosk: every transition, cancelling, failure, sleep and trouble.
 
 mod choosing;
 mod drawing;
@@ -8,7 +8,7 @@ mod surroundings;
 use super::*;
 use crate::kiosk::language::Language;
 use crate::kiosk::subjects::Subjects;
-use crate::picture::{Picture, Provenance};
+use crate::picture::{Picture, Provenance, Resampling};
 use Button::{A, B, Back, C, Confirm, D, Next as Forward, Previous};
 use Gesture::{Hold, Long, Short};
 use std::sync::Arc;
@@ -32,52 +32,53 @@ fn rules() -> Rules {
     }
 }
 
-fn skills() -> Skills {
-    Skills {
+fn choices() -> PackChoices {
+    PackChoices {
         styles: ["3d", "flat", "pixel"].map(String::from).to_vec(),
         style: 0,
+        nearest: vec!["pixel".into()],
         steps: vec![1, 2, 4],
         step: 2,
     }
 }
 
-/// A kiosk and the one who draws for it.
-struct Evening {
+/// A kiosk with its drawing and gallery workers.
+struct Session {
     machine: Machine,
     now: Duration,
     effects: Vec<Effect>,
-    order: Option<Order>,
+    job: Option<Job>,
     keeps: bool,
-    kept: Vec<Entry>,
+    kept: Vec<GalleryEntry>,
 }
 
-impl Evening {
-    fn new(rules: Rules) -> Evening {
-        Evening {
+impl Session {
+    fn new(rules: Rules) -> Session {
+        Session {
             machine: Machine::new(rules),
             now: Duration::ZERO,
             effects: Vec::new(),
-            order: None,
+            job: None,
             keeps: true,
             kept: Vec::new(),
         }
     }
 
     /// With a pack and two kept pictures.
-    fn begin() -> Evening {
-        let mut evening = Evening::new(rules());
-        evening.keep_some(2);
-        evening.tell(Input::Pack(Some(skills())));
-        evening
+    fn begin() -> Session {
+        let mut session = Session::new(rules());
+        session.keep_some(2);
+        session.input(Input::Pack(Some(choices())));
+        session
     }
 
     fn keep_some(&mut self, count: u64) {
-        self.kept = (1..=count).rev().map(|number| Entry { number, favourite: false }).collect();
-        self.tell(Input::Gallery(self.kept.clone()));
+        self.kept = (1..=count).rev().map(|number| GalleryEntry { number, favourite: false }).collect();
+        self.input(Input::Gallery(self.kept.clone()));
     }
 
-    /// Tells the machine and does what it asks, as the runner does; drawing waits for [`Evening::draw`].
-    fn tell(&mut self, input: Input) {
+    /// Handles an input and carries out the effects, as the main loop does; drawing waits for [`Session::draw`].
+    fn input(&mut self, input: Input) {
         let effects = self.machine.handle(input, self.now);
         self.carry_out(effects);
     }
@@ -86,51 +87,49 @@ impl Evening {
         for effect in effects {
             self.effects.push(effect.clone());
             match effect {
-                Effect::Draw(order) => self.order = Some(order),
-                Effect::Cancel => self.order = None,
-                Effect::Keep {
-                    order, piece, favourite, ..
-                } if self.keeps => {
+                Effect::Draw(job) => self.job = Some(job),
+                Effect::Cancel => self.job = None,
+                Effect::Keep { job, item, favourite, .. } if self.keeps => {
                     let number = self.kept.first().map_or(1, |entry| entry.number + 1);
-                    self.kept.insert(0, Entry { number, favourite });
-                    self.tell(Input::Gallery(self.kept.clone()));
-                    self.tell(Input::Kept(order, piece, Outcome::Kept(number)));
+                    self.kept.insert(0, GalleryEntry { number, favourite });
+                    self.input(Input::Gallery(self.kept.clone()));
+                    self.input(Input::Kept(job, item, KeepOutcome::Kept(number)));
                 }
-                Effect::Keep { order, piece, .. } => self.tell(Input::Kept(order, piece, Outcome::NotKept)),
+                Effect::Keep { job, item, .. } => self.input(Input::Kept(job, item, KeepOutcome::NotKept)),
                 Effect::Favourite(number, favourite) => {
                     let entry = self.kept.iter_mut().find(|entry| entry.number == number);
                     entry.into_iter().for_each(|entry| entry.favourite = favourite);
-                    self.tell(Input::Gallery(self.kept.clone()));
+                    self.input(Input::Gallery(self.kept.clone()));
                 }
                 Effect::Load(number) => {
-                    let piece = Piece {
+                    let item = Item {
                         prompt: format!("kept {number}"),
                         style: None,
                         steps: 4,
                         seed: number,
                     };
-                    self.tell(Input::Loaded(number, Some(drawn(piece))));
+                    self.input(Input::Loaded(number, Some(finished(item))));
                 }
                 Effect::Sleep | Effect::Dim(_) | Effect::Quit => {}
             }
         }
     }
 
-    fn press(&mut self, button: Button) -> &mut Evening {
+    fn press(&mut self, button: Button) -> &mut Session {
         self.gesture(button, Short)
     }
 
-    fn gesture(&mut self, button: Button, gesture: Gesture) -> &mut Evening {
+    fn gesture(&mut self, button: Button, gesture: Gesture) -> &mut Session {
         self.now += Duration::from_millis(300);
-        self.tell(Input::Event(Event::Press(button, gesture)));
+        self.input(Input::Event(Event::Press(button, gesture)));
         self
     }
 
-    fn wait(&mut self, time: Duration) -> &mut Evening {
+    fn wait(&mut self, time: Duration) -> &mut Session {
         let until = self.now + time;
         while let Some(due) = self.machine.deadline(self.now).filter(|due| *due <= until) {
             self.now = due.max(self.now);
-            self.tell(Input::Tick);
+            self.input(Input::Tick);
             let next = self.machine.deadline(self.now);
             assert!(next.is_none_or(|next| next > self.now), "it would turn without rest");
         }
@@ -138,31 +137,31 @@ impl Evening {
         self
     }
 
-    /// Draws everything that is ordered.
-    fn draw(&mut self) -> &mut Evening {
-        while let Some(order) = self.order.take() {
-            for piece in 0..order.pieces.len() {
-                self.draw_piece(&order, piece);
+    /// Finishes all jobs.
+    fn draw(&mut self) -> &mut Session {
+        while let Some(job) = self.job.take() {
+            for item in 0..job.items.len() {
+                self.draw_item(&job, item);
             }
         }
         self
     }
 
-    fn draw_piece(&mut self, order: &Order, piece: usize) {
-        self.report(order, piece, Stage::Text);
-        let of = order.pieces[piece].steps;
+    fn draw_item(&mut self, job: &Job, item: usize) {
+        self.update(job, item, JobStage::Text);
+        let of = job.items[item].steps;
         for done in 1..=of {
             let preview = Some(picture(done as u8));
-            self.report(order, piece, Stage::Step { done, of, preview });
+            self.update(job, item, JobStage::Step { done, of, preview });
         }
-        self.report(order, piece, Stage::Finished(drawn(order.pieces[piece].clone())));
+        self.update(job, item, JobStage::Finished(finished(job.items[item].clone())));
     }
 
-    fn report(&mut self, order: &Order, piece: usize, stage: Stage) {
+    fn update(&mut self, job: &Job, item: usize, stage: JobStage) {
         self.now += SECOND;
-        self.tell(Input::Report(Report {
-            order: order.number,
-            piece,
+        self.input(Input::JobUpdate(JobUpdate {
+            job: job.number,
+            item,
             stage,
         }));
     }
@@ -207,10 +206,10 @@ fn picture(shade: u8) -> Arc<Picture> {
     Arc::new(Picture::filled(2, 2, [shade, 0, 0, 255]).unwrap())
 }
 
-fn drawn(piece: Piece) -> Drawn {
-    Drawn {
-        picture: picture((piece.seed % 251) as u8),
-        piece,
+fn finished(item: Item) -> FinishedPicture {
+    FinishedPicture {
+        picture: picture((item.seed % 251) as u8),
+        item,
         provenance: Arc::new(Provenance::default()),
     }
 }

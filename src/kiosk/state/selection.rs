@@ -1,6 +1,6 @@
-//! What a visitor wishes for: word, style, colour, number and care, and how each is turned to the next.
+//! What a visitor has selected: word, style, colour, number and steps, and how each is advanced.
 
-use super::order::Piece;
+use super::job::Item;
 use crate::kiosk::subjects::Subjects;
 
 /// How many pictures at once, and what differs between them.
@@ -9,9 +9,9 @@ pub enum AtOnce {
     /// One.
     #[default]
     One,
-    /// Four of different seeds.
+    /// Four with different seeds.
     Four,
-    /// Four of different styles and the same seed.
+    /// Four with different styles and the same seed.
     FourStyles,
 }
 
@@ -20,54 +20,56 @@ impl AtOnce {
     pub const ALL: [AtOnce; 3] = [AtOnce::One, AtOnce::Four, AtOnce::FourStyles];
 }
 
-/// What can be asked of a pack.
+/// What a pack offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Skills {
-    /// Styles to choose from, by name; none where the pack has none.
+pub struct PackChoices {
+    /// Names of the styles to choose from; empty if the pack has none.
     pub styles: Vec<String>,
-    /// The usual style's place among them.
+    /// Index of the default style.
     pub style: usize,
-    /// Numbers of steps, fewest first; at least one.
+    /// Names of all styles of the pack, offered or not, whose pictures are scaled by [`crate::picture::Resampling::Nearest`].
+    pub nearest: Vec<String>,
+    /// Possible numbers of steps, ascending; at least one.
     pub steps: Vec<usize>,
-    /// The usual number's place among them.
+    /// Index of the default number.
     pub step: usize,
 }
 
-/// What is chosen. Numbers are places in lists, always within them.
+/// The selection. Indices are always within their lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
-    /// Place among all subjects.
+pub struct Selection {
+    /// Index of the subject.
     pub subject: usize,
-    /// Place among the categories, where only one is turned through.
+    /// Index of the category; `None` for all.
     pub category: Option<usize>,
-    /// Words that were typed take the subject's place.
+    /// Typed text, which replaces the subject.
     pub typed: Option<String>,
-    /// Place among the styles.
+    /// Index of the style.
     pub style: usize,
-    /// Place among the colours, where one is wished for.
+    /// Index of the colour; `None` for any.
     pub colour: Option<usize>,
-    /// How many.
+    /// How many pictures at once.
     pub at_once: AtOnce,
-    /// Place among the numbers of steps.
+    /// Index of the number of steps.
     pub step: usize,
     /// Seed of the picture.
     pub seed: u64,
 }
 
-/// `at` moved by so many places around a list.
+/// The index `at` moved by `by` in a list of this length, wrapping around.
 pub fn around(at: usize, by: i32, length: usize) -> usize {
     let length = i64::try_from(length).unwrap_or(i64::MAX).max(1);
     let moved = i64::try_from(at).unwrap_or(0) + i64::from(by);
     usize::try_from(moved.rem_euclid(length)).unwrap_or(0)
 }
 
-/// As [`around`], with nothing chosen as one place more.
+/// As [`around`], with `None` as one more choice.
 pub fn around_or_none(at: Option<usize>, by: i32, length: usize) -> Option<usize> {
     around(at.map_or(0, |at| at + 1), by, length + 1).checked_sub(1)
 }
 
-impl Wish {
-    /// Another word: `by` places on among those of the category. Typed words give way to the wheel.
+impl Selection {
+    /// Moves by `by` subjects within the category. A typed text is discarded instead.
     pub fn turn_subject(&mut self, by: i32, subjects: &Subjects) {
         let places = self.places(subjects);
         let at = places.iter().position(|place| *place == self.subject).unwrap_or(0);
@@ -75,21 +77,21 @@ impl Wish {
         self.subject = places[around(at, by, places.len())];
     }
 
-    /// Another category, and its first word.
+    /// Moves by `by` categories, and selects the first word there.
     pub fn turn_category(&mut self, by: i32, subjects: &Subjects) {
         self.category = around_or_none(self.category, by, subjects.categories().len());
         self.subject = self.places(subjects)[0];
         self.typed = None;
     }
 
-    /// The subjects that are turned through; never none.
+    /// Indices of the subjects on the wheel; never empty.
     pub fn places(&self, subjects: &Subjects) -> Vec<usize> {
         let category = self.category.and_then(|category| subjects.categories().get(category).copied());
         let places = subjects.of(category);
         if places.is_empty() { vec![0] } else { places }
     }
 
-    /// The words for the model.
+    /// The prompt.
     pub fn prompt(&self, subjects: &Subjects, colours: &[String]) -> String {
         let words = self.typed.as_deref().unwrap_or_else(|| subjects.get(self.subject).prompt()).trim();
         match self.colour.and_then(|colour| colours.get(colour)) {
@@ -98,32 +100,32 @@ impl Wish {
         }
     }
 
-    /// One picture of it.
-    pub fn piece(&self, subjects: &Subjects, colours: &[String], skills: &Skills) -> Piece {
-        Piece {
+    /// The item of this selection.
+    pub fn item(&self, subjects: &Subjects, colours: &[String], choices: &PackChoices) -> Item {
+        Item {
             prompt: self.prompt(subjects, colours),
-            style: skills.styles.get(self.style).cloned(),
-            steps: skills.steps.get(self.step).copied().unwrap_or(1),
+            style: choices.styles.get(self.style).cloned(),
+            steps: choices.steps.get(self.step).copied().unwrap_or(1),
             seed: self.seed,
         }
     }
 }
 
-/// Four pictures that differ from one in seed or style.
-pub fn four(piece: &Piece, at_once: AtOnce, styles: &[String]) -> Vec<Piece> {
-    let start = piece
+/// Four variations of an item, by seed or style.
+pub fn four(item: &Item, at_once: AtOnce, styles: &[String]) -> Vec<Item> {
+    let start = item
         .style
         .as_ref()
         .and_then(|style| styles.iter().position(|other| other == style))
         .unwrap_or(0);
     let other = |index: usize| match at_once {
-        AtOnce::FourStyles if styles.len() > 1 => Piece {
+        AtOnce::FourStyles if styles.len() > 1 => Item {
             style: Some(styles[(start + index) % styles.len()].clone()),
-            ..piece.clone()
+            ..item.clone()
         },
-        _ => Piece {
-            seed: piece.seed.wrapping_add(index as u64),
-            ..piece.clone()
+        _ => Item {
+            seed: item.seed.wrapping_add(index as u64),
+            ..item.clone()
         },
     };
     (0..4).map(other).collect()
@@ -144,31 +146,31 @@ mod tests {
     #[test]
     fn words_turn_within_their_category() {
         let subjects = Subjects::shipped().unwrap();
-        let mut wish = Wish::default();
-        wish.turn_category(-1, &subjects);
-        assert_eq!(subjects.get(wish.subject).category, "places");
-        wish.turn_subject(-1, &subjects);
-        assert_eq!(subjects.get(wish.subject).prompt(), "circus tent");
-        wish.turn_subject(1, &subjects);
-        assert_eq!(subjects.get(wish.subject).prompt(), "house");
-        wish.typed = Some("blue whale".into());
-        wish.turn_subject(1, &subjects);
-        assert_eq!((subjects.get(wish.subject).prompt(), wish.typed), ("house", None));
+        let mut selection = Selection::default();
+        selection.turn_category(-1, &subjects);
+        assert_eq!(subjects.get(selection.subject).category, "places");
+        selection.turn_subject(-1, &subjects);
+        assert_eq!(subjects.get(selection.subject).prompt(), "circus tent");
+        selection.turn_subject(1, &subjects);
+        assert_eq!(subjects.get(selection.subject).prompt(), "house");
+        selection.typed = Some("blue whale".into());
+        selection.turn_subject(1, &subjects);
+        assert_eq!((subjects.get(selection.subject).prompt(), selection.typed), ("house", None));
     }
 
     #[test]
     fn four_differ_in_seed_or_style() {
         let styles = ["3d", "flat", "ink"].map(String::from);
-        let piece = Piece {
+        let item = Item {
             prompt: "fox".into(),
             style: Some("flat".into()),
             steps: 4,
             seed: u64::MAX,
         };
-        let seeds: Vec<u64> = four(&piece, AtOnce::Four, &styles).iter().map(|piece| piece.seed).collect();
+        let seeds: Vec<u64> = four(&item, AtOnce::Four, &styles).iter().map(|item| item.seed).collect();
         assert_eq!(seeds, [u64::MAX, 0, 1, 2]);
-        let four = four(&piece, AtOnce::FourStyles, &styles);
-        let styles: Vec<&str> = four.iter().filter_map(|piece| piece.style.as_deref()).collect();
+        let four = four(&item, AtOnce::FourStyles, &styles);
+        let styles: Vec<&str> = four.iter().filter_map(|item| item.style.as_deref()).collect();
         assert_eq!(styles, ["flat", "ink", "3d", "flat"]);
     }
 }

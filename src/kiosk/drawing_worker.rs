@@ -1,0 +1,271 @@
+//! The drawing worker: a thread that owns the pipeline, runs jobs and sends updates. A newer job replaces an older one within a
+//! step. A pack that cannot be read is retried from time to time. Depends on the pipeline, and on the state machine for the
+//! types of jobs and updates.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::state::{FinishedPicture, Item, Job, JobStage, JobUpdate, PackChoices};
+use crate::picture::{Background, Resampling};
+use crate::pipeline::{Observer, Options, Phase, Pipeline, PipelineError, Progress, Request};
+use crate::process::allocator;
+
+/// Delay before a pack that cannot be read is tried again.
+const RETRY: Duration = Duration::from_secs(20);
+
+/// The settings that concern drawing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerSettings {
+    /// Folder of the pack.
+    pub pack: PathBuf,
+    /// Threads; 0 for one per core.
+    pub threads: usize,
+    /// Styles to choose from; all of the pack if empty.
+    pub styles: Vec<String>,
+    /// Initial style; by default the pack's.
+    pub style: Option<String>,
+    /// Initial number of steps; by default the pack's.
+    pub steps: Option<usize>,
+    /// Guidance; by default the pack's.
+    pub guidance: Option<f32>,
+    /// Background of pictures.
+    pub background: Background,
+}
+
+/// An event from the worker.
+#[derive(Debug)]
+pub enum DrawingEvent {
+    /// What the pack offers; `None` if it cannot be read.
+    Pack(Option<PackChoices>),
+    /// An update of a job.
+    Job(JobUpdate),
+}
+
+enum Task {
+    Draw(Job),
+    Configure(WorkerSettings),
+}
+
+/// The worker. Dropping it cancels the running job and waits for its step to end.
+pub struct DrawingWorker {
+    tasks: Option<Sender<Task>>,
+    wanted: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl DrawingWorker {
+    /// Starts the thread, which opens the pack at once and calls `notify`.
+    ///
+    /// # Errors
+    /// If the thread cannot be started.
+    pub fn start(settings: WorkerSettings, notify: impl Fn(DrawingEvent) + Send + 'static) -> std::io::Result<DrawingWorker> {
+        let (tasks, inbox) = mpsc::channel();
+        let wanted = Arc::new(AtomicU64::new(0));
+        let mut worker = Worker {
+            settings,
+            pipeline: None,
+            wanted: wanted.clone(),
+            notify: Box::new(notify),
+        };
+        let thread = std::thread::Builder::new()
+            .name("drawing".into())
+            .spawn(move || worker.work(&inbox))?;
+        Ok(DrawingWorker {
+            tasks: Some(tasks),
+            wanted,
+            thread: Some(thread),
+        })
+    }
+
+    /// Runs a job, which replaces all earlier ones.
+    pub fn draw(&self, job: Job) {
+        self.wanted.store(job.number, Ordering::SeqCst);
+        self.send(Task::Draw(job));
+    }
+
+    /// Cancels the running job within a step.
+    pub fn cancel(&self) {
+        self.wanted.store(0, Ordering::SeqCst);
+    }
+
+    /// Replaces the settings, from the next job on.
+    pub fn set_settings(&self, settings: WorkerSettings) {
+        self.send(Task::Configure(settings));
+    }
+
+    fn send(&self, task: Task) {
+        if self.tasks.as_ref().is_none_or(|tasks| tasks.send(task).is_err()) {
+            log::error!("the drawing worker has ended");
+        }
+    }
+}
+
+impl Drop for DrawingWorker {
+    fn drop(&mut self) {
+        self.cancel();
+        self.tasks = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the drawing worker panicked");
+        }
+    }
+}
+
+/// What the thread owns.
+struct Worker {
+    settings: WorkerSettings,
+    pipeline: Option<Pipeline>,
+    wanted: Arc<AtomicU64>,
+    notify: Box<dyn Fn(DrawingEvent) + Send>,
+}
+
+fn open(settings: &WorkerSettings) -> Result<Pipeline, PipelineError> {
+    let mut pipeline = Pipeline::open_with(&settings.pack, &Options::default().threads(settings.threads))?;
+    pipeline.load()?;
+    Ok(pipeline)
+}
+
+/// What the pack offers, as far as the settings allow.
+fn choices(pipeline: &Pipeline, settings: &WorkerSettings) -> PackChoices {
+    let known = pipeline.styles();
+    let shown = |name: &String| settings.styles.is_empty() || settings.styles.contains(name);
+    let usual = known.iter().find(|style| style.default).map(|style| &style.name);
+    let styles: Vec<String> = known.iter().map(|style| style.name.clone()).filter(shown).collect();
+    let place = |name: &String| styles.iter().position(|style| style == name);
+    let style = settings.style.as_ref().and_then(place).or_else(|| usual.and_then(place));
+    let can = pipeline.capabilities();
+    let wanted = settings.steps.unwrap_or(can.default_steps);
+    let step = can.steps.iter().position(|steps| *steps == wanted);
+    let nearest = known.iter().filter(|style| style.resampling == Resampling::Nearest);
+    PackChoices {
+        nearest: nearest.map(|style| style.name.clone()).collect(),
+        style: style.unwrap_or(0),
+        step: step.unwrap_or(can.steps.len().saturating_sub(1)),
+        styles,
+        steps: can.steps.clone(),
+    }
+}
+
+impl Worker {
+    fn work(&mut self, inbox: &Receiver<Task>) {
+        self.open();
+        loop {
+            let task = match &self.pipeline {
+                Some(_) => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                None => inbox.recv_timeout(RETRY),
+            };
+            match task {
+                Ok(Task::Draw(job)) => {
+                    self.draw(&job);
+                    allocator::trim();
+                }
+                Ok(Task::Configure(settings)) if settings != self.settings => {
+                    self.settings = settings;
+                    self.open();
+                }
+                Ok(Task::Configure(_)) => {}
+                Err(RecvTimeoutError::Timeout) => self.open(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn open(&mut self) {
+        // The old pack is closed first: the board may not have memory for two.
+        self.pipeline = None;
+        match open(&self.settings) {
+            Ok(pipeline) => self.pipeline = Some(pipeline),
+            Err(error) => log::error!("{error}"),
+        }
+        allocator::trim();
+        let choices = self.pipeline.as_ref().map(|pipeline| choices(pipeline, &self.settings));
+        (self.notify)(DrawingEvent::Pack(choices));
+    }
+
+    fn draw(&mut self, job: &Job) {
+        for (index, item) in job.items.iter().enumerate() {
+            if self.wanted.load(Ordering::SeqCst) != job.number {
+                return;
+            }
+            let report = |stage: JobStage| {
+                (self.notify)(DrawingEvent::Job(JobUpdate {
+                    job: job.number,
+                    item: index,
+                    stage,
+                }));
+            };
+            let Some(pipeline) = &mut self.pipeline else {
+                report(JobStage::Failed("there is no pack to draw with".into()));
+                return;
+            };
+            let mut observer = JobObserver {
+                wanted: &self.wanted,
+                job: job.number,
+                report: &report,
+            };
+            match draw(pipeline, &self.settings, item, &mut observer) {
+                Ok(finished) => report(JobStage::Finished(finished)),
+                Err(PipelineError::Interrupted) => return,
+                Err(error) => {
+                    report(JobStage::Failed(error.to_string()));
+                    if matches!(error, PipelineError::Pack(_) | PipelineError::Engine(_)) {
+                        self.open();
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn draw(
+    pipeline: &mut Pipeline,
+    settings: &WorkerSettings,
+    item: &Item,
+    observer: &mut JobObserver,
+) -> Result<FinishedPicture, PipelineError> {
+    let mut request = Request::new(&item.prompt)
+        .steps(item.steps)
+        .seed(item.seed)
+        .background(settings.background);
+    request.style.clone_from(&item.style);
+    request.guidance = settings.guidance;
+    let generated = pipeline.generate_with(&request, observer)?;
+    for note in &generated.notes {
+        log::warn!("{note}");
+    }
+    Ok(FinishedPicture {
+        item: item.clone(),
+        picture: Arc::new(generated.picture),
+        provenance: Arc::new(generated.provenance),
+    })
+}
+
+struct JobObserver<'a> {
+    wanted: &'a AtomicU64,
+    job: u64,
+    report: &'a dyn Fn(JobStage),
+}
+
+impl Observer for JobObserver<'_> {
+    fn progress(&mut self, progress: &Progress<'_>) -> ControlFlow<()> {
+        match progress.phase {
+            Phase::Encode => (self.report)(JobStage::Text),
+            Phase::Step(done) => (self.report)(JobStage::Step {
+                done,
+                of: progress.steps,
+                preview: progress.preview().map(Arc::new),
+            }),
+            Phase::Decode => {}
+        }
+        if self.wanted.load(Ordering::SeqCst) == self.job {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+}
