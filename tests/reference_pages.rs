@@ -98,7 +98,11 @@ fn settings() {
             continue;
         }
         let defaults = defaults[&member.name].as_table().unwrap();
-        let fields = &item(inner(&member.kind)).unwrap().members;
+        let table = item(inner(&member.kind)).unwrap();
+        if let Some((_, more)) = table.doc.split_once("`: ") {
+            text += &format!("{}{}\n\n", more[..1].to_uppercase(), &more[1..]);
+        }
+        let fields = &table.members;
         let rows: Vec<_> = fields
             .iter()
             .map(|field| row(&format!("{}.{}", member.name, field.name), field, defaults))
