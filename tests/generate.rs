@@ -309,7 +309,15 @@ fn other_picture_formats_carry_the_record_too() {
     for (name, background, is_lossless) in [("sun.webp", "transparent", true), ("sun.jpg", "white", false)] {
         let file = folder.path().join(name);
         let report = reported(generate("sun", &file).args(["--steps", "1", "--background", background]));
-        let info = json(&inkstone().args(["info", "--json"]).arg(&file).assert().success().get_output().stdout);
+        let info = json(
+            &inkstone()
+                .args(["info", "--json"])
+                .arg(&file)
+                .assert()
+                .success()
+                .get_output()
+                .stdout,
+        );
         assert_eq!(info["made_by"]["seed"], 7, "{name}");
         assert_eq!(info["marked_as_generated"], true, "{name}");
         assert_eq!(info["sha256"] == report["pictures"][0]["sha256"], is_lossless, "{name}");

@@ -204,11 +204,7 @@ impl Graph {
                 return Err(self.port_error(kind, info, problem));
             }
         };
-        Ok(Port {
-            name: info.name.clone(),
-            element,
-            shape,
-        })
+        Ok(Port::new(&info.name, element, shape))
     }
 
     /// An error at a node of this graph.

@@ -83,7 +83,10 @@ fn enough(memory: Memory, need: Need) -> Finding {
         )
         .fix("end other programs, or use the Lite system without a desktop")
     } else {
-        Finding::ok("memory", format!("{fits} and the weights {weights}, which can be dropped and read again"))
+        Finding::ok(
+            "memory",
+            format!("{fits} and the weights {weights}, which can be dropped and read again"),
+        )
     };
     finding
         .figure("total_mib", mebibytes(memory.total))

@@ -41,9 +41,8 @@ pub(super) fn check(settings: &Settings, loaded: Loaded, pack: Option<&Pack>) ->
         .or_else(|| Fonts::find(settings.font.as_deref()).err().map(|error| error.to_string()))
         .or_else(|| rules::rules(settings, 1, false).err().map(|error| error.to_string()));
     let finding = match (problem, &file) {
-        (Some(problem), _) => {
-            Finding::fault("settings", problem).fix("correct the line; docs/reference/settings.md and /etc/inkstone/kiosk.toml explain every field")
-        }
+        (Some(problem), _) => Finding::fault("settings", problem)
+            .fix("correct the line; docs/reference/settings.md and /etc/inkstone/kiosk.toml explain every field"),
         (None, Some(file)) => Finding::ok("settings", format!("{}: valid", file.display())),
         (None, None) => Finding::ok("settings", format!("there is no {USUAL}; all settings have their defaults")),
     };

@@ -49,6 +49,9 @@ pub struct Provenance {
     pub extra: BTreeMap<String, String>,
 }
 
+/// Key of [`Provenance::extra`] for [`Provenance::drawn_as`].
+pub(crate) const DRAWN_AS: &str = "drawn as";
+
 impl Provenance {
     /// The record as JSON on one line; the same record always gives the same bytes.
     ///
@@ -67,6 +70,11 @@ impl Provenance {
     /// When the text is no JSON, or lacks a field, or a field has the wrong type or range.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
+    }
+
+    /// What was drawn, if a part of the prompt was dropped or approximated.
+    pub fn drawn_as(&self) -> Option<&str> {
+        self.extra.get(DRAWN_AS).map(String::as_str)
     }
 
     /// The program's name and version, such as `inkstone 0.1.0`.
