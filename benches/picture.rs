@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use inkstone::diffusion::{Observer, Pipeline, Progress, PromptReader, Request};
-use inkstone::engine::{Engine, Residency, Stage};
+use inkstone::engine::{Engine, Input, Residency, Stage, Value};
 use inkstone::pack::Pack;
 
 mod inputs;
@@ -25,12 +25,13 @@ fn shipped() -> Pack {
 fn stages(criterion: &mut Criterion) {
     let pack = shipped();
     for name in ["text_encoder", "denoiser", "decoder"] {
-        let stage = Stage::load(&pack, name).expect("the shipped pack loads");
         let values = inputs::waves(&pack.manifest().stages[name].inputs);
+        let inputs: Vec<Input> = values.iter().map(Value::as_input).collect();
         for threads in [1, 2] {
             let engine = Engine::new(threads).expect("threads can be started");
+            let stage = Stage::load(&engine, &pack, name).expect("the shipped pack loads");
             criterion.bench_function(&format!("{name}, {threads} threads"), |bencher| {
-                bencher.iter(|| stage.run(&engine, &values).expect("the stage runs"));
+                bencher.iter(|| stage.run(&engine, &inputs).expect("the stage runs"));
             });
         }
     }

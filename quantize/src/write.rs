@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use inkstone::engine::EngineError;
+use inkstone::engine::{Engine, EngineError, Stage};
 use inkstone::pack::{ALIGNMENT, Element, FileRecord, MANIFEST, Manifest, Pack, Port, WEIGHTS};
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -143,8 +143,9 @@ impl PackWriter {
 
     fn check_stages(&self, manifest: &Manifest) -> Result<()> {
         let pack = Pack::open(&self.folder())?;
+        let engine = Engine::new(1).map_err(Error::Engine)?;
         for (name, stage) in &manifest.stages {
-            inkstone::engine::Stage::load(&pack, name).map_err(|error| match error {
+            Stage::load(&engine, &pack, name).map_err(|error| match error {
                 EngineError::Graph { problem, .. } => {
                     Error::input(&self.origins[&stage.graph], format!("the engine cannot run this graph: {problem}"))
                 }

@@ -305,7 +305,7 @@ fn report(arguments: &Arguments, plan: &Plan, pack: &Pack, engine: &Engine, watc
         "things": plan.prompt.names_of_things(), "rows": plan.prompt.rows(), "negative": arguments.negative, "style": plan.style.as_ref().map(|style| &style.name),
         "steps": plan.steps, "guidance": plan.guidance, "background": arguments.background.to_string(), "pictures": records,
         "start_to_first_step_milliseconds": watch.first_step.map(milliseconds),
-        "memory": watch.memory.peak(), "threads": engine.threads(), "kernel": engine.kernel().name(),
+        "memory": watch.memory.peak(), "threads": engine.threads(), "kernel": engine.kernel(),
         "pack": { "name": pack.manifest().name, "version": pack.manifest().version, "sha256": pack.sha256(), "bytes": pack.bytes() },
         "version": env!("CARGO_PKG_VERSION"),
     })

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::locate::Subject;
 use super::{CliError, output};
 use crate::diffusion::{Pipeline, PromptReader};
-use crate::engine::{Residency, Stage};
+use crate::engine::{Engine, Residency, Stage};
 use crate::pack::{Pack, TEXT_TO_PICTURE};
 use crate::picture::{png, verify};
 
@@ -31,7 +31,8 @@ fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
         PromptReader::load(&pack)?.nothing()?;
         Pipeline::load(pack.clone(), Residency::All)?;
     } else {
-        manifest.stages.keys().try_for_each(|stage| Stage::load(&pack, stage).map(drop))?;
+        let engine = Engine::new(1)?;
+        manifest.stages.keys().try_for_each(|stage| Stage::load(&engine, &pack, stage).map(drop))?;
     }
     if as_json {
         return output::json(&json!({

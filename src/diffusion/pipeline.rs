@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::sampler::{clean_picture, euler_step, guide};
 use super::{DiffusionError, Prompt, gaussian_noise};
-use crate::engine::{Engine, EngineError, Residency, Stages, Value};
+use crate::engine::{Engine, EngineError, Input, Residency, Stages, Value};
 use crate::pack::{self, Channels, DECODER, DENOISER, MANIFEST, Pack, PackError, PictureShape, Port, Sampling, Style, TEXT_ENCODER};
 use crate::picture::{Picture, PictureError, arranged};
 
@@ -98,7 +98,7 @@ impl Pipeline {
         let pipeline = Pipeline {
             shape,
             sampling,
-            stages: Stages::load(pack, residency)?,
+            stages: Stages::load(&Engine::new(1)?, pack, residency)?,
         };
         pipeline.check_ports()?;
         Ok(pipeline)
@@ -118,7 +118,7 @@ impl Pipeline {
     fn run(&self, engine: &Engine, stage: &str, values: &Named) -> Result<Named, EngineError> {
         let record = self.record(stage);
         // The ports' names were checked when the pipeline was loaded.
-        let inputs: Vec<Value> = record.inputs.iter().filter_map(|port| values.get(&port.name).cloned()).collect();
+        let inputs: Vec<Input> = record.inputs.iter().filter_map(|port| values.get(&port.name).map(Value::as_input)).collect();
         let outputs = self.stages.get(stage)?.run(engine, &inputs)?;
         Ok(record.outputs.iter().map(|port| port.name.clone()).zip(outputs).collect())
     }

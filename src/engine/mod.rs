@@ -2,40 +2,46 @@
 //! [`crate::pack`] alone.
 //!
 //! * [`Engine`] is a thread pool; [`Stage`] is one graph made ready to run in it, [`Stages`] are those of a pack.
-//! * `adapter` is the only place that knows tract's operator traits; `bind` turns the graph's nodes into
-//!   operators, `fuse` makes neighbours of quantized layers part of them, and `adopt` replaces what of tract's only moves floats.
+//! * `adapter` is the only place that knows tract's operator traits; `reader` turns the graph's nodes into
+//!   operators, `fuse` fuses quantized layers with adjacent operators, and `lower` replaces those of tract's that only move floats.
 //! * `program` is a graph as a list of operators; `arena` is the one block that their values lie in, planned ahead.
-//! * `operators` holds the operators, one a file: plain functions from slices to slices.
-//! * `int8` quantizes activations and multiplies them with mapped weights; [`kernels`] are the micro-kernels.
+//! * [`operators`] holds the operators, one a file: plain functions from slices to slices, listed in one table.
+//! * `int8` quantizes activations and multiplies them with mapped weights; `kernels` are the micro-kernels.
 //! * `shares` cuts work into pieces and hands them to the threads.
 //! * [`heap`] tells the C library what to do with memory that was freed.
 //! * `lanes` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
-//!   depend on how wide that is; `transposition` exchanges rows and columns.
+//!   depend on how wide that is; `transposition` exchanges rows and columns; `geometry` is that of convolutions.
 //!
 //! Integer sums are exact, and float steps use a fixed order, one rounding for every multiplication with an addition,
 //! and our own `exp`, so the same graph gives the same bits on every processor and with every number of threads.
 
 mod adapter;
-mod adopt;
 mod arena;
 mod arithmetic;
-mod bind;
 mod error;
 mod fuse;
+mod geometry;
 pub mod heap;
 mod int8;
-pub mod kernels;
+mod kernels;
 mod lanes;
-mod operators;
+mod lower;
+#[doc(hidden)]
+pub mod operators;
 mod program;
+mod reader;
 mod shares;
 mod stage;
 mod stages;
+#[cfg(test)]
+mod testing;
 mod transposition;
+mod value;
 
 pub use error::EngineError;
-pub use stage::{Stage, Value};
+pub use stage::{Stage, State};
 pub use stages::{Residency, Stages};
+pub use value::{Input, Value};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -60,7 +66,19 @@ impl Engine {
     /// # Errors
     /// If threads cannot be started or `INKSTONE_KERNEL` names no kernel of this processor.
     pub fn new(threads: usize) -> Result<Engine, EngineError> {
-        let kernel = kernels::select()?;
+        Engine::of(threads, kernels::select()?)
+    }
+
+    /// An engine with a number of threads and the micro-kernel of a name, one of [`kernels`]: for tests, which compare kernels.
+    ///
+    /// # Errors
+    /// If threads cannot be started or this processor has no such kernel.
+    #[doc(hidden)]
+    pub fn with_kernel(threads: usize, kernel: &str) -> Result<Engine, EngineError> {
+        Engine::of(threads, kernels::by_name(Some(kernel.to_owned()))?)
+    }
+
+    fn of(threads: usize, kernel: &'static dyn Kernel) -> Result<Engine, EngineError> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("inkstone-{index}"))
@@ -110,10 +128,24 @@ impl Engine {
         result
     }
 
-    /// The micro-kernel in use.
-    pub fn kernel(&self) -> &'static dyn Kernel {
-        self.kernel
+    /// Name of the micro-kernel in use, such as `avx512-vnni`.
+    pub fn kernel(&self) -> &'static str {
+        self.kernel.name()
     }
+}
+
+/// Names of the int8 micro-kernels that this processor can run, fastest first; the last one runs on every processor.
+pub fn kernels() -> Vec<&'static str> {
+    kernels::available().iter().map(|kernel| kernel.name()).collect()
+}
+
+/// Name of the micro-kernel that [`Engine::new`] takes: the fastest, unless the environment variable `INKSTONE_KERNEL` names
+/// another.
+///
+/// # Errors
+/// If `INKSTONE_KERNEL` names no kernel of this processor.
+pub fn selected_kernel() -> Result<&'static str, EngineError> {
+    Ok(kernels::select()?.name())
 }
 
 struct SetWhenDropped<'a>(&'a AtomicBool);

@@ -1,12 +1,13 @@
-//! Several stages of a pack, all in memory or one after another.
+//! The stages of a pack, all in memory or one at a time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{EngineError, Stage};
+use super::kernels::Kernel;
+use super::{Engine, EngineError, Stage};
 use crate::pack::Pack;
 
-/// What of a pack stays in memory between the runs of its stages.
+/// Which stages of a pack stay in memory between runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Residency {
     /// All stages: fastest.
@@ -19,24 +20,26 @@ pub enum Residency {
 
 /// A pack's stages, loaded as [`Residency`] says.
 pub struct Stages {
+    kernel: &'static dyn Kernel,
     pack: Arc<Pack>,
     all: BTreeMap<String, Arc<Stage>>,
     current: Mutex<Option<(String, Arc<Stage>)>>,
 }
 
 impl Stages {
-    /// Loads all stages, or makes ready to load them one by one.
+    /// Loads all stages for an engine, or prepares to load them one by one.
     ///
     /// # Errors
     /// As [`Stage::load`].
-    pub fn load(pack: Arc<Pack>, residency: Residency) -> Result<Stages, EngineError> {
+    pub fn load(engine: &Engine, pack: Arc<Pack>, residency: Residency) -> Result<Stages, EngineError> {
         let mut all = BTreeMap::new();
         if residency == Residency::All {
             for name in pack.manifest().stages.keys() {
-                all.insert(name.clone(), Arc::new(Stage::load(&pack, name)?));
+                all.insert(name.clone(), Arc::new(Stage::load(engine, &pack, name)?));
             }
         }
         Ok(Stages {
+            kernel: engine.kernel,
             pack,
             all,
             current: Mutex::new(None),
@@ -62,7 +65,7 @@ impl Stages {
             _ => {
                 *current = None;
                 self.pack.weights().give_back()?;
-                let stage = Arc::new(Stage::load(&self.pack, name)?);
+                let stage = Arc::new(Stage::with_kernel(self.kernel, &self.pack, name)?);
                 *current = Some((name.to_owned(), stage.clone()));
                 Ok(stage)
             }

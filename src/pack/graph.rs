@@ -46,7 +46,7 @@ impl ExternalTensor {
 #[derive(Debug)]
 pub struct Graph {
     /// The model without its int8 tensors and without function bodies.
-    pub proto: ModelProto,
+    pub(crate) proto: ModelProto,
     /// The int8 tensors by name.
     pub tensors: BTreeMap<String, ExternalTensor>,
 }

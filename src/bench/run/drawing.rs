@@ -227,7 +227,7 @@ impl<'a> Drawing<'a> {
 
     /// The engine's int8 kernel.
     pub(super) fn kernel(&self) -> &'static str {
-        self.engines.values().next().map_or("", |engine| engine.kernel().name())
+        self.engines.values().next().map_or("", Engine::kernel)
     }
 
     /// What others took over all blocks together.

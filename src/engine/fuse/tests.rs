@@ -6,11 +6,19 @@ use tract_onnx::tract_core::ops::math;
 use super::*;
 use crate::engine::adapter::Operator;
 use crate::engine::arithmetic::Activation;
-use crate::engine::int8::{Padding, Window};
+use crate::engine::geometry::{Padding, Window};
+use crate::engine::int8::WeightMatrix;
 use crate::engine::kernels;
 use crate::engine::operators::{GroupNorm, NormActivation, QuantizedConvolution, QuantizedLinear, RowNorm, RowNormKind};
+use crate::pack::ExternalTensor;
 
 const WIDTH: usize = 8;
+
+/// A square matrix.
+fn weights() -> WeightMatrix {
+    let tensor = ExternalTensor::of_bytes(&[1; WIDTH * WIDTH], vec![WIDTH / 8, WIDTH / 4, 8, 4]);
+    WeightMatrix::new(&tensor, WIDTH, WIDTH).unwrap()
+}
 
 /// A graph in the making.
 struct Graph(TypedModel);
@@ -39,7 +47,7 @@ impl Graph {
 
     fn linear(&mut self, x: OutletId) -> OutletId {
         let [scale, bias] = ["scale", "bias"].map(|name| self.constant(name, &[WIDTH]));
-        let linear = QuantizedLinear::new("w".into(), [WIDTH, WIDTH], kernels::available()[0]);
+        let linear = QuantizedLinear::new(weights(), kernels::available()[0]);
         self.put("linear", linear, &[x, scale, bias])
     }
 
@@ -50,7 +58,7 @@ impl Graph {
             strides: [1, 1],
         };
         let padding = Padding::default();
-        let convolution = QuantizedConvolution::new("w".into(), [WIDTH, WIDTH], window, padding, kernels::available()[0]);
+        let convolution = QuantizedConvolution::new(weights(), window, padding, kernels::available()[0]);
         self.put("convolution", convolution, &[x, scale, bias])
     }
 

@@ -1,6 +1,7 @@
 //! Activations as symmetric int8: one scale for a whole image, or one a row; and the windows that move over an image.
 
 use crate::engine::arithmetic::ROUNDING;
+use crate::engine::geometry::Padding;
 use crate::engine::kernels::GROUP;
 use crate::engine::lanes::{larger, largest_magnitude, widest};
 use crate::engine::shares;
@@ -39,38 +40,6 @@ pub fn quantize(value: f32, inverse: f32, mask: u8) -> u8 {
 #[inline(always)]
 pub fn quantize_group(values: [f32; GROUP], inverse: f32, mask: u8) -> [u8; GROUP] {
     values.map(|value| quantize(value, inverse, mask))
-}
-
-/// Zeros around an image; none by default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Padding {
-    /// Rows above.
-    pub top: usize,
-    /// Columns on the left.
-    pub left: usize,
-    /// Rows below.
-    pub bottom: usize,
-    /// Columns on the right.
-    pub right: usize,
-}
-
-/// A window that moves over a padded image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Height and width of the window.
-    pub size: [usize; 2],
-    /// Rows and columns from one position to the next.
-    pub strides: [usize; 2],
-}
-
-impl Window {
-    /// Height and width of the output for a padded image of a size; nothing where the window does not fit.
-    pub fn positions(&self, height: usize, width: usize) -> Option<[usize; 2]> {
-        Some([
-            height.checked_sub(self.size[0])? / self.strides[0] + 1,
-            width.checked_sub(self.size[1])? / self.strides[1] + 1,
-        ])
-    }
 }
 
 /// A quantized image with its padding, `[channels/4][height][width][4]` bytes: the four channels that a kernel

@@ -1,7 +1,8 @@
 //! Convolution: by minimal filtering where kernel and picture allow it, else by the plain window.
 
 use super::blocks::Outputs;
-use super::{Image, WeightMatrix, Window, tiles, windows};
+use super::{Image, WeightMatrix, tiles, windows};
+use crate::engine::geometry::Window;
 use crate::engine::kernels::Kernel;
 
 /// Convolution: output `[rows][positions]` of weights `[rows, (y, x, channel)]` over the image.

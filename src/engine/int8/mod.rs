@@ -14,7 +14,7 @@ mod tokens;
 mod weights;
 mod windows;
 
-pub use activations::{Image, Layout, Padding, Window, largest_of};
+pub use activations::{Image, Layout, largest_of};
 pub use blocks::Outputs;
 pub use convolution::convolve;
 pub use products::{Product, multiply};

@@ -6,7 +6,8 @@ use std::ops::Range;
 use super::blocks::{Block, Outputs, each_block};
 use super::lines::{Lines, lines_values};
 use super::scratch::Scratch;
-use super::{Image, WeightMatrix, Window};
+use super::{Image, WeightMatrix};
+use crate::engine::geometry::Window;
 use crate::engine::kernels::winograd::{Form, Four, TILES, Two, Winograd, outputs, panel_values};
 use crate::engine::kernels::{Kernel, ROWS};
 use crate::engine::lanes::widest;
@@ -193,7 +194,8 @@ impl Iterator for Runs {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Layout, Padding, convolve as by_windows, largest_of};
+    use super::super::{Layout, convolve as by_windows, largest_of};
+    use crate::engine::geometry::Padding;
     use super::*;
     use crate::engine::AT_MOST;
     use crate::engine::kernels::{GROUP, available};

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::blocks::{Block, Outputs, PanelSums, SUMMED, each_block, shifts};
 use super::scratch::Scratch;
-use super::{Image, WeightMatrix, Window};
+use super::{Image, WeightMatrix};
+use crate::engine::geometry::Window;
 use crate::engine::kernels::{GROUP, InPlace, Kernel, ROWS, Windows};
 use crate::engine::lanes::widest;
 use crate::engine::shares;

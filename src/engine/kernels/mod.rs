@@ -19,6 +19,7 @@ pub mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+use super::EngineError;
 use winograd::Winograd;
 
 /// Rows of one weight panel.
@@ -138,17 +139,17 @@ pub fn available() -> Vec<&'static dyn Kernel> {
 }
 
 /// The kernel that is used unless `INKSTONE_KERNEL` names another of the [`available`] ones.
-pub fn select() -> Result<&'static dyn Kernel, UnknownKernel> {
+pub fn select() -> Result<&'static dyn Kernel, EngineError> {
     by_name(std::env::var_os("INKSTONE_KERNEL").map(|name| name.to_string_lossy().into_owned()))
 }
 
 /// The [`available`] kernel of that name, or the fastest.
-fn by_name(name: Option<String>) -> Result<&'static dyn Kernel, UnknownKernel> {
+pub fn by_name(name: Option<String>) -> Result<&'static dyn Kernel, EngineError> {
     let kernels = available();
     let Some(name) = name else { return Ok(kernels[0]) };
     match kernels.iter().find(|kernel| kernel.name() == name) {
         Some(kernel) => Ok(*kernel),
-        None => Err(UnknownKernel {
+        None => Err(EngineError::Kernel {
             name,
             known: kernels.iter().map(|kernel| kernel.name()).collect(),
         }),
@@ -184,12 +185,4 @@ fn assert_weights_and_sums(weights: &[i8], groups: usize, columns: usize, sums: 
         columns <= stride && columns <= room && stride <= (room - columns) / (ROWS - 1),
         "room for {room} sums, {stride} a row, for {columns} columns"
     );
-}
-
-/// `INKSTONE_KERNEL` names no kernel that this processor can run.
-#[derive(Debug, thiserror::Error)]
-#[error("INKSTONE_KERNEL is '{name}': this processor runs {}", known.join(", "))]
-pub struct UnknownKernel {
-    name: String,
-    known: Vec<&'static str>,
 }

@@ -1,14 +1,83 @@
 //! `Attention` and `MaskedAttention`: softmax(scale·q·kᵀ + bias)·v by heads (Vaswani et al., arXiv 1706.03762).
 //! A few queries at a time are scored against all keys, so heads×T×S scores are never kept.
 
+use std::sync::Arc;
+
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::*;
 
+use super::table::{Built, Resources, Schema};
 use super::weighted_sums::{Rows, TOGETHER, fits, weighted_sums};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::exp;
 use crate::engine::lanes::{Fused, LANES, fold, fold_larger, larger, widest};
 use crate::engine::shares;
 use crate::engine::transposition::transpose;
+
+/// The definition of attention: its signature, the addition of the bias with what it makes, and the name of the scores then.
+macro_rules! definition {
+    ($signature:literal, $bias:literal, $scores:literal) => {
+        Some(concat!(
+            $signature,
+            " => (y) {
+                head_count = Constant <value_int: int = @heads> ()
+                front = Constant <value_ints = [0]> ()
+                same = Constant <value_ints = [0, 0]> ()
+                rest = Constant <value_ints = [-1]> ()
+                heads_axis = Unsqueeze (head_count, front)
+                split_shape = Concat <axis = 0> (same, heads_axis, rest)
+                q_split = Reshape (q, split_shape)
+                queries = Transpose <perm = [0, 2, 1, 3]> (q_split)
+                k_split = Reshape (k, split_shape)
+                keys = Transpose <perm = [0, 2, 3, 1]> (k_split)
+                v_split = Reshape (v, split_shape)
+                values = Transpose <perm = [0, 2, 1, 3]> (v_split)
+                factor = Constant <value_float: float = @scale> ()
+                products = MatMul (queries, keys)
+                scores = Mul (products, factor)
+                ",
+            $bias,
+            "weights = Softmax <axis = -1> (",
+            $scores,
+            ")
+                mixed = MatMul (weights, values)
+                joined = Transpose <perm = [0, 2, 1, 3]> (mixed)
+                rows_shape = Concat <axis = 0> (same, rest)
+                y = Reshape (joined, rows_shape)
+            }"
+        ))
+    };
+}
+
+/// `Attention`.
+pub static ATTENTION: Schema = Schema {
+    name: "Attention",
+    doc: "Attention of rows q [1, T, C] to rows k and v [1, S, C].",
+    definition: definition!("Attention <heads, scale> (q, k, v)", "", "scores"),
+};
+
+/// `MaskedAttention`.
+pub static MASKED_ATTENTION: Schema = Schema {
+    name: "MaskedAttention",
+    doc: "Attention of rows q [1, T, C] to rows k and v [1, S, C], with a bias added to the scores that broadcasts to [1, heads, T, S].",
+    definition: definition!("MaskedAttention <heads, scale> (q, k, v, bias)", "masked = Add (scores, bias) ", "masked"),
+};
+
+pub(super) fn plain(node: &NodeProto, _: &Resources) -> Built {
+    build(node, false)
+}
+
+pub(super) fn masked(node: &NodeProto, _: &Resources) -> Built {
+    build(node, true)
+}
+
+fn build(node: &NodeProto, masked: bool) -> Built {
+    Ok(Some(Arc::new(Attention {
+        heads: node.get_attr("heads")?,
+        scale: node.get_attr("scale")?,
+        masked,
+    })))
+}
 
 /// Queries that are scored together.
 const QUERIES: usize = TOGETHER;
@@ -27,7 +96,7 @@ pub struct Attention {
 
 impl Operator for Attention {
     fn name(&self) -> &'static str {
-        if self.masked { "MaskedAttention" } else { "Attention" }
+        if self.masked { MASKED_ATTENTION.name } else { ATTENTION.name }
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {

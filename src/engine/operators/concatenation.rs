@@ -31,7 +31,7 @@ impl Operator for Concatenation {
         Ok(output)
     }
 
-    fn strings_together(&self, inputs: &[&[usize]]) -> bool {
+    fn is_contiguous_concat(&self, inputs: &[&[usize]]) -> bool {
         inputs.iter().all(|shape| shape[..self.axis].iter().all(|&size| size == 1))
     }
 

@@ -3,14 +3,43 @@
 //! together.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::*;
 
+use super::attributes::{padding, strides};
+use super::table::{Built, Resources, Schema};
 use super::weighted_sums::{TOGETHER, fits};
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::int8::{Padding, Window};
+use crate::engine::geometry::{Padding, Window};
 use crate::engine::lanes::{Fused, widest};
 use crate::engine::shares;
+
+/// `Conv`, two-dimensional, neither grouped nor dilated.
+pub static CONV: Schema = Schema {
+    name: "Conv",
+    doc: "Convolution.",
+    definition: None,
+};
+
+pub(super) fn build(node: &NodeProto, _: &Resources) -> Built {
+    let grouped = node.get_attr_opt::<i64>("group")?.unwrap_or(1) != 1;
+    let dilated = node
+        .get_attr_opt_vec::<i64>("dilations")?
+        .is_some_and(|dilations| dilations.iter().any(|&dilation| dilation != 1));
+    let automatic = node.get_attr_opt::<String>("auto_pad")?.is_some_and(|kind| kind != "NOTSET");
+    let flat = node
+        .get_attr_opt_vec::<i64>("kernel_shape")?
+        .is_some_and(|kernel| kernel.len() == 2);
+    if grouped || dilated || automatic || !flat {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(FloatConvolution {
+        strides: strides(node)?,
+        padding: padding(node)?,
+    })))
+}
 
 /// Inputs: x `[1, C, H, W]`, weights `[O, C, kh, kw]` and optionally bias `[O]`; output `[1, O, H', W']`.
 #[derive(Clone, Debug)]
@@ -36,7 +65,7 @@ impl FloatConvolution {
 
 impl Operator for FloatConvolution {
     fn name(&self) -> &'static str {
-        "Conv"
+        CONV.name
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {

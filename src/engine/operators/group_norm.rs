@@ -1,15 +1,115 @@
 //! `GroupNorm`, `GroupNormSilu`, `GroupNormModulateSilu`: normalisation over groups of channels (Wu & He, arXiv
 //! 1803.08494) with the modulation and activation that follow it, in one pass over each group.
 
+use std::sync::Arc;
+
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::*;
 
 use super::check_length;
+use super::table::{Built, Resources, Schema};
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::arithmetic::silu;
+use crate::engine::arithmetic;
 use crate::engine::lanes::{larger, largest_magnitude, squares_around, sum, widest};
 use crate::engine::shares;
 
-/// What follows the normalisation.
+/// The definition of a group normalization: its signature, the name of what is normalized, and what follows.
+macro_rules! definition {
+    ($signature:literal, $normal:literal, $rest:literal) => {
+        Some(concat!(
+            $signature,
+            " => (y) {
+                group_count = Constant <value_int: int = @groups> ()
+                front = Constant <value_ints = [0]> ()
+                rest = Constant <value_ints = [-1]> ()
+                groups_axis = Unsqueeze (group_count, front)
+                grouped_shape = Concat <axis = 0> (front, groups_axis, rest)
+                grouped = Reshape (x, grouped_shape)
+                mean = ReduceMean <keepdims = 1, axes = [2]> (grouped)
+                centred = Sub (grouped, mean)
+                squares = Mul (centred, centred)
+                variance = ReduceMean <keepdims = 1, axes = [2]> (squares)
+                small = Constant <value_float: float = @epsilon> ()
+                stable = Add (variance, small)
+                deviation = Sqrt (stable)
+                normal = Div (centred, deviation)
+                channel_axis = Shape (gain)
+                channel_shape = Concat <axis = 0> (front, channel_axis, rest)
+                by_channel = Reshape (normal, channel_shape)
+                last = Constant <value_ints = [1]> ()
+                gain_column = Unsqueeze (gain, last)
+                bias_column = Unsqueeze (bias, last)
+                scaled = Mul (by_channel, gain_column)
+                shifted = Add (scaled, bias_column)
+                x_shape = Shape (x)
+                ",
+            $normal,
+            " = Reshape (shifted, x_shape)",
+            $rest,
+            "
+            }"
+        ))
+    };
+}
+
+/// `GroupNorm`.
+pub static GROUP_NORM: Schema = Schema {
+    name: "GroupNorm",
+    doc: "Group normalization with gain and bias by channel.",
+    definition: definition!("GroupNorm <groups, epsilon> (x, gain, bias)", "y", ""),
+};
+
+/// `GroupNormSilu`.
+pub static GROUP_NORM_SILU: Schema = Schema {
+    name: "GroupNormSilu",
+    doc: "Group normalization, then Silu.",
+    definition: definition!(
+        "GroupNormSilu <groups, epsilon> (x, gain, bias)",
+        "norm",
+        "
+                gate = Sigmoid (norm)
+                y = Mul (norm, gate)"
+    ),
+};
+
+/// `GroupNormModulateSilu`.
+pub static GROUP_NORM_MODULATE_SILU: Schema = Schema {
+    name: "GroupNormModulateSilu",
+    doc: "Group normalization, times 1 + scale, plus shift, then Silu.",
+    definition: definition!(
+        "GroupNormModulateSilu <groups, epsilon> (x, gain, bias, scale, shift)",
+        "norm",
+        "
+                one = Constant <value = float {1.0}> ()
+                factor = Add (scale, one)
+                product = Mul (norm, factor)
+                modulated = Add (product, shift)
+                gate = Sigmoid (modulated)
+                y = Mul (modulated, gate)"
+    ),
+};
+
+pub(super) fn plain(node: &NodeProto, _: &Resources) -> Built {
+    build(node, NormActivation::None)
+}
+
+pub(super) fn silu(node: &NodeProto, _: &Resources) -> Built {
+    build(node, NormActivation::Silu)
+}
+
+pub(super) fn modulate_silu(node: &NodeProto, _: &Resources) -> Built {
+    build(node, NormActivation::ModulateSilu)
+}
+
+fn build(node: &NodeProto, activation: NormActivation) -> Built {
+    Ok(Some(Arc::new(GroupNorm {
+        groups: node.get_attr("groups")?,
+        epsilon: node.get_attr("epsilon")?,
+        activation,
+    })))
+}
+
+/// What follows the normalization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormActivation {
     /// Nothing.
@@ -34,9 +134,9 @@ pub struct GroupNorm {
 impl Operator for GroupNorm {
     fn name(&self) -> &'static str {
         match self.activation {
-            NormActivation::None => "GroupNorm",
-            NormActivation::Silu => "GroupNormSilu",
-            NormActivation::ModulateSilu => "GroupNormModulateSilu",
+            NormActivation::None => GROUP_NORM.name,
+            NormActivation::Silu => GROUP_NORM_SILU.name,
+            NormActivation::ModulateSilu => GROUP_NORM_MODULATE_SILU.name,
         }
     }
 
@@ -143,7 +243,7 @@ fn transform(output: &mut [f32], values: &[f32], gain: f32, bias: f32, activate:
         |fused| {
             for (out, &value) in output.iter_mut().zip(values) {
                 let normal = fused.add(value, gain, bias);
-                *out = if activate { silu(normal, fused) } else { normal };
+                *out = if activate { arithmetic::silu(normal, fused) } else { normal };
             }
         },
     );

@@ -1,36 +1,77 @@
 //! `QConv`: convolution with mapped int8 weights; the input is quantized with one scale. What stands before and
 //! after it in a graph can be made part of it: a group normalisation, a nearest enlargement, an activation, an addition.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::*;
 
+use super::attributes::{padding, sizes, strides};
+use super::table::{Built, Resources, Schema};
 use super::{GroupNorm, Parameters, check_length};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::Activation;
-use crate::engine::int8::{Image, Layout, Outputs, Padding, WeightMatrix, Window, convolve, largest_of};
-use crate::engine::kernels::Kernel;
-use crate::pack::ExternalTensor;
+use crate::engine::geometry::{Padding, Window};
+use crate::engine::int8::{Image, Layout, Outputs, WeightMatrix, convolve, largest_of};
+use crate::engine::kernels::{GROUP, Kernel};
+
+/// `QConv`.
+pub static Q_CONV: Schema = Schema {
+    name: "QConv",
+    doc: "Convolution of x, quantized to int8 with one scale, by int8 weights [m/8, k/4, 8, 4] with k in the order kh, kw, channel.",
+    definition: Some(
+        "QConv <kernel, strides, pads, m8> (x, w, scale, bias) => (y) {
+            limit = Constant <value = float {127.0}> ()
+            least = Constant <value = float {1e-12}> ()
+            magnitude = Abs (x)
+            largest = ReduceMax <keepdims = 1> (magnitude)
+            positive = Max (largest, least)
+            step = Div (positive, limit)
+            steps = Div (x, step)
+            rounded = Round (steps)
+            quantized = Mul (rounded, step)
+            panels = Transpose <perm = [0, 2, 1, 3]> (w)
+            padded_shape = Constant <value_ints: ints = @m8> ()
+            padded = Reshape (panels, padded_shape)
+            zero = Constant <value_ints = [0]> ()
+            row_count = Shape (scale)
+            rows = Slice (padded, zero, row_count)
+            kernel_shape = Constant <value_ints: ints = @kernel> ()
+            channels_last = Reshape (rows, kernel_shape)
+            channels_first = Transpose <perm = [0, 3, 1, 2]> (channels_last)
+            weights = DequantizeLinear <axis = 0> (channels_first, scale)
+            y = Conv <strides: ints = @strides, pads: ints = @pads> (quantized, weights, bias)
+        }",
+    ),
+};
+
+pub(super) fn build(node: &NodeProto, resources: &Resources) -> Built {
+    let [outputs, height, width, channels] = sizes(node, "kernel")?;
+    ensure!(
+        channels.is_multiple_of(GROUP),
+        "{channels} input channels are not a multiple of {GROUP}"
+    );
+    let window = Window {
+        size: [height, width],
+        strides: strides(node)?,
+    };
+    let weights = WeightMatrix::mapped(resources.tensor, outputs, height * width * channels)?;
+    let convolution = QuantizedConvolution::new(weights, window, padding(node)?, resources.kernel);
+    Ok(Some(Arc::new(convolution)))
+}
 
 /// Inputs: x `[1, C, H, W]`, scale `[O]`, bias `[O]`, the parameters of the normalisation where there is one, where shifted O
 /// values, and where something is added a picture of the output's shape; output `[1, O, H', W']`.
 #[derive(Clone, Debug)]
 pub struct QuantizedConvolution {
-    /// Name of the weights among the mapped tensors.
-    pub tensor: String,
-    /// Output channels.
-    pub outputs: usize,
-    /// Input channels.
-    pub channels: usize,
+    /// The weights, `[outputs, (y, x, channel)]`.
+    pub weights: Arc<WeightMatrix>,
     /// The window's size and strides.
     pub window: Window,
     /// Zeros around the input.
     pub padding: Padding,
     /// The micro-kernel.
     pub kernel: &'static dyn Kernel,
-    /// The weights, once bound.
-    pub weights: Option<Arc<WeightMatrix>>,
     /// Normalisation of the input.
     pub norm: Option<GroupNorm>,
     /// How often each row and column of the input is repeated, after the normalisation.
@@ -47,28 +88,24 @@ impl QuantizedConvolution {
     /// Inputs before the parameters of the normalisation.
     pub const OWN_INPUTS: usize = 3;
 
-    /// A layer that took in nothing yet and is not bound to its weights, `[outputs, (y, x, channel)]`.
-    pub fn new(
-        tensor: String,
-        [outputs, channels]: [usize; 2],
-        window: Window,
-        padding: Padding,
-        kernel: &'static dyn Kernel,
-    ) -> QuantizedConvolution {
+    /// A convolution that no other operator is fused into.
+    pub fn new(weights: WeightMatrix, window: Window, padding: Padding, kernel: &'static dyn Kernel) -> QuantizedConvolution {
         QuantizedConvolution {
-            tensor,
-            outputs,
-            channels,
+            weights: Arc::new(weights),
             window,
             padding,
             kernel,
-            weights: None,
             norm: None,
             enlarge: 1,
             shifted: false,
             activation: None,
             residual: false,
         }
+    }
+
+    /// Input channels.
+    fn channels(&self) -> usize {
+        self.weights.inputs() / (self.window.size[0] * self.window.size[1])
     }
 
     fn parameters(&self) -> usize {
@@ -108,7 +145,7 @@ impl QuantizedConvolution {
 
 impl Operator for QuantizedConvolution {
     fn name(&self) -> &'static str {
-        "QConv"
+        Q_CONV.name
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
@@ -119,19 +156,19 @@ impl Operator for QuantizedConvolution {
             bail!("QConv takes one picture, not shape {:?}", inputs[0])
         };
         ensure!(
-            channels == self.channels,
+            channels == self.channels(),
             "the picture has {channels} channels where the weights have {}",
-            self.channels
+            self.channels()
         );
         inputs[1..Self::OWN_INPUTS]
             .iter()
             .chain(&inputs[shift..shift + parameters])
-            .try_for_each(|shape| check_length("a channel parameter", shape, self.outputs))?;
+            .try_for_each(|shape| check_length("a channel parameter", shape, self.weights.rows()))?;
         if let Some(norm) = &self.norm {
             norm.check(inputs[0], &inputs[Self::OWN_INPUTS..][..self.parameters()])?;
         }
         let [tall, wide] = self.positions(height * self.enlarge, width * self.enlarge)?;
-        let output = tvec!(1, self.outputs, tall, wide);
+        let output = tvec!(1, self.weights.rows(), tall, wide);
         ensure!(
             !self.residual || inputs.last() == Some(&&*output),
             "what is added has shape {:?}, not {output:?}",
@@ -146,7 +183,6 @@ impl Operator for QuantizedConvolution {
     }
 
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()> {
-        let weights = self.weights.as_ref().context("QConv is not bound to its weights")?;
         let (shape, image) = (inputs.shape(0), self.quantize(inputs, workspace)?);
         let outputs = Outputs {
             scales: inputs.floats(1)?,
@@ -160,16 +196,7 @@ impl Operator for QuantizedConvolution {
             residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
         };
         let positions = self.positions(shape[2] * self.enlarge, shape[3] * self.enlarge)?;
-        convolve(self.kernel, weights, &image, self.window, positions, outputs, output);
+        convolve(self.kernel, &self.weights, &image, self.window, positions, outputs, output);
         Ok(())
-    }
-
-    fn bind(&self, tensors: &BTreeMap<String, ExternalTensor>) -> TractResult<Option<Arc<dyn Operator>>> {
-        let tensor = tensors
-            .get(&self.tensor)
-            .with_context(|| format!("there are no mapped weights '{}'", self.tensor))?;
-        let inputs = self.window.size[0] * self.window.size[1] * self.channels;
-        let weights = Some(Arc::new(WeightMatrix::new(tensor, self.outputs, inputs)?));
-        Ok(Some(Arc::new(QuantizedConvolution { weights, ..self.clone() })))
     }
 }

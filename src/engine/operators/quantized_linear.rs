@@ -1,32 +1,64 @@
 //! `QLinear`: matrix product with mapped int8 weights; each row of the input is quantized with its own scale. What stands
 //! around it in a graph can be made part of it: the way from a picture to rows and back, an activation, a gate, an addition.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::*;
 
+use super::attributes::sizes;
 use super::check_length;
+use super::table::{Built, Resources, Schema};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::Activation;
 use crate::engine::int8::{Order, Outputs, Product, Tokens, WeightMatrix, multiply};
 use crate::engine::kernels::Kernel;
-use crate::pack::ExternalTensor;
+
+/// `QLinear`.
+pub static Q_LINEAR: Schema = Schema {
+    name: "QLinear",
+    doc: "Product of the rows of x, each quantized to int8 with a scale of its own, and int8 weights [m/8, k/4, 8, 4].",
+    definition: Some(
+        "QLinear <mk, m8> (x, w, scale, bias) => (y) {
+            limit = Constant <value = float {127.0}> ()
+            least = Constant <value = float {1e-12}> ()
+            magnitude = Abs (x)
+            largest = ReduceMax <keepdims = 1, axes = [-1]> (magnitude)
+            positive = Max (largest, least)
+            step = Div (positive, limit)
+            steps = Div (x, step)
+            rounded = Round (steps)
+            quantized = Mul (rounded, step)
+            panels = Transpose <perm = [0, 2, 1, 3]> (w)
+            padded_shape = Constant <value_ints: ints = @m8> ()
+            padded = Reshape (panels, padded_shape)
+            zero = Constant <value_ints = [0]> ()
+            row_count = Shape (scale)
+            rows = Slice (padded, zero, row_count)
+            matrix_shape = Constant <value_ints: ints = @mk> ()
+            matrix = Reshape (rows, matrix_shape)
+            weights = DequantizeLinear <axis = 0> (matrix, scale)
+            columns = Transpose <perm = [1, 0]> (weights)
+            product = MatMul (quantized, columns)
+            y = Add (product, bias)
+        }",
+    ),
+};
+
+pub(super) fn build(node: &NodeProto, resources: &Resources) -> Built {
+    let [rows, inputs] = sizes(node, "mk")?;
+    let weights = WeightMatrix::mapped(resources.tensor, rows, inputs)?;
+    Ok(Some(Arc::new(QuantizedLinear::new(weights, resources.kernel))))
+}
 
 /// Inputs: x `[…, K]` or a picture `[1, K, …]`, scale `[M]`, bias `[M]`, where gated M factors, and where something is added a
 /// value of the output's shape; output `[…, M]`, of a picture `[1, T, M]`, or a picture `[1, M, …]`.
 #[derive(Clone, Debug)]
 pub struct QuantizedLinear {
-    /// Name of the weights among the mapped tensors.
-    pub tensor: String,
-    /// M, the width of the output.
-    pub rows: usize,
-    /// K, the width of the input.
-    pub inputs: usize,
+    /// The weights, M rows of K inputs.
+    pub weights: Arc<WeightMatrix>,
     /// The micro-kernel.
     pub kernel: &'static dyn Kernel,
-    /// The weights, once bound.
-    pub weights: Option<Arc<WeightMatrix>>,
     /// Whether the input is a picture, whose T places are the rows.
     pub from_picture: bool,
     /// Sides of the picture that the output is, whose places the rows are.
@@ -43,14 +75,11 @@ impl QuantizedLinear {
     /// Inputs before the factors and what is added.
     pub const OWN_INPUTS: usize = 3;
 
-    /// A layer that took in nothing yet and is not bound to its weights, `[rows, inputs]`.
-    pub fn new(tensor: String, [rows, inputs]: [usize; 2], kernel: &'static dyn Kernel) -> QuantizedLinear {
+    /// A product that no other operator is fused into.
+    pub fn new(weights: WeightMatrix, kernel: &'static dyn Kernel) -> QuantizedLinear {
         QuantizedLinear {
-            tensor,
-            rows,
-            inputs,
+            weights: Arc::new(weights),
             kernel,
-            weights: None,
             from_picture: false,
             to_picture: None,
             activation: None,
@@ -74,28 +103,28 @@ impl QuantizedLinear {
             let [1, channels, places @ ..] = x else {
                 bail!("x is no picture: {x:?}")
             };
-            ensure!(*channels == self.inputs, "x has {channels} channels, not {}", self.inputs);
-            return Ok(tvec!(1, places.iter().product(), self.rows));
+            ensure!(*channels == self.weights.inputs(), "x has {channels} channels, not {}", self.weights.inputs());
+            return Ok(tvec!(1, places.iter().product(), self.weights.rows()));
         }
         let Some((last, rows)) = x.split_last() else {
             bail!("x has no axis")
         };
         ensure!(
-            *last == self.inputs,
+            *last == self.weights.inputs(),
             "x has shape {x:?} where the last axis must be {}",
-            self.inputs
+            self.weights.inputs()
         );
-        Ok(rows.iter().copied().chain([self.rows]).collect())
+        Ok(rows.iter().copied().chain([self.weights.rows()]).collect())
     }
 
     /// What is to be computed.
     fn product<'a>(&'a self, inputs: &'a Inputs, output: &'a mut [f32]) -> TractResult<Product<'a>> {
         let order = |picture| if picture { Order::Picture } else { Order::Rows };
         Ok(Product {
-            weights: self.weights.as_ref().context("QLinear is not bound to its weights")?,
+            weights: &self.weights,
             tokens: Tokens {
                 values: inputs.floats(0)?,
-                inputs: self.inputs,
+                inputs: self.weights.inputs(),
                 order: order(self.from_picture),
             },
             outputs: Outputs {
@@ -114,7 +143,7 @@ impl QuantizedLinear {
 
 impl Operator for QuantizedLinear {
     fn name(&self) -> &'static str {
-        "QLinear"
+        Q_LINEAR.name
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
@@ -123,9 +152,9 @@ impl Operator for QuantizedLinear {
         let mut shape = self.rows_shape(inputs[0])?;
         inputs[1..expected - usize::from(self.residual)]
             .iter()
-            .try_for_each(|shape| check_length("a row parameter", shape, self.rows))?;
+            .try_for_each(|shape| check_length("a row parameter", shape, self.weights.rows()))?;
         if let Some(sides) = &self.to_picture {
-            let picture = [1, self.rows].into_iter().chain(sides.iter().copied()).collect::<TVec<_>>();
+            let picture = [1, self.weights.rows()].into_iter().chain(sides.iter().copied()).collect::<TVec<_>>();
             ensure!(
                 shape.iter().product::<usize>() == picture.iter().product::<usize>(),
                 "outputs of shape {shape:?} are no picture of {sides:?}"
@@ -143,13 +172,5 @@ impl Operator for QuantizedLinear {
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         multiply(self.kernel, vec![self.product(inputs, output)?]);
         Ok(())
-    }
-
-    fn bind(&self, tensors: &BTreeMap<String, ExternalTensor>) -> TractResult<Option<Arc<dyn Operator>>> {
-        let tensor = tensors
-            .get(&self.tensor)
-            .with_context(|| format!("there are no mapped weights '{}'", self.tensor))?;
-        let weights = Some(Arc::new(WeightMatrix::new(tensor, self.rows, self.inputs)?));
-        Ok(Some(Arc::new(QuantizedLinear { weights, ..self.clone() })))
     }
 }

@@ -147,7 +147,7 @@ impl Translation {
 
     fn step(&mut self, node: &TypedNode) -> TractResult<()> {
         if let Some(Node(operator)) = node.op_as::<Node>()
-            && operator.strings_together(&self.shapes(node))
+            && operator.is_contiguous_concat(&self.shapes(node))
         {
             return self.string_together(node, operator);
         }
@@ -408,11 +408,11 @@ fn shape(node: &TypedNode, slot: usize) -> TractResult<TVec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+    use crate::engine::Input;
     use crate::engine::arena::Arena;
     use crate::engine::arithmetic::Activation;
+    use crate::engine::int8::WeightMatrix;
     use crate::engine::kernels;
     use crate::engine::operators::Concatenation;
     use crate::pack::ExternalTensor;
@@ -430,6 +430,14 @@ mod tests {
 
     fn values(tensor: &Tensor) -> Vec<f32> {
         tensor.try_as_plain_ram().unwrap().as_slice::<f32>().unwrap().to_vec()
+    }
+
+    /// The outputs for one input.
+    fn run(program: &Program, input: &[f32]) -> Vec<Vec<f32>> {
+        let mut arena = Arena::default();
+        let outputs = program.run(&mut arena, &[Input::F32(input)]).unwrap();
+        let output = |index| outputs.with(index, |value| Ok(value.to_value().into_floats()));
+        (0..program.outputs.len()).map(|index| output(index).unwrap().unwrap()).collect()
     }
 
     /// Values that were made just before and long ago, one of them twice, a constant and an input, strung together and once more.
@@ -460,8 +468,7 @@ mod tests {
             4 + 1,
             "the constant, the input, what is old, and what is there twice, each time"
         );
-        let made = program.run(&mut Arena::default(), tvec![floats(0).into_tvalue()]).unwrap();
-        let [outer, strung, new, other, after, old] = std::array::from_fn(|index| values(&made[index]));
+        let [outer, strung, new, other, after, old] = run(&program, &values(&floats(0))).try_into().unwrap();
         let parts = [&new, &other, &values(&floats(3)), &new, &old, &values(&floats(0))];
         assert_eq!(strung, parts.map(Vec::clone).concat());
         assert_eq!(outer, [after, strung, new].concat());
@@ -472,12 +479,12 @@ mod tests {
 
     /// A bound layer of weights that are its number.
     fn linear(model: &mut TypedModel, name: &str, weight: u8, x: OutletId) -> OutletId {
-        let layer = QuantizedLinear::new("w".into(), [WIDTH, WIDTH], kernels::available()[0]);
         let weights = ExternalTensor::of_bytes(&[weight; WIDTH * WIDTH], vec![1, WIDTH / 4, 8, 4]);
-        let layer = layer.bind(&BTreeMap::from([("w".to_owned(), weights)])).unwrap().unwrap();
+        let weights = WeightMatrix::new(&weights, WIDTH, WIDTH).unwrap();
+        let layer = QuantizedLinear::new(weights, kernels::available()[0]);
         let ones = Tensor::from_shape(&[WIDTH], &[0.125f32; WIDTH]).unwrap();
         let [scale, bias] = ["scale", "bias"].map(|what| model.add_const(format!("{name}.{what}"), ones.clone()).unwrap());
-        model.wire_node(name, Node(layer), &[x, scale, bias]).unwrap()[0]
+        put(model, name, layer, &[x, scale, bias])
     }
 
     /// Products with a source and with each other's outputs, near and far, strung together and not.
@@ -508,11 +515,11 @@ mod tests {
         sizes.sort();
         assert_eq!(sizes, [1, 1, 1, 3], "those of the source are together, whatever lies between");
         let input: Vec<f32> = (0..2 * WIDTH).map(|index| index as f32 / 8.0 - 1.0).collect();
+        let made = run(&program, &input);
         let input = tvec!(Tensor::from_shape(&[1, 2, WIDTH], &input).unwrap().into_tvalue());
-        let made = program.run(&mut Arena::default(), input.clone()).unwrap();
         let expected = model.into_runnable().unwrap().run(input).unwrap();
         for (made, expected) in made.iter().zip(&expected) {
-            assert_eq!(values(made), values(expected));
+            assert_eq!(*made, values(expected));
         }
     }
 }
