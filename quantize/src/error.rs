@@ -44,6 +44,14 @@ pub enum Error {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// The definition of one of our operators is not in ONNX's syntax.
+    #[error("the definition of operator {operator} is wrong at `{place}`")]
+    Definition {
+        /// The operator.
+        operator: &'static str,
+        /// What begins there.
+        place: String,
+    },
     /// The target cannot be written there.
     #[error("{}: {problem}", path.display())]
     Target {
@@ -68,7 +76,7 @@ impl Error {
     /// Whether the input or the usage is at fault, and not the machine.
     pub fn is_input(&self) -> bool {
         match self {
-            Error::Machine { .. } => false,
+            Error::Machine { .. } | Error::Definition { .. } => false,
             Error::Engine(error) => error.is_input_fault(),
             _ => true,
         }

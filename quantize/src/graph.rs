@@ -197,7 +197,8 @@ impl Graph {
             .and_then(|tensor| DataType::try_from(tensor.elem_type).ok())
             .unwrap_or(DataType::Undefined);
         let element = match data_type {
-            DataType::Float => Element::F32,
+            // Half floats become f32 throughout the graph.
+            DataType::Float | DataType::Float16 | DataType::Bfloat16 => Element::F32,
             DataType::Int64 => Element::I64,
             other => {
                 let problem = format!("is {}: export the model with f32 and int64 ports", other.as_str_name());

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use inkstone::engine::operators::own_schemas;
 use inkstone::engine::{Engine, EngineError, Stage};
 use inkstone::pack::{ALIGNMENT, Element, FileRecord, MANIFEST, Manifest, Pack, Port, WEIGHTS};
 use prost::Message;
@@ -286,7 +287,7 @@ fn model(graph: &Graph, weights: &mut WeightsWriter) -> Result<ModelProto> {
         producer_name: env!("CARGO_PKG_NAME").to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
         opset_import: vec![set("", OPSET), set(DOMAIN, 1)],
-        functions: functions::used_by(&graph.nodes),
+        functions: functions::used_by(&graph.nodes, own_schemas())?,
         graph: Some(GraphProto {
             name: graph.name.clone(),
             node: graph.nodes.clone(),

@@ -1,4 +1,4 @@
-//! Finds what exports spell out in many nodes and replaces it by one node of our domain.
+//! Replaces the many nodes into which exports decompose an operator by one node of our domain.
 //!
 //! A pattern looks at the last node of what it replaces. The replacement makes the same values, so nodes that something
 //! else still reads simply stay.
@@ -68,14 +68,14 @@ const PATTERNS: [(&str, Pattern); 14] = [
     ("GroupNorm", group_norm::by_instances),
     ("Silu", silu::silu),
     ("Gelu", gelu::standard),
-    ("Gelu", gelu::spelled_out),
-    ("RmsNorm", rms_norm::spelled_out),
+    ("Gelu", gelu::decomposed),
+    ("RmsNorm", rms_norm::decomposed),
     ("GroupNormModulateSilu", group_norm::modulated),
     ("GroupNormSilu", group_norm::activated),
     ("parts of packed rows", attention_packed::part),
     ("Attention", attention::standard),
     ("Attention", attention::by_rows),
-    ("Attention", attention::spelled_out),
+    ("Attention", attention::decomposed),
     ("Attention of one head", attention_alone::of_rows),
     ("Attention of one head", attention_alone::of_columns),
 ];

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use inkstone::engine::operators::{ATTENTION, MASKED_ATTENTION};
 use tract_onnx::pb::NodeProto;
 
 use crate::graph::Graph;
@@ -60,7 +61,7 @@ fn last<'a>(graph: &'a Graph, output: &str) -> Option<&'a NodeProto> {
 }
 
 fn is_weighted(graph: &Graph, node: &NodeProto) -> bool {
-    weights(graph, node).is_some() || node.op_type.ends_with("Attention")
+    weights(graph, node).is_some() || proto::is(node, "Attention") || [&ATTENTION, &MASKED_ATTENTION].iter().any(|schema| proto::is_ours(node, schema))
 }
 
 /// Number of weights of a layer; none for other nodes.
