@@ -245,7 +245,12 @@ mod tests {
         let mut graph = builder.with(half("narrow")).with(back).graph();
         assert_eq!(graph.inputs[0].element, inkstone::pack::Element::F32);
         downgrade(&mut graph).unwrap();
-        assert!(graph.nodes.iter().all(|node| proto::int(node, "to") == Some(DataType::Float as i64)));
+        assert!(
+            graph
+                .nodes
+                .iter()
+                .all(|node| proto::int(node, "to") == Some(DataType::Float as i64))
+        );
     }
 
     #[test]

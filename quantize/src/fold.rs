@@ -156,7 +156,9 @@ fn cast(constant: &Constant, to: i64) -> Option<Constant> {
     let to = DataType::try_from(i32::try_from(to).ok()?).ok()?;
     match (&constant.values, to) {
         // Floats of any width are held, and computed with, as 32-bit ones.
-        (Values::F32(_), DataType::Float | DataType::Float16 | DataType::Bfloat16) | (Values::I64(_), DataType::Int64) => Some(constant.clone()),
+        (Values::F32(_), DataType::Float | DataType::Float16 | DataType::Bfloat16) | (Values::I64(_), DataType::Int64) => {
+            Some(constant.clone())
+        }
         // ONNX rounds toward zero, and to the nearest float, as Rust does.
         (Values::F32(values), DataType::Int64) => Some(Constant::i64(&constant.shape, values.iter().map(|&value| value as i64).collect())),
         (Values::I64(values), DataType::Float) => Some(Constant::f32(&constant.shape, values.iter().map(|&value| value as f32).collect())),

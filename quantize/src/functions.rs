@@ -236,7 +236,10 @@ mod tests {
     fn as_before() {
         let mut count = 0;
         for schema in own_schemas() {
-            let (_, old) = crate::functions_old::DEFINITIONS.iter().find(|(name, _)| *name == schema.name).unwrap();
+            let (_, old) = crate::functions_old::DEFINITIONS
+                .iter()
+                .find(|(name, _)| *name == schema.name)
+                .unwrap();
             assert_eq!(define(schema).unwrap(), old(), "{}", schema.name);
             assert_eq!(define(schema).unwrap().encode_to_vec(), old().encode_to_vec(), "{}", schema.name);
             count += 1;
@@ -307,7 +310,10 @@ mod tests {
         let snake = &functions[1];
         assert_eq!((snake.attribute.as_slice(), snake.node.len()), (&["alpha".to_owned()][..], 3));
         let reference = &snake.node[0].attribute[0];
-        assert_eq!((reference.name.as_str(), reference.ref_attr_name.as_str()), ("value_float", "alpha"));
+        assert_eq!(
+            (reference.name.as_str(), reference.ref_attr_name.as_str()),
+            ("value_float", "alpha")
+        );
         assert_eq!(snake.doc_string.as_deref(), Some(SNAKE.doc));
     }
 

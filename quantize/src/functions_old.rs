@@ -361,4 +361,3 @@ fn masked_attention() -> FunctionProto {
         "Attention of rows q [1, T, C] to rows k and v [1, S, C], with a bias added to the scores that broadcasts to [1, heads, T, S].",
     )
 }
-

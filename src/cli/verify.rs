@@ -32,7 +32,10 @@ fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
         Pipeline::load(pack.clone(), Residency::All)?;
     } else {
         let engine = Engine::new(1)?;
-        manifest.stages.keys().try_for_each(|stage| Stage::load(&engine, &pack, stage).map(drop))?;
+        manifest
+            .stages
+            .keys()
+            .try_for_each(|stage| Stage::load(&engine, &pack, stage).map(drop))?;
     }
     if as_json {
         return output::json(&json!({

@@ -118,7 +118,11 @@ impl Pipeline {
     fn run(&self, engine: &Engine, stage: &str, values: &Named) -> Result<Named, EngineError> {
         let record = self.record(stage);
         // The ports' names were checked when the pipeline was loaded.
-        let inputs: Vec<Input> = record.inputs.iter().filter_map(|port| values.get(&port.name).map(Value::as_input)).collect();
+        let inputs: Vec<Input> = record
+            .inputs
+            .iter()
+            .filter_map(|port| values.get(&port.name).map(Value::as_input))
+            .collect();
         let outputs = self.stages.get(stage)?.run(engine, &inputs)?;
         Ok(record.outputs.iter().map(|port| port.name.clone()).zip(outputs).collect())
     }

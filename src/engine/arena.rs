@@ -1,5 +1,5 @@
-//! The one block of memory that all floats of a graph lie in while it runs. Owns the plan of who lies where, made when the
-//! graph is loaded, and the cutting of the block into what an operator writes and what it reads. Depends on nothing.
+//! The block of memory that holds all floats of a graph while it runs. Owns the memory plan, made when the graph is loaded, and the
+//! splitting of the block into what an operator writes and what it reads. Depends on nothing.
 
 use std::ops::Range;
 
@@ -73,7 +73,7 @@ fn place(lifetimes: &[Lifetime], order: Vec<usize>) -> (Vec<usize>, usize) {
 pub struct Arena(Vec<f32>);
 
 impl Arena {
-    /// So many floats of any content, from the start of a cache line on.
+    /// `count` floats of any content, from the start of a cache line on.
     pub fn floats(&mut self, count: usize) -> &mut [f32] {
         if self.0.len() < count + LINE {
             // What was there is of no use, so nothing is copied.
@@ -87,11 +87,11 @@ impl Arena {
     }
 }
 
-/// What of a block may be read while parts of it are written.
+/// The parts of the arena that may be read while others are written.
 pub struct Rest<'a>(TVec<(usize, &'a [f32])>);
 
 impl<'a> Rest<'a> {
-    /// A part that touches none of those; nothing where there is none.
+    /// A range that overlaps none of the parts that are written; none if it does.
     pub fn get(&self, range: &Range<usize>) -> Option<&'a [f32]> {
         let inside = |&&(start, part): &&(usize, &[f32])| start <= range.start && range.end <= start + part.len();
         let &(start, part) = self.0.iter().find(inside)?;

@@ -7,10 +7,10 @@
 //! * `program` is a graph as a list of operators; `arena` is the one block that their values lie in, planned ahead.
 //! * [`operators`] holds the operators, one a file: plain functions from slices to slices, listed in one table.
 //! * `int8` quantizes activations and multiplies them with mapped weights; `kernels` are the micro-kernels.
-//! * `shares` cuts work into pieces and hands them to the threads.
+//! * `parallel` splits work and hands it to the threads.
 //! * [`heap`] tells the C library what to do with memory that was freed.
-//! * `lanes` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
-//!   depend on how wide that is; `transposition` exchanges rows and columns; `geometry` is that of convolutions.
+//! * `simd` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
+//!   depend on how wide that is; `transpose` transposes matrices; `geometry` is that of convolutions.
 //!
 //! Integer sums are exact, and float steps use a fixed order, one rounding for every multiplication with an addition,
 //! and our own `exp`, so the same graph gives the same bits on every processor and with every number of threads.
@@ -24,18 +24,18 @@ mod geometry;
 pub mod heap;
 mod int8;
 mod kernels;
-mod lanes;
 mod lower;
 #[doc(hidden)]
 pub mod operators;
+mod parallel;
 mod program;
 mod reader;
-mod shares;
+mod simd;
 mod stage;
 mod stages;
 #[cfg(test)]
 mod testing;
-mod transposition;
+mod transpose;
 mod value;
 
 pub use error::EngineError;

@@ -61,7 +61,9 @@ fn last<'a>(graph: &'a Graph, output: &str) -> Option<&'a NodeProto> {
 }
 
 fn is_weighted(graph: &Graph, node: &NodeProto) -> bool {
-    weights(graph, node).is_some() || proto::is(node, "Attention") || [&ATTENTION, &MASKED_ATTENTION].iter().any(|schema| proto::is_ours(node, schema))
+    weights(graph, node).is_some()
+        || proto::is(node, "Attention")
+        || [&ATTENTION, &MASKED_ATTENTION].iter().any(|schema| proto::is_ours(node, schema))
 }
 
 /// Number of weights of a layer; none for other nodes.

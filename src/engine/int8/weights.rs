@@ -23,7 +23,11 @@ impl WeightMatrix {
     /// # Errors
     /// If the node reads no mapped tensor, or as [`WeightMatrix::new`].
     pub fn mapped(tensor: Option<&ExternalTensor>, rows: usize, inputs: usize) -> TractResult<WeightMatrix> {
-        WeightMatrix::new(tensor.context("the weights are not an int8 tensor of the weights file")?, rows, inputs)
+        WeightMatrix::new(
+            tensor.context("the weights are not an int8 tensor of the weights file")?,
+            rows,
+            inputs,
+        )
     }
 
     /// The matrix in a mapped tensor of shape `[rows/8, inputs/4, 8, 4]`.

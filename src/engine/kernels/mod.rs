@@ -11,8 +11,8 @@
 mod aarch64;
 #[cfg(all(target_arch = "arm", neon_vfp4, target_endian = "little"))]
 mod arm;
+pub mod i16x8;
 mod portable;
-pub mod shorts;
 #[cfg(test)]
 mod tests;
 pub mod winograd;

@@ -27,13 +27,13 @@ pub const fn outputs(side: usize) -> usize {
     side * side * TILES
 }
 
-/// Values from one place of a panel to the next, for so many groups of channels: an odd number of cache lines, since
+/// Values from one place of a panel to the next, for `groups` groups of channels: an odd number of cache lines, since
 /// all places are written together and would share a few sets of the cache at a power of two.
 pub const fn place_values(groups: usize) -> usize {
     (groups | 1) * VALUES
 }
 
-/// Values of a panel of transformed weights or tiles, for so many groups of channels.
+/// Values of a panel of transformed weights or tiles, for `groups` groups of channels.
 pub const fn panel_values(side: usize, groups: usize) -> usize {
     places(side) * place_values(groups)
 }

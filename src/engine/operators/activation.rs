@@ -8,8 +8,8 @@ use tract_onnx::tract_core::internal::*;
 use super::table::{Built, Resources, Schema};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::{self, Activation};
-use crate::engine::lanes::{Fused, widest};
-use crate::engine::shares;
+use crate::engine::parallel;
+use crate::engine::simd::{Fused, widest};
 
 /// `Silu`.
 pub static SILU: Schema = Schema {
@@ -103,7 +103,7 @@ impl Operator for Activation {
 
 #[inline(always)]
 fn apply(values: &[f32], shape: &[usize], output: &mut [f32], function: impl Fn(f32, Fused) -> f32 + Sync) {
-    shares::each_piece(output, shape, |start, output| {
+    parallel::for_each_chunk(output, shape, |start, output| {
         widest(
             #[inline(always)]
             |fused| {

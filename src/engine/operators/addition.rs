@@ -3,8 +3,8 @@
 use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::lanes::widest;
-use crate::engine::shares;
+use crate::engine::parallel;
+use crate::engine::simd::widest;
 
 /// Inputs: a, and b of a's shape or with ones instead of its last dimensions, for all of which each of b's values stands;
 /// output a + b, of a's shape.
@@ -34,7 +34,7 @@ impl Operator for Addition {
         let (a, b) = (inputs.floats(0)?, inputs.floats(1)?);
         // Values of a for which one of b's stands.
         let each = a.len().checked_div(b.len()).unwrap_or(1);
-        shares::each_piece(output, inputs.shape(0), |start, output| {
+        parallel::for_each_chunk(output, inputs.shape(0), |start, output| {
             let a = &a[start..][..output.len()];
             if each == 1 {
                 add(output, a, &b[start..]);

@@ -10,9 +10,9 @@ use super::table::{Built, Resources, Schema};
 use super::weighted_sums::{Rows, TOGETHER, fits, weighted_sums};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::exp;
-use crate::engine::lanes::{Fused, LANES, fold, fold_larger, larger, widest};
-use crate::engine::shares;
-use crate::engine::transposition::transpose;
+use crate::engine::parallel;
+use crate::engine::simd::{Fused, LANES, fold, fold_larger, larger, widest};
+use crate::engine::transpose::transpose;
 
 /// The definition of attention: its signature, the addition of the bias with what it makes, and the name of the scores then.
 macro_rules! definition {
@@ -60,7 +60,11 @@ pub static ATTENTION: Schema = Schema {
 pub static MASKED_ATTENTION: Schema = Schema {
     name: "MaskedAttention",
     doc: "Attention of rows q [1, T, C] to rows k and v [1, S, C], with a bias added to the scores that broadcasts to [1, heads, T, S].",
-    definition: definition!("MaskedAttention <heads, scale> (q, k, v, bias)", "masked = Add (scores, bias) ", "masked"),
+    definition: definition!(
+        "MaskedAttention <heads, scale> (q, k, v, bias)",
+        "masked = Add (scores, bias) ",
+        "masked"
+    ),
 };
 
 pub(super) fn plain(node: &NodeProto, _: &Resources) -> Built {
@@ -154,10 +158,10 @@ impl Operator for Attention {
             nothing: &vec![0f32; channels],
         };
         let count = output.len() / channels;
-        let threads = shares::of_values(count * padded * self.heads);
-        let share = count.div_ceil(threads * shares::PER_THREAD).next_multiple_of(QUERIES);
+        let threads = parallel::threads_for_values(count * padded * self.heads);
+        let share = count.div_ceil(threads * parallel::TASKS_PER_THREAD).next_multiple_of(QUERIES);
         let parts = output.chunks_mut(share * channels).zip(queries.chunks(share * channels));
-        shares::each(threads, parts.enumerate(), |(part, (output, queries))| {
+        parallel::for_each(threads, parts.enumerate(), |(part, (output, queries))| {
             let mut scores = vec![0f32; QUERIES * padded];
             let blocks = output.chunks_mut(QUERIES * channels).zip(queries.chunks(QUERIES * channels));
             for (block, (output, queries)) in blocks.enumerate() {
@@ -237,7 +241,7 @@ impl Attention {
         Ok([heads > 1, rows > 1])
     }
 
-    /// The bias, or nothing for the keys and minus infinity behind them.
+    /// The bias, or zeros for the keys, and minus infinity behind them.
     fn bias(&self, inputs: &Inputs, padded: usize) -> TractResult<Bias> {
         let (queries, keys) = (inputs.shape(0)[1], inputs.shape(1)[1]);
         if !self.masked && keys == padded {
@@ -263,7 +267,7 @@ impl Attention {
     }
 }
 
-/// What is added to scores: rows of S values and minus infinity up to `padded`; no rows where nothing is.
+/// What is added to scores: rows of S values, and minus infinity up to `padded`; no rows if nothing is added.
 #[derive(Default)]
 struct Bias {
     rows: Vec<f32>,
@@ -285,9 +289,9 @@ impl Bias {
 
 /// `[S, C]` → `[C, padded]` times the scale, zeros beyond S.
 fn by_channels(keys: &[f32], [count, channels]: [usize; 2], padded: usize, scale: f32, columns: &mut [f32]) {
-    let threads = shares::of_values(keys.len());
+    let threads = parallel::threads_for_values(keys.len());
     let share = channels.div_ceil(threads);
-    shares::each(threads, columns.chunks_mut(share * padded).enumerate(), |(index, columns)| {
+    parallel::for_each(threads, columns.chunks_mut(share * padded).enumerate(), |(index, columns)| {
         let wide = columns.len() / padded;
         transpose(&keys[index * share..], channels, columns, padded, [count, wide]);
         for column in columns.chunks_exact_mut(padded) {

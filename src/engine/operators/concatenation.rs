@@ -3,7 +3,7 @@
 use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::shares;
+use crate::engine::parallel;
 
 /// Inputs: any number, of the same shape but for one dimension; output: all of them along it.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ impl Operator for Concatenation {
             }
         }
         let shape = self.output_shape(&(0..inputs.count()).map(|input| inputs.shape(input)).collect::<Vec<_>>())?;
-        shares::each_piece(output, &shape, |start, output| copy(output, start, &sources));
+        parallel::for_each_chunk(output, &shape, |start, output| copy(output, start, &sources));
         Ok(())
     }
 }

@@ -13,8 +13,8 @@ use super::table::{Built, Resources, Schema};
 use super::weighted_sums::{TOGETHER, fits};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::geometry::{Padding, Window};
-use crate::engine::lanes::{Fused, widest};
-use crate::engine::shares;
+use crate::engine::parallel;
+use crate::engine::simd::{Fused, widest};
 
 /// `Conv`, two-dimensional, neither grouped nor dilated.
 pub static CONV: Schema = Schema {
@@ -94,11 +94,11 @@ impl Operator for FloatConvolution {
         let weights = inputs.floats(1)?;
         let biases = if inputs.count() > 2 { inputs.floats(2)? } else { &[] };
         let (area, per_output) = (height * width, shape[1] * shape[2] * shape[3]);
-        let threads = shares::of_values(output.len() * per_output).min(height);
-        let strips: Vec<Range<usize>> = shares::parts(height, threads).collect();
+        let threads = parallel::threads_for_values(output.len() * per_output).min(height);
+        let strips: Vec<Range<usize>> = parallel::split_evenly(height, threads).collect();
         let places = strips.iter().map(|rows| rows.start * width..rows.end * width);
-        let mut planes = shares::by_columns(output, area, places);
-        shares::each(threads, planes.iter_mut().zip(&strips), |(planes, rows)| {
+        let mut planes = parallel::split_columns(output, area, places);
+        parallel::for_each(threads, planes.iter_mut().zip(&strips), |(planes, rows)| {
             let read = rows.start * self.strides[0]..(rows.end - 1) * self.strides[0] + shape[2];
             let (padded, wide) = pad(picture, inputs.shape(0), self.padding, &read);
             let lines = (0..shape[1]).flat_map(|channel| (0..shape[2]).map(move |y| (channel, y)));

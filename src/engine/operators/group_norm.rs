@@ -1,4 +1,4 @@
-//! `GroupNorm`, `GroupNormSilu`, `GroupNormModulateSilu`: normalisation over groups of channels (Wu & He, arXiv
+//! `GroupNorm`, `GroupNormSilu`, `GroupNormModulateSilu`: normalization over groups of channels (Wu & He, arXiv
 //! 1803.08494) with the modulation and activation that follow it, in one pass over each group.
 
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use super::check_length;
 use super::table::{Built, Resources, Schema};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic;
-use crate::engine::lanes::{larger, largest_magnitude, squares_around, sum, widest};
-use crate::engine::shares;
+use crate::engine::parallel;
+use crate::engine::simd::{larger, largest_magnitude, squares_around, sum, widest};
 
 /// The definition of a group normalization: its signature, the name of what is normalized, and what follows.
 macro_rules! definition {
@@ -209,15 +209,15 @@ impl GroupNorm {
             .try_for_each(|shape| check_length("a channel parameter", shape, channels))
     }
 
-    /// Normalises `[C, …]` into `output`; returns the largest magnitude there. Threads share the groups.
+    /// Normalizes `[C, …]` into `output`; returns the largest magnitude there. Threads share the groups.
     pub fn apply(&self, values: &[f32], parameters: &Parameters, output: &mut [f32]) -> f32 {
         let channels = parameters.gains.len();
         let (per_group, area) = (channels / self.groups, values.len() / channels);
         let share = per_group * area;
         let mut largest = vec![0f32; self.groups];
         let groups = output.chunks_exact_mut(share).zip(values.chunks_exact(share)).zip(&mut largest);
-        let threads = shares::of_values(values.len());
-        shares::each(threads, groups.enumerate(), |(group, ((output, values), largest))| {
+        let threads = parallel::threads_for_values(values.len());
+        parallel::for_each(threads, groups.enumerate(), |(group, ((output, values), largest))| {
             let (mean, deviation) = self.statistics(values);
             for (index, (output, values)) in output.chunks_exact_mut(area).zip(values.chunks_exact(area)).enumerate() {
                 let [gain, bias] = parameters.factors(group * per_group + index, mean, deviation);

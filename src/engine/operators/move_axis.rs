@@ -5,8 +5,8 @@ use std::ops::Range;
 use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::shares;
-use crate::engine::transposition::transpose;
+use crate::engine::parallel;
+use crate::engine::transpose::transpose;
 
 /// Rows of the output that are written together: each line of the cache that is read is used whole.
 const TOGETHER: usize = 16;
@@ -60,11 +60,11 @@ impl Operator for MoveAxis {
             return Ok(());
         }
         let (source, width) = (inputs.floats(0)?, rows * inner);
-        let threads = shares::of_values(output.len()).min(columns);
-        let parts: Vec<Range<usize>> = shares::parts(columns, threads).collect();
+        let threads = parallel::threads_for_values(output.len()).min(columns);
+        let parts: Vec<Range<usize>> = parallel::split_evenly(columns, threads).collect();
         let places = parts.iter().map(|part| part.start * width..part.end * width);
-        let mut strips = shares::by_columns(output, picture, places);
-        shares::each(threads, strips.iter_mut().zip(&parts), |(pieces, part)| {
+        let mut strips = parallel::split_columns(output, picture, places);
+        parallel::for_each(threads, strips.iter_mut().zip(&parts), |(pieces, part)| {
             for (output, source) in pieces.iter_mut().zip(source.chunks_exact(picture)) {
                 for (output, first) in output.chunks_mut(TOGETHER * width).zip(part.clone().step_by(TOGETHER)) {
                     exchange(output, source, [rows, columns, inner], first);

@@ -1,5 +1,5 @@
-//! `QConv`: convolution with mapped int8 weights; the input is quantized with one scale. What stands before and
-//! after it in a graph can be made part of it: a group normalisation, a nearest enlargement, an activation, an addition.
+//! `QConv`: convolution with mapped int8 weights; the input is quantized with one scale. Adjacent operators can
+//! be fused into it: a group normalization, a nearest-neighbour upsampling, an activation, a residual.
 
 use std::sync::Arc;
 
@@ -60,8 +60,8 @@ pub(super) fn build(node: &NodeProto, resources: &Resources) -> Built {
     Ok(Some(Arc::new(convolution)))
 }
 
-/// Inputs: x `[1, C, H, W]`, scale `[O]`, bias `[O]`, the parameters of the normalisation where there is one, where shifted O
-/// values, and where something is added a picture of the output's shape; output `[1, O, H', W']`.
+/// Inputs: x `[1, C, H, W]`, scale `[O]`, bias `[O]`, the parameters of a fused normalization, O values if shifted, and a residual
+/// of the output's shape; output `[1, O, H', W']`.
 #[derive(Clone, Debug)]
 pub struct QuantizedConvolution {
     /// The weights, `[outputs, (y, x, channel)]`.
@@ -72,10 +72,10 @@ pub struct QuantizedConvolution {
     pub padding: Padding,
     /// The micro-kernel.
     pub kernel: &'static dyn Kernel,
-    /// Normalisation of the input.
+    /// Normalization of the input.
     pub norm: Option<GroupNorm>,
-    /// How often each row and column of the input is repeated, after the normalisation.
-    pub enlarge: usize,
+    /// How often each row and column of the input is repeated, after the normalization.
+    pub upsample: usize,
     /// Whether a value a channel is added to the output, apart from the bias.
     pub shifted: bool,
     /// Function of every output.
@@ -85,7 +85,7 @@ pub struct QuantizedConvolution {
 }
 
 impl QuantizedConvolution {
-    /// Inputs before the parameters of the normalisation.
+    /// Inputs before the parameters of the normalization.
     pub const OWN_INPUTS: usize = 3;
 
     /// A convolution that no other operator is fused into.
@@ -96,7 +96,7 @@ impl QuantizedConvolution {
             padding,
             kernel,
             norm: None,
-            enlarge: 1,
+            upsample: 1,
             shifted: false,
             activation: None,
             residual: false,
@@ -116,23 +116,23 @@ impl QuantizedConvolution {
     fn layout(&self, picture: &[usize]) -> Layout {
         Layout {
             shape: [picture[1], picture[2], picture[3]],
-            enlarge: self.enlarge,
+            upsample: self.upsample,
             padding: self.padding,
         }
     }
 
-    /// Quantizes the picture with what belongs before, in room for the normalised and the quantized picture.
+    /// Normalizes and quantizes the picture, with a workspace for both results.
     fn quantize<'a>(&self, inputs: &Inputs, workspace: &'a mut [f32]) -> TractResult<Image<'a>> {
         let (layout, mask) = (self.layout(inputs.shape(0)), self.kernel.activation_mask());
-        let (normalised, quantized) = workspace.split_at_mut(workspace.len() - layout.bytes() / size_of::<f32>());
+        let (normalized, quantized) = workspace.split_at_mut(workspace.len() - layout.bytes() / size_of::<f32>());
         let quantized = bytemuck::cast_slice_mut(quantized);
         let picture = inputs.floats(0)?;
         let Some(norm) = &self.norm else {
             return Ok(Image::quantize(picture, largest_of(picture), &layout, mask, quantized));
         };
         let parameters = Parameters::read(inputs, Self::OWN_INPUTS, norm.activation)?;
-        let largest = norm.apply(picture, &parameters, normalised);
-        Ok(Image::quantize(normalised, largest, &layout, mask, quantized))
+        let largest = norm.apply(picture, &parameters, normalized);
+        Ok(Image::quantize(normalized, largest, &layout, mask, quantized))
     }
 
     fn positions(&self, height: usize, width: usize) -> TractResult<[usize; 2]> {
@@ -167,7 +167,7 @@ impl Operator for QuantizedConvolution {
         if let Some(norm) = &self.norm {
             norm.check(inputs[0], &inputs[Self::OWN_INPUTS..][..self.parameters()])?;
         }
-        let [tall, wide] = self.positions(height * self.enlarge, width * self.enlarge)?;
+        let [tall, wide] = self.positions(height * self.upsample, width * self.upsample)?;
         let output = tvec!(1, self.weights.rows(), tall, wide);
         ensure!(
             !self.residual || inputs.last() == Some(&&*output),
@@ -178,8 +178,8 @@ impl Operator for QuantizedConvolution {
     }
 
     fn workspace(&self, inputs: &[&[usize]]) -> usize {
-        let normalised = if self.norm.is_some() { inputs[0].iter().product() } else { 0 };
-        normalised + self.layout(inputs[0]).bytes() / size_of::<f32>()
+        let normalized = if self.norm.is_some() { inputs[0].iter().product() } else { 0 };
+        normalized + self.layout(inputs[0]).bytes() / size_of::<f32>()
     }
 
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()> {
@@ -195,7 +195,7 @@ impl Operator for QuantizedConvolution {
             activation: self.activation,
             residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
         };
-        let positions = self.positions(shape[2] * self.enlarge, shape[3] * self.enlarge)?;
+        let positions = self.positions(shape[2] * self.upsample, shape[3] * self.upsample)?;
         convolve(self.kernel, &self.weights, &image, self.window, positions, outputs, output);
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! `QLinear`: matrix product with mapped int8 weights; each row of the input is quantized with its own scale. What stands
-//! around it in a graph can be made part of it: the way from a picture to rows and back, an activation, a gate, an addition.
+//! `QLinear`: matrix product with mapped int8 weights; each row of the input is quantized with its own scale. Adjacent operators can be
+//! fused into it: transpositions from a picture to rows and back, an activation, a gate, a residual.
 
 use std::sync::Arc;
 
@@ -103,7 +103,11 @@ impl QuantizedLinear {
             let [1, channels, places @ ..] = x else {
                 bail!("x is no picture: {x:?}")
             };
-            ensure!(*channels == self.weights.inputs(), "x has {channels} channels, not {}", self.weights.inputs());
+            ensure!(
+                *channels == self.weights.inputs(),
+                "x has {channels} channels, not {}",
+                self.weights.inputs()
+            );
             return Ok(tvec!(1, places.iter().product(), self.weights.rows()));
         }
         let Some((last, rows)) = x.split_last() else {
@@ -154,7 +158,10 @@ impl Operator for QuantizedLinear {
             .iter()
             .try_for_each(|shape| check_length("a row parameter", shape, self.weights.rows()))?;
         if let Some(sides) = &self.to_picture {
-            let picture = [1, self.weights.rows()].into_iter().chain(sides.iter().copied()).collect::<TVec<_>>();
+            let picture = [1, self.weights.rows()]
+                .into_iter()
+                .chain(sides.iter().copied())
+                .collect::<TVec<_>>();
             ensure!(
                 shape.iter().product::<usize>() == picture.iter().product::<usize>(),
                 "outputs of shape {shape:?} are no picture of {sides:?}"

@@ -9,8 +9,8 @@ use tract_onnx::tract_core::internal::*;
 use super::check_length;
 use super::table::{Built, Resources, Schema};
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::lanes::{squares_around, sum, widest};
-use crate::engine::shares;
+use crate::engine::parallel;
+use crate::engine::simd::{squares_around, sum, widest};
 
 /// `LayerNormalization`, over the last axis with a bias.
 pub static LAYER_NORMALIZATION: Schema = Schema {
@@ -118,10 +118,10 @@ impl Operator for RowNorm {
         if width == 0 {
             return Ok(());
         }
-        let threads = shares::of_values(values.len());
+        let threads = parallel::threads_for_values(values.len());
         let share = (values.len() / width).div_ceil(threads) * width;
         let parts = output.chunks_mut(share).zip(values.chunks(share));
-        shares::each(threads, parts, |(output, values)| {
+        parallel::for_each(threads, parts, |(output, values)| {
             for (output, values) in output.chunks_exact_mut(width).zip(values.chunks_exact(width)) {
                 let mean = if biases.is_some() { sum(values) / width as f32 } else { 0.0 };
                 let variance = squares_around(values, mean) / width as f32;

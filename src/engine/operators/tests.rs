@@ -166,7 +166,7 @@ fn group_norms_with_and_without_what_follows() {
 }
 
 /// A row less its centre, divided by the root of what is left's mean square.
-fn normalised(row: &[f32], centred: bool) -> Vec<f64> {
+fn normalized(row: &[f32], centred: bool) -> Vec<f64> {
     let count = row.len() as f64;
     let mean = if centred {
         row.iter().map(|v| f64::from(*v)).sum::<f64>() / count
@@ -178,7 +178,7 @@ fn normalised(row: &[f32], centred: bool) -> Vec<f64> {
 }
 
 #[test]
-fn rows_are_normalised_and_modulated() {
+fn rows_are_normalized_and_modulated() {
     let mut numbers = Numbers(13);
     let kinds = [RowNormKind::Layer, RowNormKind::RootMeanSquare];
     for (width, kind, modulated) in [1, 7, 16, 50]
@@ -191,7 +191,7 @@ fn rows_are_normalised_and_modulated() {
         let layer = kind == RowNormKind::Layer;
         let mut expected = Vec::new();
         for row in x.chunks_exact(width) {
-            for (place, normal) in normalised(row, layer).into_iter().enumerate() {
+            for (place, normal) in normalized(row, layer).into_iter().enumerate() {
                 let of = |values: &[f32]| f64::from(values[place]);
                 let made = normal * of(&gain) + if layer { of(&bias) } else { 0.0 };
                 expected.push(if modulated { made * of(&factor) + of(&shift) } else { made });

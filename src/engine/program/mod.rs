@@ -38,7 +38,7 @@ enum Operation {
         output: Range<usize>,
         workspace: Range<usize>,
     },
-    /// Matrix products that do not wait for each other.
+    /// Independent matrix products.
     Products(Vec<Product<Value, Range<usize>>>),
     Tracts {
         operator: Box<dyn TypedOp>,

@@ -1,5 +1,5 @@
-//! From tract's optimized model to steps. Values that are strung together are written there in the first place, and matrix products
-//! that do not wait for each other are one step. Owns the plan until all lifetimes are known.
+//! From tract's optimized model to steps. Values that are concatenated are written in place, and independent matrix products are one
+//! step. Owns the plan until all lifetimes are known.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -16,10 +16,10 @@ use crate::engine::adapter::{Node, Operator};
 use crate::engine::arena::{Lifetime, plan};
 use crate::engine::operators::QuantizedLinear;
 
-/// Steps before which a value was made that moves to where it is strung together with others, and products that one joins.
+/// How many steps ago, at most, a value was computed that is concatenated in place, or a product that another joins.
 const JUST_BEFORE: usize = 8;
 
-/// Floats of an output that may be made long before it is read.
+/// Floats of an output that may be computed long before it is read.
 const LITTLE: usize = 1 << 12;
 
 /// A program in the making. Until all lifetimes are known, the floats of a value count from the start of the block
@@ -149,7 +149,7 @@ impl Translation {
         if let Some(Node(operator)) = node.op_as::<Node>()
             && operator.is_contiguous_concat(&self.shapes(node))
         {
-            return self.string_together(node, operator);
+            return self.concatenate_in_place(node, operator);
         }
         if let Some(Node(operator)) = node.op_as::<Node>()
             && operator.downcast::<QuantizedLinear>().is_some()
@@ -246,8 +246,8 @@ impl Translation {
         node.inputs.iter().map(|input| &*self.values[input].shape).collect()
     }
 
-    /// Gives a place to inputs one after another: those that were made just before move there, others are copied.
-    fn string_together(&mut self, node: &TypedNode, operator: &Arc<dyn Operator>) -> TractResult<()> {
+    /// Concatenates inputs: those that were computed just before are written in place, others are copied.
+    fn concatenate_in_place(&mut self, node: &TypedNode, operator: &Arc<dyn Operator>) -> TractResult<()> {
         let (output, number) = (OutletId::new(node.id, 0), self.number());
         self.make(node, 0, number)?;
         let (whole, mut start) = (self.blocks[&output], 0);
@@ -440,9 +440,9 @@ mod tests {
         (0..program.outputs.len()).map(|index| output(index).unwrap().unwrap()).collect()
     }
 
-    /// Values that were made just before and long ago, one of them twice, a constant and an input, strung together and once more.
+    /// Values that were computed just before and long ago, one of them twice, a constant and an input, concatenated twice.
     #[test]
-    fn what_is_strung_together_is_as_if_copied() {
+    fn what_is_concatenated_in_place_is_as_if_copied() {
         let mut model = TypedModel::default();
         let source = model.add_source("source", f32::fact(SHAPE)).unwrap();
         let constant = model.add_const("constant", floats(3)).unwrap();
@@ -453,25 +453,25 @@ mod tests {
         }
         let other = put(&mut model, "other", Activation::Silu, &[new]);
         let first = [new, other, constant, new, old, source];
-        let strung = put(&mut model, "strung", Concatenation { axis: 1 }, &first);
+        let joined = put(&mut model, "joined", Concatenation { axis: 1 }, &first);
         let after = put(&mut model, "after", Activation::GeluTanh, &[other]);
-        let outer = put(&mut model, "outer", Concatenation { axis: 1 }, &[after, strung, new]);
-        let outputs = [outer, strung, new, other, after, old];
+        let outer = put(&mut model, "outer", Concatenation { axis: 1 }, &[after, joined, new]);
+        let outputs = [outer, joined, new, other, after, old];
         model.select_output_outlets(&outputs).unwrap();
         let program = Program::new(&model).unwrap();
         let copies = program
             .steps
             .iter()
-            .filter(|step| ["strung", "outer"].contains(&step.name.as_str()));
+            .filter(|step| ["joined", "outer"].contains(&step.name.as_str()));
         assert_eq!(
             copies.count(),
             4 + 1,
             "the constant, the input, what is old, and what is there twice, each time"
         );
-        let [outer, strung, new, other, after, old] = run(&program, &values(&floats(0))).try_into().unwrap();
+        let [outer, joined, new, other, after, old] = run(&program, &values(&floats(0))).try_into().unwrap();
         let parts = [&new, &other, &values(&floats(3)), &new, &old, &values(&floats(0))];
-        assert_eq!(strung, parts.map(Vec::clone).concat());
-        assert_eq!(outer, [after, strung, new].concat());
+        assert_eq!(joined, parts.map(Vec::clone).concat());
+        assert_eq!(outer, [after, joined, new].concat());
         assert!(old.iter().zip(&other).all(|(old, other)| old != other));
     }
 
@@ -487,7 +487,7 @@ mod tests {
         put(model, name, layer, &[x, scale, bias])
     }
 
-    /// Products with a source and with each other's outputs, near and far, strung together and not.
+    /// Products with a source and with each other's outputs, near and far, concatenated and not.
     #[test]
     fn products_that_do_not_wait_for_each_other_are_one_step() {
         let mut model = TypedModel::default();
@@ -496,15 +496,15 @@ mod tests {
         let first = put(&mut model, "first", Activation::Silu, &[source]);
         let of_first = linear(&mut model, "of_first", 2, first);
         let value = linear(&mut model, "value", 3, source);
-        let strung = put(&mut model, "strung", Concatenation { axis: 1 }, &[key, value]);
-        let of_strung = linear(&mut model, "of_strung", 2, strung);
-        let mut last = of_strung;
+        let joined = put(&mut model, "joined", Concatenation { axis: 1 }, &[key, value]);
+        let of_joined = linear(&mut model, "of_joined", 2, joined);
+        let mut last = of_joined;
         for index in 0..JUST_BEFORE {
             last = put(&mut model, &format!("gelu{index}"), Activation::Gelu, &[last]);
         }
         let late = linear(&mut model, "late", 5, source);
         let of_last = linear(&mut model, "of_last", 2, last);
-        let outputs = [key, value, of_first, strung, of_strung, late, of_last];
+        let outputs = [key, value, of_first, joined, of_joined, late, of_last];
         model.select_output_outlets(&outputs).unwrap();
         let program = Program::new(&model).unwrap();
         let sizes = program.steps.iter().filter_map(|step| match &step.operation {

@@ -16,7 +16,11 @@ fn adder(engine: &Engine) -> Stage {
         port("count", "i64", &[2]),
         port("step", "i64", &[2]),
     ];
-    let outputs = vec![port("total", "f32", &[1, 3]), port("twice", "f32", &[1, 3]), port("next", "i64", &[2])];
+    let outputs = vec![
+        port("total", "f32", &[1, 3]),
+        port("twice", "f32", &[1, 3]),
+        port("next", "i64", &[2]),
+    ];
     stage(engine, nodes, [inputs, outputs], TABLE.iter()).unwrap()
 }
 

@@ -132,8 +132,8 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
     ];
     let inputs = |picture: &TValue, more: &[TValue]| [std::slice::from_ref(picture), &own[..], more].concat();
 
-    let (shape, normalised) = run(&norm, &[std::slice::from_ref(&picture), &parameters[..]].concat());
-    let apart = run(&plain, &inputs(&value(&shape, &normalised), &[]));
+    let (shape, normalized) = run(&norm, &[std::slice::from_ref(&picture), &parameters[..]].concat());
+    let apart = run(&plain, &inputs(&value(&shape, &normalized), &[]));
     let fused = QuantizedConvolution {
         norm: Some(norm),
         ..plain.clone()
@@ -159,10 +159,7 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
                 [row / (height * 2) * height * width + row % (height * 2) / 2 * width + x / 2]
         })
         .collect();
-    let apart = run(
-        &plain,
-        &inputs(&value(&[1, channels, height * 2, width * 2], &large), &[]),
-    );
+    let apart = run(&plain, &inputs(&value(&[1, channels, height * 2, width * 2], &large), &[]));
     let activated = QuantizedConvolution {
         activation: Some(Activation::GeluTanh),
         residual: true,
@@ -189,7 +186,7 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
         .collect();
     assert_eq!(found, expected);
 
-    let fused = QuantizedConvolution { enlarge: 2, ..plain };
+    let fused = QuantizedConvolution { upsample: 2, ..plain };
     assert_eq!(run(&fused, &inputs(&picture, &[])), apart);
 }
 

@@ -140,9 +140,12 @@ fn layers_together_are_as_if_alone() {
         let parameters = [rows, rows].map(|count| value(&[count], &numbers.floats(count)));
         (plain, tokens, parameters)
     });
-    let tokens = layers
-        .each_ref()
-        .map(|(layer, tokens, _)| value(&[1, *tokens, layer.weights.inputs()], &numbers.floats(tokens * layer.weights.inputs())));
+    let tokens = layers.each_ref().map(|(layer, tokens, _)| {
+        value(
+            &[1, *tokens, layer.weights.inputs()],
+            &numbers.floats(tokens * layer.weights.inputs()),
+        )
+    });
     for (threads, as_picture) in [(1, false), (2, true), (3, false), (4, true)].into_iter().take(AT_MOST) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         // The second has the first one's tokens, and is too large to be read by every thread.
