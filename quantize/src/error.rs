@@ -8,7 +8,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// An error that names the place and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file of the input is missing or is not what it should be.
+    /// A file of the input is missing or invalid.
     #[error("{}: {problem}", path.display())]
     Input {
         /// The file.
@@ -26,13 +26,13 @@ pub enum Error {
         /// What is wrong and what to do.
         problem: String,
     },
-    /// The manifest is not one that the engine would take.
+    /// The engine does not accept the manifest.
     #[error(transparent)]
     Manifest(#[from] inkstone::pack::PackError),
-    /// The engine does not take the finished pack.
+    /// The engine does not accept the finished pack.
     #[error(transparent)]
     Engine(inkstone::engine::EngineError),
-    /// A node of a graph cannot be handled.
+    /// A node of a graph is not supported.
     #[error("{}: node `{node}` ({operator}): {problem}", path.display())]
     Node {
         /// The graph's file.
@@ -49,10 +49,10 @@ pub enum Error {
     Definition {
         /// The operator.
         operator: &'static str,
-        /// What begins there.
+        /// The rest of the line that does not fit.
         place: String,
     },
-    /// The target cannot be written there.
+    /// The target must not be written.
     #[error("{}: {problem}", path.display())]
     Target {
         /// The target.

@@ -227,25 +227,9 @@ mod tests {
     use std::collections::{BTreeSet, HashSet};
 
     use inkstone::engine::operators::{SILU, own_schemas};
-    use prost::Message;
 
     use super::*;
     use crate::standard;
-
-    #[test]
-    fn as_before() {
-        let mut count = 0;
-        for schema in own_schemas() {
-            let (_, old) = crate::functions_old::DEFINITIONS
-                .iter()
-                .find(|(name, _)| *name == schema.name)
-                .unwrap();
-            assert_eq!(define(schema).unwrap(), old(), "{}", schema.name);
-            assert_eq!(define(schema).unwrap().encode_to_vec(), old().encode_to_vec(), "{}", schema.name);
-            count += 1;
-        }
-        assert_eq!(count, crate::functions_old::DEFINITIONS.len());
-    }
 
     #[test]
     fn definitions_read_only_what_is_there() {

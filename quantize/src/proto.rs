@@ -19,7 +19,7 @@ pub fn is_ours(node: &NodeProto, operator: &Schema) -> bool {
     node.op_type == operator.name && node.domain == DOMAIN
 }
 
-/// The input with this number, where the node has one.
+/// The input with this number, if the node has one.
 pub fn input(node: &NodeProto, index: usize) -> Option<&str> {
     node.input.get(index).map(String::as_str).filter(|name| !name.is_empty())
 }
@@ -43,7 +43,7 @@ pub fn ints<'a>(node: &'a NodeProto, name: &str) -> Option<&'a [i64]> {
     attribute(node, name).map(|attribute| attribute.ints.as_slice())
 }
 
-/// A string attribute; empty where it is not UTF-8.
+/// A string attribute; empty if it is not UTF-8.
 pub fn string<'a>(node: &'a NodeProto, name: &str) -> Option<&'a str> {
     attribute(node, name).map(|attribute| std::str::from_utf8(&attribute.s).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Shapes of the values that a node makes, for the operators that exports consist of.
+//! Shape inference for the standard operators of exports.
 
 use tract_onnx::pb::NodeProto;
 
@@ -6,9 +6,9 @@ use crate::graph::Graph;
 use crate::proto::{self, WithAttribute};
 use crate::standard;
 
-/// How the shapes of an operator's outputs follow.
+/// How the shapes of an operator's outputs are inferred.
 pub(crate) enum Shape {
-    /// They do not follow from shapes alone.
+    /// They are not.
     Unknown,
     /// The one output has the shape of the first input.
     Same,
@@ -20,7 +20,7 @@ pub(crate) enum Shape {
     Several(fn(&Graph, &NodeProto) -> Option<Vec<Vec<usize>>>),
 }
 
-/// Shapes of the node's outputs in order; `None` if they cannot be told.
+/// Shapes of the node's outputs in order; `None` if they are not known.
 pub(crate) fn outputs(graph: &Graph, node: &NodeProto) -> Option<Vec<Vec<usize>>> {
     let one = match standard::find(&node.op_type)?.shape {
         Shape::Unknown => return None,
@@ -82,7 +82,7 @@ pub(crate) fn shape(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
     Some(vec![input(graph, node, 0)?.len()])
 }
 
-/// An axis counted from the front; `None` where the rank has no such axis.
+/// An axis counted from the front; `None` if there is no such axis.
 pub(crate) fn axis(axis: i64, rank: usize) -> Option<usize> {
     let from_front = if axis < 0 { axis + i64::try_from(rank).ok()? } else { axis };
     usize::try_from(from_front).ok().filter(|&axis| axis < rank)
@@ -186,7 +186,7 @@ pub(crate) fn pool(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
 }
 
 /// A window of `kernel_shape` that moves over a picture, as [`convolved`] by weights of one channel; `None` if the last
-/// window may be cut.
+/// window may be truncated.
 fn pooled(node: &NodeProto, x: &[usize]) -> Option<Vec<usize>> {
     if proto::int(node, "ceil_mode").unwrap_or(0) != 0 {
         return None;
@@ -236,16 +236,16 @@ pub(crate) fn gather(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
     Some([&data[..along], indices, &data[along + 1..]].concat())
 }
 
-/// What a slice takes along one axis.
+/// The range of a slice along one axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Range {
     pub first: usize,
     pub count: usize,
-    /// From one to the next; backwards where it is negative.
+    /// From one element to the next; negative for backwards.
     pub step: isize,
 }
 
-/// What a slice takes, by axis.
+/// The ranges of a slice, by axis.
 pub(crate) fn slice_ranges(graph: &Graph, node: &NodeProto, shape: &[usize]) -> Option<Vec<Range>> {
     let list = |index| graph.constant_input(node, index).and_then(|constant| constant.integers());
     let (starts, ends) = (list(1)?, list(2)?);
@@ -261,7 +261,7 @@ pub(crate) fn slice_ranges(graph: &Graph, node: &NodeProto, shape: &[usize]) -> 
     Some(ranges)
 }
 
-/// What lies from `start` up to `end`, which count from behind where they are negative and are clamped to `size`.
+/// The elements from `start` up to `end`, which count from the end if negative and are clamped to `size`.
 fn range(size: usize, start: i64, end: i64, step: i64) -> Option<Range> {
     let size = i64::try_from(size).ok()?;
     let place = |position: i64| if position < 0 { position.saturating_add(size) } else { position };
@@ -372,7 +372,7 @@ pub(crate) fn reduce(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
     Some(shape)
 }
 
-/// A Split that says its sizes in an input, as operator set 17 wants.
+/// A Split with its sizes as an input, as in operator set 17.
 pub(crate) fn split_with_sizes(node: &NodeProto, sizes: &str) -> NodeProto {
     let along = proto::int(node, "axis").unwrap_or(0);
     let split = NodeProto {

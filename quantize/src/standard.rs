@@ -1,5 +1,5 @@
-//! The table of standard operators: what becomes of each on the way to a pack, and the shapes that it makes. A standard operator
-//! that exports begin to use is one row here.
+//! The table of standard operators: what the quantizer does with each, and the shapes of its outputs. Support for another standard
+//! operator is one row here.
 
 use tract_onnx::pb::NodeProto;
 

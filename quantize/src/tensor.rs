@@ -11,13 +11,13 @@ use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 /// Values of a constant, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// 32-bit floats; also what a file holds as 16-bit ones.
+    /// Floats: 32-bit ones, and 16-bit ones widened.
     F32(Vec<f32>),
     /// 64-bit signed integers.
     I64(Vec<i64>),
     /// 8-bit signed integers: quantized weights.
     I8(Vec<i8>),
-    /// Any other type, which is only passed on.
+    /// Any other type, copied unchanged.
     Other(DataType, Vec<u8>),
 }
 
@@ -28,7 +28,7 @@ pub struct Constant {
     pub shape: Vec<usize>,
     /// As many values as the shape says.
     pub values: Values,
-    /// Name of the initializer that this was folded from, where it was one alone.
+    /// Name of the initializer that this was folded from, if it was a single one.
     pub origin: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl Constant {
         self.len() == 0
     }
 
-    /// The values, where they are floats.
+    /// The values, if they are floats.
     pub fn floats(&self) -> Option<&[f32]> {
         match &self.values {
             Values::F32(values) => Some(values),
@@ -78,7 +78,7 @@ impl Constant {
         }
     }
 
-    /// The values, where they are 64-bit integers.
+    /// The values, if they are 64-bit integers.
     pub fn integers(&self) -> Option<&[i64]> {
         match &self.values {
             Values::I64(values) => Some(values),
@@ -114,7 +114,7 @@ impl Constant {
     /// Decodes a tensor; external data is read from files in `folder`.
     ///
     /// # Errors
-    /// A sentence on what is wrong with the tensor, or the system's error when reading fails.
+    /// What is wrong with the tensor, or the system's error when reading fails.
     pub fn decode(tensor: &TensorProto, folder: &Path) -> Result<Constant, DecodeError> {
         let shape = dimensions(tensor)?;
         let data_type = DataType::try_from(tensor.data_type).unwrap_or(DataType::Undefined);
@@ -142,7 +142,7 @@ impl Constant {
 /// Why a tensor could not be decoded.
 #[derive(Debug)]
 pub enum DecodeError {
-    /// The tensor or its file is not what it should be.
+    /// The tensor or its file is invalid.
     Tensor(String),
     /// The external file is missing.
     Missing(String),

@@ -32,7 +32,7 @@ const INLINE: usize = 16;
 /// Checks that a pack may be written to `target`.
 ///
 /// # Errors
-/// For a target that exists: always without `force`, and with it where the target is no pack.
+/// For a target that exists, unless it is a pack and `force` is given.
 pub fn check_target(target: &Path, force: bool) -> Result<()> {
     let fail = |problem: &str| {
         Err(Error::Target {
@@ -41,7 +41,7 @@ pub fn check_target(target: &Path, force: bool) -> Result<()> {
         })
     };
     if target.file_name().is_none() {
-        return fail("is no name for a folder: give the name of the pack's folder");
+        return fail("is not the name of a folder: give the name of the pack's folder");
     }
     if std::fs::symlink_metadata(target).is_err() {
         return Ok(());
@@ -98,7 +98,7 @@ impl PackWriter {
     /// Writes a graph as `file`, and its large constants to the weights.
     ///
     /// # Errors
-    /// For a disk that does not take them.
+    /// If the disk is full or fails.
     pub fn add_graph(&mut self, file: &str, graph: &Graph) -> Result<()> {
         let model = model(graph, &mut self.weights)?;
         self.origins.insert(file.to_owned(), graph.file.clone());
@@ -129,7 +129,7 @@ impl PackWriter {
     /// Writes weights and manifest, waits for the disk and gives the pack its name. Returns the records of all files.
     ///
     /// # Errors
-    /// For a disk that does not take them, and for a graph that the engine cannot run; the target is then as it was.
+    /// If the disk is full or fails, or the engine cannot run a graph; the target is then as it was.
     pub fn finish(mut self, mut manifest: Manifest) -> Result<BTreeMap<String, FileRecord>> {
         self.files.insert(WEIGHTS.to_owned(), self.weights.finish()?);
         manifest.files.clone_from(&self.files);
@@ -172,7 +172,7 @@ impl PackWriter {
         folders.iter().try_for_each(|folder| sync_folder(folder))
     }
 
-    /// Renames the finished folder; an old pack steps aside first and comes back where that fails.
+    /// Renames the finished folder. An old pack is moved aside first, and moved back if that fails.
     fn publish(&self) -> Result<()> {
         check_target(&self.target, self.force)?;
         let aside = self.temporary.path().join("replaced");
@@ -221,7 +221,7 @@ fn hexadecimal(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The weights file under construction; equal tensors share their place.
+/// The weights file under construction; equal tensors are stored once.
 #[derive(Debug)]
 struct WeightsWriter {
     path: PathBuf,
@@ -300,8 +300,8 @@ fn model(graph: &Graph, weights: &mut WeightsWriter) -> Result<ModelProto> {
     })
 }
 
-/// Constants in the order in which the nodes read them, so that a run reads the weights file from front to back; before the int8
-/// weights all others, which are copied when a stage is loaded: between the weights they would have the system read these ahead, too.
+/// Constants in the order in which the nodes read them, so that a run reads the weights file from front to back. All others come before
+/// the int8 weights: they are copied when a stage is loaded, and between the weights they would make the system read those ahead.
 fn initializers(graph: &Graph, weights: &mut WeightsWriter) -> Result<Vec<TensorProto>> {
     let mut seen = BTreeSet::new();
     let outputs = graph.outputs.iter().map(|port| &port.name);

@@ -17,23 +17,38 @@ pub trait Operator: Any + Debug + Send + Sync {
     /// Shape of the output for shapes of the inputs.
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>>;
 
-    /// Floats that it works with beside its output, for shapes of the inputs.
+    /// Floats of workspace that it needs, for shapes of the inputs.
     fn workspace(&self, _inputs: &[&[usize]]) -> usize {
         0
     }
 
-    /// Whether the output is nothing but the inputs' values, one input after another.
+    /// Whether the output is the concatenation of the inputs as they are in memory.
     fn is_contiguous_concat(&self, _inputs: &[&[usize]]) -> bool {
         false
     }
 
-    /// Computes the output. `output` has the shape's number of elements, and every one is to be written; `workspace` has as
-    /// many as were asked for. Both hold anything.
+    /// Computes the output. `output` has as many elements as its shape, all of which must be written; `workspace` has as many as
+    /// [`Operator::workspace`] says. Both hold arbitrary values at first.
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()>;
+
+    /// Whether independent operators of this name are computed together, by [`Operator::run_batch`]. They have no workspace.
+    fn can_batch(&self) -> bool {
+        false
+    }
+
+    /// Computes independent operators of this name.
+    fn run_batch(&self, batch: Vec<Batched>) -> TractResult<()> {
+        batch
+            .into_iter()
+            .try_for_each(|(operator, inputs, output)| operator.run(&inputs, &mut [], output))
+    }
 }
 
+/// An operator of a batch with its inputs and its output.
+pub type Batched<'a> = (&'a (dyn Operator + 'static), Inputs<'a>, &'a mut [f32]);
+
 impl dyn Operator {
-    /// The operator as one of a type, if it is.
+    /// The operator as a `T`, if it is one.
     pub fn downcast<T: Operator>(&self) -> Option<&T> {
         (self as &dyn Any).downcast_ref()
     }
@@ -167,7 +182,7 @@ impl Expansion for Node {
     }
 }
 
-/// The operator as what tract's ONNX reader wants.
+/// The operator as tract's reader takes it.
 pub fn inference(operator: Arc<dyn Operator>) -> Box<dyn InferenceOp> {
     expand(Node(operator))
 }

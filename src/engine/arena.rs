@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use tract_onnx::tract_core::internal::{TVec, tvec};
 
-/// Floats of a cache line, at whose start every value begins.
+/// Floats of a cache line; every value begins at the start of one.
 const LINE: usize = 16;
 
 /// How long a value is needed, in steps; both ends are included.
@@ -25,10 +25,9 @@ impl Lifetime {
     }
 }
 
-/// The first float of every value, and the floats of the whole block: no two values that are needed in the same step
-/// overlap. Values are placed one after another, each into the lowest gap that takes it, in several orders of which the one with
-/// the smallest block counts: the largest first (greedy by size; Pisarchyk & Lee, arXiv 2001.03288), the largest and longest
-/// needed first, and as they are made.
+/// The offset of every value, and the size of the block in floats: no two values that are needed in the same step overlap. Values are
+/// placed one after another, each into the lowest gap that is large enough, in several orders of which the one with the smallest
+/// block is taken: by size (greedy by size; Pisarchyk & Lee, arXiv 2001.03288), by size times lifetime, and by step.
 pub fn plan(lifetimes: &[Lifetime]) -> (Vec<usize>, usize) {
     let steps = |value: &Lifetime| (value.dies - value.born + 1) as u64;
     let by_size = in_order(lifetimes, |value| value.floats as u64);
@@ -99,14 +98,14 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// Cuts two parts to write out of a block. They do not overlap, and lie inside it.
+/// Splits two parts, which are written, from the rest of a block. They must not overlap.
 pub fn cut<'a>(floats: &'a mut [f32], one: &Range<usize>, other: &Range<usize>) -> (&'a mut [f32], &'a mut [f32], Rest<'a>) {
     let (mut parts, rest) = cut_all(floats, &[one, other]);
     let (of_other, of_one) = (parts.pop(), parts.pop());
     (of_one.unwrap_or_default(), of_other.unwrap_or_default(), rest)
 }
 
-/// Cuts any number of parts out of a block, in their order.
+/// Splits any number of parts, which are written, from the rest of a block; returned in the order given.
 pub fn cut_all<'a>(floats: &'a mut [f32], parts: &[&Range<usize>]) -> (TVec<&'a mut [f32]>, Rest<'a>) {
     let mut order: TVec<usize> = (0..parts.len()).collect();
     order.sort_by_key(|&part| (parts[part].start, parts[part].end));

@@ -22,10 +22,10 @@ pub fn lower(model: &mut TypedModel) -> TractResult<()> {
     Ok(())
 }
 
-/// An operator with what it reads.
+/// An operator with its inputs.
 type Wired = (Arc<dyn Operator>, Vec<OutletId>);
 
-/// Our operator for a node of tract's, with its inputs.
+/// The operator that replaces a node of tract's, with its inputs.
 fn ours(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Wired>> {
     let facts = model.node_input_facts(node.id)?;
     let shapes: Option<Vec<&[usize]>> = facts.iter().map(|fact| fact.shape.as_concrete()).collect();

@@ -1,7 +1,9 @@
-//! The engine: runs a pack's graphs through tract with int8 arithmetic straight from the mapping. Depends on
+//! The engine: runs a pack's graphs through tract with int8 arithmetic straight from the mapped weights. Depends on
 //! [`crate::pack`] alone.
 //!
-//! * [`Engine`] is a thread pool; [`Stage`] is one graph made ready to run in it, [`Stages`] are those of a pack.
+//! [`Engine`] is a thread pool; [`Stage`] is one graph, loaded and ready to run in it, [`Stages`] are those of a pack; [`State`] holds
+//! what a stage keeps between runs. The private modules:
+//!
 //! * `adapter` is the only place that knows tract's operator traits; `reader` turns the graph's nodes into
 //!   operators, `fuse` fuses quantized layers with adjacent operators, and `lower` replaces those of tract's that only move floats.
 //! * `program` is a graph as a list of operators; `arena` is the one block that their values lie in, planned ahead.
@@ -49,19 +51,20 @@ use std::sync::{Mutex, PoisonError};
 use arena::Arena;
 use kernels::Kernel;
 
-/// Looks for work that a waiting thread takes before it lets others have its core.
+/// Iterations of an idle thread before it yields its core.
 const LOOKS: usize = 1 << 10;
 
-/// A thread pool and the micro-kernel that all stages share.
+/// A thread pool, and the micro-kernel of the stages that it loads. Choosing the kernel and reserving memory for activations happen once
+/// here.
 pub struct Engine {
     pool: rayon::ThreadPool,
     kernel: &'static dyn Kernel,
-    /// Of the stage that runs, or ran last; another that runs at the same time has its own.
+    /// Reused from run to run; a stage that runs at the same time as another has its own.
     arena: Mutex<Arena>,
 }
 
 impl Engine {
-    /// An engine with a number of threads; 0 takes as many as there are cores.
+    /// An engine with a number of threads; 0 for as many as there are cores.
     ///
     /// # Errors
     /// If threads cannot be started or `INKSTONE_KERNEL` names no kernel of this processor.
@@ -69,7 +72,7 @@ impl Engine {
         Engine::of(threads, kernels::select()?)
     }
 
-    /// An engine with a number of threads and the micro-kernel of a name, one of [`kernels`]: for tests, which compare kernels.
+    /// An engine with a number of threads and the micro-kernel of a name, one of [`kernels()`]: for tests, which compare kernels.
     ///
     /// # Errors
     /// If threads cannot be started or this processor has no such kernel.
@@ -99,8 +102,8 @@ impl Engine {
         self.pool.current_num_threads()
     }
 
-    /// Runs work in the pool. Until it is done the pool's other threads stay awake, since waking one takes as long as
-    /// many an operator; afterwards they sleep.
+    /// Runs work in the pool. Until it is done the pool's other threads stay awake, since waking one takes as long as many operators
+    /// do; afterwards they sleep.
     fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         if self.threads() == 1 {
             return self.pool.install(work);
@@ -119,7 +122,7 @@ impl Engine {
         })
     }
 
-    /// Lends the arena.
+    /// Lends the arena to a run.
     fn with_arena<R>(&self, work: impl FnOnce(&mut Arena) -> R) -> R {
         let kept = || self.arena.lock().unwrap_or_else(PoisonError::into_inner);
         let mut arena = std::mem::take(&mut *kept());
@@ -156,7 +159,7 @@ impl Drop for SetWhenDropped<'_> {
     }
 }
 
-/// Takes work from the pool until all is done.
+/// Takes work from the pool until `done`.
 fn stay_awake(done: &AtomicBool) {
     let mut idle = 0;
     while !done.load(Ordering::Acquire) {
@@ -188,6 +191,15 @@ mod tests {
             let sum = engine.run(|| (0..1000u32).into_par_iter().map(|value| rayon::join(|| value, || 1).0).sum::<u32>());
             assert_eq!((sum, engine.threads()), (499_500, threads));
         }
+    }
+
+    #[test]
+    fn kernels_are_chosen_by_name() {
+        for name in kernels() {
+            assert_eq!(Engine::with_kernel(1, name).unwrap().kernel(), name);
+        }
+        let error = Engine::with_kernel(1, "abacus").err().unwrap();
+        assert!(error.is_input_fault() && error.to_string().contains("portable"), "{error}");
     }
 
     #[test]

@@ -1,24 +1,24 @@
 //! How work is split and scheduled over threads. Owns the size of tasks and which thread begins with which; depends on the Rayon pool
 //! that the caller runs in.
 //!
-//! What a thread wrote lies in its core's cache, and to fetch it from there takes another core longer than to compute most of
-//! it. So every operator cuts its work at about the same places of the picture, or tokens, and the same thread does the same
-//! part of all of them; another takes from it only what it has not come to when the other has nothing left.
+//! What a thread wrote is in its core's cache, and another core takes longer to fetch most of it than to compute it. So every operator
+//! splits its work at about the same places of the picture, or at the same tokens, and the same thread does the same part of all
+//! operators; threads that have finished steal the tasks that others have not begun.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Floats of an element-wise loop that are worth another thread. Threads stay awake while a graph runs, so handing one its
-/// share takes about a microsecond, and what is left to one thread alone has to come from the others' caches.
+/// Floats of an element-wise loop that are worth another thread. Threads stay awake while a graph runs, so starting a task takes about
+/// a microsecond, and a thread that works alone fetches its inputs from the others' caches.
 const VALUES: usize = 1 << 11;
-/// Products of a matrix product that are.
+/// Multiplications of a matrix product that are worth another thread.
 const PRODUCTS: u64 = 1 << 14;
-/// Floats of a row's piece that are worth a list of pieces, which another core has to fetch too.
-const PIECE: usize = 512;
-/// OutputSlices of large work for each thread, for another to take some of.
+/// Floats of a row's chunk that are worth splitting every row: the list of chunks has to be fetched by another core too.
+const CHUNK: usize = 512;
+/// Tasks of large work for each thread, so that others can steal some.
 pub const TASKS_PER_THREAD: usize = 4;
-/// Looks at the others' work before a thread that waits for them lets others have its core.
+/// Iterations of a waiting thread before it yields its core.
 const LOOKS: usize = 1 << 10;
 
 /// Threads worth using for an element-wise loop over `values` floats.
@@ -36,13 +36,13 @@ pub fn threads_for_products(sizes: impl IntoIterator<Item = [usize; 3]>) -> usiz
         .clamp(1, rayon::current_num_threads())
 }
 
-/// A number of things in a row, cut evenly: the places of each part.
-pub fn split_evenly(things: usize, parts: usize) -> impl ExactSizeIterator<Item = Range<usize>> {
-    (0..parts).map(move |part| part * things / parts..(part + 1) * things / parts)
+/// `count` things split evenly into `parts` ranges.
+pub fn split_evenly(count: usize, parts: usize) -> impl ExactSizeIterator<Item = Range<usize>> {
+    (0..parts).map(move |part| part * count / parts..(part + 1) * count / parts)
 }
 
-/// Does work on every item, in as many threads. Items stand in the order of the places that they belong to; the first thread
-/// begins with the first ones, and so on.
+/// Does work on every item, in `threads` threads. Items are in the order of their place in the output; the first thread begins with the
+/// first ones, and so on.
 pub fn for_each<T: Send>(threads: usize, mut items: impl ExactSizeIterator<Item = T>, work: impl Fn(T) + Sync) {
     if threads < 2 || items.len() < 2 {
         return items.for_each(work);
@@ -51,8 +51,8 @@ pub fn for_each<T: Send>(threads: usize, mut items: impl ExactSizeIterator<Item 
     for_each_in_parts(lists.collect(), |items| items, work);
 }
 
-/// Does work on what parts are cut into, in as many threads as there are parts. The thread that begins with a part cuts it, in its
-/// own cache and while others do the same.
+/// Does work on the items of parts, in as many threads as there are parts. The thread that begins with a part splits it into items, in
+/// its own cache and while others do the same.
 pub fn for_each_in_parts<P: Send, T: Send>(parts: Vec<P>, cut: impl Fn(P) -> Vec<T> + Sync, work: impl Fn(T) + Sync) {
     let threads = parts.len();
     if threads < 2 {
@@ -76,7 +76,7 @@ pub fn for_each_in_parts<P: Send, T: Send>(parts: Vec<P>, cut: impl Fn(P) -> Vec
     rayon::join(first, || spread(threads - 1, &take));
 }
 
-/// Runs something in as many threads as are free, at the most.
+/// Runs a closure in up to `threads` threads.
 fn spread(threads: usize, take: &(impl Fn() + Sync)) {
     if threads == 1 {
         take();
@@ -87,14 +87,14 @@ fn spread(threads: usize, take: &(impl Fn() + Sync)) {
 
 /// Items that a thread begins with.
 struct List<P, T> {
-    /// What is still to be cut, or to be taken.
+    /// The part that is still to be split, or the items that are left.
     items: Mutex<(Option<P>, std::vec::IntoIter<T>)>,
-    /// A line of the cache between this list and the next: an allocator takes longer for an aligned block.
+    /// A cache line between this list and the next: an allocator takes longer for an aligned block.
     _apart: [u64; 8],
 }
 
 impl<P, T> List<P, T> {
-    /// Of a part that is still to be cut.
+    /// The items of a part.
     fn new(part: P) -> List<P, T> {
         List {
             items: Mutex::new((Some(part), Vec::new().into_iter())),
@@ -112,11 +112,11 @@ impl<P, T> List<P, T> {
     }
 }
 
-/// Threads that do some of the work.
+/// The number of threads at work.
 #[derive(Default)]
 struct Busy(AtomicUsize);
 
-/// Ends when dropped, also where the work panicked: others wait for it.
+/// A thread at work until this is dropped, also by a panic: others wait for it.
 struct Begun<'a>(&'a Busy);
 
 impl Busy {
@@ -125,7 +125,8 @@ impl Busy {
         Begun(self)
     }
 
-    /// Waits until no thread is at work. Called when all lists are empty: what a thread took from one before, its lock shows.
+    /// Waits until no thread is at work. Called when all lists are empty: a thread that took an item from a list counted itself before
+    /// it took the list's lock.
     fn wait(&self) {
         let mut looks = 0;
         while self.0.load(Ordering::Acquire) > 0 {
@@ -152,34 +153,34 @@ pub fn split_columns<T>(values: &mut [T], row: usize, parts: impl ExactSizeItera
     parts.map(|part| part.len()).map(cut).collect()
 }
 
-/// OutputSlices of rows cut further, into pieces of a length, of which the last may be shorter.
+/// Splits slices of rows further, into chunks of `length` columns; the last may be shorter.
 pub fn chunk_columns<T>(mut rows: Vec<&mut [T]>, length: usize) -> Vec<Vec<&mut [T]>> {
-    let pieces = rows.first().map_or(0, |row| row.len().div_ceil(length.max(1)));
+    let chunks = rows.first().map_or(0, |row| row.len().div_ceil(length.max(1)));
     let mut cut = |_| {
         rows.iter_mut()
             .map(|row| row.split_off_mut(..length.min(row.len())).unwrap_or_default())
             .collect()
     };
-    (0..pieces).map(&mut cut).collect()
+    (0..chunks).map(&mut cut).collect()
 }
 
-/// Values of a row that an operator on each value for itself cuts: a channel of a large picture, or all there are.
+/// The row that an element-wise operator splits: a channel of a large picture, otherwise all values.
 fn row(shape: &[usize], threads: usize) -> usize {
     match *shape {
-        [1, _, height, width] if height * width >= threads * PIECE => height * width,
+        [1, _, height, width] if height * width >= threads * CHUNK => height * width,
         _ => shape.iter().product(),
     }
 }
 
-/// Does work on pieces of an output of a shape, each with the place where it begins.
+/// Does work on chunks of an output of a shape, each with its offset.
 pub fn for_each_chunk(output: &mut [f32], shape: &[usize], work: impl Fn(usize, &mut [f32]) + Sync) {
     let threads = threads_for_values(output.len());
     let row = row(shape, threads);
     let mut strips = split_columns(output, row, split_evenly(row, threads));
     let starts = split_evenly(row, threads).map(|part| part.start);
-    for_each(threads, strips.iter_mut().zip(starts), |(pieces, start)| {
-        for (index, piece) in pieces.iter_mut().enumerate() {
-            work(index * row + start, piece);
+    for_each(threads, strips.iter_mut().zip(starts), |(chunks, start)| {
+        for (index, chunk) in chunks.iter_mut().enumerate() {
+            work(index * row + start, chunk);
         }
     });
 }

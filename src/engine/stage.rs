@@ -11,8 +11,20 @@ use super::program::Program;
 use super::{Engine, EngineError, Input, Value, fuse, lower, reader};
 use crate::pack::{Element, Graph, Pack, PackError, Port, Weights};
 
-/// A graph of a pack, checked, with its mapped weights and ready to run. Made for the engine that loads it: any engine runs it, with
-/// the kernel of the first.
+/// A graph of a pack, checked, with its mapped weights and ready to run. It uses the micro-kernel of the engine that loaded it; any
+/// engine can run it.
+///
+/// ```no_run
+/// use inkstone::engine::{Engine, Input, Stage};
+/// use inkstone::pack::Pack;
+///
+/// let engine = Engine::new(2)?;
+/// let pack = Pack::open("models/pictogram".as_ref())?;
+/// let encoder = Stage::load(&engine, &pack, "text_encoder")?;
+/// let ids = vec![0; 32];
+/// let outputs = encoder.run(&engine, &[Input::I64(&ids)])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Stage {
     name: String,
     inputs: Vec<Port>,
@@ -23,8 +35,21 @@ pub struct Stage {
     program: Program,
 }
 
-/// Values that one run of a stage hands to the next, such as the keys and values of an autoregressive network: each comes from an
-/// output and goes to an input. Made by [`Stage::state`]; all zeros until the first run.
+/// Values that one run of a stage hands to the next, such as the keys and values of an autoregressive network: each is fed back from
+/// an output to an input. Made by [`Stage::state`]; all zeros before the first run.
+///
+/// ```no_run
+/// # use inkstone::engine::{Engine, EngineError, Input, Stage};
+/// # fn generate(engine: &Engine, decoder: &Stage) -> Result<(), EngineError> {
+/// let mut state = decoder.state(&[("keys_out", "keys_in"), ("values_out", "values_in")])?;
+/// for token in [[1], [7], [3]] {
+///     // Neither keys nor values are among the inputs and outputs.
+///     let logits = decoder.run_with(engine, &[Input::I64(&token)], &mut state)?;
+/// }
+/// state.reset();
+/// # Ok(())
+/// # }
+/// ```
 pub struct State {
     carried: Vec<Carried>,
 }

@@ -8,7 +8,7 @@ use super::{Replacement, both_ways};
 use crate::graph::{Graph, Links};
 use crate::proto;
 
-/// How far a written constant may be from its value, relatively.
+/// Largest relative error of a constant.
 const CLOSE: f32 = 1e-3;
 
 /// The operator of set 20.

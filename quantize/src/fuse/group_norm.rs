@@ -30,7 +30,7 @@ pub(super) fn standard(graph: &Graph, _: &Links, node: &NodeProto) -> Option<Rep
     parameters.norm(graph, node, channels, proto::input(node, 1), proto::input(node, 2))
 }
 
-/// Reshape → InstanceNormalization → Reshape → Mul → Add, as exports before operator set 21 spell it.
+/// Reshape → InstanceNormalization → Reshape → Mul → Add, as exports before operator set 21 write it.
 pub(super) fn by_instances(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
     let (scaled, bias) = with_constant(graph, node, "Add")?;
     let (back, gain) = with_constant(graph, links.made_by(graph, scaled, "Mul")?, "Mul")?;

@@ -1,7 +1,7 @@
 //! Replaces the many nodes into which exports decompose an operator by one node of our domain.
 //!
-//! A pattern looks at the last node of what it replaces. The replacement makes the same values, so nodes that something
-//! else still reads simply stay.
+//! A pattern is matched from the last node of what it replaces. The replacement computes the same values, so nodes that others still
+//! read simply stay.
 
 mod attention;
 mod attention_alone;
@@ -18,7 +18,7 @@ use crate::fold::learn_shapes;
 use crate::graph::{Graph, Links};
 use crate::tensor::Constant;
 
-/// A node, and the constants that it brings, by the input's number.
+/// A new node and its new constants, by the number of the input.
 #[derive(Debug)]
 pub(crate) struct Made {
     pub node: NodeProto,
@@ -33,7 +33,7 @@ impl From<NodeProto> for Made {
 }
 
 impl Made {
-    /// The node, when its constants are in the graph.
+    /// Adds the constants to the graph; returns the node.
     fn settle(mut self, graph: &mut Graph) -> NodeProto {
         for (input, constant) in self.constants {
             self.node.input[input] = graph.add_constant(&self.node.input[input], constant);
@@ -42,12 +42,12 @@ impl Made {
     }
 }
 
-/// What takes a node's place.
+/// What replaces a node.
 #[derive(Debug)]
 pub(crate) struct Replacement {
-    /// What makes values that `last` reads, in order.
+    /// Nodes before `last`, in order.
     pub before: Vec<Made>,
-    /// Makes the node's outputs.
+    /// The node that computes the replaced node's outputs.
     pub last: Made,
 }
 

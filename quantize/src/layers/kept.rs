@@ -1,4 +1,4 @@
-//! Which convolutions stay f32: the first after an input and the last before an output, where they are small.
+//! Which convolutions stay f32: the first after an input and the last before an output, if they are small.
 
 use std::collections::{HashMap, HashSet};
 

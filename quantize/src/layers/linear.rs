@@ -11,7 +11,7 @@ use crate::graph::{Graph, Links};
 use crate::proto::{self, WithAttribute};
 use crate::tensor::Constant;
 
-/// A linear layer, however it is spelled.
+/// A linear layer, in any of its forms.
 struct Linear<'a> {
     /// The node that multiplies.
     product: &'a NodeProto,
@@ -99,7 +99,7 @@ fn added<'a>(graph: &'a Graph, links: &Links, add: &'a NodeProto) -> Option<(&'a
     })
 }
 
-/// Whether the Add after this product takes it over.
+/// Whether the Add after this product makes it a layer with a bias.
 fn is_biased(graph: &Graph, links: &Links, product: &NodeProto) -> bool {
     let reads = |node: &&NodeProto| node.input.contains(&product.output[0]);
     graph

@@ -24,7 +24,7 @@ pub fn try_fuse(model: &TypedModel, node: usize) -> TractResult<Option<Fusion>> 
     fused.shifted = fusion.channel_shift()?;
     fused.activation = if fused.shifted { None } else { fusion.activation() };
     fused.residual = fusion.addition()?;
-    Ok(Some(fusion.by(fused)))
+    Ok(Some(fusion.build(fused)))
 }
 
 /// The factor of a nearest-neighbour upsampling that is the same in both directions, and what it upsamples.

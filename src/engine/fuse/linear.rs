@@ -19,7 +19,7 @@ pub fn try_fuse(model: &TypedModel, node: usize) -> TractResult<Option<Fusion>> 
     fused.gated = fusion.gate()?;
     fused.to_picture = fusion.picture()?;
     fused.residual = fusion.addition()?;
-    Ok(Some(fusion.by(fused)))
+    Ok(Some(fusion.build(fused)))
 }
 
 /// The picture `[1, channels, places]` whose places are the rows `[1, places, channels]` of a value.

@@ -48,7 +48,7 @@ fn patch(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>
 struct Fusion {
     operator: Node,
     inputs: Vec<OutletId>,
-    /// What it computes of the model.
+    /// The outlet that the operator replaces.
     output: OutletId,
 }
 
@@ -104,13 +104,13 @@ impl<'a> FusionBuilder<'a> {
 
     /// Fuses a following transposition of rows `[1, places, channels]` to a picture `[1, channels, …]`; returns the picture's sides.
     fn picture(&mut self) -> TractResult<Option<TVec<usize>>> {
-        let Some(exchange) = reader(self.model, self.output) else {
+        let Some(transpose) = reader(self.model, self.output) else {
             return Ok(None);
         };
-        if !is_transpose(self.model, exchange)? {
+        if !is_transpose(self.model, transpose)? {
             return Ok(None);
         }
-        self.output = OutletId::new(exchange, 0);
+        self.output = OutletId::new(transpose, 0);
         let channels = sides(self.model, self.output)?.0;
         if let Some(reshape) = reader(self.model, self.output)
             && matches!(self.model.node(reshape).op_as(), Some(AxisOp::Reshape(..)))
@@ -128,7 +128,7 @@ impl<'a> FusionBuilder<'a> {
     }
 
     /// The fusion, computed by an operator.
-    fn by(self, operator: impl Operator) -> Fusion {
+    fn build(self, operator: impl Operator) -> Fusion {
         Fusion {
             operator: Node(Arc::new(operator)),
             inputs: self.inputs,

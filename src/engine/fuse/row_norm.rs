@@ -14,7 +14,7 @@ pub fn try_fuse(model: &TypedModel, node: usize) -> TractResult<Option<Fusion>> 
     if !(fusion.gate()? && fusion.shift()?) {
         return Ok(None);
     }
-    Ok(Some(fusion.by(RowNorm {
+    Ok(Some(fusion.build(RowNorm {
         modulated: true,
         ..norm.clone()
     })))

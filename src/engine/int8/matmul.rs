@@ -29,7 +29,7 @@ pub struct Product<'a> {
     pub outputs: Outputs<'a>,
     /// Factors of each row's outputs, after the activation; empty for none.
     pub gates: &'a [f32],
-    /// How the outputs lie, and what is added to them.
+    /// Memory order of the outputs and of the residual.
     pub order: Order,
     /// The outputs, `[tokens][rows]` or `[rows][tokens]`.
     pub output: &'a mut [f32],
@@ -66,9 +66,10 @@ pub fn multiply(kernel: &dyn Kernel, products: Vec<Product>) {
 /// Products of the same tokens.
 struct ProductGroup<'a> {
     tokens: Tokens<'a>,
-    /// Whether a thread quantizes the tokens that it multiplies with all rows; else threads share the rows, for the same tokens.
+    /// Whether each thread quantizes tokens of its own and multiplies them with all rows; otherwise threads share the rows, for the same
+    /// tokens.
     own_tokens: bool,
-    /// Parts of the tokens: each thread's own, or what all threads multiply with at a time.
+    /// Parts of the tokens: one a thread, or one a round for all threads.
     parts: Vec<Range<usize>>,
     /// Tokens that a thread quantizes at a time.
     block: usize,
@@ -153,7 +154,7 @@ impl<'a> ProductGroup<'a> {
         }
     }
 
-    /// Gives every thread tokens to multiply with all rows, unless it has them.
+    /// Gives every thread tokens to multiply with all rows, in the first round.
     fn assign_tokens<'b>(&mut self, lists: &mut [Vec<Task<'b>>])
     where
         'a: 'b,
@@ -178,7 +179,7 @@ impl<'a> ProductGroup<'a> {
     }
 }
 
-/// A number of things in parts of a length, the last of which may be shorter.
+/// `count` things in ranges of `length`; the last may be shorter.
 fn parts(count: usize, length: usize) -> Vec<Range<usize>> {
     (0..count).step_by(length).map(|start| start..count.min(start + length)).collect()
 }
@@ -188,7 +189,7 @@ impl<'a> SplitProduct<'a> {
     fn new(kernel: &'a dyn Kernel, product: Product<'a>, tokens: &[Range<usize>], threads: usize) -> SplitProduct<'a> {
         let rows = parts(product.weights.rows(), product.weights.panels().div_ceil(threads).max(1) * ROWS);
         SplitProduct {
-            slices: OutputSlices::cut(product.output, product.order, tokens, &rows),
+            slices: OutputSlices::split(product.output, product.order, tokens, &rows),
             rows,
             layer: Layer {
                 kernel,
@@ -212,7 +213,7 @@ struct PackedTokens {
 }
 
 impl PackedTokens {
-    /// A part of the tokens; threads share them.
+    /// Quantizes a part of the tokens; threads share the work.
     fn new(kernel: &dyn Kernel, tokens: Tokens, part: Range<usize>, threads: usize) -> PackedTokens {
         let (panel, length) = (kernel.columns() * tokens.inputs, tokens.panel_bytes(kernel, part.len()));
         let (mut bytes, mut scales) = (vec![0; length + LINE], vec![0.0; part.len()]);
@@ -302,17 +303,17 @@ impl<'a> Task<'a> {
     }
 }
 
-/// Outputs of some tokens and some rows by lines: a token's outputs, or in a picture those of a row.
+/// Outputs of some tokens and some rows, line by line: a line is a token's outputs or, in a picture, a row's.
 pub enum OutputSlices<'a> {
-    /// Whole lines of a length, one after another.
+    /// Whole lines of a length, contiguous.
     Whole(&'a mut [f32], usize),
     /// Parts of lines.
     Parts(Vec<&'a mut [f32]>),
 }
 
 impl<'a> OutputSlices<'a> {
-    /// All outputs cut by parts of the tokens and, each of these, by parts of the rows.
-    pub fn cut(output: &'a mut [f32], order: Order, tokens: &[Range<usize>], rows: &[Range<usize>]) -> Vec<Vec<OutputSlices<'a>>> {
+    /// All outputs split by parts of the tokens and, within each, by parts of the rows.
+    pub fn split(output: &'a mut [f32], order: Order, tokens: &[Range<usize>], rows: &[Range<usize>]) -> Vec<Vec<OutputSlices<'a>>> {
         match order {
             Order::Rows => split_lines(output, tokens, rows),
             Order::Picture => transposed(split_lines(output, rows, tokens), tokens.len()),
@@ -350,7 +351,7 @@ impl<'a> OutputSlices<'a> {
     }
 }
 
-/// Lines, as long as the last of the parts ends, by parts of the lines and then by parts of each.
+/// Splits lines by parts of the lines and, within each, by parts of a line, whose length is the end of the last part.
 fn split_lines<'a>(mut values: &'a mut [f32], lines: &[Range<usize>], parts: &[Range<usize>]) -> Vec<Vec<OutputSlices<'a>>> {
     let length = parts.last().map_or(0, |part| part.end);
     let mut cut = |lines: &Range<usize>| {
@@ -387,7 +388,7 @@ mod tests {
         assert!(parts(0, 3).is_empty());
     }
 
-    /// Every output is in one piece, at the place that its token and row have there.
+    /// Every output is in one slice, at the place of its token and row.
     #[test]
     fn slices_are_of_their_tokens_and_rows() {
         let (all_tokens, all_rows) = (0..7, 0..13);
@@ -405,7 +406,7 @@ mod tests {
                 Order::Picture => row * 7 + token,
             };
             let mut output: Vec<f32> = (0..7 * 13).map(|index| index as f32).collect();
-            let grid = OutputSlices::cut(&mut output, order, tokens, rows);
+            let grid = OutputSlices::split(&mut output, order, tokens, rows);
             let mut seen = 0;
             for (of_tokens, part) in grid.into_iter().zip(tokens) {
                 for (slices, rows) in of_tokens.into_iter().zip(rows) {

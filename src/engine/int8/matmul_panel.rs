@@ -9,9 +9,9 @@ use super::matmul::OutputSlices;
 use super::quantize::{Order, TOGETHER, filled};
 use crate::engine::kernels::{Kernel, ROWS};
 use crate::engine::simd::{Fused, widest};
-use crate::engine::transpose::{SIDE, turn};
+use crate::engine::transpose::{SIDE, transpose_square};
 
-/// A product, whatever its tokens.
+/// A product without its tokens.
 #[derive(Clone, Copy)]
 pub struct Layer<'a> {
     /// The micro-kernel.
@@ -22,25 +22,25 @@ pub struct Layer<'a> {
     pub outputs: Outputs<'a>,
     /// Factors of each row's outputs, after the activation; empty for none.
     pub gates: &'a [f32],
-    /// How the outputs lie, and what is added to them.
+    /// Memory order of the outputs and of the residual.
     pub order: Order,
     /// Number of all tokens.
     pub tokens: usize,
 }
 
-/// Quantized tokens, the first of which has a number.
+/// Some quantized tokens.
 #[derive(Clone, Copy)]
 pub struct Quantized<'a> {
-    /// The number.
+    /// Number of the first.
     pub first: usize,
-    /// Panels of `[groups][columns][4]` and, perhaps, more.
+    /// At least their panels, `[groups][columns][4]` each.
     pub panels: &'a [u8],
     /// The scale of every token.
     pub scales: &'a [f32],
 }
 
 impl Layer<'_> {
-    /// Computes outputs of rows from the start of a panel on.
+    /// Computes the outputs of rows, which begin with a panel.
     pub fn compute(&self, rows: Range<usize>, tokens: Quantized, slices: &mut OutputSlices) {
         let (row_sums, inputs, columns) = (shifts(self.kernel, self.weights), self.weights.inputs(), self.kernel.columns());
         let panels = &tokens.panels[..tokens.scales.len().next_multiple_of(columns) * inputs];
@@ -95,9 +95,8 @@ impl PanelSlice<'_> {
         }
     }
 
-    /// A tile of outputs by rows, before anything is added to them. Loops are written out and run over tokens, so that they
-    /// become vectors; with the rows in one loop of an unknown length the compiler does not mix them. Tokens that are not there
-    /// are computed too.
+    /// A tile of outputs by rows, without the residual. The loops run over all tokens of a tile, also missing ones, so that their length
+    /// is known and they are vectorized.
     #[inline(always)]
     fn dequantize(&self, part: usize, token_scales: [f32; TOGETHER], fused: Fused) -> Tile {
         let Layer { outputs, gates, .. } = self.layer;
@@ -120,12 +119,11 @@ impl PanelSlice<'_> {
         tile
     }
 
-    /// Puts a tile of whole panels where it belongs. Apart from [`PanelSlice::store_last`], so that no copy has a length that is not known
-    /// here.
+    /// Stores a tile of a whole panel. Apart from [`PanelSlice::store_last`], so that every copy has a length known when compiled.
     fn store(&self, tile: &Tile, tokens: Range<usize>, slices: &mut OutputSlices) {
         let (upper, lower) = tile.split_at(SIDE);
         for (block, first) in tokens.clone().step_by(SIDE).enumerate() {
-            let square = |rows: &[[f32; TOGETHER]]| turn(std::array::from_fn(|row| rows[row].as_chunks().0[block]));
+            let square = |rows: &[[f32; TOGETHER]]| transpose_square(std::array::from_fn(|row| rows[row].as_chunks().0[block]));
             let halves = square(upper).into_iter().zip(square(lower));
             for (token, (upper, lower)) in (first..tokens.end).zip(halves) {
                 let mut values = [0f32; ROWS];
@@ -180,7 +178,7 @@ impl PanelSlice<'_> {
     }
 }
 
-/// Puts as many values as there are places, with what is added to them.
+/// Stores the first values of a tile's row, with the residual added.
 fn put(out: &mut [f32], values: &[f32; TOGETHER], added: &[f32]) {
     match (out.first_chunk_mut(), added.first_chunk::<TOGETHER>()) {
         (Some(out), Some(added)) => *out = std::array::from_fn(|lane| values[lane] + added[lane]),

@@ -9,15 +9,15 @@ use crate::engine::kernels::{GROUP, Kernel};
 use crate::engine::parallel;
 use crate::engine::simd::{larger, largest_magnitude, widest};
 
-/// Smallest largest magnitude, so that a scale is never 0.
+/// Lower bound of the largest magnitude, so that no scale is 0.
 const TINY: f32 = 1e-12;
 
-/// Scale of values, the largest of which becomes 127.
+/// Scale by which the largest magnitude becomes 127.
 pub fn scale_of(values: &[f32]) -> f32 {
     scale_for(largest_magnitude(values))
 }
 
-/// Scale by which a magnitude becomes 127.
+/// Scale by which this magnitude becomes 127.
 pub fn scale_for(largest: f32) -> f32 {
     largest.max(TINY) / 127.0
 }
@@ -46,18 +46,18 @@ pub fn quantize_group(values: [f32; GROUP], inverse: f32, mask: u8) -> [u8; GROU
 }
 
 /// A quantized image with its padding, `[channels/4][height][width][4]` bytes: the four channels that a kernel
-/// takes at once lie together, and neighbouring columns lie side by side.
+/// multiplies at once are contiguous, and so are adjacent columns.
 pub struct Image<'a> {
     bytes: &'a [u8],
     /// Height with padding.
     pub height: usize,
     /// Width with padding.
     pub width: usize,
-    /// What one unit stands for.
+    /// Scale: the float that 1 stands for.
     pub scale: f32,
 }
 
-/// How a picture becomes a quantized one.
+/// How a picture is quantized.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
     /// Channels, a multiple of four, height and width of the picture.
@@ -102,8 +102,8 @@ impl Layout {
 }
 
 impl<'a> Image<'a> {
-    /// Quantizes `[channels, height, width]`, of which the largest magnitude is known, with one scale into as many bytes as the
-    /// layout takes. Threads share the channels.
+    /// Quantizes `[channels, height, width]` of a known largest magnitude with one scale into [`Layout::bytes`] bytes. Threads share the
+    /// channels.
     pub fn quantize(values: &[f32], largest: f32, layout: &Layout, mask: u8, bytes: &'a mut [u8]) -> Image<'a> {
         let ([height, width], area) = (layout.size(), layout.shape[1] * layout.shape[2]);
         let (threads, scale) = (parallel::threads_for_values(values.len()), scale_for(largest));
@@ -155,15 +155,15 @@ fn interleave(row: &mut [u8], channels: [&[f32]; GROUP], inverse: f32, mask: u8)
     );
 }
 
-/// Tokens that are quantized, or whose outputs are computed, together: whole panels of every kernel.
+/// Tokens that are quantized, or whose outputs are computed, at once: whole panels of every kernel.
 pub const TOGETHER: usize = 16;
 
-/// How the values of tokens lie.
+/// Memory order of the values of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// A token's values together: `[tokens][values]`.
+    /// `[tokens][values]`.
     Rows,
-    /// As in a picture, whose places are the tokens: `[values][tokens]`.
+    /// `[values][tokens]`, as in a picture whose places are the tokens and whose channels are the values.
     Picture,
 }
 
@@ -174,7 +174,7 @@ pub struct Tokens<'a> {
     pub values: &'a [f32],
     /// Values of a token, a multiple of four.
     pub inputs: usize,
-    /// How they lie.
+    /// Their memory order.
     pub order: Order,
 }
 
@@ -246,9 +246,9 @@ impl Tokens<'_> {
     }
 }
 
-/// A few places of a picture.
+/// Up to [`TOGETHER`] adjacent places of a picture.
 struct Places<'a> {
-    /// From the first of them in the first channel on.
+    /// The picture from the first of them on.
     values: &'a [f32],
     /// Values of a channel.
     row: usize,

@@ -1,4 +1,4 @@
-//! Eight numbers of 16 bits in one vector, for the transforms of minimal filtering: as arrays the compiler takes them apart.
+//! Vectors of eight 16-bit integers, for the transforms of minimal filtering: the compiler would not keep arrays in registers.
 
 use std::ops::{Add, Sub};
 

@@ -48,7 +48,7 @@ pub static GELU_TANH: Schema = Schema {
     definition: Some(
         "GeluTanh (x) => (y) {
             small = Constant <value = float {0.044715}> ()
-            root = Constant <value = float {0.7978846}> ()
+            root = Constant <value = float {0.79788452}> ()
             square = Mul (x, x)
             cube = Mul (square, x)
             bend = Mul (cube, small)

@@ -14,7 +14,7 @@ use crate::engine::parallel;
 use crate::engine::simd::{Fused, LANES, fold, fold_larger, larger, widest};
 use crate::engine::transpose::transpose;
 
-/// The definition of attention: its signature, the addition of the bias with what it makes, and the name of the scores then.
+/// The definition of attention: its signature, the node that adds the bias, and the name of the scores after it.
 macro_rules! definition {
     ($signature:literal, $bias:literal, $scores:literal) => {
         Some(concat!(
@@ -86,7 +86,7 @@ fn build(node: &NodeProto, masked: bool) -> Built {
 /// Queries that are scored together.
 const QUERIES: usize = TOGETHER;
 
-/// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, where masked, a bias `[1, 1 or heads, 1 or T, S]`, of which leading ones may
+/// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, if masked, a bias `[1, 1 or heads, 1 or T, S]`, of which leading ones may
 /// be missing; output `[1, T, C]`.
 #[derive(Clone, Debug)]
 pub struct Attention {
@@ -116,7 +116,7 @@ impl Operator for Attention {
         };
         ensure!(
             !inputs[0].contains(&0) && !inputs[1].contains(&0),
-            "{} of nothing: {:?} and {:?}",
+            "{} has an empty input: {:?} and {:?}",
             self.name(),
             inputs[0],
             inputs[1]
@@ -172,7 +172,7 @@ impl Operator for Attention {
     }
 }
 
-/// What queries are compared with and what is made of it, of all heads.
+/// Keys and values of all heads, and what is added to the scores.
 struct Heads<'a> {
     channels: usize,
     /// Channels of a head.
@@ -188,8 +188,8 @@ struct Heads<'a> {
 }
 
 impl Heads<'_> {
-    /// Outputs of up to [`QUERIES`] queries, the first of which has a number. Where there are fewer, zeros fill up, so that the
-    /// inner loops always have the same shape.
+    /// Outputs of up to [`QUERIES`] queries from number `first` on. Missing ones are computed as zeros, so that the inner loops always have
+    /// the same shape.
     fn attend(&self, first: usize, queries: &[f32], scores: &mut [f32], output: &mut [f32]) {
         let query = |index: usize| {
             queries
@@ -337,7 +337,7 @@ fn score_part<const WIDTH: usize>(scores: &mut [f32], queries: [&[f32]; QUERIES]
     }
 }
 
-/// Scores to weights; returns by what they have to be multiplied to add up to 1. Where every key is masked all are 0.
+/// Exponentials of the scores; returns the factor by which they add up to 1. If every key is masked all are 0.
 #[inline(always)]
 fn exponentials(scores: &mut [f32], bias: &[f32], fused: Fused) -> f32 {
     let mut largest = [f32::NEG_INFINITY; LANES];

@@ -39,7 +39,7 @@ impl Operator for Concatenation {
         let rows: usize = inputs.shape(0)[..self.axis].iter().product();
         let widths = |input: usize| Ok(inputs.floats(input)?.len().checked_div(rows).unwrap_or(0));
         let widths: Vec<usize> = (0..inputs.count()).map(widths).collect::<TractResult<_>>()?;
-        // Where each piece of the output begins, and what it is a copy of.
+        // Contiguous parts of the output: where each begins, and its source.
         let mut sources = vec![];
         let mut start = 0;
         for row in 0..rows {
@@ -54,7 +54,7 @@ impl Operator for Concatenation {
     }
 }
 
-/// Fills what begins at a place from the sources, each with the place where it begins.
+/// Fills a part of the output, which begins at `start`, from the sources, each with its own start.
 fn copy(mut output: &mut [f32], start: usize, sources: &[(usize, &[f32])]) {
     let mut place = start;
     let before = sources.partition_point(|(begin, _)| *begin <= place).saturating_sub(1);

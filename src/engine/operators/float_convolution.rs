@@ -125,7 +125,7 @@ impl Operator for FloatConvolution {
     }
 }
 
-/// `[up to 4][n]` → `[n][4]`, zeros for channels that are not there.
+/// `[up to 4][n]` → `[n][4]`, zeros for missing channels.
 fn together(weights: &[f32], per_output: usize) -> Vec<[f32; TOGETHER]> {
     let mut taps = vec![[0.0; TOGETHER]; per_output];
     for (output, weights) in weights.chunks_exact(per_output).enumerate() {
@@ -136,7 +136,7 @@ fn together(weights: &[f32], per_output: usize) -> Vec<[f32; TOGETHER]> {
     taps
 }
 
-/// What a few output channels are made of.
+/// The weights and inputs of a few output channels.
 #[derive(Clone, Copy)]
 struct Taps<'a> {
     /// `[C, kh, kw]`, one weight a channel of the output.

@@ -13,7 +13,7 @@ use crate::engine::arithmetic;
 use crate::engine::parallel;
 use crate::engine::simd::{larger, largest_magnitude, squares_around, sum, widest};
 
-/// The definition of a group normalization: its signature, the name of what is normalized, and what follows.
+/// The definition of a group normalization: its signature, the name of its result, and the nodes that follow.
 macro_rules! definition {
     ($signature:literal, $normal:literal, $rest:literal) => {
         Some(concat!(
@@ -109,7 +109,7 @@ fn build(node: &NodeProto, activation: NormActivation) -> Built {
     })))
 }
 
-/// What follows the normalization.
+/// The operators that follow the normalization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormActivation {
     /// Nothing.
@@ -127,7 +127,7 @@ pub struct GroupNorm {
     pub groups: usize,
     /// Added to the variance.
     pub epsilon: f32,
-    /// What follows.
+    /// The operators that follow.
     pub activation: NormActivation,
 }
 
@@ -174,7 +174,7 @@ impl<'a> Parameters<'a> {
         })
     }
 
-    /// By what a channel's values are multiplied, and what is added to them, in a group of a mean and standard deviation.
+    /// The factor and the summand of a channel in a group with this mean and standard deviation.
     fn factors(&self, channel: usize, mean: f32, deviation: f32) -> [f32; 2] {
         let gain = self.gains[channel] / deviation;
         let bias = self.biases[channel] - mean * gain;

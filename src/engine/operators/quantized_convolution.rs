@@ -74,7 +74,7 @@ pub struct QuantizedConvolution {
     pub kernel: &'static dyn Kernel,
     /// Normalization of the input.
     pub norm: Option<GroupNorm>,
-    /// How often each row and column of the input is repeated, after the normalization.
+    /// How often each row and column of the input is repeated.
     pub upsample: usize,
     /// Whether a value a channel is added to the output, apart from the bias.
     pub shifted: bool,
@@ -85,7 +85,7 @@ pub struct QuantizedConvolution {
 }
 
 impl QuantizedConvolution {
-    /// Inputs before the parameters of the normalization.
+    /// Number of inputs before the parameters of the normalization.
     pub const OWN_INPUTS: usize = 3;
 
     /// A convolution that no other operator is fused into.
@@ -171,7 +171,7 @@ impl Operator for QuantizedConvolution {
         let output = tvec!(1, self.weights.rows(), tall, wide);
         ensure!(
             !self.residual || inputs.last() == Some(&&*output),
-            "what is added has shape {:?}, not {output:?}",
+            "the residual has shape {:?}, not {output:?}",
             inputs.last()
         );
         Ok(output)

@@ -9,7 +9,7 @@ use tract_onnx::tract_core::internal::*;
 use super::attributes::sizes;
 use super::check_length;
 use super::table::{Built, Resources, Schema};
-use crate::engine::adapter::{Inputs, Operator};
+use crate::engine::adapter::{Batched, Inputs, Operator};
 use crate::engine::arithmetic::Activation;
 use crate::engine::int8::{Order, Outputs, Product, Tokens, WeightMatrix, multiply};
 use crate::engine::kernels::Kernel;
@@ -51,17 +51,17 @@ pub(super) fn build(node: &NodeProto, resources: &Resources) -> Built {
     Ok(Some(Arc::new(QuantizedLinear::new(weights, resources.kernel))))
 }
 
-/// Inputs: x `[…, K]` or a picture `[1, K, …]`, scale `[M]`, bias `[M]`, where gated M factors, and where something is added a
-/// value of the output's shape; output `[…, M]`, of a picture `[1, T, M]`, or a picture `[1, M, …]`.
+/// Inputs: x `[…, K]` or a picture `[1, K, …]`, scale `[M]`, bias `[M]`, M factors if gated, and a residual of the output's shape if
+/// there is one; output `[…, M]`, of a picture `[1, T, M]`, or a picture `[1, M, …]`.
 #[derive(Clone, Debug)]
 pub struct QuantizedLinear {
     /// The weights, M rows of K inputs.
     pub weights: Arc<WeightMatrix>,
     /// The micro-kernel.
     pub kernel: &'static dyn Kernel,
-    /// Whether the input is a picture, whose T places are the rows.
+    /// Whether the input is a picture, whose T pixels are the rows.
     pub from_picture: bool,
-    /// Sides of the picture that the output is, whose places the rows are.
+    /// Sides of the output picture, whose pixels are the rows; none if the output is rows.
     pub to_picture: Option<TVec<usize>>,
     /// Function of every output.
     pub activation: Option<Activation>,
@@ -72,7 +72,7 @@ pub struct QuantizedLinear {
 }
 
 impl QuantizedLinear {
-    /// Inputs before the factors and what is added.
+    /// Number of inputs before the factors and the residual.
     pub const OWN_INPUTS: usize = 3;
 
     /// A product that no other operator is fused into.
@@ -88,20 +88,11 @@ impl QuantizedLinear {
         }
     }
 
-    /// Runs layers that do not wait for each other, each with its inputs and its output.
-    pub fn run_together(mut layers: Vec<(&QuantizedLinear, Inputs, &mut [f32])>) -> TractResult<()> {
-        let Some((first, ..)) = layers.first() else { return Ok(()) };
-        let kernel = first.kernel;
-        let products = layers.iter_mut().map(|(layer, inputs, output)| layer.product(inputs, output));
-        multiply(kernel, products.collect::<TractResult<_>>()?);
-        Ok(())
-    }
-
     /// Shape of the output by rows, for that of x.
     fn rows_shape(&self, x: &[usize]) -> TractResult<TVec<usize>> {
         if self.from_picture {
             let [1, channels, places @ ..] = x else {
-                bail!("x is no picture: {x:?}")
+                bail!("x has shape {x:?}; it must be a picture [1, channels, …]")
             };
             ensure!(
                 *channels == self.weights.inputs(),
@@ -111,7 +102,7 @@ impl QuantizedLinear {
             return Ok(tvec!(1, places.iter().product(), self.weights.rows()));
         }
         let Some((last, rows)) = x.split_last() else {
-            bail!("x has no axis")
+            bail!("x is a scalar")
         };
         ensure!(
             *last == self.weights.inputs(),
@@ -121,7 +112,7 @@ impl QuantizedLinear {
         Ok(rows.iter().copied().chain([self.weights.rows()]).collect())
     }
 
-    /// What is to be computed.
+    /// The product to compute.
     fn product<'a>(&'a self, inputs: &'a Inputs, output: &'a mut [f32]) -> TractResult<Product<'a>> {
         let order = |picture| if picture { Order::Picture } else { Order::Rows };
         Ok(Product {
@@ -164,13 +155,13 @@ impl Operator for QuantizedLinear {
                 .collect::<TVec<_>>();
             ensure!(
                 shape.iter().product::<usize>() == picture.iter().product::<usize>(),
-                "outputs of shape {shape:?} are no picture of {sides:?}"
+                "outputs of shape {shape:?} do not form a picture of {sides:?}"
             );
             shape = picture;
         }
         ensure!(
             !self.residual || inputs.last() == Some(&&*shape),
-            "what is added has shape {:?}, not {shape:?}",
+            "the residual has shape {:?}, not {shape:?}",
             inputs.last()
         );
         Ok(shape)
@@ -178,6 +169,19 @@ impl Operator for QuantizedLinear {
 
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         multiply(self.kernel, vec![self.product(inputs, output)?]);
+        Ok(())
+    }
+
+    fn can_batch(&self) -> bool {
+        true
+    }
+
+    fn run_batch(&self, mut batch: Vec<Batched>) -> TractResult<()> {
+        let products = batch.iter_mut().map(|(operator, inputs, output)| {
+            let layer: &QuantizedLinear = operator.downcast().context("a batch of QLinear has another operator")?;
+            layer.product(inputs, output)
+        });
+        multiply(self.kernel, products.collect::<TractResult<_>>()?);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
-//! A graph as a list of steps, with a place for every value: floats in the arena, constants in the graph, what tract's own
-//! operators make in tensors of their own. Owns the loop that runs the steps, and in `translation` their making from tract's
-//! optimized model; depends on `adapter`, `arena` and, for matrix products that are one step, on `operators`.
+//! A graph as a list of steps, with a place for every value: floats in the arena, constants in the graph, outputs of tract's own
+//! operators in tensors of their own. Owns the loop that runs the steps and, in `translation`, their planning from tract's optimized
+//! model; depends on `adapter` and `arena`.
 
 mod translation;
 
@@ -10,9 +10,8 @@ use std::sync::Arc;
 use tract_onnx::tract_core::internal::*;
 
 use super::Input;
-use super::adapter::{Inputs, Operator, elements};
+use super::adapter::{Batched, Inputs, Operator, elements};
 use super::arena::{Arena, Rest, cut, cut_all};
-use super::operators::QuantizedLinear;
 use translation::Translation;
 
 /// Where a value lies.
@@ -38,16 +37,16 @@ enum Operation {
         output: Range<usize>,
         workspace: Range<usize>,
     },
-    /// Independent matrix products.
-    Products(Vec<Product<Value, Range<usize>>>),
+    /// Independent operators that are computed together.
+    Batch(Vec<Member<Value, Range<usize>>>),
     Tracts {
         operator: Box<dyn TypedOp>,
         outputs: Vec<usize>,
     },
 }
 
-/// A [`QuantizedLinear`] with what it reads and writes.
-struct Product<I, O> {
+/// An operator of a batch with what it reads and writes.
+struct Member<I, O> {
     operator: Arc<dyn Operator>,
     inputs: Vec<I>,
     output: O,
@@ -159,14 +158,16 @@ impl Step {
                 let inputs = self.inputs.iter().map(|input| input.data(&rest, tensors));
                 operator.run(&Inputs::new(inputs.collect::<TractResult<_>>()?), workspace, output)?;
             }
-            Operation::Products(products) => {
-                let (outputs, rest) = cut_all(floats, &products.iter().map(|product| &product.output).collect::<TVec<_>>());
-                let layers = products.iter().zip(outputs).map(|(product, output)| {
-                    let layer = product.operator.downcast().context("only matrix products are computed together")?;
-                    let inputs = product.inputs.iter().map(|input| input.data(&rest, tensors));
-                    Ok((layer, Inputs::new(inputs.collect::<TractResult<_>>()?), output))
+            Operation::Batch(members) => {
+                let (outputs, rest) = cut_all(floats, &members.iter().map(|member| &member.output).collect::<TVec<_>>());
+                let batch = members.iter().zip(outputs).map(|(member, output)| {
+                    let inputs = member.inputs.iter().map(|input| input.data(&rest, tensors));
+                    Ok((&*member.operator, Inputs::new(inputs.collect::<TractResult<_>>()?), output))
                 });
-                QuantizedLinear::run_together(layers.collect::<TractResult<_>>()?)?;
+                let batch: Vec<Batched> = batch.collect::<TractResult<_>>()?;
+                if let Some(&(first, ..)) = batch.first() {
+                    first.run_batch(batch)?;
+                }
             }
             Operation::Tracts { operator, outputs } => {
                 let (_, rest) = cut_all(floats, &[]);
@@ -185,25 +186,25 @@ impl Step {
 }
 
 impl Value {
-    /// What one of our operators reads.
+    /// The value as an input of one of our operators.
     fn data<'a>(&'a self, rest: &Rest<'a>, tensors: &'a [Option<TValue>]) -> TractResult<(&'a [usize], Input<'a>)> {
         let data = match &self.place {
-            Place::Floats(range) => Input::F32(rest.get(range).context("a value lies where another is written")?),
+            Place::Floats(range) => Input::F32(rest.get(range).context("a value overlaps one that is written")?),
             Place::Constant(tensor) => elements(tensor)?,
-            Place::Tensor(number) => elements(tensors[*number].as_ref().context("a value is read before it is there")?)?,
+            Place::Tensor(number) => elements(tensors[*number].as_ref().context("a value is read before it is computed")?)?,
         };
         Ok((&self.shape, data))
     }
 
-    /// What one of tract's operators reads: a tensor, for floats of the arena a copy.
+    /// The value as an input of one of tract's operators: a tensor; floats of the arena are copied.
     fn tensor(&self, rest: &Rest, tensors: &[Option<TValue>]) -> TractResult<TValue> {
         Ok(match &self.place {
             Place::Floats(range) => {
-                let floats = rest.get(range).context("a value lies where another is written")?;
+                let floats = rest.get(range).context("a value overlaps one that is written")?;
                 Tensor::from_shape(&self.shape, floats)?.into_tvalue()
             }
             Place::Constant(tensor) => tensor.clone().into_tvalue(),
-            Place::Tensor(number) => tensors[*number].clone().context("a value is read before it is there")?,
+            Place::Tensor(number) => tensors[*number].clone().context("a value is read before it is computed")?,
         })
     }
 }

@@ -166,8 +166,8 @@ fn layers_together_are_as_if_alone() {
         }
         pool.install(|| {
             let all = layers.iter().zip(&inputs).zip(&mut together);
-            let all = all.map(|((layer, inputs), output)| (layer, Inputs::of_tensors(inputs).unwrap(), &mut output[..]));
-            QuantizedLinear::run_together(all.collect()).unwrap();
+            let all = all.map(|((layer, inputs), output)| (layer as &dyn Operator, Inputs::of_tensors(inputs).unwrap(), &mut output[..]));
+            layers[0].run_batch(all.collect()).unwrap();
         });
         assert!(together == expected, "{threads} threads, pictures {as_picture}");
     }
