@@ -1,4 +1,4 @@
-//! What became of every layer, as a table or as JSON.
+//! The report: what every layer became, as a table or as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use inkstone::engine::EngineError;
+use inkstone::engine::operators::own_schemas;
+use inkstone::engine::{Engine, EngineError, Stage};
 use inkstone::pack::{ALIGNMENT, Element, FileRecord, MANIFEST, Manifest, Pack, Port, WEIGHTS};
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -31,7 +32,7 @@ const INLINE: usize = 16;
 /// Checks that a pack may be written to `target`.
 ///
 /// # Errors
-/// For a target that exists: always without `force`, and with it where the target is no pack.
+/// For a target that exists, unless it is a pack and `force` is given.
 pub fn check_target(target: &Path, force: bool) -> Result<()> {
     let fail = |problem: &str| {
         Err(Error::Target {
@@ -40,7 +41,7 @@ pub fn check_target(target: &Path, force: bool) -> Result<()> {
         })
     };
     if target.file_name().is_none() {
-        return fail("is no name for a folder: give the name of the pack's folder");
+        return fail("is not the name of a folder: give the name of the pack's folder");
     }
     if std::fs::symlink_metadata(target).is_err() {
         return Ok(());
@@ -97,7 +98,7 @@ impl PackWriter {
     /// Writes a graph as `file`, and its large constants to the weights.
     ///
     /// # Errors
-    /// For a disk that does not take them.
+    /// If the disk is full or fails.
     pub fn add_graph(&mut self, file: &str, graph: &Graph) -> Result<()> {
         let model = model(graph, &mut self.weights)?;
         self.origins.insert(file.to_owned(), graph.file.clone());
@@ -128,7 +129,7 @@ impl PackWriter {
     /// Writes weights and manifest, waits for the disk and gives the pack its name. Returns the records of all files.
     ///
     /// # Errors
-    /// For a disk that does not take them, and for a graph that the engine cannot run; the target is then as it was.
+    /// If the disk is full or fails, or the engine cannot run a graph; the target is then as it was.
     pub fn finish(mut self, mut manifest: Manifest) -> Result<BTreeMap<String, FileRecord>> {
         self.files.insert(WEIGHTS.to_owned(), self.weights.finish()?);
         manifest.files.clone_from(&self.files);
@@ -143,8 +144,9 @@ impl PackWriter {
 
     fn check_stages(&self, manifest: &Manifest) -> Result<()> {
         let pack = Pack::open(&self.folder())?;
+        let engine = Engine::new(1).map_err(Error::Engine)?;
         for (name, stage) in &manifest.stages {
-            inkstone::engine::Stage::load(&pack, name).map_err(|error| match error {
+            Stage::load(&engine, &pack, name).map_err(|error| match error {
                 EngineError::Graph { problem, .. } => {
                     Error::input(&self.origins[&stage.graph], format!("the engine cannot run this graph: {problem}"))
                 }
@@ -170,7 +172,7 @@ impl PackWriter {
         folders.iter().try_for_each(|folder| sync_folder(folder))
     }
 
-    /// Renames the finished folder; an old pack steps aside first and comes back where that fails.
+    /// Renames the finished folder. An old pack is moved aside first, and moved back if that fails.
     fn publish(&self) -> Result<()> {
         check_target(&self.target, self.force)?;
         let aside = self.temporary.path().join("replaced");
@@ -214,7 +216,7 @@ fn hexadecimal(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The weights file under construction; equal tensors share their place.
+/// The weights file under construction; equal tensors are stored once.
 #[derive(Debug)]
 struct WeightsWriter {
     path: PathBuf,
@@ -280,7 +282,7 @@ fn model(graph: &Graph, weights: &mut WeightsWriter) -> Result<ModelProto> {
         producer_name: env!("CARGO_PKG_NAME").to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
         opset_import: vec![set("", OPSET), set(DOMAIN, 1)],
-        functions: functions::used_by(&graph.nodes),
+        functions: functions::used_by(&graph.nodes, own_schemas())?,
         graph: Some(GraphProto {
             name: graph.name.clone(),
             node: graph.nodes.clone(),
@@ -293,8 +295,8 @@ fn model(graph: &Graph, weights: &mut WeightsWriter) -> Result<ModelProto> {
     })
 }
 
-/// Constants in the order in which the nodes read them, so that a run reads the weights file from front to back; before the int8
-/// weights all others, which are copied when a stage is loaded: between the weights they would have the system read these ahead, too.
+/// Constants in the order in which the nodes read them, so that a run reads the weights file from front to back. All others come before
+/// the int8 weights: they are copied when a stage is loaded, and between the weights they would make the system read those ahead.
 fn initializers(graph: &Graph, weights: &mut WeightsWriter) -> Result<Vec<TensorProto>> {
     let mut seen = BTreeSet::new();
     let outputs = graph.outputs.iter().map(|port| &port.name);

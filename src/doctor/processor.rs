@@ -3,7 +3,7 @@
 use super::Finding;
 use super::machine::Machine;
 use crate::device::board::{Board, Revision};
-use crate::engine::kernels;
+use crate::engine::{kernels, selected_kernel};
 
 /// Cores by `CPU part` of implementer 0x41 (Arm): `MIDR_EL1.PartNum` in the cores' technical reference manuals, as in the
 /// kernel's `arch/arm64/include/asm/cputype.h`; and whether they run 64-bit programs.
@@ -121,24 +121,22 @@ fn kernel(machine: &Machine, processor: &Processor) -> Finding {
             .figure("available", Vec::<&str>::new())
             .figure("forced", false);
     }
-    let names: Vec<&str> = kernels::available().iter().map(|kernel| kernel.name()).collect();
+    let names = kernels();
     let forced = std::env::var_os("INKSTONE_KERNEL").is_some();
-    let finding = match kernels::select() {
+    let finding = match selected_kernel() {
         Err(error) => {
             return Finding::fault("kernel", error.to_string())
                 .fix("unset INKSTONE_KERNEL")
                 .figure("available", names)
                 .figure("forced", true);
         }
-        Ok(chosen) if chosen.name() == names[0] => {
-            Finding::ok("kernel", said(chosen.name(), expected, forced)).figure("kernel", chosen.name())
-        }
+        Ok(chosen) if chosen == names[0] => Finding::ok("kernel", said(chosen, expected, forced)).figure("kernel", chosen),
         Ok(chosen) => Finding::warning(
             "kernel",
-            format!("{}, set by INKSTONE_KERNEL; {} is faster here", chosen.name(), names[0]),
+            format!("{}, set by INKSTONE_KERNEL; {} is faster here", chosen, names[0]),
         )
         .fix("unset INKSTONE_KERNEL")
-        .figure("kernel", chosen.name()),
+        .figure("kernel", chosen),
     };
     finding.figure("available", names).figure("forced", forced)
 }
@@ -212,6 +210,6 @@ mod tests {
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     fn the_engine_chooses_the_same_here() {
         let processor = Processor::parse(&std::fs::read_to_string("/proc/cpuinfo").unwrap());
-        assert_eq!(processor.kernel().0, kernels::available()[0].name());
+        assert_eq!(processor.kernel().0, kernels()[0]);
     }
 }

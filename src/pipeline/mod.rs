@@ -184,7 +184,7 @@ impl Pipeline {
 
     /// Name of the int8 kernel in use.
     pub fn kernel(&self) -> &'static str {
-        self.engines[&self.threads].kernel().name()
+        self.engines[&self.threads].kernel()
     }
 
     /// Uses another number of threads from now on; 0 for one a core. Thread pools that were used before are kept.
