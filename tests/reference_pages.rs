@@ -98,7 +98,11 @@ fn settings() {
             continue;
         }
         let defaults = defaults[&member.name].as_table().unwrap();
-        let fields = &item(inner(&member.kind)).unwrap().members;
+        let table = item(inner(&member.kind)).unwrap();
+        if let Some((_, more)) = table.doc.split_once("`: ") {
+            text += &format!("{}{}\n\n", more[..1].to_uppercase(), &more[1..]);
+        }
+        let fields = &table.members;
         let rows: Vec<_> = fields
             .iter()
             .map(|field| row(&format!("{}.{}", member.name, field.name), field, defaults))
@@ -437,6 +441,38 @@ fn links_lead_somewhere() {
         .filter(|page| !linked.contains(&page.canonicalize().unwrap()))
         .collect();
     assert!(unlinked.is_empty(), "files below docs that no page links to: {unlinked:?}");
+}
+
+/// The pages that name files by their paths do not outlive them.
+#[test]
+fn paths_exist() {
+    let root = pages::root();
+    let folders = [
+        "src",
+        "tests",
+        "quantize",
+        "docs",
+        "models",
+        "firmware-config",
+        "examples",
+        "benches",
+        ".ci",
+    ];
+    let mut missing = Vec::new();
+    for page in ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        for path in text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)) {
+            let is_path = folders
+                .iter()
+                .any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')));
+            let program = path.split(' ').next().unwrap_or(path);
+            let is_made_up = program.contains("NAME") || program.contains("target/") || program.starts_with("models/train/work");
+            if is_path && !is_made_up && !root.join(program).exists() {
+                missing.push(format!("{page}: {program}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "paths that do not exist:\n{}", missing.join("\n"));
 }
 
 #[test]
