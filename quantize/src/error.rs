@@ -32,6 +32,9 @@ pub enum Error {
     /// The engine does not accept the finished pack.
     #[error(transparent)]
     Engine(inkstone::engine::EngineError),
+    /// The finished pack generates no picture.
+    #[error("the pack cannot generate a picture: {0}")]
+    Generate(String),
     /// A node of a graph is not supported.
     #[error("{}: node `{node}` ({operator}): {problem}", path.display())]
     Node {
