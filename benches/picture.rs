@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use inkstone::engine::{Engine, Stage};
+use inkstone::engine::{Engine, Input, Stage, Value};
 use inkstone::pack::Pack;
 use inkstone::{Pipeline, Request};
 
@@ -14,12 +14,13 @@ const PACK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/pictogram");
 fn stages(criterion: &mut Criterion) {
     let pack = Pack::open(Path::new(PACK)).expect("the shipped pack is in the repository");
     for name in ["text_encoder", "denoiser", "decoder"] {
-        let stage = Stage::load(&pack, name).expect("the shipped pack loads");
         let values = inputs::waves(&pack.manifest().stages[name].inputs);
+        let inputs: Vec<Input> = values.iter().map(Value::as_input).collect();
         for threads in [1, 2] {
             let engine = Engine::new(threads).expect("threads can be started");
+            let stage = Stage::load(&engine, &pack, name).expect("the shipped pack loads");
             criterion.bench_function(&format!("{name}, {threads} threads"), |bencher| {
-                bencher.iter(|| stage.run(&engine, &values).expect("the stage runs"));
+                bencher.iter(|| stage.run(&engine, &inputs).expect("the stage runs"));
             });
         }
     }

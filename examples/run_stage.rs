@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let engine = Engine::new(0)?;
     let stages = Stages::new(pack.clone(), Residency::All);
-    stages.load()?;
+    stages.load(&engine)?;
     let started = Instant::now();
     let outputs = run_stage(&stages, &engine, &name, &inputs)?;
     let time = started.elapsed();

@@ -299,9 +299,14 @@ fn wrong_input_shape() {
     let (_folder, pack) = copied_pack();
     change_manifest(&pack, |table| {
         let port = &mut table["stages"]["denoiser"]["inputs"].as_array_mut().unwrap()[0];
-        port.as_table_mut().unwrap().insert("shape".into(), vec![1, 4, 16, 16].into());
+        port.as_table_mut().unwrap().insert("shape".into(), vec![1, 4, 16, 64].into());
     });
     refused(&pack, &["denoiser.onnx", "input", "shape"]);
+    change_manifest(&pack, |table| {
+        let port = &mut table["stages"]["denoiser"]["inputs"].as_array_mut().unwrap()[0];
+        port.as_table_mut().unwrap().insert("shape".into(), vec![1, 4, 16, 16].into());
+    });
+    refused(&pack, &["pack.toml", "stages.denoiser.inputs", "1024 elements", "4096"]);
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn a_report_holds_what_was_asked_for() {
     assert_ne!(hash(0), hash(2));
     assert_eq!(report["pictures"].as_array().unwrap().len(), 20);
     assert!(report["command"].as_str().unwrap().contains("--prompt 'a blue fish, flat style'"));
-    assert!(reasons(&report).contains("5 of a configuration, 100 are needed"));
+    assert!(reasons(&report).contains("5 per configuration, 100 are needed"));
     assert_eq!(report["validity"]["valid"], false);
     assert!(report["power"]["meter"].is_null());
 }
@@ -229,7 +229,7 @@ fn a_time_is_kept_and_the_table_is_for_people() {
         .stdout(predicate::str::contains("1 step, 1 thread, 128 px"))
         .stdout(predicate::str::contains("text_encoder"))
         .stdout(predicate::str::contains("INVALID"))
-        .stdout(predicate::str::contains("memory at most"));
+        .stdout(predicate::str::contains("peak memory"));
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn bad_input_is_refused_with_a_reason() {
         (vec!["--style", "baroque"], "baroque"),
         (vec!["--pack", "/nonexistent"], "/nonexistent"),
         (vec!["--json", "/nonexistent/x.json"], "folder does not exist"),
-        (vec!["--compare", broken, broken], "no report"),
+        (vec!["--compare", broken, broken], "not a report"),
         (vec!["--compare", broken], "values"),
         (vec!["--compare", "/nonexistent/a", "/nonexistent/b"], "/nonexistent/a"),
     ] {
@@ -311,7 +311,7 @@ fn bad_input_is_refused_with_a_reason() {
         let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
         assert!(said.contains(words), "{arguments:?}: {said}");
     }
-    // A meter that is not there is no wrong usage.
+    // A missing meter is not wrong usage.
     for (power, words) in [
         ("hwmon:none", "no hwmon device"),
         ("ina219:/nonexistent/i2c", "no such I2C bus"),

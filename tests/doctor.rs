@@ -143,14 +143,14 @@ fn a_zero_2_w_with_a_panel_on_spi() {
     assert!(report.would_run(), "{}", report.0);
     report.expect("board", "ok", &["Raspberry Pi Zero 2 W Rev 1.0", "BCM2837", "416 MiB"]);
     report.expect("processor", "ok", &["4 × Cortex-A53", "asimd"]);
-    report.expect("kernel", "ok", &["neon, the fastest of a processor with asimd"]);
+    report.expect("kernel", "ok", &["neon, the fastest for a processor with asimd"]);
     report.expect("memory", "ok", &["of 416 MiB", "weights 20"]);
     report.expect("swap", "ok", &["zram"]);
     report.expect("storage", "note", &["SD card mmcblk0 (ext4)"]);
     report.expect("display", "ok", &["/dev/spidev0.0", "/dev/gpiochip0"]);
     report.expect("displays", "ok", &["kms:HDMI-A-1 (nothing is connected)"]);
     report.expect("buttons", "ok", &["GPIO 5, 6, 16, 24 of /dev/gpiochip0 (brcm,bcm2835-gpio)"]);
-    report.expect("permissions", "ok", &["pi may open"]);
+    report.expect("permissions", "ok", &["pi can open"]);
     report.expect("clock", "note", &["no real-time clock"]);
     report.expect("gallery", "ok", &["/var/lib/inkstone/gallery"]);
     assert_eq!(report.finding("board")["figures"]["revision"], "902120");
@@ -163,10 +163,10 @@ fn a_pi_4_with_a_screen() {
     report.expect("board", "ok", &["Raspberry Pi 4 Model B", "BCM2711"]);
     report.expect("processor", "ok", &["4 × Cortex-A72"]);
     report.expect("kernel", "ok", &["neon,"]);
-    report.expect("swap", "note", &["wears cards out"]);
+    report.expect("swap", "note", &["wears out memory cards"]);
     report.expect("display", "ok", &["kms:HDMI-A-1", "1920x1080"]);
     report.expect("buttons", "ok", &["brcm,bcm2711-gpio", "USB Keyboard"]);
-    report.expect("clock", "ok", &["set by the network"]);
+    report.expect("clock", "ok", &["synchronized over the network"]);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_pi_5_has_its_header_on_rp1() {
     let report = Machine::new("pi5").display("kms:DSI-2").report();
     assert!(report.would_run(), "{}", report.0);
     report.expect("processor", "ok", &["4 × Cortex-A76", "asimddp"]);
-    report.expect("kernel", "ok", &["neon-dotprod, the fastest of a processor with asimddp"]);
+    report.expect("kernel", "ok", &["neon-dotprod, the fastest for a processor with asimddp"]);
     report.expect("storage", "note", &["NVMe disk nvme0n1"]);
     report.expect("buttons", "ok", &["/dev/gpiochip0 (raspberrypi,rp1-gpio)", "TouchScreen"]);
     report.expect("display", "ok", &["kms:DSI-2", "720x1280"]);
@@ -310,11 +310,11 @@ fn little_memory_heat_a_weak_supply_and_a_read_only_root_are_told() {
         .write("proc/self/mountinfo", "20 1 0:20 / / rw - overlay overlayroot rw\n")
         .write("proc/swaps", "Filename\n");
     let report = machine.report();
-    report.expect("memory", "warning", &["8 of 416 MiB are free", "end other programs"]);
+    report.expect("memory", "warning", &["8 of 416 MiB are free", "close other programs"]);
     report.expect("supply", "warning", &["now: under-voltage, throttled", "power supply"]);
     report.expect("sensors", "warning", &["81 °C", "heat sink"]);
     report.expect("gallery", "warning", &["on overlay", "own partition"]);
-    report.expect("swap", "note", &["there is none"]);
+    report.expect("swap", "note", &["none"]);
     assert_eq!(report.finding("supply")["figures"]["flags"], "0x50005");
     assert!(report.would_run(), "{}", report.0);
 }
@@ -352,7 +352,7 @@ fn this_machine_draws_the_stored_picture() {
 
     let text = String::from_utf8(run(false, Some("portable")).stdout).unwrap();
     assert!(
-        text.contains("warning  kernel          portable, set by INKSTONE_KERNEL") && text.contains("→ unset INKSTONE_KERNEL"),
+        text.contains("warning  kernel          portable, selected by INKSTONE_KERNEL") && text.contains("→ unset INKSTONE_KERNEL"),
         "{text}"
     );
     assert!(text.ends_with("A kiosk would run.\n") && !text.contains('\x1b'), "{text}");

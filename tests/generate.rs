@@ -166,7 +166,7 @@ fn options_reach_the_picture() {
 #[test]
 fn the_same_request_gives_the_same_bytes_on_any_number_of_threads_and_any_kernel() {
     let folder = tempfile::tempdir().unwrap();
-    let kernels: Vec<&str> = inkstone::engine::kernels::available().iter().map(|kernel| kernel.name()).collect();
+    let kernels = inkstone::engine::kernels();
     let mut made = Vec::new();
     for (index, kernel) in kernels.iter().enumerate() {
         for threads in ["1", "3"] {
@@ -309,7 +309,15 @@ fn other_picture_formats_carry_the_record_too() {
     for (name, background, is_lossless) in [("sun.webp", "transparent", true), ("sun.jpg", "white", false)] {
         let file = folder.path().join(name);
         let report = reported(generate("sun", &file).args(["--steps", "1", "--background", background]));
-        let info = json(&inkstone().args(["info", "--json"]).arg(&file).assert().success().get_output().stdout);
+        let info = json(
+            &inkstone()
+                .args(["info", "--json"])
+                .arg(&file)
+                .assert()
+                .success()
+                .get_output()
+                .stdout,
+        );
         assert_eq!(info["made_by"]["seed"], 7, "{name}");
         assert_eq!(info["marked_as_generated"], true, "{name}");
         assert_eq!(info["sha256"] == report["pictures"][0]["sha256"], is_lossless, "{name}");

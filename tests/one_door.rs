@@ -79,7 +79,11 @@ fn doctor_draws_what_the_library_draws() {
         .unwrap()
         .parse()
         .unwrap();
-    let quickest = golden["pictures"].as_array().unwrap().iter().min_by_key(|picture| picture["steps"].as_integer());
+    let quickest = golden["pictures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .min_by_key(|picture| picture["steps"].as_integer());
     let quickest = quickest.unwrap();
     let request = Request::new(quickest["prompt"].as_str().unwrap())
         .style(quickest["style"].as_str().unwrap())

@@ -42,8 +42,8 @@ struct OneStep {
 }
 
 impl Family for OneStep {
-    fn load(&mut self, _: &Engine) -> Result<(), EngineError> {
-        self.stages.load()
+    fn load(&mut self, engine: &Engine) -> Result<(), EngineError> {
+        self.stages.load(engine)
     }
 
     fn phases(&self, _: &Resolved) -> Vec<Phase> {

@@ -61,7 +61,7 @@ fn every_stage_gives_what_onnxruntime_gives() {
     let engine = Engine::new(2).unwrap();
     let (mut compared, mut exact) = (0, 0);
     for (name, ports) in &pack.manifest().stages {
-        let stage = Stage::load(&pack, name).unwrap();
+        let stage = Stage::load(&engine, &pack, name).unwrap();
         for case in 0..3 {
             let inputs: Vec<Value> = ports
                 .inputs
@@ -74,7 +74,7 @@ fn every_stage_gives_what_onnxruntime_gives() {
                     }
                 })
                 .collect();
-            let outputs = stage.run(&engine, &inputs).unwrap();
+            let outputs = stage.run(&engine, &inputs.iter().map(Value::as_input).collect::<Vec<_>>()).unwrap();
             for (port, output) in ports.outputs.iter().zip(outputs) {
                 let expected = floats(tensors[&format!("{name}/{case}/out/{}", port.name)]);
                 let ratio = signal_to_noise(&output.into_floats().unwrap(), &expected);

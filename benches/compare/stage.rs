@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-use inkstone::engine::{Engine, Stage, Value};
+use inkstone::engine::{Engine, Input, Stage, Value};
 use inkstone::pack::Pack;
 use inkstone::process::PeakMemory;
 use serde_json::json;
@@ -60,19 +60,20 @@ fn measure<E>(arguments: &Arguments, mut run: impl FnMut() -> Result<(), E>) -> 
 fn by_inkstone(arguments: &Arguments) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
     let started = Instant::now();
     let pack = Pack::open(&arguments.model)?;
-    let stage = Stage::load(&pack, &arguments.stage)?;
     let engine = Engine::new(arguments.threads)?;
+    let stage = Stage::load(&engine, &pack, &arguments.stage)?;
     let ports = &pack
         .manifest()
         .stages
         .get(&arguments.stage)
         .ok_or("the pack has no such stage")?
         .inputs;
-    let inputs = waves(ports);
+    let values = waves(ports);
+    let inputs: Vec<Input> = values.iter().map(Value::as_input).collect();
     let loaded = started.elapsed();
     let (times, memory) = measure(arguments, || stage.run(&engine, &inputs).map(drop))?;
     let load = loaded.as_secs_f64() * 1e3;
-    let mut report = json!({ "kernel": engine.kernel().name(), "threads": engine.threads(), "load_milliseconds": load, "milliseconds": times, "memory": memory.peak() });
+    let mut report = json!({ "kernel": engine.kernel(), "threads": engine.threads(), "load_milliseconds": load, "milliseconds": times, "memory": memory.peak() });
     if arguments.outputs {
         let made = stage.run(&engine, &inputs)?.into_iter().map(Value::into_floats);
         report["outputs"] = json!(made.collect::<Vec<_>>());

@@ -7,7 +7,7 @@ use std::sync::Barrier;
 use std::time::Instant;
 
 use clap::Parser;
-use inkstone::engine::{Engine, EngineError, Stage, Value};
+use inkstone::engine::{Engine, EngineError, Input, Stage, Value};
 use inkstone::pack::Pack;
 use serde_json::json;
 
@@ -34,7 +34,7 @@ struct Arguments {
 const RUNS: usize = 4;
 
 /// Milliseconds of a round's run.
-fn round(stage: &Stage, engine: &Engine, inputs: &[Value]) -> Result<f64, EngineError> {
+fn round(stage: &Stage, engine: &Engine, inputs: &[Input]) -> Result<f64, EngineError> {
     let mut started = Instant::now();
     for run in 0..RUNS {
         if run == 1 {
@@ -46,7 +46,7 @@ fn round(stage: &Stage, engine: &Engine, inputs: &[Value]) -> Result<f64, Engine
 }
 
 /// The same on every engine at the same time: milliseconds in which one run is done on the average.
-fn side_by_side(stage: &Stage, engines: &[Engine], inputs: &[Value]) -> Result<f64, EngineError> {
+fn side_by_side(stage: &Stage, engines: &[Engine], inputs: &[Input]) -> Result<f64, EngineError> {
     let barrier = Barrier::new(engines.len());
     let times = std::thread::scope(|scope| {
         let start = |engine| {
@@ -74,10 +74,11 @@ fn quartiles(mut values: Vec<f64>) -> serde_json::Value {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let pack = Pack::open(&arguments.pack)?;
-    let stage = Stage::load(&pack, &arguments.stage)?;
-    let inputs = inputs::waves(&pack.manifest().stages[&arguments.stage].inputs);
     let alone = (0..arguments.threads).map(|_| Engine::new(1)).collect::<Result<Vec<_>, _>>()?;
     let together = Engine::new(arguments.threads)?;
+    let stage = Stage::load(&together, &pack, &arguments.stage)?;
+    let values = inputs::waves(&pack.manifest().stages[&arguments.stage].inputs);
+    let inputs: Vec<Input> = values.iter().map(Value::as_input).collect();
     let [mut one, mut apart, mut shared, mut gain, mut kept] = [const { Vec::new() }; 5];
     for _ in 0..arguments.rounds.max(1) {
         one.push(round(&stage, &alone[0], &inputs)?);
@@ -88,7 +89,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         kept.push(apart[last] / shared[last]);
     }
     let report = json!({
-        "stage": arguments.stage, "threads": arguments.threads, "kernel": together.kernel().name(),
+        "stage": arguments.stage, "threads": arguments.threads, "kernel": together.kernel(),
         "one_thread_milliseconds": quartiles(one), "apart_milliseconds": quartiles(apart), "together_milliseconds": quartiles(shared),
         "gain": quartiles(gain), "of_apart": quartiles(kept),
     });

@@ -42,8 +42,7 @@ fn size(text: &str) -> std::result::Result<(String, usize), String> {
     }
 }
 
-/// Does what the command line asks for, and says how the process ends: see [`Error::exit_code`]. Wrong usage ends it here
-/// with code 2.
+/// Runs the command line; returns the exit code of [`Error::exit_code`], or 2 for wrong usage.
 pub fn run() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let arguments: Arguments = match manual::parse() {

@@ -1,95 +1,17 @@
 //! Rewrites operators of other operator sets as those of [`OPSET`], and refuses what has no counterpart or what the engine
 //! cannot run.
 
+use inkstone::engine::operators::{Q_CONV, own_schemas};
 use tract_onnx::pb::NodeProto;
+use tract_onnx::pb::tensor_proto::DataType;
 
+use crate::decompose::Decomposition;
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::proto::{self, DOMAIN, OPSET, WithAttribute};
+use crate::proto::{self, OPSET, WithAttribute};
+use crate::shapes;
+use crate::standard::{self, Fate, Operator};
 use crate::tensor::Constant;
-use crate::{shapes, spell_out};
-
-/// Standard operators that mean the same in every operator set that can be read, once [`downgrade`] has seen them.
-const KNOWN: [&str; 77] = [
-    "Abs",
-    "Add",
-    "And",
-    "ArgMax",
-    "ArgMin",
-    "AveragePool",
-    "BatchNormalization",
-    "Cast",
-    "Ceil",
-    "Clip",
-    "Concat",
-    "ConstantOfShape",
-    "Conv",
-    "ConvTranspose",
-    "Cos",
-    "CumSum",
-    "DepthToSpace",
-    "Div",
-    "Einsum",
-    "Elu",
-    "Equal",
-    "Erf",
-    "Exp",
-    "Expand",
-    "Flatten",
-    "Floor",
-    "Gather",
-    "GatherElements",
-    "GatherND",
-    "Gemm",
-    "GlobalAveragePool",
-    "Greater",
-    "GreaterOrEqual",
-    "HardSigmoid",
-    "HardSwish",
-    "Identity",
-    "InstanceNormalization",
-    "LayerNormalization",
-    "LeakyRelu",
-    "Less",
-    "LessOrEqual",
-    "Log",
-    "LogSoftmax",
-    "MatMul",
-    "Max",
-    "MaxPool",
-    "Min",
-    "Mod",
-    "Mul",
-    "Neg",
-    "Not",
-    "OneHot",
-    "Or",
-    "PRelu",
-    "Pad",
-    "Pow",
-    "Range",
-    "Reciprocal",
-    "Relu",
-    "Reshape",
-    "Resize",
-    "Round",
-    "Shape",
-    "Sigmoid",
-    "Sin",
-    "Slice",
-    "Softmax",
-    "Softplus",
-    "SpaceToDepth",
-    "Split",
-    "Sqrt",
-    "Squeeze",
-    "Sub",
-    "Tanh",
-    "Tile",
-    "Transpose",
-    "Unsqueeze",
-];
-const MORE: [&str; 4] = ["TopK", "Trilu", "Where", "Xor"];
 
 /// Rewrites nodes one by one; operators that [`crate::fuse`] replaces stay as they are.
 ///
@@ -99,20 +21,17 @@ pub fn downgrade(graph: &mut Graph) -> Result<()> {
     let mut nodes = Vec::with_capacity(graph.nodes.len());
     for index in 0..graph.nodes.len() {
         let node = graph.nodes[index].clone();
-        if let Some(spelled) = spell_out::spell_out(graph, &node)? {
-            nodes.extend(spelled);
-            continue;
+        match standard::find(&node.op_type).filter(|operator| proto::is(&node, operator.name)) {
+            Some(Operator {
+                fate: Fate::Rewritten(rewrite),
+                ..
+            }) => nodes.push(rewrite(graph, node)?),
+            Some(Operator {
+                fate: Fate::Decomposed(decompose),
+                ..
+            }) => nodes.extend(decompose(Decomposition::new(graph, &node))?),
+            _ => nodes.push(node),
         }
-        nodes.push(match node.op_type.as_str() {
-            "Split" => split(graph, node)?,
-            "Reshape" => reshape(graph, node)?,
-            "Resize" => resize(graph, node)?,
-            "Pad" => pad(graph, node)?,
-            "Cast" => without(node, &["saturate"]),
-            "LayerNormalization" => layer_norm(graph, node),
-            operator if operator.starts_with("Reduce") && operator != "ReduceSum" => reduce(graph, node)?,
-            _ => node,
-        });
     }
     graph.nodes = nodes;
     graph.sweep();
@@ -125,29 +44,30 @@ pub fn downgrade(graph: &mut Graph) -> Result<()> {
 /// For the first operator that is neither, or that is given several pictures.
 pub fn check(graph: &Graph) -> Result<()> {
     for node in &graph.nodes {
-        let operator = node.op_type.as_str();
-        let known = node.domain == DOMAIN || KNOWN.contains(&operator) || MORE.contains(&operator) || operator.starts_with("Reduce");
-        if !known {
-            return Err(graph.error(node, advice(operator)));
+        if let Some(advice) = refusal(node) {
+            return Err(graph.error(node, advice));
         }
         let pictures = node.input.first().and_then(|input| graph.shape(input)).and_then(<[usize]>::first);
-        if ["Conv", "QConv"].contains(&operator) && pictures.is_some_and(|&pictures| pictures != 1) {
+        let convolution = proto::is(node, "Conv") || proto::is_ours(node, &Q_CONV);
+        if convolution && pictures.is_some_and(|&pictures| pictures != 1) {
             return Err(graph.error(node, "the engine draws one picture at a time: export the model with a batch of one"));
         }
     }
     Ok(())
 }
 
-fn advice(operator: &str) -> String {
-    match operator {
-        "Attention" => {
-            "only attention of one picture, with q, k and v split into as many heads each, at most a float mask that broadcasts \
-                        to [1, heads, T, S], without softcap or a second mask is supported: export such attention with operator set 18"
-                .to_owned()
-        }
-        "GroupNormalization" => "only constant gain and bias are supported: export the model with operator set 18".to_owned(),
-        "QuantizeLinear" | "DequantizeLinear" => "the model is quantized already: give the f32 export".to_owned(),
-        _ => format!("this operator has no counterpart in operator set {OPSET}: export the model with operator set {OPSET}"),
+/// Why a node may not be in a pack, and what to do; `None` if it may.
+fn refusal(node: &NodeProto) -> Option<String> {
+    let without_counterpart =
+        || format!("this operator has no counterpart in operator set {OPSET}: export the model with operator set {OPSET}");
+    if own_schemas().any(|schema| proto::is_ours(node, schema)) {
+        return None;
+    }
+    let operator = standard::find(&node.op_type).filter(|operator| proto::is(node, operator.name));
+    match operator.map(|operator| &operator.fate) {
+        Some(Fate::Kept | Fate::Rewritten(_)) => None,
+        Some(Fate::Refused(Some(advice))) => Some((*advice).to_owned()),
+        Some(Fate::Refused(None) | Fate::Decomposed(_)) | None => Some(without_counterpart()),
     }
 }
 
@@ -156,8 +76,17 @@ fn without(mut node: NodeProto, names: &[&str]) -> NodeProto {
     node
 }
 
+/// To 32-bit floats instead of narrower ones: a pack's graphs compute in f32. `saturate` matters for 8-bit floats alone.
+pub(crate) fn cast(_: &mut Graph, node: NodeProto) -> Result<NodeProto> {
+    let narrow = [DataType::Float16, DataType::Bfloat16].map(|narrow| narrow as i64);
+    match proto::int(&node, "to") {
+        Some(to) if narrow.contains(&to) => Ok(without(node, &["saturate", "to"]).with_int("to", DataType::Float as i64)),
+        _ => Ok(without(node, &["saturate"])),
+    }
+}
+
 /// Over the last axis, and with a bias: the form that the engine has a kernel for.
-fn layer_norm(graph: &mut Graph, node: NodeProto) -> NodeProto {
+pub(crate) fn layer_norm(graph: &mut Graph, node: NodeProto) -> Result<NodeProto> {
     let rank = node.input.first().and_then(|x| graph.shape(x)).map_or(0, <[usize]>::len);
     let last = proto::int(&node, "axis")
         .and_then(|axis| shapes::axis(axis, rank))
@@ -174,10 +103,10 @@ fn layer_norm(graph: &mut Graph, node: NodeProto) -> NodeProto {
         let bias = graph.add_constant(&format!("{}.bias", norm.name), zeros);
         norm.input.push(bias);
     }
-    norm
+    Ok(norm)
 }
 
-fn split(graph: &mut Graph, node: NodeProto) -> Result<NodeProto> {
+pub(crate) fn split(graph: &mut Graph, node: NodeProto) -> Result<NodeProto> {
     if proto::int(&node, "num_outputs").is_none() {
         return Ok(node);
     }
@@ -193,7 +122,7 @@ fn split(graph: &mut Graph, node: NodeProto) -> Result<NodeProto> {
     Ok(shapes::split_with_sizes(&node, &name))
 }
 
-fn reshape(graph: &Graph, node: NodeProto) -> Result<NodeProto> {
+pub(crate) fn reshape(graph: &mut Graph, node: NodeProto) -> Result<NodeProto> {
     let shape = graph.constant_input(&node, 1).and_then(|shape| shape.integers());
     if proto::int(&node, "allowzero") == Some(1) && shape.is_none_or(|shape| shape.contains(&0)) {
         return Err(graph.error(
@@ -204,7 +133,7 @@ fn reshape(graph: &Graph, node: NodeProto) -> Result<NodeProto> {
     Ok(without(node, &["allowzero"]))
 }
 
-fn resize(graph: &Graph, node: NodeProto) -> Result<NodeProto> {
+pub(crate) fn resize(graph: &mut Graph, node: NodeProto) -> Result<NodeProto> {
     if proto::int(&node, "antialias").unwrap_or(0) != 0 {
         return Err(graph.error(&node, "attribute `antialias` is not supported: export the model with antialias = 0"));
     }
@@ -221,7 +150,7 @@ fn resize(graph: &Graph, node: NodeProto) -> Result<NodeProto> {
     Ok(without(node, &["antialias", "keep_aspect_ratio_policy"]))
 }
 
-fn pad(graph: &Graph, node: NodeProto) -> Result<NodeProto> {
+pub(crate) fn pad(graph: &mut Graph, node: NodeProto) -> Result<NodeProto> {
     if proto::string(&node, "mode") == Some("wrap") || proto::input(&node, 3).is_some() {
         return Err(graph.error(
             &node,
@@ -231,7 +160,7 @@ fn pad(graph: &Graph, node: NodeProto) -> Result<NodeProto> {
     Ok(node)
 }
 
-fn reduce(graph: &Graph, node: NodeProto) -> Result<NodeProto> {
+pub(crate) fn reduce(graph: &mut Graph, node: NodeProto) -> Result<NodeProto> {
     let Some(axes) = proto::input(&node, 1) else {
         if proto::int(&node, "noop_with_empty_axes").unwrap_or(0) != 0 {
             return Err(graph.error(
@@ -306,6 +235,22 @@ mod tests {
             .node("HannWindow", &["x"], "y")
             .graph();
         assert!(check(&window).unwrap_err().to_string().contains("node_y"));
+    }
+
+    #[test]
+    fn graphs_of_half_floats_compute_in_f32() {
+        let half = |name: &str| proto::node("Cast", name, &["x"], &["h"]).with_int("to", DataType::Float16 as i64);
+        let back = proto::node("Cast", "back", &["h"], &["y"]).with_int("to", DataType::Float as i64);
+        let builder = Builder::new(17).typed_input("x", &[4], DataType::Float16).output("y", &[4]);
+        let mut graph = builder.with(half("narrow")).with(back).graph();
+        assert_eq!(graph.inputs[0].element, inkstone::pack::Element::F32);
+        downgrade(&mut graph).unwrap();
+        assert!(
+            graph
+                .nodes
+                .iter()
+                .all(|node| proto::int(node, "to") == Some(DataType::Float as i64))
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// An error that names the place and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file of the input is missing or is not what it should be.
+    /// A file of the input is missing or invalid.
     #[error("{}: {problem}", path.display())]
     Input {
         /// The file.
@@ -26,13 +26,16 @@ pub enum Error {
         /// What is wrong and what to do.
         problem: String,
     },
-    /// The manifest is not one that the engine would take.
+    /// The engine does not accept the manifest.
     #[error(transparent)]
     Manifest(#[from] inkstone::pack::PackError),
-    /// The engine does not take the finished pack.
+    /// The engine does not accept the finished pack.
     #[error(transparent)]
     Engine(inkstone::engine::EngineError),
-    /// A node of a graph cannot be handled.
+    /// The finished pack generates no picture.
+    #[error("the pack cannot generate a picture: {0}")]
+    Generate(String),
+    /// A node of a graph is not supported.
     #[error("{}: node `{node}` ({operator}): {problem}", path.display())]
     Node {
         /// The graph's file.
@@ -44,7 +47,15 @@ pub enum Error {
         /// What is wrong and what to do.
         problem: String,
     },
-    /// The target cannot be written there.
+    /// The definition of one of our operators is not in ONNX's syntax.
+    #[error("the definition of operator {operator} is wrong at `{place}`")]
+    Definition {
+        /// The operator.
+        operator: &'static str,
+        /// The rest of the line that does not fit.
+        place: String,
+    },
+    /// The target must not be written.
     #[error("{}: {problem}", path.display())]
     Target {
         /// The target.
@@ -68,7 +79,7 @@ impl Error {
     /// Whether the input or the usage is at fault, and not the machine.
     pub fn is_input(&self) -> bool {
         match self {
-            Error::Machine { .. } => false,
+            Error::Machine { .. } | Error::Definition { .. } => false,
             Error::Engine(error) => error.is_input_fault(),
             _ => true,
         }

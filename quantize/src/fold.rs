@@ -1,4 +1,4 @@
-//! Computes what depends on constants and fixed shapes alone, and takes out nodes that change nothing.
+//! Constant folding: evaluates nodes that depend on constants and fixed shapes alone, and removes nodes that change nothing.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::proto;
 use crate::shapes;
 use crate::tensor::{Constant, Values};
 
-/// Folds constants, learns the shapes of values and drops what is no longer needed.
+/// Folds constants, infers the shapes of values and removes what is no longer needed.
 ///
 /// # Errors
 /// For a graph whose nodes cannot be ordered.
@@ -43,7 +43,7 @@ pub fn fold(graph: &mut Graph) -> Result<()> {
     graph.sort()
 }
 
-/// Gives the outputs of a graph that was just read their shapes; folds it where some do not stand in the file.
+/// Infers the shapes of a graph's outputs; folds the graph if the file lacks some.
 ///
 /// # Errors
 /// As for [`fold`] and [`Graph::complete_outputs`].
@@ -54,7 +54,7 @@ pub fn complete(graph: &mut Graph) -> Result<()> {
     graph.complete_outputs()
 }
 
-/// Takes down the shapes of what a node makes, as far as they follow.
+/// Records the shapes of a node's outputs, as far as they can be inferred.
 pub(crate) fn learn_shapes(graph: &mut Graph, node: &NodeProto) {
     let shapes = shapes::outputs(graph, node).unwrap_or_default();
     for (output, shape) in node.output.iter().zip(shapes) {
@@ -76,7 +76,7 @@ fn is_identity(graph: &Graph, node: &NodeProto) -> bool {
     }
 }
 
-/// The node's value, where all of its inputs are constants or only a shape is asked for.
+/// The node's value, if all of its inputs are constants or it only needs their shapes.
 fn evaluate(graph: &Graph, node: &NodeProto) -> Option<Constant> {
     if node.op_type == "Shape" {
         return shape_of(graph, node);
@@ -155,7 +155,10 @@ fn map(constant: &Constant, function: impl Fn(f32) -> f32) -> Option<Constant> {
 fn cast(constant: &Constant, to: i64) -> Option<Constant> {
     let to = DataType::try_from(i32::try_from(to).ok()?).ok()?;
     match (&constant.values, to) {
-        (Values::F32(_), DataType::Float) | (Values::I64(_), DataType::Int64) => Some(constant.clone()),
+        // Floats of any width are held, and computed with, as 32-bit ones.
+        (Values::F32(_), DataType::Float | DataType::Float16 | DataType::Bfloat16) | (Values::I64(_), DataType::Int64) => {
+            Some(constant.clone())
+        }
         // ONNX rounds toward zero, and to the nearest float, as Rust does.
         (Values::F32(values), DataType::Int64) => Some(Constant::i64(&constant.shape, values.iter().map(|&value| value as i64).collect())),
         (Values::I64(values), DataType::Float) => Some(Constant::f32(&constant.shape, values.iter().map(|&value| value as f32).collect())),
@@ -163,7 +166,7 @@ fn cast(constant: &Constant, to: i64) -> Option<Constant> {
     }
 }
 
-/// For every element of `shape`, the place of the element that it takes from a constant: the sum of `along(axis, index)`.
+/// For every element of `shape`, the place of its source in a constant: the sum of `along(axis, index)`.
 fn places(shape: &[usize], along: impl Fn(usize, usize) -> usize) -> Vec<usize> {
     let mut places = vec![0];
     for (axis, &size) in shape.iter().enumerate() {
@@ -184,7 +187,7 @@ fn strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// The elements at `places`, in a new shape; `None` where a place lies outside.
+/// The elements at `places`, in a new shape; `None` if a place is out of range.
 fn pick(constant: &Constant, shape: Vec<usize>, places: &[usize]) -> Option<Constant> {
     fn take<T: Copy>(values: &[T], places: &[usize]) -> Option<Vec<T>> {
         places.iter().map(|&place| values.get(place).copied()).collect()

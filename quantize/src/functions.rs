@@ -1,414 +1,332 @@
-//! Our operators, defined by standard ones: a runtime that does not know them runs these bodies.
+//! Definitions of our operators by standard ones, for runtimes that do not know ours: from ONNX's textual function syntax, in which
+//! the engine's operator table has them, to protobuf.
+//!
+//! The syntax is that of `docs/Syntax.md` of the ONNX repository, as far as definitions need it:
+//!
+//! ```text
+//! function  = name [ "<" names ">" ] "(" names ")" "=>" "(" names ")" "{" { node } "}"
+//! node      = names "=" operator [ "<" attribute { "," attribute } ">" ] "(" [ names ] ")"
+//! attribute = name "=" value | name ":" type "=" "@" name
+//! value     = integer | float | "[" integer { "," integer } "]" | "float" "{" float "}"
+//! type      = "int" | "ints" | "float"
+//! names     = name { "," name }
+//! ```
 
+use inkstone::engine::operators::Schema;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, FunctionProto, NodeProto, OperatorSetIdProto, TensorProto};
 
+use crate::error::{Error, Result};
 use crate::proto::{self, DOMAIN, OPSET, WithAttribute};
 
-type Definition = fn() -> FunctionProto;
-
-/// Every operator of our domain by name.
-const DEFINITIONS: [(&str, Definition); 12] = [
-    ("Attention", attention),
-    ("Gelu", gelu),
-    ("GeluTanh", gelu_tanh),
-    ("GroupNorm", group_norm),
-    ("GroupNormModulateSilu", group_norm_modulate_silu),
-    ("GroupNormSilu", group_norm_silu),
-    ("MaskedAttention", masked_attention),
-    ("QConv", q_conv),
-    ("QEmbedding", q_embedding),
-    ("QLinear", q_linear),
-    ("RmsNorm", rms_norm),
-    ("Silu", silu),
-];
-
-/// Definitions of the operators of our domain among these nodes, in alphabetical order.
-pub fn used_by(nodes: &[NodeProto]) -> Vec<FunctionProto> {
-    let used = |name: &str| nodes.iter().any(|node| proto::is_ours(node, name));
-    DEFINITIONS
-        .iter()
-        .filter(|(name, _)| used(name))
-        .map(|(_, definition)| definition())
-        .collect()
+/// Definitions of the operators of our domain among these nodes, in alphabetical order; `schemas` are all operators that may be.
+///
+/// # Errors
+/// For a definition that does not follow the syntax.
+pub fn used_by<'a>(nodes: &[NodeProto], schemas: impl Iterator<Item = &'a Schema>) -> Result<Vec<FunctionProto>> {
+    let used = schemas.filter(|schema| nodes.iter().any(|node| proto::is_ours(node, schema)));
+    let mut functions: Vec<FunctionProto> = used.map(define).collect::<Result<_>>()?;
+    functions.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(functions)
 }
 
-/// The body of a function under construction. Values are written as text: `output = Operator(input, input)`.
-struct Body {
-    nodes: Vec<NodeProto>,
+/// The function that defines an operator.
+fn define(schema: &Schema) -> Result<FunctionProto> {
+    let text = schema.definition.unwrap_or_default();
+    let function = Parser { rest: text }.function().map_err(|rest| Error::Definition {
+        operator: schema.name,
+        place: rest.lines().next().unwrap_or_default().to_owned(),
+    })?;
+    Ok(FunctionProto {
+        doc_string: Some(schema.doc.to_owned()),
+        ..function
+    })
 }
 
-impl Body {
-    fn new() -> Body {
-        Body { nodes: Vec::new() }
-    }
+/// What is still to be read. Methods that read take it from the front; on an error they return what is left, which begins with what
+/// does not fit.
+struct Parser<'a> {
+    rest: &'a str,
+}
 
-    fn op(&mut self, output: &str, operator: &str, inputs: &[&str]) {
-        self.push(proto::node(operator, "", inputs, &[output]));
-    }
+type Parsed<'a, T> = std::result::Result<T, &'a str>;
 
-    fn push(&mut self, node: NodeProto) {
-        self.nodes.push(node);
-    }
-
-    fn float(&mut self, output: &str, value: f32) {
-        let tensor = TensorProto {
-            data_type: DataType::Float as i32,
-            raw_data: value.to_le_bytes().to_vec(),
-            ..TensorProto::default()
-        };
-        let attribute = AttributeProto {
-            name: "value".to_owned(),
-            r#type: AttributeType::Tensor as i32,
-            t: Some(tensor),
-            ..AttributeProto::default()
-        };
-        self.push(proto::node("Constant", "", &[], &[output]).with(attribute));
-    }
-
-    fn integers(&mut self, output: &str, values: &[i64]) {
-        self.push(proto::node("Constant", "", &[], &[output]).with_ints("value_ints", values));
-    }
-
-    fn attribute(&mut self, output: &str, of: &str, kind: AttributeType) {
-        let field = match kind {
-            AttributeType::Int => "value_int",
-            AttributeType::Float => "value_float",
-            _ => "value_ints",
-        };
-        self.push(proto::node("Constant", "", &[], &[output]).with_reference(field, of, kind));
-    }
-
-    fn transpose(&mut self, output: &str, input: &str, order: &[i64]) {
-        self.push(proto::node("Transpose", "", &[input], &[output]).with_ints("perm", order));
-    }
-
-    fn reduce(&mut self, output: &str, operator: &str, input: &str, axes: Option<i64>) {
-        let node = proto::node(operator, "", &[input], &[output]).with_int("keepdims", 1);
-        self.push(match axes {
-            Some(axis) => node.with_ints("axes", &[axis]),
-            None => node,
-        });
-    }
-
-    fn with_axis(&mut self, output: &str, operator: &str, inputs: &[&str], axis: i64) {
-        self.push(proto::node(operator, "", inputs, &[output]).with_int("axis", axis));
-    }
-
-    fn finish(self, name: &str, inputs: &[&str], attributes: &[&str], about: &str) -> FunctionProto {
-        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        FunctionProto {
+impl<'a> Parser<'a> {
+    fn function(&mut self) -> Parsed<'a, FunctionProto> {
+        let name = self.name()?;
+        let attribute = if self.take("<") { self.names_until(">")? } else { Vec::new() };
+        self.expect("(")?;
+        let input = self.names_until(")")?;
+        self.expect("=>")?;
+        self.expect("(")?;
+        let output = self.names_until(")")?;
+        self.expect("{")?;
+        let mut node = Vec::new();
+        while !self.take("}") {
+            node.push(self.node()?);
+        }
+        self.end()?;
+        Ok(FunctionProto {
             name: Some(name.to_owned()),
             domain: Some(DOMAIN.to_owned()),
-            doc_string: Some(about.to_owned()),
-            input: owned(inputs),
-            output: owned(&["y"]),
-            attribute: owned(attributes),
-            node: self.nodes,
+            input,
+            output,
+            attribute,
+            node,
             opset_import: vec![OperatorSetIdProto {
                 domain: String::new(),
                 version: OPSET,
             }],
+            ..FunctionProto::default()
+        })
+    }
+
+    fn node(&mut self) -> Parsed<'a, NodeProto> {
+        let output = self.names_until("=")?;
+        let mut node = NodeProto {
+            output,
+            op_type: self.name()?.to_owned(),
+            ..NodeProto::default()
+        };
+        if self.take("<") {
+            loop {
+                node = self.attribute(node)?;
+                if !self.take(",") {
+                    break;
+                }
+            }
+            self.expect(">")?;
+        }
+        self.expect("(")?;
+        if !self.take(")") {
+            node.input = self.names_until(")")?;
+        }
+        Ok(node)
+    }
+
+    /// Adds an attribute to a node.
+    fn attribute(&mut self, node: NodeProto) -> Parsed<'a, NodeProto> {
+        let name = self.name()?;
+        if self.take(":") {
+            let kind = self.kind()?;
+            self.expect("=")?;
+            self.expect("@")?;
+            return Ok(node.with_reference(name, self.name()?, kind));
+        }
+        self.expect("=")?;
+        if self.take("[") {
+            let mut values = vec![self.number()?];
+            while self.take(",") {
+                values.push(self.number()?);
+            }
+            self.expect("]")?;
+            return Ok(node.with_ints(name, &values));
+        }
+        if self.take("float") {
+            self.expect("{")?;
+            let value = self.number()?;
+            self.expect("}")?;
+            return Ok(node.with(scalar(name, value)));
+        }
+        let before = self.rest;
+        if let Ok(value) = self.number() {
+            return Ok(node.with_int(name, value));
+        }
+        self.rest = before;
+        Ok(node.with_float(name, self.number()?))
+    }
+
+    fn kind(&mut self) -> Parsed<'a, AttributeType> {
+        let before = self.text();
+        match self.name()? {
+            "int" => Ok(AttributeType::Int),
+            "ints" => Ok(AttributeType::Ints),
+            "float" => Ok(AttributeType::Float),
+            _ => Err(before),
         }
     }
-}
 
-/// `quantized` = `x`, rounded to int8 with one scale for all or for every row (`axis` -1), and back.
-fn quantize_activations(body: &mut Body, axis: Option<i64>) {
-    body.float("limit", 127.0);
-    body.float("least", 1e-12);
-    body.op("magnitude", "Abs", &["x"]);
-    body.reduce("largest", "ReduceMax", "magnitude", axis);
-    body.op("positive", "Max", &["largest", "least"]);
-    body.op("step", "Div", &["positive", "limit"]);
-    body.op("steps", "Div", &["x", "step"]);
-    body.op("rounded", "Round", &["steps"]);
-    body.op("quantized", "Mul", &["rounded", "step"]);
-}
-
-/// `rows` = the int8 weights without the rows that fill the last panel, row-major `[M, K]`.
-fn unpack_weights(body: &mut Body) {
-    body.transpose("panels", "w", &[0, 2, 1, 3]);
-    body.attribute("padded_shape", "m8", AttributeType::Ints);
-    body.op("padded", "Reshape", &["panels", "padded_shape"]);
-    body.integers("zero", &[0]);
-    body.op("row_count", "Shape", &["scale"]);
-    body.op("rows", "Slice", &["padded", "zero", "row_count"]);
-}
-
-fn q_conv() -> FunctionProto {
-    let mut body = Body::new();
-    quantize_activations(&mut body, None);
-    unpack_weights(&mut body);
-    body.attribute("kernel_shape", "kernel", AttributeType::Ints);
-    body.op("channels_last", "Reshape", &["rows", "kernel_shape"]);
-    body.transpose("channels_first", "channels_last", &[0, 3, 1, 2]);
-    body.with_axis("weights", "DequantizeLinear", &["channels_first", "scale"], 0);
-    let convolution = proto::node("Conv", "", &["quantized", "weights", "bias"], &["y"]);
-    body.push(
-        convolution
-            .with_reference("strides", "strides", AttributeType::Ints)
-            .with_reference("pads", "pads", AttributeType::Ints),
-    );
-    body.finish(
-        "QConv",
-        &["x", "w", "scale", "bias"],
-        &["kernel", "strides", "pads", "m8"],
-        "Convolution of x, quantized to int8 with one scale, by int8 weights [m/8, k/4, 8, 4] with k in the order kh, kw, channel.",
-    )
-}
-
-fn q_linear() -> FunctionProto {
-    let mut body = Body::new();
-    quantize_activations(&mut body, Some(-1));
-    unpack_weights(&mut body);
-    body.attribute("matrix_shape", "mk", AttributeType::Ints);
-    body.op("matrix", "Reshape", &["rows", "matrix_shape"]);
-    body.with_axis("weights", "DequantizeLinear", &["matrix", "scale"], 0);
-    body.transpose("columns", "weights", &[1, 0]);
-    body.op("product", "MatMul", &["quantized", "columns"]);
-    body.op("y", "Add", &["product", "bias"]);
-    body.finish(
-        "QLinear",
-        &["x", "w", "scale", "bias"],
-        &["mk", "m8"],
-        "Product of the rows of x, each quantized to int8 with a scale of its own, and int8 weights [m/8, k/4, 8, 4].",
-    )
-}
-
-fn q_embedding() -> FunctionProto {
-    let mut body = Body::new();
-    body.with_axis("chosen", "Gather", &["table", "ids"], 0);
-    body.push(proto::node("Cast", "", &["chosen"], &["values"]).with_int("to", DataType::Float as i64));
-    body.with_axis("row_scale", "Gather", &["scale", "ids"], 0);
-    body.integers("last", &[-1]);
-    body.op("column_scale", "Unsqueeze", &["row_scale", "last"]);
-    body.op("y", "Mul", &["values", "column_scale"]);
-    body.finish(
-        "QEmbedding",
-        &["ids", "table", "scale"],
-        &[],
-        "Rows of an int8 table, each times its scale.",
-    )
-}
-
-fn silu() -> FunctionProto {
-    let mut body = Body::new();
-    activate(&mut body, "x");
-    body.finish("Silu", &["x"], &[], "x times its sigmoid.")
-}
-
-/// `y` = x/2·(1 + gate)
-fn open_gate(body: &mut Body) {
-    body.float("one", 1.0);
-    body.float("half", 0.5);
-    body.op("open", "Add", &["gate", "one"]);
-    body.op("halved", "Mul", &["x", "half"]);
-    body.op("y", "Mul", &["halved", "open"]);
-}
-
-fn gelu() -> FunctionProto {
-    let mut body = Body::new();
-    body.float("root", std::f32::consts::FRAC_1_SQRT_2);
-    body.op("scaled", "Mul", &["x", "root"]);
-    body.op("gate", "Erf", &["scaled"]);
-    open_gate(&mut body);
-    body.finish("Gelu", &["x"], &[], "x times the share of a normal distribution below x.")
-}
-
-fn gelu_tanh() -> FunctionProto {
-    let mut body = Body::new();
-    body.float("small", 0.044_715);
-    body.float("root", (2.0 / std::f32::consts::PI).sqrt());
-    body.op("square", "Mul", &["x", "x"]);
-    body.op("cube", "Mul", &["square", "x"]);
-    body.op("bend", "Mul", &["cube", "small"]);
-    body.op("sum", "Add", &["x", "bend"]);
-    body.op("scaled", "Mul", &["sum", "root"]);
-    body.op("gate", "Tanh", &["scaled"]);
-    open_gate(&mut body);
-    body.finish("GeluTanh", &["x"], &[], "Gelu by a hyperbolic tangent.")
-}
-
-fn activate(body: &mut Body, value: &str) {
-    body.op("gate", "Sigmoid", &[value]);
-    body.op("y", "Mul", &[value, "gate"]);
-}
-
-/// `output` = `x` with zero mean and unit variance in every group of channels, times gain plus bias by channel.
-fn normalize(body: &mut Body, output: &str) {
-    body.attribute("group_count", "groups", AttributeType::Int);
-    body.integers("front", &[0]);
-    body.integers("rest", &[-1]);
-    body.op("groups_axis", "Unsqueeze", &["group_count", "front"]);
-    body.with_axis("grouped_shape", "Concat", &["front", "groups_axis", "rest"], 0);
-    body.op("grouped", "Reshape", &["x", "grouped_shape"]);
-    body.reduce("mean", "ReduceMean", "grouped", Some(2));
-    body.op("centred", "Sub", &["grouped", "mean"]);
-    body.op("squares", "Mul", &["centred", "centred"]);
-    body.reduce("variance", "ReduceMean", "squares", Some(2));
-    body.attribute("small", "epsilon", AttributeType::Float);
-    body.op("stable", "Add", &["variance", "small"]);
-    body.op("deviation", "Sqrt", &["stable"]);
-    body.op("normal", "Div", &["centred", "deviation"]);
-    body.op("channel_axis", "Shape", &["gain"]);
-    body.with_axis("channel_shape", "Concat", &["front", "channel_axis", "rest"], 0);
-    body.op("by_channel", "Reshape", &["normal", "channel_shape"]);
-    body.integers("last", &[1]);
-    body.op("gain_column", "Unsqueeze", &["gain", "last"]);
-    body.op("bias_column", "Unsqueeze", &["bias", "last"]);
-    body.op("scaled", "Mul", &["by_channel", "gain_column"]);
-    body.op("shifted", "Add", &["scaled", "bias_column"]);
-    body.op("x_shape", "Shape", &["x"]);
-    body.op(output, "Reshape", &["shifted", "x_shape"]);
-}
-
-fn group_norm() -> FunctionProto {
-    let mut body = Body::new();
-    normalize(&mut body, "y");
-    body.finish(
-        "GroupNorm",
-        &["x", "gain", "bias"],
-        &["groups", "epsilon"],
-        "Group normalization with gain and bias by channel.",
-    )
-}
-
-fn group_norm_silu() -> FunctionProto {
-    let mut body = Body::new();
-    normalize(&mut body, "norm");
-    activate(&mut body, "norm");
-    body.finish(
-        "GroupNormSilu",
-        &["x", "gain", "bias"],
-        &["groups", "epsilon"],
-        "Group normalization, then Silu.",
-    )
-}
-
-fn group_norm_modulate_silu() -> FunctionProto {
-    let mut body = Body::new();
-    normalize(&mut body, "norm");
-    body.float("one", 1.0);
-    body.op("factor", "Add", &["scale", "one"]);
-    body.op("product", "Mul", &["norm", "factor"]);
-    body.op("modulated", "Add", &["product", "shift"]);
-    activate(&mut body, "modulated");
-    body.finish(
-        "GroupNormModulateSilu",
-        &["x", "gain", "bias", "scale", "shift"],
-        &["groups", "epsilon"],
-        "Group normalization, times 1 + scale, plus shift, then Silu.",
-    )
-}
-
-fn rms_norm() -> FunctionProto {
-    let mut body = Body::new();
-    body.op("squares", "Mul", &["x", "x"]);
-    body.reduce("mean", "ReduceMean", "squares", Some(-1));
-    body.attribute("small", "epsilon", AttributeType::Float);
-    body.op("stable", "Add", &["mean", "small"]);
-    body.op("root", "Sqrt", &["stable"]);
-    body.op("normal", "Div", &["x", "root"]);
-    body.op("y", "Mul", &["normal", "gain"]);
-    body.finish(
-        "RmsNorm",
-        &["x", "gain"],
-        &["epsilon"],
-        "Every row divided by the root of its mean square, times gain by channel.",
-    )
-}
-
-/// Values by head from rows; `order` says where the axes 0, T, heads, width go.
-fn split_heads(body: &mut Body, rows: &str, output: &str, order: &[i64]) {
-    let split = format!("{rows}_split");
-    body.op(&split, "Reshape", &[rows, "split_shape"]);
-    body.transpose(output, &split, order);
-}
-
-fn attend(body: &mut Body, mask: Option<&str>) {
-    body.attribute("head_count", "heads", AttributeType::Int);
-    body.integers("front", &[0]);
-    body.integers("same", &[0, 0]);
-    body.integers("rest", &[-1]);
-    body.op("heads_axis", "Unsqueeze", &["head_count", "front"]);
-    body.with_axis("split_shape", "Concat", &["same", "heads_axis", "rest"], 0);
-    split_heads(body, "q", "queries", &[0, 2, 1, 3]);
-    split_heads(body, "k", "keys", &[0, 2, 3, 1]);
-    split_heads(body, "v", "values", &[0, 2, 1, 3]);
-    body.attribute("factor", "scale", AttributeType::Float);
-    body.op("products", "MatMul", &["queries", "keys"]);
-    body.op("scores", "Mul", &["products", "factor"]);
-    if let Some(mask) = mask {
-        body.op("masked", "Add", &["scores", mask]);
+    /// One name or more, up to `end`, which is taken too.
+    fn names_until(&mut self, end: &str) -> Parsed<'a, Vec<String>> {
+        let mut names = vec![self.name()?.to_owned()];
+        while self.take(",") {
+            names.push(self.name()?.to_owned());
+        }
+        self.expect(end)?;
+        Ok(names)
     }
-    body.with_axis("weights", "Softmax", &[if mask.is_some() { "masked" } else { "scores" }], -1);
-    body.op("mixed", "MatMul", &["weights", "values"]);
-    body.transpose("joined", "mixed", &[0, 2, 1, 3]);
-    body.with_axis("rows_shape", "Concat", &["same", "rest"], 0);
-    body.op("y", "Reshape", &["joined", "rows_shape"]);
+
+    fn name(&mut self) -> Parsed<'a, &'a str> {
+        let text = self.text();
+        let length = text
+            .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+            .unwrap_or(text.len());
+        if text.starts_with(|letter: char| letter.is_ascii_digit()) || length == 0 {
+            return Err(text);
+        }
+        Ok(self.advance(length))
+    }
+
+    fn number<T: std::str::FromStr>(&mut self) -> Parsed<'a, T> {
+        let text = self.text();
+        let length = text
+            .find(|letter: char| !letter.is_ascii_alphanumeric() && !matches!(letter, '.' | '-' | '+'))
+            .unwrap_or(text.len());
+        let number = text[..length].parse().map_err(|_| text)?;
+        self.advance(length);
+        Ok(number)
+    }
+
+    /// Takes a mark or word if it comes next.
+    fn take(&mut self, mark: &str) -> bool {
+        let found = self.text().starts_with(mark);
+        if found {
+            self.advance(mark.len());
+        }
+        found
+    }
+
+    fn expect(&mut self, mark: &str) -> Parsed<'a, ()> {
+        if self.take(mark) { Ok(()) } else { Err(self.text()) }
+    }
+
+    fn end(&self) -> Parsed<'a, ()> {
+        if self.text().is_empty() { Ok(()) } else { Err(self.text()) }
+    }
+
+    /// What is left, without white space before it.
+    fn text(&self) -> &'a str {
+        self.rest.trim_start()
+    }
+
+    fn advance(&mut self, length: usize) -> &'a str {
+        let (taken, rest) = self.text().split_at(length);
+        self.rest = rest;
+        taken
+    }
 }
 
-fn attention() -> FunctionProto {
-    let mut body = Body::new();
-    attend(&mut body, None);
-    body.finish(
-        "Attention",
-        &["q", "k", "v"],
-        &["heads", "scale"],
-        "Attention of rows q [1, T, C] to rows k and v [1, S, C].",
-    )
-}
-
-fn masked_attention() -> FunctionProto {
-    let mut body = Body::new();
-    attend(&mut body, Some("bias"));
-    body.finish(
-        "MaskedAttention",
-        &["q", "k", "v", "bias"],
-        &["heads", "scale"],
-        "Attention of rows q [1, T, C] to rows k and v [1, S, C], with a bias added to the scores that broadcasts to [1, heads, T, S].",
-    )
+/// A tensor of one float.
+fn scalar(name: &str, value: f32) -> AttributeProto {
+    let tensor = TensorProto {
+        data_type: DataType::Float as i32,
+        raw_data: value.to_le_bytes().to_vec(),
+        ..TensorProto::default()
+    };
+    AttributeProto {
+        name: name.to_owned(),
+        r#type: AttributeType::Tensor as i32,
+        t: Some(tensor),
+        ..AttributeProto::default()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{BTreeSet, HashSet};
+
+    use inkstone::engine::operators::{SILU, own_schemas};
 
     use super::*;
+    use crate::standard;
 
     #[test]
-    fn bodies_read_only_what_is_there() {
-        for (name, definition) in DEFINITIONS {
-            let function = definition();
-            assert_eq!(function.name.as_deref(), Some(name));
+    fn definitions_read_only_what_is_there() {
+        for schema in own_schemas() {
+            let function = define(schema).unwrap();
+            assert_eq!(function.name.as_deref(), Some(schema.name));
             let mut made: HashSet<String> = function.input.iter().cloned().collect();
+            let mut read = BTreeSet::new();
             for node in &function.node {
-                assert!(node.input.iter().all(|value| made.contains(value)), "{name}: {node:?}");
+                assert!(
+                    standard::is_in_opset(&node.op_type),
+                    "{}: {} is not in operator set {OPSET}",
+                    schema.name,
+                    node.op_type
+                );
+                assert!(node.input.iter().all(|value| made.contains(value)), "{}: {node:?}", schema.name);
                 assert!(
                     node.output.iter().all(|value| made.insert(value.clone())),
-                    "{name} makes a value twice: {node:?}"
+                    "{} makes a value twice: {node:?}",
+                    schema.name
                 );
-                for attribute in node.attribute.iter().filter(|attribute| !attribute.ref_attr_name.is_empty()) {
-                    assert!(
-                        function.attribute.contains(&attribute.ref_attr_name),
-                        "{name}: {}",
-                        attribute.ref_attr_name
-                    );
-                }
+                read.extend(node.input.iter().cloned());
+                let references = node.attribute.iter().map(|attribute| &attribute.ref_attr_name);
+                read.extend(references.filter(|name| !name.is_empty()).map(|name| format!("@{name}")));
             }
-            assert!(made.contains("y"));
+            let attributes = function.attribute.iter().map(|name| format!("@{name}"));
+            for declared in function.input.iter().cloned().chain(attributes.clone()) {
+                assert!(read.contains(&declared), "{} does not read {declared}", schema.name);
+            }
+            let references = read.iter().filter(|name| name.starts_with('@'));
+            assert_eq!(references.count(), function.attribute.len(), "{}", schema.name);
+            assert!(function.output.iter().all(|output| made.contains(output)));
         }
     }
 
     #[test]
     fn only_what_is_used_is_defined() {
         let nodes = [
-            proto::our_node("Silu", "a", &["x"], &["y"]),
+            proto::our_node(&SILU, "a", &["x"], &["y"]),
             proto::node("Attention", "b", &["x"], &["z"]),
         ];
-        let names: Vec<_> = used_by(&nodes).into_iter().filter_map(|function| function.name).collect();
+        let functions = used_by(&nodes, own_schemas()).unwrap();
+        let names: Vec<_> = functions.into_iter().filter_map(|function| function.name).collect();
         assert_eq!(names, ["Silu"]);
+    }
+
+    static SNAKE: Schema = Schema {
+        name: "Snake",
+        doc: "A sine on a slope.",
+        definition: Some("Snake <alpha> (x) => (y) { f = Constant <value_float: float = @alpha> () s = Mul (x, f) y = Sin (s) }"),
+    };
+
+    #[test]
+    fn an_operator_that_is_not_shipped_is_defined_by_its_schema() {
+        let nodes = [
+            proto::our_node(&SNAKE, "a", &["x"], &["h"]).with_float("alpha", 2.0),
+            proto::our_node(&SILU, "b", &["h"], &["y"]),
+        ];
+        let functions = used_by(&nodes, own_schemas().chain([&SNAKE])).unwrap();
+        let names: Vec<_> = functions.iter().filter_map(|function| function.name.as_deref()).collect();
+        assert_eq!(names, ["Silu", "Snake"]);
+        let snake = &functions[1];
+        assert_eq!((snake.attribute.as_slice(), snake.node.len()), (&["alpha".to_owned()][..], 3));
+        let reference = &snake.node[0].attribute[0];
+        assert_eq!(
+            (reference.name.as_str(), reference.ref_attr_name.as_str()),
+            ("value_float", "alpha")
+        );
+        assert_eq!(snake.doc_string.as_deref(), Some(SNAKE.doc));
+    }
+
+    #[test]
+    fn every_kind_of_attribute() {
+        let text = "F (x) => (y, z) { y, z = G <a = -3, b = 0.5, c = [1, -2], d = float {1e-12}, e: ints = @f> (x) }";
+        let function = Parser { rest: text }.function().unwrap();
+        let node = &function.node[0];
+        assert_eq!((node.op_type.as_str(), node.output.len()), ("G", 2));
+        assert_eq!((proto::int(node, "a"), proto::float(node, "b")), (Some(-3), Some(0.5)));
+        assert_eq!(proto::ints(node, "c"), Some(&[1, -2][..]));
+        let tensor = node.attribute[3].t.as_ref().unwrap();
+        assert_eq!(tensor.raw_data, 1e-12f32.to_le_bytes());
+        assert_eq!(node.attribute[4].r#type, AttributeType::Ints as i32);
+    }
+
+    #[test]
+    fn other_syntax_is_refused_where_it_begins() {
+        for (text, place) in [
+            ("F (x) => (y) { y = G (x) } more", "more"),
+            ("F (x) => (y) { y = G (x)", ""),
+            ("F (x) => (y) { = G (x) }", "= G (x) }"),
+            ("F (x) => (y) { y = G <a: tensor = @b> (x) }", "tensor = @b> (x) }"),
+            ("F (x) => (y) { y = G <a = [1, b]> (x) }", "b]> (x) }"),
+            ("F (x) => (y) { y = G (H (x)) }", "(x)) }"),
+            ("1F (x) => (y) { }", "1F (x) => (y) { }"),
+            ("F (x) -> (y) { }", "-> (y) { }"),
+        ] {
+            assert_eq!(Parser { rest: text }.function().unwrap_err(), place, "{text}");
+        }
     }
 }

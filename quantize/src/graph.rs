@@ -54,7 +54,7 @@ impl Graph {
         Graph::from_model(model, file, sizes)
     }
 
-    /// Takes over a model's graph; `file` is for messages and its folder for external data.
+    /// The graph of a model; `file` is for messages and its folder for external data.
     ///
     /// # Errors
     /// As for [`Graph::read`].
@@ -122,7 +122,7 @@ impl Graph {
         Ok(())
     }
 
-    /// Gives outputs the shapes that follow from the inputs': what an export says of them may be less.
+    /// Gives outputs the shapes inferred from those of the inputs: exports may leave them out.
     ///
     /// # Errors
     /// For an output whose shape is not known.
@@ -197,18 +197,15 @@ impl Graph {
             .and_then(|tensor| DataType::try_from(tensor.elem_type).ok())
             .unwrap_or(DataType::Undefined);
         let element = match data_type {
-            DataType::Float => Element::F32,
+            // Half floats become f32 throughout the graph.
+            DataType::Float | DataType::Float16 | DataType::Bfloat16 => Element::F32,
             DataType::Int64 => Element::I64,
             other => {
                 let problem = format!("is {}: export the model with f32 and int64 ports", other.as_str_name());
                 return Err(self.port_error(kind, info, problem));
             }
         };
-        Ok(Port {
-            name: info.name.clone(),
-            element,
-            shape,
-        })
+        Ok(Port::new(&info.name, element, shape))
     }
 
     /// An error at a node of this graph.
@@ -226,12 +223,12 @@ impl Graph {
         self.constants.get(proto::input(node, index)?)
     }
 
-    /// The number that a value is, where it is a constant of one.
+    /// The value of a constant of one element.
     pub fn scalar(&self, value: &str) -> Option<f32> {
         self.constants.get(value).and_then(Constant::scalar)
     }
 
-    /// Shape of a value, where it is known.
+    /// Shape of a value, if it is known.
     pub fn shape(&self, value: &str) -> Option<&[usize]> {
         match self.constants.get(value) {
             Some(constant) => Some(&constant.shape),
@@ -239,7 +236,7 @@ impl Graph {
         }
     }
 
-    /// Adds a constant under `wanted` or, where another has that name, under a name made from it.
+    /// Adds a constant under the name `wanted` or, if that is taken, under a name derived from it.
     pub fn add_constant(&mut self, wanted: &str, constant: Constant) -> String {
         let taken = |name: &str| {
             self.constants
@@ -251,7 +248,7 @@ impl Graph {
         name
     }
 
-    /// `wanted`, or where a value has that name, a name made from it.
+    /// `wanted` or, if a value has that name, a name derived from it.
     pub fn free_value(&self, wanted: &str) -> String {
         free_name(wanted, |name| {
             self.shapes.contains_key(name)
@@ -270,7 +267,7 @@ impl Graph {
         }
     }
 
-    /// Drops nodes and constants that no output depends on.
+    /// Removes nodes and constants that no output depends on.
     pub fn sweep(&mut self) {
         let mut needed: HashSet<String> = self.outputs.iter().map(|port| port.name.clone()).collect();
         let mut kept: Vec<NodeProto> = Vec::with_capacity(self.nodes.len());
@@ -288,7 +285,7 @@ impl Graph {
     /// Puts every node after those that it reads from, otherwise in the order of the file.
     ///
     /// # Errors
-    /// For a value that nothing makes, or that depends on itself.
+    /// For a value that no node produces, or that depends on itself.
     pub fn sort(&mut self) -> Result<()> {
         let links = Links::of(self);
         let mut waiting = vec![0usize; self.nodes.len()];
@@ -296,7 +293,7 @@ impl Graph {
         for (index, node) in self.nodes.iter().enumerate() {
             for value in node.input.iter().filter(|value| !value.is_empty() && !self.is_given(value)) {
                 let Some(&producer) = links.producers.get(value) else {
-                    return Err(self.error(node, format!("reads `{value}`, which nothing makes: export the model again")));
+                    return Err(self.error(node, format!("reads `{value}`, which no node produces: export the model again")));
                 };
                 waiting[index] += 1;
                 readers[producer].push(index);
@@ -325,7 +322,7 @@ impl Graph {
     }
 }
 
-/// Who makes a value and how often it is read, at one moment.
+/// The producer of every value and the number of its readers, as of one moment.
 #[derive(Debug)]
 pub struct Links {
     producers: HashMap<String, usize>,
@@ -506,7 +503,7 @@ mod tests {
             .output("y", &[2])
             .node("Add", &["x", "z"], "y")
             .read();
-        assert!(missing.unwrap_err().to_string().contains("`z`, which nothing makes"));
+        assert!(missing.unwrap_err().to_string().contains("`z`, which no node produces"));
     }
 
     #[test]

@@ -5,16 +5,17 @@
 //! 1. [`source`] reads a folder with `model.toml`, or one graph, and checks that manifest and graphs agree.
 //! 2. [`graph`] holds one graph in a form that is easy to edit; [`tensor`] holds its constants, [`proto`] its nodes.
 //! 3. [`fold`] computes what depends on constants alone, with the shapes of `shapes`; [`downgrade`] rewrites what
-//!    [`OPSET`](proto::OPSET) does not know, in several nodes where it takes them (`spell_out`).
+//!    [`OPSET`](proto::OPSET) does not know, some of it as several nodes (`decompose`). `standard` is the table of standard operators.
 //! 4. [`fuse`] finds normalizations, activations and attention, and replaces them by one node each.
 //! 5. [`layers`] replaces convolutions, linear layers and embedding tables by their int8 counterparts.
-//! 6. [`functions`] defines the nodes of our domain by standard operators, so that any runtime opens the graphs.
+//! 6. [`functions`] writes the definitions of our operators by standard ones, so that any runtime opens the graphs.
 //! 7. [`write`](mod@write) writes the pack: whole or not at all.
-//! 8. [`report`] says what became of every layer, and [`cli`] is the command line.
+//! 8. [`report`] lists what every layer became, and [`cli`] is the command line.
 //!
 //! [`quantize`] does all of it.
 
 pub mod cli;
+mod decompose;
 pub mod downgrade;
 pub mod error;
 pub mod fold;
@@ -26,7 +27,7 @@ pub mod proto;
 pub mod report;
 mod shapes;
 pub mod source;
-mod spell_out;
+mod standard;
 pub mod tensor;
 #[cfg(test)]
 mod testing;
@@ -53,7 +54,7 @@ pub struct Options {
 
 /// Quantizes the model at `input` (a folder with `model.toml`, or one ONNX graph) and writes the pack `target`.
 ///
-/// The same input gives the same bytes. A pack is written only where the engine can run it.
+/// The same input gives the same bytes. A pack is written only if the engine can run it.
 ///
 /// # Errors
 /// [`Error::is_input`] tells wrong input (which the caller can correct) from a failing machine.

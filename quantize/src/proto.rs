@@ -1,12 +1,13 @@
 //! Short ways to read and build the protobuf types of [`tract_onnx::pb`].
 
+use inkstone::engine::operators::Schema;
+/// The domain of our operators, version 1.
+pub use inkstone::pack::DOMAIN;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::{AttributeProto, NodeProto};
 
 /// Version of the default operator set in packs.
 pub const OPSET: i64 = 17;
-/// The domain of our operators, version 1.
-pub const DOMAIN: &str = "inkstone";
 
 /// Whether the node is the standard operator `operator`.
 pub fn is(node: &NodeProto, operator: &str) -> bool {
@@ -14,11 +15,11 @@ pub fn is(node: &NodeProto, operator: &str) -> bool {
 }
 
 /// Whether the node is our operator `operator`.
-pub fn is_ours(node: &NodeProto, operator: &str) -> bool {
-    node.op_type == operator && node.domain == DOMAIN
+pub fn is_ours(node: &NodeProto, operator: &Schema) -> bool {
+    node.op_type == operator.name && node.domain == DOMAIN
 }
 
-/// The input with this number, where the node has one.
+/// The input with this number, if the node has one.
 pub fn input(node: &NodeProto, index: usize) -> Option<&str> {
     node.input.get(index).map(String::as_str).filter(|name| !name.is_empty())
 }
@@ -42,7 +43,7 @@ pub fn ints<'a>(node: &'a NodeProto, name: &str) -> Option<&'a [i64]> {
     attribute(node, name).map(|attribute| attribute.ints.as_slice())
 }
 
-/// A string attribute; empty where it is not UTF-8.
+/// A string attribute; empty if it is not UTF-8.
 pub fn string<'a>(node: &'a NodeProto, name: &str) -> Option<&'a str> {
     attribute(node, name).map(|attribute| std::str::from_utf8(&attribute.s).unwrap_or_default())
 }
@@ -59,10 +60,10 @@ pub fn node(operator: &str, name: &str, inputs: &[&str], outputs: &[&str]) -> No
 }
 
 /// Builds a node of our domain.
-pub fn our_node(operator: &str, name: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
+pub fn our_node(operator: &Schema, name: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
     NodeProto {
         domain: DOMAIN.to_owned(),
-        ..node(operator, name, inputs, outputs)
+        ..node(operator.name, name, inputs, outputs)
     }
 }
 

@@ -1,102 +1,88 @@
-//! Shapes of the values that a node makes, for the operators that exports consist of.
+//! Shape inference for the standard operators of exports.
 
 use tract_onnx::pb::NodeProto;
 
 use crate::graph::Graph;
 use crate::proto::{self, WithAttribute};
+use crate::standard;
 
-/// Shapes of the node's outputs in order; `None` where they cannot be told.
+/// How the shapes of an operator's outputs are inferred.
+pub(crate) enum Shape {
+    /// They are not.
+    Unknown,
+    /// The one output has the shape of the first input.
+    Same,
+    /// The one output has the shape that all inputs broadcast to.
+    Broadcast,
+    /// The one output has this shape.
+    One(fn(&Graph, &NodeProto) -> Option<Vec<usize>>),
+    /// The outputs have these shapes.
+    Several(fn(&Graph, &NodeProto) -> Option<Vec<Vec<usize>>>),
+}
+
+/// Shapes of the node's outputs in order; `None` if they are not known.
 pub(crate) fn outputs(graph: &Graph, node: &NodeProto) -> Option<Vec<Vec<usize>>> {
-    let shape = |index| graph.shape(proto::input(node, index)?);
-    let one = match node.op_type.as_str() {
-        "Conv" => convolution(node, shape(0)?, shape(1)?)?,
-        "AveragePool" | "MaxPool" => pool(node, shape(0)?)?,
-        "Pad" => pad(shape(0)?, graph.constant_input(node, 1)?.integers()?)?,
-        "Gemm" => gemm(node, shape(0)?, shape(1)?)?,
-        "MatMul" => product(shape(0)?, shape(1)?)?,
-        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Equal" | "Less" | "Greater" | "And" | "Or" | "PRelu" | "LessOrEqual"
-        | "GreaterOrEqual" => broadcast(shape(0)?, shape(1)?)?,
-        "Max" | "Min" => (1..node.input.len()).try_fold(shape(0)?.to_vec(), |joined, index| broadcast(&joined, shape(index)?))?,
-        "Expand" => {
-            let wanted: Vec<usize> = graph
-                .constant_input(node, 1)?
-                .integers()?
-                .iter()
-                .map(|&size| usize::try_from(size).ok())
-                .collect::<Option<_>>()?;
-            broadcast(shape(0)?, &wanted)?
-        }
-        "ConstantOfShape" => graph
-            .constant_input(node, 0)?
-            .integers()?
-            .iter()
-            .map(|&size| usize::try_from(size).ok())
-            .collect::<Option<_>>()?,
-        "Where" => broadcast(&broadcast(shape(0)?, shape(1)?)?, shape(2)?)?,
-        "Reshape" => reshape(
-            shape(0)?,
-            graph.constant_input(node, 1)?.integers()?,
-            proto::int(node, "allowzero") == Some(1),
-        )?,
-        "Transpose" => transpose(shape(0)?, proto::ints(node, "perm"))?,
-        "Unsqueeze" => unsqueeze(shape(0)?, graph.constant_input(node, 1)?.integers()?)?,
-        "Squeeze" => squeeze(shape(0)?, graph.constant_input(node, 1)?.integers()?)?,
-        "Flatten" => flatten(shape(0)?, proto::int(node, "axis").unwrap_or(1))?,
-        "Concat" => concat(graph, node)?,
-        "Gather" => gather(shape(0)?, shape(1)?, proto::int(node, "axis").unwrap_or(0))?,
-        "Shape" => vec![shape(0)?.len()],
-        "Slice" => slice(graph, node)?,
-        "Split" => return split(graph, node),
-        "DepthToSpace" => depth_to_space(shape(0)?, proto::int(node, "blocksize")?)?,
-        "SpaceToDepth" => space_to_depth(shape(0)?, proto::int(node, "blocksize")?)?,
-        "Resize" => resize(graph, node, shape(0)?)?,
-        "Attention" => attention(shape(0)?, shape(2)?)?,
-        operator if operator.starts_with("Reduce") => reduce(graph, node, shape(0)?)?,
-        operator if SAME.contains(&operator) => shape(0)?.to_vec(),
-        _ => return None,
+    let one = match standard::find(&node.op_type)?.shape {
+        Shape::Unknown => return None,
+        Shape::Same => input(graph, node, 0)?.to_vec(),
+        Shape::Broadcast => (1..node.input.len()).try_fold(input(graph, node, 0)?.to_vec(), |joined, index| {
+            broadcast(&joined, input(graph, node, index)?)
+        })?,
+        Shape::One(shape) => shape(graph, node)?,
+        Shape::Several(shapes) => return shapes(graph, node),
     };
     Some(vec![one])
 }
 
-const SAME: [&str; 35] = [
-    "Abs",
-    "BatchNormalization",
-    "Cast",
-    "Ceil",
-    "Clip",
-    "Cos",
-    "Dropout",
-    "Elu",
-    "Erf",
-    "Exp",
-    "Floor",
-    "Gelu",
-    "GroupNormalization",
-    "HardSigmoid",
-    "HardSwish",
-    "Identity",
-    "InstanceNormalization",
-    "LayerNormalization",
-    "LeakyRelu",
-    "Log",
-    "LogSoftmax",
-    "Mish",
-    "Neg",
-    "Not",
-    "RMSNormalization",
-    "Reciprocal",
-    "Relu",
-    "Round",
-    "Sigmoid",
-    "Sin",
-    "Softmax",
-    "Sqrt",
-    "Tanh",
-    "Trilu",
-    "Softplus",
-];
+/// Shape of an input.
+fn input<'a>(graph: &'a Graph, node: &NodeProto, index: usize) -> Option<&'a [usize]> {
+    graph.shape(proto::input(node, index)?)
+}
 
-/// An axis counted from the front; `None` where the rank has no such axis.
+/// A constant input as a list of sizes.
+fn sizes(graph: &Graph, node: &NodeProto, index: usize) -> Option<Vec<usize>> {
+    let sizes = graph.constant_input(node, index)?.integers()?;
+    sizes.iter().map(|&size| usize::try_from(size).ok()).collect()
+}
+
+pub(crate) fn expand(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    broadcast(input(graph, node, 0)?, &sizes(graph, node, 1)?)
+}
+
+pub(crate) fn constant_of_shape(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    sizes(graph, node, 0)
+}
+
+pub(crate) fn reshape_node(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let allow_zero = proto::int(node, "allowzero") == Some(1);
+    reshape(input(graph, node, 0)?, graph.constant_input(node, 1)?.integers()?, allow_zero)
+}
+
+pub(crate) fn transpose_node(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    transpose(input(graph, node, 0)?, proto::ints(node, "perm"))
+}
+
+pub(crate) fn unsqueeze_node(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    unsqueeze(input(graph, node, 0)?, graph.constant_input(node, 1)?.integers()?)
+}
+
+pub(crate) fn squeeze_node(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    squeeze(input(graph, node, 0)?, graph.constant_input(node, 1)?.integers()?)
+}
+
+pub(crate) fn flatten_node(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    flatten(input(graph, node, 0)?, proto::int(node, "axis").unwrap_or(1))
+}
+
+pub(crate) fn pad_node(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    pad(input(graph, node, 0)?, graph.constant_input(node, 1)?.integers()?)
+}
+
+pub(crate) fn shape(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    Some(vec![input(graph, node, 0)?.len()])
+}
+
+/// An axis counted from the front; `None` if there is no such axis.
 pub(crate) fn axis(axis: i64, rank: usize) -> Option<usize> {
     let from_front = if axis < 0 { axis + i64::try_from(rank).ok()? } else { axis };
     usize::try_from(from_front).ok().filter(|&axis| axis < rank)
@@ -175,7 +161,11 @@ pub(crate) fn flatten(from: &[usize], at: i64) -> Option<Vec<usize>> {
     Some(vec![from[..at].iter().product(), from[at..].iter().product()])
 }
 
-fn convolution(node: &NodeProto, x: &[usize], w: &[usize]) -> Option<Vec<usize>> {
+pub(crate) fn convolution(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    convolved(node, input(graph, node, 0)?, input(graph, node, 1)?)
+}
+
+fn convolved(node: &NodeProto, x: &[usize], w: &[usize]) -> Option<Vec<usize>> {
     let spatial = w.len().checked_sub(2).filter(|&spatial| x.len() == spatial + 2)?;
     if proto::string(node, "auto_pad").is_some_and(|pad| pad.starts_with("SAME")) {
         return None;
@@ -191,15 +181,19 @@ fn convolution(node: &NodeProto, x: &[usize], w: &[usize]) -> Option<Vec<usize>>
     Some(shape)
 }
 
-/// A window of `kernel_shape` that moves over a picture, as [`convolution`] by weights of one channel; `None` where the last
-/// window may be cut.
-fn pool(node: &NodeProto, x: &[usize]) -> Option<Vec<usize>> {
+pub(crate) fn pool(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    pooled(node, input(graph, node, 0)?)
+}
+
+/// A window of `kernel_shape` that moves over a picture, as [`convolved`] by weights of one channel; `None` if the last
+/// window may be truncated.
+fn pooled(node: &NodeProto, x: &[usize]) -> Option<Vec<usize>> {
     if proto::int(node, "ceil_mode").unwrap_or(0) != 0 {
         return None;
     }
     let window = proto::ints(node, "kernel_shape")?.iter().map(|&size| usize::try_from(size).ok());
     let weights: Vec<usize> = [Some(*x.get(1)?), Some(1)].into_iter().chain(window).collect::<Option<_>>()?;
-    convolution(node, x, &weights)
+    convolved(node, x, &weights)
 }
 
 fn pad(from: &[usize], pads: &[i64]) -> Option<Vec<usize>> {
@@ -210,14 +204,16 @@ fn pad(from: &[usize], pads: &[i64]) -> Option<Vec<usize>> {
         .collect()
 }
 
-fn gemm(node: &NodeProto, a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
-    let (&[a0, a1], &[b0, b1]) = (a, b) else { return None };
+pub(crate) fn gemm(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let (&[a0, a1], &[b0, b1]) = (input(graph, node, 0)?, input(graph, node, 1)?) else {
+        return None;
+    };
     let rows = if proto::int(node, "transA") == Some(1) { a1 } else { a0 };
     Some(vec![rows, if proto::int(node, "transB") == Some(1) { b0 } else { b1 }])
 }
 
-fn product(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
-    let ([a_rest @ .., rows, inner], [b_rest @ .., other, columns]) = (a, b) else {
+pub(crate) fn matmul(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let ([a_rest @ .., rows, inner], [b_rest @ .., other, columns]) = (input(graph, node, 0)?, input(graph, node, 1)?) else {
         return None;
     };
     let mut shape = broadcast(a_rest, b_rest).filter(|_| inner == other)?;
@@ -225,7 +221,7 @@ fn product(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     Some(shape)
 }
 
-fn concat(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+pub(crate) fn concat(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
     let mut shape = graph.shape(node.input.first()?)?.to_vec();
     let along = axis(proto::int(node, "axis")?, shape.len())?;
     for value in &node.input[1..] {
@@ -234,21 +230,22 @@ fn concat(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
     Some(shape)
 }
 
-fn gather(data: &[usize], indices: &[usize], along: i64) -> Option<Vec<usize>> {
-    let along = axis(along, data.len())?;
+pub(crate) fn gather(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let (data, indices) = (input(graph, node, 0)?, input(graph, node, 1)?);
+    let along = axis(proto::int(node, "axis").unwrap_or(0), data.len())?;
     Some([&data[..along], indices, &data[along + 1..]].concat())
 }
 
-/// What a slice takes along one axis.
+/// The range of a slice along one axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Range {
     pub first: usize,
     pub count: usize,
-    /// From one to the next; backwards where it is negative.
+    /// From one element to the next; negative for backwards.
     pub step: isize,
 }
 
-/// What a slice takes, by axis.
+/// The ranges of a slice, by axis.
 pub(crate) fn slice_ranges(graph: &Graph, node: &NodeProto, shape: &[usize]) -> Option<Vec<Range>> {
     let list = |index| graph.constant_input(node, index).and_then(|constant| constant.integers());
     let (starts, ends) = (list(1)?, list(2)?);
@@ -264,7 +261,7 @@ pub(crate) fn slice_ranges(graph: &Graph, node: &NodeProto, shape: &[usize]) -> 
     Some(ranges)
 }
 
-/// What lies from `start` up to `end`, which count from behind where they are negative and are clamped to `size`.
+/// The elements from `start` up to `end`, which count from the end if negative and are clamped to `size`.
 fn range(size: usize, start: i64, end: i64, step: i64) -> Option<Range> {
     let size = i64::try_from(size).ok()?;
     let place = |position: i64| if position < 0 { position.saturating_add(size) } else { position };
@@ -283,15 +280,15 @@ fn range(size: usize, start: i64, end: i64, step: i64) -> Option<Range> {
     })
 }
 
-fn slice(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+pub(crate) fn slice(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
     let ranges = slice_ranges(graph, node, graph.shape(node.input.first()?)?)?;
     Some(ranges.into_iter().map(|range| range.count).collect())
 }
 
 /// Sizes of a Split's outputs along its axis.
 pub(crate) fn split_sizes(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
-    if let Some(sizes) = graph.constant_input(node, 1) {
-        return sizes.integers()?.iter().map(|&size| usize::try_from(size).ok()).collect();
+    if graph.constant_input(node, 1).is_some() {
+        return sizes(graph, node, 1);
     }
     let shape = graph.shape(node.input.first()?)?;
     let size = shape[axis(proto::int(node, "axis").unwrap_or(0), shape.len())?];
@@ -300,7 +297,7 @@ pub(crate) fn split_sizes(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>>
     Some((0..count).map(|index| part.min(size.saturating_sub(index * part))).collect())
 }
 
-fn split(graph: &Graph, node: &NodeProto) -> Option<Vec<Vec<usize>>> {
+pub(crate) fn split(graph: &Graph, node: &NodeProto) -> Option<Vec<Vec<usize>>> {
     let shape = graph.shape(node.input.first()?)?;
     let along = axis(proto::int(node, "axis").unwrap_or(0), shape.len())?;
     let part = |size| {
@@ -311,23 +308,28 @@ fn split(graph: &Graph, node: &NodeProto) -> Option<Vec<Vec<usize>>> {
     Some(split_sizes(graph, node)?.into_iter().map(part).collect())
 }
 
-fn depth_to_space(from: &[usize], block: i64) -> Option<Vec<usize>> {
-    let (&[n, c, h, w], block) = (from, usize::try_from(block).ok()?) else {
+pub(crate) fn depth_to_space(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let (&[n, c, h, w], block) = (input(graph, node, 0)?, block_size(node)?) else {
         return None;
     };
     Some(vec![n, c.checked_div(block * block)?, h * block, w * block])
 }
 
-fn space_to_depth(from: &[usize], block: i64) -> Option<Vec<usize>> {
-    let (&[n, c, h, w], block) = (from, usize::try_from(block).ok()?) else {
+fn block_size(node: &NodeProto) -> Option<usize> {
+    usize::try_from(proto::int(node, "blocksize")?).ok()
+}
+
+pub(crate) fn space_to_depth(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let (&[n, c, h, w], block) = (input(graph, node, 0)?, block_size(node)?) else {
         return None;
     };
     Some(vec![n, c * block * block, h.checked_div(block)?, w.checked_div(block)?])
 }
 
-fn resize(graph: &Graph, node: &NodeProto, from: &[usize]) -> Option<Vec<usize>> {
-    if let Some(sizes) = graph.constant_input(node, 3) {
-        return sizes.integers()?.iter().map(|&size| usize::try_from(size).ok()).collect();
+pub(crate) fn resize(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let from = input(graph, node, 0)?;
+    if graph.constant_input(node, 3).is_some() {
+        return sizes(graph, node, 3);
     }
     let scales = graph
         .constant_input(node, 2)?
@@ -342,14 +344,15 @@ fn resize(graph: &Graph, node: &NodeProto, from: &[usize]) -> Option<Vec<usize>>
     )
 }
 
-fn attention(query: &[usize], value: &[usize]) -> Option<Vec<usize>> {
-    let (&[n, heads, rows, _], &[_, _, _, width]) = (query, value) else {
+pub(crate) fn attention(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let (&[n, heads, rows, _], &[_, _, _, width]) = (input(graph, node, 0)?, input(graph, node, 2)?) else {
         return None;
     };
     Some(vec![n, heads, rows, width])
 }
 
-fn reduce(graph: &Graph, node: &NodeProto, from: &[usize]) -> Option<Vec<usize>> {
+pub(crate) fn reduce(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let from = input(graph, node, 0)?;
     let listed = graph
         .constant_input(node, 1)
         .and_then(|axes| axes.integers())
@@ -369,7 +372,7 @@ fn reduce(graph: &Graph, node: &NodeProto, from: &[usize]) -> Option<Vec<usize>>
     Some(shape)
 }
 
-/// A Split that says its sizes in an input, as operator set 17 wants.
+/// A Split with its sizes as an input, as in operator set 17.
 pub(crate) fn split_with_sizes(node: &NodeProto, sizes: &str) -> NodeProto {
     let along = proto::int(node, "axis").unwrap_or(0);
     let split = NodeProto {
@@ -408,8 +411,8 @@ mod tests {
         let halved = proto::node("MaxPool", "", &["x"], &["y"])
             .with_ints("kernel_shape", &[2, 2])
             .with_ints("strides", &[2, 2]);
-        assert_eq!(pool(&halved, &[1, 8, 7, 6]), Some(vec![1, 8, 3, 3]));
-        assert_eq!(pool(&halved.with_int("ceil_mode", 1), &[1, 8, 7, 6]), None);
+        assert_eq!(pooled(&halved, &[1, 8, 7, 6]), Some(vec![1, 8, 3, 3]));
+        assert_eq!(pooled(&halved.with_int("ceil_mode", 1), &[1, 8, 7, 6]), None);
     }
 
     #[test]

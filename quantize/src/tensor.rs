@@ -4,19 +4,20 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path};
 
+use half::{bf16, f16};
 use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 
 /// Values of a constant, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// 32-bit floats.
+    /// Floats: 32-bit ones, and 16-bit ones widened.
     F32(Vec<f32>),
     /// 64-bit signed integers.
     I64(Vec<i64>),
     /// 8-bit signed integers: quantized weights.
     I8(Vec<i8>),
-    /// Any other type, which is only passed on.
+    /// Any other type, copied unchanged.
     Other(DataType, Vec<u8>),
 }
 
@@ -27,7 +28,7 @@ pub struct Constant {
     pub shape: Vec<usize>,
     /// As many values as the shape says.
     pub values: Values,
-    /// Name of the initializer that this was folded from, where it was one alone.
+    /// Name of the initializer that this was folded from, if it was a single one.
     pub origin: Option<String>,
 }
 
@@ -69,7 +70,7 @@ impl Constant {
         self.len() == 0
     }
 
-    /// The values, where they are floats.
+    /// The values, if they are floats.
     pub fn floats(&self) -> Option<&[f32]> {
         match &self.values {
             Values::F32(values) => Some(values),
@@ -77,7 +78,7 @@ impl Constant {
         }
     }
 
-    /// The values, where they are 64-bit integers.
+    /// The values, if they are 64-bit integers.
     pub fn integers(&self) -> Option<&[i64]> {
         match &self.values {
             Values::I64(values) => Some(values),
@@ -113,7 +114,7 @@ impl Constant {
     /// Decodes a tensor; external data is read from files in `folder`.
     ///
     /// # Errors
-    /// A sentence on what is wrong with the tensor, or the system's error when reading fails.
+    /// What is wrong with the tensor, or the system's error when reading fails.
     pub fn decode(tensor: &TensorProto, folder: &Path) -> Result<Constant, DecodeError> {
         let shape = dimensions(tensor)?;
         let data_type = DataType::try_from(tensor.data_type).unwrap_or(DataType::Undefined);
@@ -141,7 +142,7 @@ impl Constant {
 /// Why a tensor could not be decoded.
 #[derive(Debug)]
 pub enum DecodeError {
-    /// The tensor or its file is not what it should be.
+    /// The tensor or its file is invalid.
     Tensor(String),
     /// The external file is missing.
     Missing(String),
@@ -177,7 +178,10 @@ fn width(data_type: DataType) -> Option<usize> {
 }
 
 fn values(data_type: DataType, raw: Vec<u8>) -> Values {
+    let bits = || raw.as_chunks().0.iter().map(|&bytes| u16::from_le_bytes(bytes));
     match data_type {
+        DataType::Float16 => Values::F32(bits().map(|bits| f16::from_bits(bits).to_f32()).collect()),
+        DataType::Bfloat16 => Values::F32(bits().map(|bits| bf16::from_bits(bits).to_f32()).collect()),
         DataType::Float => Values::F32(raw.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()),
         DataType::Int64 => Values::I64(raw.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect()),
         DataType::Int8 => Values::I8(raw.into_iter().map(u8::cast_signed).collect()),
@@ -278,6 +282,38 @@ mod tests {
             ..TensorProto::default()
         };
         assert_eq!(Constant::decode(&boolean, folder).unwrap().bytes(), [1, 0, 1]);
+    }
+
+    #[test]
+    fn half_floats_become_floats() {
+        let floats = [1.5, -0.0, 65504.0, 2f32.powi(-24), f32::INFINITY];
+        for (data_type, bits) in [
+            (DataType::Float16, [0x3e00, 0x8000, 0x7bff, 1, 0x7c00]),
+            (DataType::Bfloat16, [0x3fc0, 0x8000, 0x4780, 0x3380, 0x7f80]),
+        ] {
+            let tensor = TensorProto {
+                dims: vec![5],
+                data_type: data_type as i32,
+                ..TensorProto::default()
+            };
+            let raw = TensorProto {
+                raw_data: bits.iter().flat_map(|bits: &u16| bits.to_le_bytes()).collect(),
+                ..tensor.clone()
+            };
+            let typed = TensorProto {
+                int32_data: bits.map(i32::from).to_vec(),
+                ..tensor
+            };
+            let mut expected = floats;
+            if data_type == DataType::Bfloat16 {
+                expected[2] = 65536.0;
+            }
+            for tensor in [raw, typed] {
+                let constant = Constant::decode(&tensor, Path::new(".")).unwrap();
+                let found = constant.floats().unwrap().iter().map(|value| value.to_bits());
+                assert!(found.eq(expected.iter().map(|value| value.to_bits())), "{constant:?}");
+            }
+        }
     }
 
     #[test]

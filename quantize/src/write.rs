@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use inkstone::engine::EngineError;
+use inkstone::engine::operators::own_schemas;
+use inkstone::engine::{Engine, EngineError, Stage};
 use inkstone::pack::{ALIGNMENT, Element, FileRecord, MANIFEST, Manifest, Pack, Port, WEIGHTS};
+use inkstone::pipeline::{Options, Pipeline, PipelineError, Request};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -28,10 +31,23 @@ const IR_VERSION: i64 = 8;
 /// Longest float constant that stays in the graph.
 const INLINE: usize = 16;
 
+/// Prompt and seed of the picture that a finished pack has to generate, in its fewest steps.
+const TEST_PICTURE: (&str, u64) = ("a red apple", 7);
+
+/// A pack that was written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Its files by name, without the manifest.
+    pub files: BTreeMap<String, FileRecord>,
+    /// SHA-256 of the picture that it generates for "a red apple" with seed 7 in its fewest steps; `None` for packs without a
+    /// family.
+    pub picture_sha256: Option<String>,
+}
+
 /// Checks that a pack may be written to `target`.
 ///
 /// # Errors
-/// For a target that exists: always without `force`, and with it where the target is no pack.
+/// For a target that exists, unless it is a pack and `force` is given.
 pub fn check_target(target: &Path, force: bool) -> Result<()> {
     let fail = |problem: &str| {
         Err(Error::Target {
@@ -40,7 +56,7 @@ pub fn check_target(target: &Path, force: bool) -> Result<()> {
         })
     };
     if target.file_name().is_none() {
-        return fail("is no name for a folder: give the name of the pack's folder");
+        return fail("is not the name of a folder: give the name of the pack's folder");
     }
     if std::fs::symlink_metadata(target).is_err() {
         return Ok(());
@@ -97,7 +113,7 @@ impl PackWriter {
     /// Writes a graph as `file`, and its large constants to the weights.
     ///
     /// # Errors
-    /// For a disk that does not take them.
+    /// If the disk is full or fails.
     pub fn add_graph(&mut self, file: &str, graph: &Graph) -> Result<()> {
         let model = model(graph, &mut self.weights)?;
         self.origins.insert(file.to_owned(), graph.file.clone());
@@ -125,33 +141,64 @@ impl PackWriter {
         Ok(())
     }
 
-    /// Writes weights and manifest, waits for the disk and gives the pack its name. Returns the records of all files.
+    /// Writes weights and manifest, waits for the disk and gives the pack its name.
     ///
     /// # Errors
-    /// For a disk that does not take them, and for a graph that the engine cannot run; the target is then as it was.
-    pub fn finish(mut self, mut manifest: Manifest) -> Result<BTreeMap<String, FileRecord>> {
+    /// If the disk is full or fails, the engine cannot run a graph, or the pack generates no picture; the target is then as it was.
+    pub fn finish(mut self, mut manifest: Manifest) -> Result<Written> {
         self.files.insert(WEIGHTS.to_owned(), self.weights.finish()?);
         manifest.files.clone_from(&self.files);
         let path = self.folder().join(MANIFEST);
         let text = toml::to_string(&manifest).map_err(|error| Error::input(&path, format!("cannot be written: {error}")))?;
         write_synced(&path, text.as_bytes())?;
         self.sync_folders()?;
-        self.check_stages(&manifest)?;
+        let picture_sha256 = self.check(&manifest)?;
         self.publish()?;
-        Ok(self.files)
+        Ok(Written {
+            files: self.files,
+            picture_sha256,
+        })
     }
 
-    fn check_stages(&self, manifest: &Manifest) -> Result<()> {
-        let pack = Pack::open(&self.folder())?;
-        for (name, stage) in &manifest.stages {
-            inkstone::engine::Stage::load(&pack, name).map_err(|error| match error {
-                EngineError::Graph { problem, .. } => {
-                    Error::input(&self.origins[&stage.graph], format!("the engine cannot run this graph: {problem}"))
-                }
-                other => Error::Engine(other),
-            })?;
+    /// Loads every stage, and generates [`TEST_PICTURE`] if the pack has a family; returns that picture's SHA-256.
+    fn check(&self, manifest: &Manifest) -> Result<Option<String>> {
+        let pack = Arc::new(Pack::open(&self.folder())?);
+        if manifest.family.is_some() {
+            return self.check_picture(pack).map(Some);
         }
-        Ok(())
+        let engine = Engine::new(1).map_err(|error| self.engine_error(error))?;
+        for name in manifest.stages.keys() {
+            Stage::load(&engine, &pack, name).map_err(|error| self.engine_error(error))?;
+        }
+        Ok(None)
+    }
+
+    fn check_picture(&self, pack: Arc<Pack>) -> Result<String> {
+        let generate = || -> std::result::Result<_, PipelineError> {
+            let mut pipeline = Pipeline::of_pack(pack, &Options::default().threads(1))?;
+            let (prompt, seed) = TEST_PICTURE;
+            let mut request = Request::new(prompt).seed(seed);
+            request.steps = pipeline.capabilities().steps.first().copied();
+            pipeline.generate(&request)
+        };
+        let generated = generate().map_err(|error| match error {
+            PipelineError::Engine(error) => self.engine_error(error),
+            PipelineError::Pack(error) => error.into(),
+            error => Error::Generate(error.to_string()),
+        })?;
+        Ok(generated.provenance.picture_sha256)
+    }
+
+    /// An error of the engine, by the name of the file that a graph was made from.
+    fn engine_error(&self, error: EngineError) -> Error {
+        match error {
+            EngineError::Graph { file, problem } => {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                let origin = self.origins.get(&*name).unwrap_or(&file);
+                Error::input(origin, format!("the engine cannot run this graph: {problem}"))
+            }
+            other => Error::Engine(other),
+        }
     }
 
     fn sync_folders(&self) -> Result<()> {
@@ -170,7 +217,7 @@ impl PackWriter {
         folders.iter().try_for_each(|folder| sync_folder(folder))
     }
 
-    /// Renames the finished folder; an old pack steps aside first and comes back where that fails.
+    /// Renames the finished folder. An old pack is moved aside first, and moved back if that fails.
     fn publish(&self) -> Result<()> {
         check_target(&self.target, self.force)?;
         let aside = self.temporary.path().join("replaced");
@@ -214,7 +261,7 @@ fn hexadecimal(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The weights file under construction; equal tensors share their place.
+/// The weights file under construction; equal tensors are stored once.
 #[derive(Debug)]
 struct WeightsWriter {
     path: PathBuf,
@@ -280,7 +327,7 @@ fn model(graph: &Graph, weights: &mut WeightsWriter) -> Result<ModelProto> {
         producer_name: env!("CARGO_PKG_NAME").to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
         opset_import: vec![set("", OPSET), set(DOMAIN, 1)],
-        functions: functions::used_by(&graph.nodes),
+        functions: functions::used_by(&graph.nodes, own_schemas())?,
         graph: Some(GraphProto {
             name: graph.name.clone(),
             node: graph.nodes.clone(),
@@ -293,8 +340,8 @@ fn model(graph: &Graph, weights: &mut WeightsWriter) -> Result<ModelProto> {
     })
 }
 
-/// Constants in the order in which the nodes read them, so that a run reads the weights file from front to back; before the int8
-/// weights all others, which are copied when a stage is loaded: between the weights they would have the system read these ahead, too.
+/// Constants in the order in which the nodes read them, so that a run reads the weights file from front to back. All others come before
+/// the int8 weights: they are copied when a stage is loaded, and between the weights they would make the system read those ahead.
 fn initializers(graph: &Graph, weights: &mut WeightsWriter) -> Result<Vec<TensorProto>> {
     let mut seen = BTreeSet::new();
     let outputs = graph.outputs.iter().map(|port| &port.name);

@@ -261,7 +261,7 @@ fn free_dimensions_get_a_size() {
         (stage.inputs[0].shape.as_slice(), stage.outputs[0].shape.as_slice()),
         (&[5, 8][..], &[5, 8][..])
     );
-    inkstone::engine::Stage::load(&pack, "model").unwrap();
+    inkstone::engine::Stage::load(&inkstone::engine::Engine::new(1).unwrap(), &pack, "model").unwrap();
 }
 
 #[test]

@@ -1,14 +1,13 @@
-//! Two reports beside each other: ratios, and whether a difference is more than the spread.
+//! Comparison of two reports: ratios, and whether differences are significant.
 //!
-//! A stage is called faster or slower where three things hold together:
+//! A stage is faster or slower if all of these hold:
 //!
 //! 1. the two-sided Mann–Whitney test gives p < 0.01;
-//! 2. the 95 % bootstrap range of the ratio of medians leaves out 1;
-//! 3. the range of the first run's round medians and that of the second do not overlap, where both have three rounds or more.
-//!    Samples that follow each other are alike (heat, clock, other load), so that the first two alone would call a drift a
-//!    difference.
+//! 2. the 95 % bootstrap interval of the ratio of medians excludes 1;
+//! 3. the ranges of both runs' round medians do not overlap, if both have three rounds or more. Consecutive samples are
+//!    correlated (heat, clock, other load), so the first two alone would take drift for a difference.
 //!
-//! Energy is compared by its stated errors: different where the difference is more than the root of their squares' sum.
+//! Energies differ if the difference is larger than the root of the sum of their squared errors.
 
 use serde::Serialize;
 
@@ -17,15 +16,15 @@ use super::report::{ConfigurationResult, Report, StageResult};
 use super::statistics::{mann_whitney, ratio_range};
 use crate::process::Memory;
 
-/// Largest p that counts.
+/// Significance level.
 const SIGNIFICANT: f64 = 0.01;
-/// Fewest rounds whose medians are a spread.
+/// Minimum number of rounds for a spread.
 const FEWEST_ROUNDS: usize = 3;
 
-/// Two runs.
+/// The comparison of two runs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Why the two may not be comparable.
+    /// Why the runs may not be comparable.
     pub warnings: Vec<String>,
     /// Configurations that both have.
     pub configurations: Vec<ConfigurationComparison>,
@@ -36,14 +35,14 @@ pub struct Comparison {
 pub struct ConfigurationComparison {
     /// The configuration.
     pub configuration: Configuration,
-    /// Stages, then energy and memory where both have them.
+    /// Stages, then energy and memory if both have them.
     pub figures: Vec<FigureComparison>,
 }
 
 /// One figure of both.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FigureComparison {
-    /// A stage (milliseconds), or a figure with its unit.
+    /// The stage (in milliseconds), or a figure with its unit.
     pub name: String,
     /// The first run's, medians for stages.
     pub first: f64,
@@ -51,15 +50,15 @@ pub struct FigureComparison {
     pub second: f64,
     /// Second to first.
     pub ratio: f64,
-    /// 95 % range of the ratio.
+    /// 95 % confidence interval of the ratio.
     pub ratio_range: Option<[f64; 2]>,
-    /// Of the Mann–Whitney test.
+    /// p-value of the Mann–Whitney test.
     pub p_value: Option<f64>,
-    /// Whether there is a difference.
+    /// Whether the difference is significant.
     pub verdict: Verdict,
 }
 
-/// Whether a difference is more than the spread.
+/// Whether a difference is significant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -69,7 +68,7 @@ pub enum Verdict {
     More,
     /// The difference is within the spread.
     WithinSpread,
-    /// There is nothing that would tell.
+    /// Unknown: there is no spread to compare with.
     NotTold,
 }
 
@@ -148,7 +147,7 @@ fn stage(first: &StageResult, second: &StageResult) -> FigureComparison {
     }
 }
 
-/// Whether all rounds of one run are on one side of all rounds of the other.
+/// Whether the ranges of two runs' rounds do not overlap.
 fn rounds_apart(first: &[f64], second: &[f64]) -> bool {
     if first.len() < FEWEST_ROUNDS || second.len() < FEWEST_ROUNDS {
         return true;
@@ -193,13 +192,13 @@ fn warnings(first: &Report, second: &Report) -> Vec<String> {
         .iter()
         .find(|(configuration, hashes)| right.iter().any(|(other, others)| other == configuration && others != hashes));
     if let Some((configuration, _)) = other {
-        warnings.push(format!("{configuration}: the two runs drew different pictures"));
+        warnings.push(format!("{configuration}: the runs gave different pictures"));
     }
     if !left
         .iter()
         .any(|(configuration, _)| right.iter().any(|(other, _)| other == configuration))
     {
-        warnings.push("the two runs have no configuration in common".into());
+        warnings.push("the runs have no configuration in common".into());
     }
     warnings
 }

@@ -1,33 +1,32 @@
-//! Energy of a picture: the integral of power over the time in which it was drawn, and its error.
+//! Energy: the integral of power over time, and its error.
 //!
-//! Power between two samples is taken as a straight line (trapezoid rule). The error has three parts that do not depend on
-//! each other, so that their squares add:
+//! Power is interpolated linearly between samples (trapezoid rule). The error has three independent parts, whose squares add:
 //!
-//! * the meter's: gain × energy and offset × time, as its maker states them, added to each other since both are systematic;
-//! * the step of its readings: uniform within one step, step/√12 for each sample (Bennett, *Spectra of quantized signals*,
-//!   1948), times the sample's share of the time;
-//! * the rate: how much the integral changes when every other sample is left out, the larger of both ways to do so. Power
-//!   that moves faster than the meter samples shows as this.
+//! * the meter's: gain × energy and offset × time, as specified, added to each other because both are systematic;
+//! * the resolution of its readings: uniform within one step, step/√12 for each sample (Bennett, *Spectra of quantized signals*,
+//!   1948), times the sample's part of the time;
+//! * the sampling rate: how much the integral changes if every other sample is left out, the larger of both ways to do so.
+//!   This shows power that varies faster than the meter samples.
 //!
-//! For the net energy the gain counts on the difference alone, and the standard error of the idle power is added.
+//! For the net energy the gain applies to the difference only, and the standard error of the idle power is added.
 
 use serde::{Deserialize, Serialize};
 
 use crate::device::power::{Accuracy, Sample};
 
-/// Fewest samples within a window whose energy is stated.
+/// Minimum number of samples within an interval.
 pub const FEWEST: usize = 10;
 
-/// A span of time, in seconds since the run's origin.
+/// An interval of time, in seconds since the start of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Window {
-    /// Begin.
+pub struct Interval {
+    /// Start.
     pub start: f64,
-    /// End, not before the begin.
+    /// End, not before the start.
     pub end: f64,
 }
 
-impl Window {
+impl Interval {
     /// Its length in seconds.
     pub fn seconds(self) -> f64 {
         self.end - self.start
@@ -43,13 +42,13 @@ pub struct Idle {
     pub standard_deviation: f64,
     /// Number of samples.
     pub samples: usize,
-    /// How long it was measured, in seconds.
+    /// Duration of the measurement, in seconds.
     pub seconds: f64,
 }
 
 impl Idle {
-    /// The idle power within a window; nothing with fewer than [`FEWEST`] samples.
-    pub fn of(samples: &[Sample], window: Window) -> Option<Idle> {
+    /// The idle power within an interval; `None` with fewer than [`FEWEST`] samples.
+    pub fn of(samples: &[Sample], window: Interval) -> Option<Idle> {
         let watts: Vec<f64> = within(samples, window).iter().map(|sample| sample.watts).collect();
         let summary = super::statistics::Summary::of(&watts).filter(|summary| summary.n >= FEWEST)?;
         Some(Idle {
@@ -64,11 +63,11 @@ impl Idle {
 /// An energy with its error, in joules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Joules {
-    /// Everything that was drawn.
+    /// Total energy.
     pub gross: f64,
-    /// Its error; without the meter's own where its maker states none.
+    /// Its error; without the meter's if that is not specified.
     pub gross_error: f64,
-    /// What was drawn above the idle power; nothing where that was not measured.
+    /// Energy above the idle power, if that was measured.
     pub net: Option<f64>,
     /// Its error.
     pub net_error: Option<f64>,
@@ -76,9 +75,8 @@ pub struct Joules {
     pub samples: usize,
 }
 
-/// The energy of windows together. Nothing where they hold fewer than [`FEWEST`] samples, or samples do not reach over each
-/// of them.
-pub fn energy(samples: &[Sample], windows: &[Window], idle: Option<Idle>, accuracy: &Accuracy) -> Option<Joules> {
+/// The total energy of intervals. `None` if they contain fewer than [`FEWEST`] samples, or samples do not cover each of them.
+pub fn energy(samples: &[Sample], windows: &[Interval], idle: Option<Idle>, accuracy: &Accuracy) -> Option<Joules> {
     let seconds: f64 = windows.iter().map(|window| window.seconds()).sum();
     let count = windows.iter().map(|&window| within(samples, window).len()).sum();
     if count < FEWEST {
@@ -113,15 +111,15 @@ fn root_of_squares(parts: &[f64]) -> f64 {
     parts.iter().map(|part| part * part).sum::<f64>().sqrt()
 }
 
-/// Samples within a window, its ends included.
-pub fn within(samples: &[Sample], window: Window) -> &[Sample] {
+/// Samples within an interval, including its ends.
+pub fn within(samples: &[Sample], window: Interval) -> &[Sample] {
     let start = samples.partition_point(|sample| sample.seconds < window.start);
     let end = samples.partition_point(|sample| sample.seconds <= window.end);
     &samples[start..end.max(start)]
 }
 
-/// The integral of power over a window, in joules; nothing where samples do not begin before it and end after it.
-fn integral(samples: &[Sample], window: Window) -> Option<f64> {
+/// The integral of power over an interval, in joules; `None` if the samples do not cover it.
+fn integral(samples: &[Sample], window: Interval) -> Option<f64> {
     let inside = within(samples, window);
     let points = std::iter::once(interpolated(samples, window.start)?)
         .chain(inside.iter().copied())
@@ -163,8 +161,8 @@ mod tests {
         (0..count).map(at).collect()
     }
 
-    fn window(start: f64, end: f64) -> Window {
-        Window { start, end }
+    fn window(start: f64, end: f64) -> Interval {
+        Interval { start, end }
     }
 
     fn exact() -> Accuracy {

@@ -2,7 +2,7 @@
 //! May depend on everything except `cli`.
 //!
 //! * [`plan`]: what is measured, and in which order; [`run`] draws and times it; [`cold`] starts new processes.
-//! * [`watch`]: samples the processor during a run; [`energy`]: integrates the power meter's samples.
+//! * [`monitor`]: samples the processor during a run; [`energy`]: integrates the power meter's samples.
 //! * [`validity`]: whether a run can be trusted; [`statistics`]: quantiles and tests.
 //! * [`report`]: the result of a run; [`table`], [`html`] and [`compare`] present it.
 
@@ -10,6 +10,7 @@ pub mod cold;
 pub mod compare;
 pub mod energy;
 pub mod html;
+pub mod monitor;
 mod page_cache;
 pub mod plan;
 pub mod report;
@@ -17,4 +18,3 @@ pub mod run;
 pub mod statistics;
 pub mod table;
 pub mod validity;
-pub mod watch;

@@ -1,4 +1,4 @@
-//! The pages of files that the system keeps in memory: dropping and counting them.
+//! The page cache: dropping a file from it, and counting what is in it.
 //!
 //! `posix_fadvise(2)` with `POSIX_FADV_DONTNEED` drops a file's clean pages that no process has mapped, and needs no
 //! permission. `mincore(2)` tells which pages are in memory.
@@ -8,22 +8,22 @@ use std::path::Path;
 
 use rustix::fs::{Advice, fadvise};
 
-/// Bytes of a file, and how many of them are in memory.
+/// The size of a file, and how much of it is in the page cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cached {
     /// The file's length.
     pub bytes: u64,
-    /// Of these, in memory.
+    /// Bytes in the page cache.
     pub resident: u64,
 }
 
-/// Asks the system to forget a file's pages, and counts what is left.
+/// Drops a file from the page cache as far as possible, and counts what is left.
 ///
 /// # Errors
 /// If the file cannot be read.
 pub fn drop_file(path: &Path) -> std::io::Result<Cached> {
     let file = File::open(path)?;
-    // Pages that are not written yet would stay.
+    // Dirty pages are not dropped.
     let _ = file.sync_data();
     fadvise(&file, 0, None, Advice::DontNeed)?;
     cached(&file)
@@ -34,9 +34,9 @@ fn cached(file: &File) -> std::io::Result<Cached> {
     if bytes == 0 {
         return Ok(Cached::default());
     }
-    // SAFETY: the mapping is only asked about and never read, so that a change of the file does not matter.
+    // SAFETY: the mapping is never read, so changes of the file do not matter.
     let map = unsafe { memmap2::Mmap::map(file)? };
-    // SAFETY: sysconf takes a number and touches no memory of ours.
+    // SAFETY: sysconf takes an integer and accesses no memory of ours.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(1) as usize;
     let mut pages = vec![0u8; map.len().div_ceil(page)];
     // SAFETY: the mapping begins at a page and is `map.len()` bytes long; `pages` has a byte for each of its pages.
@@ -65,7 +65,7 @@ mod tests {
             resident: 100_000,
         };
         assert_eq!(cached(&File::open(file.path()).unwrap()).unwrap(), all);
-        // On file systems in memory nothing can be dropped; on others all of it is.
+        // File systems in memory drop nothing, others everything.
         let dropped = drop_file(file.path()).unwrap();
         assert!(dropped.bytes == 100_000 && dropped.resident <= 100_000);
         assert!(drop_file("/nonexistent".as_ref()).is_err());

@@ -1,36 +1,36 @@
-//! The report of a run: what `--json` writes and `--compare` reads. `schema.md` beside this file documents every field; a
-//! test holds a real report against it.
+//! The report of a run: what `--json` writes and `--compare` reads. `schema.md` documents every field, and a
+//! test checks a real report against it.
 //!
 //! | file | what it owns |
 //! |---|---|
 //! | `machine` | board, processor and power meter over the run |
 //! | `results` | times, memory and energy of each configuration |
-//! | `quality` | what the pack's card says of its pictures |
-//! | `reading` | reading a report, and what can be wrong with it |
+//! | `quality` | figures from the pack's model card |
+//! | `reading` | reading a report |
 
 mod machine;
 mod quality;
 mod reading;
 mod results;
 
-pub use machine::{Machine, MeterRecord, Moment, PowerRecord, ProcessorRecord};
+pub use machine::{Machine, MeterRecord, PowerRecord, ProcessorRecord, ProcessorSample};
 pub use quality::{Quality, quality};
 pub use reading::ReportError;
 pub use results::{ColdResult, ConfigurationResult, EnergyMethod, EnergyResult, FaultRates, StageResult};
 
 use serde::{Deserialize, Serialize};
 
-use super::energy::Window;
+use super::energy::Interval;
 use super::plan::Plan;
 
 /// Name of the format.
 pub const SCHEMA: &str = "inkstone-bench";
-/// Its version: raised when a field changes its meaning or goes.
+/// Its version: incremented when a field changes its meaning or is removed.
 pub const SCHEMA_VERSION: u32 = 1;
-/// The stage that is everything from the request to the written picture.
+/// The stage that includes everything from the request to the written picture.
 pub const WHOLE: &str = "picture";
 
-/// A run and everything that is known of it.
+/// The report of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA`].
@@ -41,11 +41,11 @@ pub struct Report {
     pub version: String,
     /// The command that repeats the run.
     pub command: String,
-    /// When it began, in seconds since 1970-01-01 UTC.
+    /// When it started, in seconds since 1970-01-01 UTC.
     pub started_unix: u64,
     /// How long it took, in seconds.
     pub seconds: f64,
-    /// Whether the figures can be relied upon, and why not.
+    /// Whether the figures can be trusted.
     pub validity: Validity,
     /// The model.
     pub pack: PackRecord,
@@ -53,30 +53,30 @@ pub struct Report {
     pub request: RequestRecord,
     /// How it was measured.
     pub plan: Plan,
-    /// On what.
+    /// The machine.
     pub machine: Machine,
-    /// The processor before, during and after.
+    /// The processor before, during and after the run.
     pub processor: ProcessorRecord,
     /// The power meter.
     pub power: PowerRecord,
-    /// Why instructions and cycles were not counted, where they were not.
+    /// Why instructions and cycles were not counted, if they were not.
     pub counters_absent: Option<String>,
-    /// One for each configuration of the plan, in its order.
+    /// One for each configuration, in the order of the plan.
     pub results: Vec<ConfigurationResult>,
     /// When each picture was drawn.
     pub pictures: Vec<PictureTime>,
-    /// What the model's card says of its pictures by steps.
+    /// Figures from the model card, by number of steps.
     pub quality: Vec<Quality>,
 }
 
-/// Whether a run can be relied upon.
+/// Whether a run can be trusted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Validity {
-    /// No reason speaks against it.
+    /// True without any reason.
     pub valid: bool,
-    /// What speaks against it.
+    /// Why it is invalid.
     pub reasons: Vec<String>,
-    /// What should be known but does not make it invalid.
+    /// Remarks that do not make it invalid.
     pub notes: Vec<String>,
 }
 
@@ -87,9 +87,9 @@ pub struct PackRecord {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// SHA-256 of its manifest, which names all its bytes.
+    /// SHA-256 of its manifest, which has the checksums of all files.
     pub sha256: String,
-    /// Bytes of all its files.
+    /// Total size of its files in bytes.
     pub bytes: u64,
 }
 
@@ -115,9 +115,9 @@ pub struct PictureTime {
     pub round: usize,
     /// From the request to the written picture.
     #[serde(flatten)]
-    pub window: Window,
+    pub window: Interval,
 }
 
-/// A report as tests of its neighbours need one: two configurations, a hundred pictures of each, a meter.
+/// A report for tests: two configurations, a hundred pictures of each, a meter.
 #[cfg(test)]
 pub(super) mod example;

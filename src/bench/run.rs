@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use drawing::Drawing;
 
 use super::cold::{self, ColdError};
-use super::energy::{Idle, Window};
+use super::energy::{Idle, Interval};
+use super::monitor::ProcessorMonitor;
 use super::plan::Plan;
 use super::report::{ColdResult, ConfigurationResult, MeterRecord, PictureTime, PowerRecord, ProcessorRecord};
-use super::watch::Watch;
 use crate::device::power::marker::Marker;
 use crate::device::power::{Accuracy, Detection, Sampler, Trace};
 use crate::device::processor::Processor;
@@ -106,19 +106,19 @@ impl Bench<'_> {
         let marker_line = self.marker.as_ref().map(|(_, line)| *line);
         let why_not = std::mem::take(&mut self.power.why_not);
         let mut drawing = Drawing::prepare(&mut self, counters.ok(), origin)?;
-        let watch = Watch::start(processor.clone(), origin)?;
+        let monitor = ProcessorMonitor::start(processor.clone(), origin)?;
         let settle = meter.as_ref().map_or(0.0, |meter| (2.0 / meter.rate()).clamp(0.1, 2.0));
         let sampler = meter.map(|meter| Sampler::start(meter, origin)).transpose()?;
         let idle = if sampler.is_some() {
             idle_window(plan.idle_seconds, origin, listener)?
         } else {
-            Window { start: 0.0, end: 0.0 }
+            Interval { start: 0.0, end: 0.0 }
         };
         let drawn = drawing.all(plan, listener);
         // An integral needs a reading after the last picture.
         std::thread::sleep(Duration::from_secs_f64(settle));
         let trace = sampler.map(Sampler::stop).unwrap_or_default();
-        let timeline = watch.stop();
+        let timeline = monitor.stop();
         drawn?;
         let after = processor.state();
         let power = power_record(told, trace, why_not, idle, marker_line, origin.elapsed());
@@ -171,7 +171,7 @@ fn go_on(listener: &dyn Listener) -> Result<(), RunError> {
 }
 
 /// Waits while nothing is drawn, so that the idle power shows.
-fn idle_window(seconds: f64, origin: Instant, listener: &mut dyn Listener) -> Result<Window, RunError> {
+fn idle_window(seconds: f64, origin: Instant, listener: &mut dyn Listener) -> Result<Interval, RunError> {
     const LOOK: Duration = Duration::from_millis(100);
     let start = origin.elapsed().as_secs_f64();
     listener.phase("idle power", seconds.ceil() as u64);
@@ -179,7 +179,7 @@ fn idle_window(seconds: f64, origin: Instant, listener: &mut dyn Listener) -> Re
     loop {
         let passed = origin.elapsed().as_secs_f64() - start;
         if passed >= seconds {
-            return Ok(Window {
+            return Ok(Interval {
                 start,
                 end: start + passed,
             });
@@ -197,7 +197,7 @@ fn power_record(
     told: Option<(String, String, Accuracy)>,
     trace: Trace,
     why_not: Vec<String>,
-    idle: Window,
+    idle: Interval,
     marker_line: Option<u32>,
     time: Duration,
 ) -> PowerRecord {

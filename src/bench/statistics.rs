@@ -1,41 +1,41 @@
-//! Figures of samples: quantiles and spread of one set, and whether two sets differ.
+//! Statistics: quantiles and spread of one set of samples, and whether two sets differ.
 
 use serde::{Deserialize, Serialize};
 
-/// Fewest samples for a 90th percentile: with fewer it is the largest sample or close to it.
+/// Minimum number of samples for a 90th percentile: with fewer it is close to the maximum.
 const FEWEST_P90: usize = 10;
-/// Fewest samples for a 99th percentile.
+/// Minimum number of samples for a 99th percentile.
 pub const FEWEST_P99: usize = 100;
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 2000;
-/// Seed of the bootstrap's choices, so that the same reports compare to the same figures.
+/// Seed of the bootstrap, so that its results are reproducible.
 const SEED: u64 = 0x1A5E_ED00;
 
-/// What a set of samples is like, in the samples' unit.
+/// Summary of a set of samples, in their unit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Number of samples.
     pub n: usize,
-    /// Smallest sample.
+    /// Minimum.
     pub min: f64,
-    /// Half of the samples are below.
+    /// Median.
     pub median: f64,
-    /// Nine of ten samples are below; nothing with fewer than 10 samples.
+    /// 90th percentile; `None` with fewer than 10 samples.
     pub p90: Option<f64>,
-    /// 99 of 100 samples are below; nothing with fewer than 100 samples.
+    /// 99th percentile; `None` with fewer than 100 samples.
     pub p99: Option<f64>,
-    /// Largest sample.
+    /// Maximum.
     pub max: f64,
     /// Mean.
     pub mean: f64,
-    /// Standard deviation of the samples (n − 1 below the fraction).
+    /// Sample standard deviation (with n − 1).
     pub standard_deviation: f64,
-    /// The middle half of the samples lies within so much.
+    /// Interquartile range.
     pub interquartile_range: f64,
 }
 
 impl Summary {
-    /// Summarizes samples; nothing of none.
+    /// Summarises samples; `None` if there are none.
     pub fn of(samples: &[f64]) -> Option<Summary> {
         let mut sorted = samples.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -57,8 +57,8 @@ impl Summary {
     }
 }
 
-/// A quantile of sorted samples, by a straight line between the two nearest: definition 7 of Hyndman and Fan, *Sample
-/// quantiles in statistical packages*, The American Statistician 50 (1996). 0 of no samples.
+/// A quantile of sorted samples, interpolated linearly: definition 7 of Hyndman and Fan, *Sample
+/// quantiles in statistical packages*, The American Statistician 50 (1996). 0 without samples.
 pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
     let at = share.clamp(0.0, 1.0) * last as f64;
@@ -67,16 +67,16 @@ pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted[below] + (sorted[above] - sorted[below]) * (at - below as f64)
 }
 
-/// The median of samples in any order; 0 of none.
+/// The median of samples in any order; 0 without samples.
 pub fn median(samples: &[f64]) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
     quantile(&sorted, 0.5)
 }
 
-/// How likely two sets differ as much as these or more if both came from the same source: the two-sided Mann–Whitney test
+/// The p-value of the two-sided Mann–Whitney test
 /// (*On a test of whether one of two random variables is stochastically larger than the other*, 1947) by its normal
-/// approximation, with the correction for ties and for continuity. 1 where a set is empty or all samples are equal.
+/// approximation, with corrections for ties and continuity. 1 if a set is empty or all samples are equal.
 pub fn mann_whitney(first: &[f64], second: &[f64]) -> f64 {
     let (a, b) = (first.len() as f64, second.len() as f64);
     let mut all: Vec<(f64, bool)> = first.iter().map(|&sample| (sample, true)).collect();
@@ -100,7 +100,7 @@ pub fn mann_whitney(first: &[f64], second: &[f64]) -> f64 {
     2.0 * normal_tail(z)
 }
 
-/// The share of a normal distribution above `z` ≥ 0: Abramowitz and Stegun, *Handbook of Mathematical Functions*, 26.2.17;
+/// The upper tail of the standard normal distribution at `z` ≥ 0: Abramowitz and Stegun, *Handbook of Mathematical Functions*, 26.2.17;
 /// its error is below 7.5e-8.
 fn normal_tail(z: f64) -> f64 {
     const B: [f64; 5] = [0.319_381_530, -0.356_563_782, 1.781_477_937, -1.821_255_978, 1.330_274_429];
@@ -109,9 +109,9 @@ fn normal_tail(z: f64) -> f64 {
     ((-z * z / 2.0).exp() / std::f64::consts::TAU.sqrt() * polynomial).clamp(0.0, 0.5)
 }
 
-/// A range that holds the ratio of medians (second to first) with 95 % confidence: the percentile bootstrap (Efron,
-/// *Bootstrap methods: another look at the jackknife*, The Annals of Statistics 7, 1979). Nothing where a set is empty or
-/// its median is not above 0.
+/// The 95 % confidence interval of the ratio of medians (second to first): the percentile bootstrap (Efron,
+/// *Bootstrap methods: another look at the jackknife*, The Annals of Statistics 7, 1979). `None` if a set is empty or
+/// its median is not positive.
 pub fn ratio_range(first: &[f64], second: &[f64]) -> Option<[f64; 2]> {
     if first.is_empty() || second.is_empty() || first.iter().chain(second).any(|&sample| sample <= 0.0) {
         return None;
@@ -138,7 +138,7 @@ impl SplitMix {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`; 0 where that is 0.
+    /// A number below `end`; 0 if `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         ((u128::from(self.next()) * end as u128) >> 64) as usize
     }

@@ -1,4 +1,4 @@
-//! A report as lines of text.
+//! A report as text.
 
 use std::fmt::Write;
 
@@ -65,12 +65,12 @@ fn configuration(out: &mut String, result: &ConfigurationResult) {
     if let Some(memory) = result.memory {
         let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let faults = result.page_faults.map_or(String::new(), |faults| {
-            format!(", page faults a picture {:.1} minor, {:.1} major", faults.minor, faults.major)
+            format!(", page faults per picture {:.1} minor, {:.1} major", faults.minor, faults.major)
         });
         let (private, mapped) = (mebibytes(memory.private_bytes), mebibytes(memory.mapped_bytes));
         line(
             out,
-            &format!("  memory at most {private:.1} MiB private, {mapped:.1} MiB mapped{faults}"),
+            &format!("  peak memory {private:.1} MiB private, {mapped:.1} MiB mapped{faults}"),
         );
     }
     if let Some(counts) = result.counts {
@@ -78,7 +78,7 @@ fn configuration(out: &mut String, result: &ConfigurationResult) {
         line(
             out,
             &format!(
-                "  instructions a picture {:.1} M, cycles {:.1} M, {rate:.2} instructions a cycle",
+                "  per picture {:.1} M instructions, {:.1} M cycles, {rate:.2} instructions per cycle",
                 counts.instructions / 1e6,
                 counts.cycles / 1e6
             ),
@@ -90,7 +90,7 @@ fn configuration(out: &mut String, result: &ConfigurationResult) {
     line(out, &format!("  picture {}", result.picture_sha256.join(" and ")));
 }
 
-/// An energy with its error and how it was found.
+/// An energy with its error and the method.
 pub fn energy_words(energy: &EnergyResult) -> String {
     let figures = |joules: f64, error: f64| format!("{joules:.3} ± {error:.3} J");
     let net = energy
@@ -98,11 +98,11 @@ pub fn energy_words(energy: &EnergyResult) -> String {
         .zip(energy.net_error)
         .map_or(String::new(), |(joules, error)| format!(", net of idle {}", figures(joules, error)));
     let how = match energy.method {
-        EnergyMethod::EachPicture => "each picture by itself",
-        EnergyMethod::BlocksOfPictures => "blocks of pictures: the meter is too slow for one",
+        EnergyMethod::EachPicture => "each picture measured separately",
+        EnergyMethod::BlocksOfPictures => "measured over blocks of pictures, because the meter is too slow",
     };
     format!(
-        "energy a picture {}{net} ({} samples over {} pictures, {how})",
+        "energy per picture {}{net} ({} samples over {} pictures, {how})",
         figures(energy.gross_joules, energy.gross_error),
         energy.samples,
         energy.pictures
@@ -138,7 +138,7 @@ fn row(out: &mut String, name: &str, summary: &Summary) {
 }
 
 fn cold_rows(out: &mut String, cold: &ColdResult) {
-    line(out, "  cold start, from the start of the process:");
+    line(out, "  cold start, since the start of the process:");
     row(out, "to first step", &cold.to_first_step);
     row(out, "first step done", &cold.to_first_step_done);
     row(out, "picture written", &cold.to_picture);
@@ -159,7 +159,7 @@ fn verdict(out: &mut String, report: &Report) {
     }
 }
 
-/// Two runs beside each other.
+/// The comparison of two runs.
 pub fn comparison(comparison: &Comparison) -> String {
     let mut out = String::new();
     for warning in &comparison.warnings {
@@ -197,8 +197,8 @@ mod tests {
         for words in [
             "Raspberry Pi 4 Model B Rev 1.4, 4 cores",
             "4 steps, 1 thread, 128 px",
-            "energy a picture 0.500 ± 0.012 J, net of idle 0.300 ± 0.008 J",
-            "memory at most 30.0 MiB private, 24.0 MiB mapped",
+            "energy per picture 0.500 ± 0.012 J, net of idle 0.300 ± 0.008 J",
+            "peak memory 30.0 MiB private, 24.0 MiB mapped",
             "blocks of pictures",
             "posix",
         ] {

@@ -1,17 +1,17 @@
-//! What speaks against a run.
+//! Whether a run can be trusted: reasons that make it invalid, and notes.
 
-use super::energy::Window;
-use super::report::{Moment, Report, Validity, WHOLE};
+use super::energy::Interval;
+use super::report::{ProcessorSample, Report, Validity, WHOLE};
 use super::statistics::FEWEST_P99;
 
-/// Others may take so much of all cores' time.
+/// Maximum fraction of all cores' time used by other processes.
 const MOST_OTHERS: f64 = 0.05;
-/// A hypervisor may take so much of it.
+/// Maximum fraction of it taken by the hypervisor.
 const MOST_STOLEN: f64 = 0.01;
-/// The clock may move by so much of its fastest.
+/// Maximum variation of the clock, as a fraction of its maximum.
 const MOST_CLOCK: f64 = 0.05;
 
-/// Judges a report whose other fields are filled.
+/// Judges a report; reads all of its fields except `validity`.
 pub fn judge(report: &Report) -> Validity {
     let mut reasons = Vec::new();
     reasons.extend(throttled(report));
@@ -42,7 +42,7 @@ fn throttled(report: &Report) -> Option<String> {
 fn few_samples(report: &Report) -> Option<String> {
     let counts = report.results.iter().filter_map(|result| Some(result.stage(WHOLE)?.milliseconds.n));
     let fewest = counts.min().unwrap_or(0);
-    (fewest < FEWEST_P99).then(|| format!("too few pictures for a 99th percentile: {fewest} of a configuration, {FEWEST_P99} are needed"))
+    (fewest < FEWEST_P99).then(|| format!("too few pictures for a 99th percentile: {fewest} per configuration, {FEWEST_P99} are needed"))
 }
 
 fn others(report: &Report) -> Vec<String> {
@@ -50,7 +50,7 @@ fn others(report: &Report) -> Vec<String> {
     let mut reasons = Vec::new();
     if others.processes > MOST_OTHERS {
         reasons.push(format!(
-            "other load: other processes took {:.0} % of all cores' time while pictures were drawn",
+            "other load: other processes used {:.0} % of all cores' time",
             others.processes * 100.0
         ));
     }
@@ -63,16 +63,16 @@ fn others(report: &Report) -> Vec<String> {
     reasons
 }
 
-/// Moments while pictures were drawn; at idle the clock may rest.
-fn busy<'a>(report: &'a Report) -> impl Iterator<Item = &'a Moment> {
+/// Samples taken while pictures were drawn; an idle clock is no problem.
+fn busy<'a>(report: &'a Report) -> impl Iterator<Item = &'a ProcessorSample> {
     let mut windows = report.pictures.iter().map(|picture| picture.window);
-    let all: Option<Window> = windows.next().map(|first| {
-        windows.fold(first, |sum, window| Window {
+    let all: Option<Interval> = windows.next().map(|first| {
+        windows.fold(first, |sum, window| Interval {
             start: sum.start.min(window.start),
             end: sum.end.max(window.end),
         })
     });
-    let is_busy = move |moment: &&'a Moment| all.is_some_and(|all| moment.seconds > all.start && moment.seconds < all.end);
+    let is_busy = move |moment: &&'a ProcessorSample| all.is_some_and(|all| moment.seconds > all.start && moment.seconds < all.end);
     report.processor.timeline.iter().filter(is_busy)
 }
 
@@ -80,7 +80,7 @@ fn clock(report: &Report) -> Option<String> {
     let clocks: Vec<f64> = busy(report).filter_map(|moment| moment.megahertz).collect();
     let fastest = clocks.iter().copied().reduce(f64::max)?;
     let slowest = clocks.iter().copied().reduce(f64::min)?;
-    (slowest < fastest * (1.0 - MOST_CLOCK)).then(|| format!("the clock moved between {slowest:.0} and {fastest:.0} MHz"))
+    (slowest < fastest * (1.0 - MOST_CLOCK)).then(|| format!("the clock varied between {slowest:.0} and {fastest:.0} MHz"))
 }
 
 fn differing_pictures(report: &Report) -> Vec<String> {
@@ -88,7 +88,7 @@ fn differing_pictures(report: &Report) -> Vec<String> {
     for result in report.results.iter().filter(|result| result.picture_sha256.len() > 1) {
         let kinds = result.picture_sha256.len();
         reasons.push(format!(
-            "{}: the same request drew {kinds} different pictures",
+            "{}: the same request gave {kinds} different pictures",
             result.configuration
         ));
     }
@@ -99,7 +99,7 @@ fn differing_pictures(report: &Report) -> Vec<String> {
             with.threads > of.threads && (with.steps, with.size) == (of.steps, of.size) && other.picture_sha256.first() != hash
         });
         if let Some(other) = differs {
-            reasons.push(format!("{of} and {} drew different pictures", other.configuration));
+            reasons.push(format!("{of} and {} gave different pictures", other.configuration));
         }
     }
     reasons
@@ -109,41 +109,43 @@ fn notes(report: &Report) -> Vec<String> {
     let mut notes = Vec::new();
     let processor = &report.processor;
     if processor.before.throttling.is_none() {
-        notes.push("whether the processor was throttled is not known: this system does not tell".into());
+        notes.push("unknown whether the processor was throttled: this system does not report it".into());
     }
     if processor.before.megahertz.is_none() {
-        notes.push("whether the clock moved is not known: this system does not tell".into());
+        notes.push("unknown whether the clock varied: this system does not report it".into());
     }
     if processor.others.is_none() {
-        notes.push("whether there was other load is not known: this system does not tell, or the run was too short".into());
+        notes.push("unknown whether there was other load: this system does not report it, or the run was too short".into());
     }
     if let Some(governor) = processor.before.governors.iter().find(|governor| *governor != "performance") {
-        notes.push(format!("the clock's governor is '{governor}'; 'performance' would hold the clock"));
+        notes.push(format!("the governor is '{governor}'; 'performance' would keep the clock constant"));
     }
     if let Some(why) = &report.counters_absent {
         notes.push(format!("instructions and cycles were not counted: {why}"));
     }
     match &report.power.meter {
-        None => notes.push("no power meter: nothing is said of energy".into()),
+        None => notes.push("no power meter: energy was not measured".into()),
         Some(meter) => {
-            notes.extend(
-                meter
-                    .accuracy
-                    .gain
-                    .is_none()
-                    .then(|| format!("the error of {} is not stated: errors of joules are without it", meter.name)),
-            );
+            notes.extend(meter.accuracy.gain.is_none().then(|| {
+                format!(
+                    "the error of {} is not specified, so errors of energies do not include it",
+                    meter.name
+                )
+            }));
             if meter.failures > 0 {
                 let why = meter.first_failure.as_deref().unwrap_or("unknown");
                 notes.push(format!("{} readings of {} failed, the first: {why}", meter.failures, meter.name));
             }
             if report.results.iter().any(|result| result.energy.is_none()) {
-                notes.push(format!("{} gave too few readings for the energy of each configuration", meter.name));
+                notes.push(format!(
+                    "{} gave too few readings for the energy of every configuration",
+                    meter.name
+                ));
             }
         }
     }
     if cfg!(debug_assertions) {
-        notes.push("this is a debug build: figures of a release build are better".into());
+        notes.push("this is a debug build; a release build is faster".into());
     }
     notes
 }
@@ -169,12 +171,12 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_reason() {
-        assert!(reason(|report| report.results[0].stages.last_mut().unwrap().milliseconds.n = 99).contains("99 of a configuration"));
+        assert!(reason(|report| report.results[0].stages.last_mut().unwrap().milliseconds.n = 99).contains("99 per configuration"));
         let busy = |processes, stolen| Some(OtherLoad { processes, stolen });
         assert!(reason(|report| report.processor.others = busy(0.2, 0.0)).contains("20 %"));
         assert!(reason(|report| report.processor.others = busy(0.0, 0.03)).contains("virtual machines took 3.0 %"));
         assert!(reason(|report| report.results[0].picture_sha256.push("b".into())).contains("2 different pictures"));
-        assert!(reason(|report| report.results[1].picture_sha256 = vec!["c".into()]).contains("drew different pictures"));
+        assert!(reason(|report| report.results[1].picture_sha256 = vec!["c".into()]).contains("gave different pictures"));
     }
 
     #[test]
@@ -192,31 +194,31 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_may_rest_but_not_move_under_load() {
+    fn the_clock_may_vary_when_idle_only() {
         let moved = reason(|report| report.processor.timeline[1].megahertz = Some(1200.0));
         assert!(moved.contains("between 1200 and 1500 MHz"), "{moved}");
         let mut idle = report();
-        idle.processor.timeline.push(Moment {
+        idle.processor.timeline.push(ProcessorSample {
             seconds: 1e6,
             megahertz: Some(600.0),
-            ..Moment::default()
+            ..ProcessorSample::default()
         });
         assert!(judge(&idle).valid);
         idle.pictures.push(PictureTime {
-            window: Window { start: 0.0, end: 2e6 },
+            window: Interval { start: 0.0, end: 2e6 },
             ..idle.pictures[0]
         });
         assert!(!judge(&idle).valid);
     }
 
     #[test]
-    fn what_is_not_known_is_said() {
+    fn unknown_values_are_noted() {
         let mut report = report();
         report.power.meter = None;
         report.counters_absent = Some("permission denied".into());
         let notes = judge(&report).notes.join("\n");
         for words in [
-            "throttled is not known",
+            "whether the processor was throttled",
             "not counted: permission denied",
             "no power meter",
             "governor is 'ondemand'",

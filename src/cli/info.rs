@@ -72,7 +72,12 @@ fn picture(path: &Path, contents: &PictureFile, as_json: bool) -> Result<(), Cli
     ));
     lines
         .iter()
-        .try_for_each(|(name, text)| output::result(&format!("{name:<11} {text}")))
+        .try_for_each(|(name, text)| output::result(&format!("{name:<11} {}", printable(text))))
+}
+
+/// A text from somebody's file without the control characters that a terminal would obey.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 fn pack(pack: &Pack, as_json: bool) -> Result<(), CliError> {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::locate::Subject;
 use super::{CliError, output};
-use crate::engine::{EngineError, Stage};
+use crate::engine::{Engine, EngineError, Stage};
 use crate::pack::Pack;
 use crate::picture::{image_file, verify};
 use crate::pipeline::{Options, Pipeline, PipelineError, Request};
@@ -33,9 +33,11 @@ fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
         pipeline.resolve(&Request::new("cat"))?;
         pipeline.load()?;
     } else {
-        let load = |stage: &String| Stage::load(&pack, stage).map(drop);
-        let loaded: Result<(), EngineError> = manifest.stages.keys().try_for_each(load);
-        loaded.map_err(PipelineError::from)?;
+        let load = |engine: Engine| -> Result<(), EngineError> {
+            let mut stages = manifest.stages.keys();
+            stages.try_for_each(|stage| Stage::load(&engine, &pack, stage).map(drop))
+        };
+        Engine::new(1).and_then(load).map_err(PipelineError::from)?;
     }
     if as_json {
         return output::json(&json!({

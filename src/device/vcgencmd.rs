@@ -1,7 +1,7 @@
-//! `vcgencmd`, the program by which Raspberry Pis ask their firmware for clocks, temperatures, throttling and the power
-//! chip's readings (Raspberry Pi documentation, *vcgencmd*).
+//! `vcgencmd`, the program that queries the Raspberry Pi firmware for clocks, temperatures, throttling and the power chip's
+//! readings (Raspberry Pi documentation, *vcgencmd*).
 //!
-//! Owns finding the program under a root folder, running it and reading its plain answers. Depends on nothing.
+//! Owns finding the program below a root folder, running it and parsing its answers. Depends on nothing.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 /// Where Raspberry Pi OS installs it.
 const PROGRAM: &str = "usr/bin/vcgencmd";
 
-/// The firmware could not be asked.
+/// Why the firmware could not be queried.
 #[derive(Debug, thiserror::Error)]
 pub enum VcgencmdError {
     /// The program cannot be started.
@@ -21,19 +21,19 @@ pub enum VcgencmdError {
         /// What happened.
         problem: String,
     },
-    /// The program said that it failed.
-    #[error("{}: `{arguments}` failed: {problem}; where permission is missing, `sudo usermod -aG video $USER` gives it", program.display())]
+    /// The program reported an error.
+    #[error("{}: `{arguments}` failed: {problem}; if permission is denied: sudo usermod -aG video $USER", program.display())]
     Failed {
         /// The program.
         program: PathBuf,
-        /// What it was asked.
+        /// Its arguments.
         arguments: String,
-        /// What it said.
+        /// Its message.
         problem: String,
     },
 }
 
-/// The program, where it is installed.
+/// The installed program.
 #[derive(Clone, Debug)]
 pub struct Vcgencmd {
     program: PathBuf,
@@ -46,10 +46,10 @@ impl Vcgencmd {
         program.is_file().then_some(Vcgencmd { program })
     }
 
-    /// Runs one command; its answer without the end of the line.
+    /// Runs one command; returns its answer without the trailing newline.
     ///
     /// # Errors
-    /// If the program cannot be started, ends with another code than 0, or answers with an error.
+    /// If the program cannot be started, exits with a code other than 0, or answers with an error.
     pub fn ask(&self, arguments: &[&str]) -> Result<String, VcgencmdError> {
         let output = Command::new(&self.program)
             .args(arguments)
@@ -63,7 +63,7 @@ impl Vcgencmd {
                 },
             })?;
         let answer = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
-        // The firmware's refusals come on standard output with the exit code 0.
+        // Errors of the firmware are on standard output, with exit code 0.
         if output.status.success() && !answer.starts_with("error=") {
             return Ok(answer);
         }
@@ -78,7 +78,7 @@ impl Vcgencmd {
     /// The bits of `get_throttled`, answered as `throttled=0x50000`.
     ///
     /// # Errors
-    /// As [`Vcgencmd::ask`]; also if the answer has another form.
+    /// As [`Vcgencmd::ask`], and if the answer is malformed.
     pub fn throttled(&self) -> Result<u32, VcgencmdError> {
         let answer = self.ask(&["get_throttled"])?;
         let bits = answer.strip_prefix("throttled=0x");
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_and_refusals_are_told_apart() {
+    fn answers_and_errors_are_distinguished() {
         assert!(Vcgencmd::find("/nonexistent".as_ref()).is_none());
         let (_root, found) = with("#!/bin/sh\necho throttled=0x50005\n");
         assert_eq!(found.throttled().unwrap(), 0x50005);

@@ -1,10 +1,9 @@
-//! Which devices this user may not open, and the command that changes that.
+//! Devices that this user has no permission to open, and the command that grants it.
 
 use super::Finding;
 use super::machine::{Access, Machine};
 
-/// Device files by the beginnings of their names, whether they are written to, and the group that owns them on Debian and
-/// Raspberry Pi OS.
+/// Prefixes of device files, whether they are written to, and the group that owns them on Debian and Raspberry Pi OS.
 const DEVICES: [(&str, bool, &str); 7] = [
     ("/dev/dri/card", true, "video"),
     ("/dev/dri/renderD", true, "render"),
@@ -31,20 +30,20 @@ pub(super) fn examine(machine: &Machine) -> Finding {
     }
     let user = &machine.user().name;
     let finding = if closed.is_empty() {
-        Finding::ok("permissions", format!("{user} may open every device that is there"))
+        Finding::ok("permissions", format!("{user} can open every device"))
     } else {
-        Finding::warning("permissions", format!("{user} may not open {}", closed.join(", ")))
+        Finding::warning("permissions", format!("{user} has no permission to open {}", closed.join(", ")))
             .fix(format!("{}, then log in again", join_groups(&groups, user)))
     };
     finding.figure("user", user.as_str()).figure("groups", groups)
 }
 
-/// The command that makes a user a member of groups.
+/// The command that adds a user to groups.
 pub(super) fn join_groups(groups: &[String], user: &str) -> String {
     format!("sudo usermod -aG {} {user}", groups.join(","))
 }
 
-/// What to do about one device file that may not be opened.
+/// The fix for one device file that cannot be opened.
 #[cfg(feature = "kiosk")]
 pub(super) fn advice(machine: &Machine, group: Option<String>, usual: &str) -> String {
     let group = group.unwrap_or_else(|| usual.to_owned());

@@ -1,6 +1,6 @@
-//! What a visitor can press: lines of the header, keyboards, touch screens.
+//! Input devices: GPIO lines of the header, keyboards, touch screens.
 //!
-//! * `/sys/bus/gpio/devices/gpiochipN/of_node/compatible`: names ended by zero bytes (Devicetree Specification).
+//! * `/sys/bus/gpio/devices/gpiochipN/of_node/compatible`: names terminated by zero bytes (Devicetree Specification).
 //! * `/sys/class/input/eventN/device/name` (the kernel's `Documentation/input/input.rst`).
 
 use std::path::PathBuf;
@@ -10,11 +10,11 @@ use super::{Finding, access};
 use crate::device::buttons::bindings::pin;
 use crate::kiosk::settings::Settings;
 
-/// The chips behind the header of Raspberry Pi boards, by what the device tree calls them
+/// GPIO chips of the header of Raspberry Pi boards, by their names in the device tree
 /// (`raspberrypi,rp1-gpio.yaml` and `brcm,bcm2835-gpio.txt` of the kernel's device tree bindings).
 const HEADERS: [&str; 3] = ["raspberrypi,rp1-gpio", "brcm,bcm2711-gpio", "brcm,bcm2835-gpio"];
 
-/// The GPIO chip behind the header and what the device tree calls it, else the first chip.
+/// The header's GPIO chip and its name in the device tree, or else the first chip.
 pub(super) fn header_chip(machine: &Machine) -> Option<(PathBuf, Option<&'static str>)> {
     let chips = machine.devices("/dev/gpiochip");
     let compatible = |chip: &PathBuf| -> Option<&'static str> {
@@ -65,14 +65,17 @@ fn judged(machine: &Machine, lines: &[u32], chip: Option<&Chip>, inputs: &[(Stri
         None => return without_chip(&heard, open.is_empty()),
         Some(chip) => match machine.access(&chip.0, true) {
             Access::Granted => return Finding::ok("buttons", format!("GPIO {} of {}; {heard}", numbers.join(", "), on(chip))),
-            Access::Absent => (format!("there is no {}", chip.0.display()), "set buttons.chip to auto".to_owned()),
+            Access::Absent => (
+                format!("{} does not exist", chip.0.display()),
+                "set buttons.chip to auto".to_owned(),
+            ),
             Access::Denied(group) => (
                 format!("{}: permission denied", chip.0.display()),
                 access::advice(machine, group, "gpio"),
             ),
         },
     };
-    Finding::warning("buttons", format!("{}; buttons on the header do nothing; {heard}", problem.0)).fix(problem.1)
+    Finding::warning("buttons", format!("{}; buttons on the header do not work; {heard}", problem.0)).fix(problem.1)
 }
 
 /// A board without a header, such as a PC.
@@ -80,14 +83,14 @@ fn without_chip(heard: &str, nothing: bool) -> Finding {
     if nothing {
         return Finding::warning(
             "buttons",
-            "neither GPIO lines nor a keyboard: pictures are shown, but nobody can ask for one",
+            "no GPIO lines and no keyboard: pictures are shown, but visitors cannot request any",
         )
-        .fix("plug a keyboard in; keys work in a window, a terminal and on KMS");
+        .fix("connect a keyboard; keys work in a window, a terminal and on KMS");
     }
-    Finding::note("buttons", format!("there are no GPIO lines here; {heard}"))
+    Finding::note("buttons", format!("no GPIO lines; {heard}"))
 }
 
-/// Input devices by name, and whether they may be read.
+/// Names of the input devices, and whether this user can read them.
 fn inputs(machine: &Machine) -> Vec<(String, Access)> {
     let events = machine.names("sys/class/input", "event").into_iter();
     let named = events.filter_map(|event| {

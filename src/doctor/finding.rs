@@ -1,40 +1,40 @@
-//! What was found, and all of it together. Depends on nothing else here.
+//! Findings and the report. Depends on nothing else here.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// Version of the report's form.
+/// Version of the report's schema.
 const FORM: u32 = 1;
 
-/// How bad something is.
+/// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// As it should be.
     Ok,
-    /// Good to know.
+    /// For information.
     Note,
-    /// The kiosk runs, but something does not work or will fail some day.
+    /// The kiosk runs, but something does not work or will fail eventually.
     Warning,
     /// The kiosk does not run.
     Fault,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// Its name, which stays.
+    /// Stable name of the check.
     pub check: &'static str,
-    /// How bad it is.
+    /// How serious it is.
     pub severity: Severity,
     /// What was found.
     pub says: String,
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
-    /// The same as figures.
+    /// The same for programs.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub figures: Map<String, Value>,
 }
@@ -56,12 +56,12 @@ impl Finding {
         Finding::new(check, Severity::Ok, says)
     }
 
-    /// Good to know.
+    /// For information.
     pub fn note(check: &'static str, says: impl Into<String>) -> Finding {
         Finding::new(check, Severity::Note, says)
     }
 
-    /// The kiosk runs without it.
+    /// The kiosk runs, but something does not work or will fail eventually.
     pub fn warning(check: &'static str, says: impl Into<String>) -> Finding {
         Finding::new(check, Severity::Warning, says)
     }
@@ -71,7 +71,7 @@ impl Finding {
         Finding::new(check, Severity::Fault, says)
     }
 
-    /// With what to do.
+    /// Adds what to do.
     pub fn fix(self, fix: impl Into<String>) -> Finding {
         Finding {
             fix: Some(fix.into()),
@@ -79,27 +79,27 @@ impl Finding {
         }
     }
 
-    /// With a figure.
+    /// Adds a figure.
     pub fn figure(mut self, name: &str, value: impl Into<Value>) -> Finding {
         self.figures.insert(name.to_owned(), value.into());
         self
     }
 }
 
-/// Everything that was found.
+/// All findings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// Version of this form.
+    /// Version of this schema.
     pub doctor: u32,
     /// Version of the program.
     pub version: &'static str,
-    /// Whether a kiosk would run: nothing is a fault.
+    /// Whether a kiosk would run: no finding is a fault.
     pub would_run: bool,
-    /// The root folder that was looked at.
+    /// The root folder that was examined.
     pub root: PathBuf,
     /// The pack's folder.
     pub pack: PathBuf,
-    /// What was found, in the order of the checks.
+    /// The findings, in the order of the checks.
     pub findings: Vec<Finding>,
 }
 

@@ -1,4 +1,4 @@
-//! Whether pictures can be kept, and whether they are still there tomorrow.
+//! Whether pictures can be kept, and whether they survive a restart.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::kiosk::settings::Settings;
 
 pub(super) fn examine(machine: &Machine, settings: &Settings) -> Finding {
     let folder = settings.gallery_folder();
-    // The folder itself is made by the kiosk.
+    // The kiosk creates the folder itself.
     let Some(there) = folder.ancestors().find(|folder| machine.path(folder).is_dir()) else {
         return Finding::warning("gallery", format!("{}: no folder above it exists", folder.display())).fix("set gallery.folder");
     };
@@ -35,20 +35,23 @@ fn judged(machine: &Machine, folder: &Path, there: &Path, free: Option<u64>, mou
         let fix = format!("sudo install -d -o {} {name}, or set gallery.folder", machine.user().name);
         return Finding::warning(
             "gallery",
-            format!("{name}: {} may not write there; pictures would not be kept", machine.user().name),
+            format!(
+                "{name}: {} has no write permission; pictures would not be kept",
+                machine.user().name
+            ),
         )
         .fix(fix);
     }
     if let Some(mount) = mount.filter(|mount| mount.forgets()) {
-        let says = format!("{name} is on {}: pictures are gone after a restart", mount.file_system);
+        let says = format!("{name} is on {}: pictures are lost at a restart", mount.file_system);
         return Finding::warning("gallery", says)
             .fix("put the gallery on its own partition (firmware-config/boards/README.md, read-only root)");
     }
     if free < most * 1_000_000 {
-        let says = format!("{name}: {} MiB are free, less than the {most} MB that it may take", mebibytes(free));
-        return Finding::warning("gallery", says).fix("free some, or make gallery.max_megabytes smaller");
+        let says = format!("{name}: {} MiB are free, less than the limit of {most} MB", mebibytes(free));
+        return Finding::warning("gallery", says).fix("free some space, or lower gallery.max_megabytes");
     }
-    Finding::ok("gallery", format!("{name}: room for all of its {most} MB"))
+    Finding::ok("gallery", format!("{name}: enough space for the limit of {most} MB"))
 }
 
 #[cfg(unix)]

@@ -1,10 +1,10 @@
-//! The machine that is looked at: files of the kernel below a root folder, and whether this user may open devices.
-//! Depends on nothing else of the crate.
+//! The machine that is examined: the kernel's files below a root folder, and whether this user can open devices.
+//! Depends on nothing else in this crate.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where the firmware's settings are, since Debian 12 and before.
+/// Where the firmware's settings are: from Debian 12 on, and before.
 #[cfg(feature = "kiosk")]
 const FIRMWARE_SETTINGS: [&str; 2] = ["boot/firmware/config.txt", "boot/config.txt"];
 
@@ -14,23 +14,23 @@ pub(super) struct Machine {
     user: User,
 }
 
-/// Who looks.
+/// The user who runs the checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct User {
-    /// The login name, or the number where there is none.
+    /// The login name, or the user id if it has none.
     pub name: String,
     id: u32,
     groups: Vec<u32>,
 }
 
-/// Whether a file may be opened.
+/// Whether a file can be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// There is no such file.
+    /// The file does not exist.
     Absent,
-    /// It may be opened.
+    /// It can be opened.
     Granted,
-    /// It may not. The group that may, unless that is root's.
+    /// Permission denied. The group that has the permission, unless that is root's.
     Denied(Option<String>),
 }
 
@@ -57,19 +57,19 @@ impl Machine {
         &self.user
     }
 
-    /// A file of it by its absolute path.
+    /// The path of one of its files, given the absolute path there.
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// A file's text without white space around it; nothing where it cannot be read.
+    /// The trimmed text of a file; `None` if it cannot be read.
     pub fn text(&self, path: impl AsRef<Path>) -> Option<String> {
         let bytes = fs::read(self.path(path)).ok()?;
         Some(String::from_utf8_lossy(&bytes).trim().to_owned())
     }
 
-    /// Names in a folder that begin with a text, numbers in their order: `card2` before `card10`.
+    /// Names in a folder with a prefix, in natural order: `card2` before `card10`.
     pub fn names(&self, folder: &str, beginning: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(folder)).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -78,7 +78,7 @@ impl Machine {
         names
     }
 
-    /// Device files by the beginning of their names and a number: `/dev/spidev0.0`.
+    /// Device files whose names are a prefix followed by a digit: `/dev/spidev0.0`.
     pub fn devices(&self, beginning: &str) -> Vec<PathBuf> {
         let (folder, beginning) = beginning.rsplit_once('/').unwrap_or(("", beginning));
         let numbered = |name: &String| name[beginning.len()..].starts_with(|first: char| first.is_ascii_digit());
@@ -86,7 +86,7 @@ impl Machine {
         names.map(|name| Path::new(folder).join(name)).collect()
     }
 
-    /// Whether this user may read a file and, if so asked, write it.
+    /// Whether this user can read a file and, if `write` is set, write it.
     pub fn access(&self, path: &Path, write: bool) -> Access {
         let file = self.path(path);
         let Ok(metadata) = fs::metadata(&file) else {
@@ -98,7 +98,7 @@ impl Machine {
         Access::Denied(self.owning_group(&metadata))
     }
 
-    /// Asks the kernel, which also knows access lists.
+    /// Asks the kernel, which also considers access control lists.
     #[cfg(all(feature = "kiosk", unix))]
     fn may(&self, file: &Path, metadata: &fs::Metadata, write: bool) -> bool {
         use rustix::fs::Access as Wanted;
@@ -136,7 +136,7 @@ impl Machine {
         None
     }
 
-    /// By `/proc/self/status` (`proc(5)`: `Uid` real, effective, saved, file system) and `/etc/passwd`.
+    /// Reads `/proc/self/status` (`proc(5)`: `Uid` real, effective, saved, file system) and `/etc/passwd`.
     fn read_user(&self) -> User {
         let status = self.text("proc/self/status").unwrap_or_default();
         let numbers = |name: &str| -> Vec<u32> {
@@ -159,7 +159,7 @@ impl Machine {
         }
     }
 
-    /// Whether a line stands in the firmware's settings or in a file that they include, and is no comment.
+    /// Whether the firmware's settings, or a file that they include, contain a line that is not a comment.
     #[cfg(feature = "kiosk")]
     pub fn firmware_setting(&self, line: &str) -> bool {
         let Some(file) = FIRMWARE_SETTINGS.iter().find(|file| self.path(file).is_file()) else {
@@ -173,7 +173,7 @@ impl Machine {
         lines.any(|written| written.trim() == line)
     }
 
-    /// The file of the firmware's settings, for people.
+    /// The path of the firmware's settings, for messages.
     #[cfg(feature = "kiosk")]
     pub fn firmware_file(&self) -> String {
         let there = FIRMWARE_SETTINGS.iter().find(|file| self.path(file).is_file());
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-    /// A tree with a device of a mode, looked at by a stranger with these groups.
+    /// A tree with a device with these permissions, and a user who is in these groups.
     fn tree(mode: u32, groups: &str) -> (tempfile::TempDir, Machine) {
         let root = tempfile::tempdir().unwrap();
         for folder in ["dev", "etc", "proc/self"] {
@@ -232,7 +232,7 @@ mod tests {
         let device = Path::new("/dev/spidev0.0");
         let (root, machine) = tree(0o660, "10 20");
         let group = fs::metadata(root.path().join("dev/spidev0.0")).unwrap().gid();
-        // Root's group is nobody's advice.
+        // Joining root's group is not advised.
         let advice = (group != 0).then(|| "spi".to_owned());
         assert_eq!(machine.access(device, true), Access::Denied(advice));
         assert_eq!(machine.user().name, "pi");

@@ -1,22 +1,22 @@
-//! Memory and swap, against what pack and program need.
+//! Memory and swap, compared with what the pack and the program need.
 //!
-//! * `/proc/meminfo` in KiB (`proc(5)`); `MemAvailable` is what programs can have without swapping.
-//! * `/proc/swaps`: a line a swap area; compressed memory is `/dev/zram*` (`Documentation/admin-guide/blockdev/zram.rst`).
+//! * `/proc/meminfo` in KiB (`proc(5)`); `MemAvailable` is what programs can allocate without swapping.
+//! * `/proc/swaps`: one line per swap area; compressed memory is `/dev/zram*` (`Documentation/admin-guide/blockdev/zram.rst`).
 
 use super::Finding;
 use super::machine::Machine;
 
-/// Private memory of a kiosk with a small pack, in bytes, where no picture could be drawn to measure it.
+/// Private memory of a kiosk with a small pack, in bytes; used if no picture could be drawn to measure it.
 const USUAL_PRIVATE: u64 = 40 << 20;
-/// What a display and its letters take above drawing alone, in bytes: a frame of 1920×1080 in memory and one on its way.
+/// Additional private memory of a display and its fonts, in bytes: two frames of 1920×1080.
 const KIOSK: u64 = 20 << 20;
 
-/// What drawing takes, in bytes.
+/// What drawing needs, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Need {
-    /// Mapped weights, which the system reads again when it took their pages away.
+    /// Mapped weights, whose pages the kernel may drop and read again.
     pub weights: u64,
-    /// Memory that nothing can take back.
+    /// Private memory.
     pub private: u64,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn mebibytes(bytes: u64) -> u64 {
 pub(super) fn examine(machine: &Machine, need: Need) -> Vec<Finding> {
     let memory = Memory::parse(&machine.text("proc/meminfo").unwrap_or_default());
     if memory.total == 0 {
-        return vec![Finding::note("memory", "the system does not tell how much memory there is")];
+        return vec![Finding::note("memory", "the amount of memory is unknown")];
     }
     vec![enough(memory, need), swap(machine, memory)]
 }
@@ -68,22 +68,25 @@ fn enough(memory: Memory, need: Need) -> Finding {
     let private = need.private + KIOSK;
     let (free, private_mib, weights) = (mebibytes(memory.available), mebibytes(private), mebibytes(need.weights));
     let fits = format!(
-        "{free} of {} MiB are free; a kiosk takes {private_mib} MiB",
+        "{free} of {} MiB are free; a kiosk needs {private_mib} MiB",
         mebibytes(memory.total)
     );
     let finding = if memory.available < private && memory.total < private {
         Finding::fault("memory", format!("{fits}, more than there is")).fix("use a smaller pack or a board with more memory")
     } else if memory.available < private {
-        Finding::warning("memory", format!("{fits}; the rest would be swapped or the kernel would end it"))
-            .fix("end other programs, or use the Lite system without a desktop")
+        Finding::warning("memory", format!("{fits}; it would be swapped or killed"))
+            .fix("close other programs, or use the Lite system without a desktop")
     } else if memory.available < private + need.weights {
         Finding::warning(
             "memory",
-            format!("{fits} and the weights {weights} more, which will be read from the card again and again"),
+            format!("{fits} and the weights {weights} MiB more, which will be read from storage repeatedly"),
         )
-        .fix("end other programs, or use the Lite system without a desktop")
+        .fix("close other programs, or use the Lite system without a desktop")
     } else {
-        Finding::ok("memory", format!("{fits} and the weights {weights}, which can be dropped and read again"))
+        Finding::ok(
+            "memory",
+            format!("{fits} and the weights {weights} MiB that can be dropped and read again"),
+        )
     };
     finding
         .figure("total_mib", mebibytes(memory.total))
@@ -100,12 +103,13 @@ fn swap(machine: &Machine, memory: Memory) -> Finding {
     kinds.dedup();
     let size = mebibytes(memory.swap);
     let finding = match kinds.as_slice() {
-        [] if memory.total < 1 << 30 => Finding::note("swap", "there is none; when memory is short the kernel ends programs")
-            .fix("sudo apt install systemd-zram-generator"),
-        [] => Finding::ok("swap", "none, but there is enough memory"),
+        [] if memory.total < 1 << 30 => {
+            Finding::note("swap", "none; if memory runs out, the kernel kills programs").fix("sudo apt install systemd-zram-generator")
+        }
+        [] => Finding::ok("swap", "none, and memory is sufficient"),
         kinds if kinds.contains(&"disk") => Finding::note(
             "swap",
-            format!("{size} MiB, some of it in a file or partition, which wears cards out"),
+            format!("{size} MiB, partly in a file or partition, which wears out memory cards"),
         )
         .fix("prefer compressed memory: sudo apt install systemd-zram-generator"),
         _ => Finding::ok("swap", format!("{size} MiB in compressed memory (zram)")),

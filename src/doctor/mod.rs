@@ -1,40 +1,39 @@
-//! `inkstone doctor`: looks at a machine, its settings and its pack, and tells whether a kiosk would run on it and what to
-//! do where it would not. Owns the checks, their findings and the report; depends on everything but the command line.
+//! `inkstone doctor`: checks a machine, its settings and its pack, and reports whether a kiosk would run and how to fix what
+//! prevents it. Owns the checks, their findings and the report; may depend on everything except the command line.
 //!
-//! Everything of the system is read below a root folder, `/` on a board, so that trees of other boards can be looked at.
-//! Nothing is changed, and no panel is drawn on.
+//! All system files are read below a root folder, `/` on a board, so that trees of other boards can be examined. Nothing is
+//! changed, and nothing is drawn on a panel.
 //!
 //! # The report as JSON
 //!
-//! `inkstone doctor --json` prints one object, [`Report`]. `doctor` is the version of this form, 1: fields may be added
-//! under the same version, and none is renamed or removed. `findings` lists what was looked at, in the order of the table.
-//! Each has `check` (a name that stays), `severity` (`ok`, `note`, `warning`, `fault`), `says` and, where there is
-//! something to do, `fix`, both for people, and `figures`, whose names end with their units (`_mib`, `_milliseconds`). The
-//! checks are:
+//! `inkstone doctor --json` prints one object, [`Report`]. `doctor` is the version of this schema, 1: fields may
+//! be added under the same version, but none is renamed or removed. `findings` is in the order of the table. Each finding has
+//! `check` (a stable name), `severity` (`ok`, `note`, `warning`, `fault`), `says` and optionally `fix`, both for people, and
+//! `figures`, whose names end with their units (`_mib`, `_milliseconds`). The checks are:
 //!
 //! | check | about | figures |
 //! |---|---|---|
 //! | `board` | name, chip | `model`, `chip`, `revision`, `is_raspberry_pi` |
-//! | `processor` | cores and what they know | `cores`, `core`, `features` |
-//! | `kernel` | the int8 kernel that draws | `kernel`, `available`, `forced` |
+//! | `processor` | cores and their features | `cores`, `core`, `features` |
+//! | `kernel` | the int8 kernel | `kernel`, `available`, `forced` |
 //! | `system` | 32-bit programs on a 64-bit processor | `program_bits` |
-//! | `settings` | the settings file and all that it names | `file` |
+//! | `settings` | the settings file and the files that it refers to | `file` |
 //! | `pack` | every file against its checksum | `name`, `version`, `sha256`, `bytes` |
-//! | `self-test` | a picture drawn and compared | `compared`, `picture_sha256`, `milliseconds`, `stages`, `usual_milliseconds` |
-//! | `memory` | whether pack and program fit | `total_mib`, `available_mib`, `private_mib`, `weights_mib` |
-//! | `swap` | where memory goes when it is short | `swap_mib`, `kinds` |
-//! | `storage` | where the pack lies | `device`, `kind`, `read_mib_per_second`, `from_storage` |
+//! | `self-test` | draws a picture and compares it | `compared`, `picture_sha256`, `milliseconds`, `stages`, `usual_milliseconds` |
+//! | `memory` | whether pack and program fit into memory | `total_mib`, `available_mib`, `private_mib`, `weights_mib` |
+//! | `swap` | swap areas | `swap_mib`, `kinds` |
+//! | `storage` | the storage device of the pack | `device`, `kind`, `read_mib_per_second`, `from_storage` |
 //! | `gallery` | whether pictures can be kept | `folder`, `free_mib`, `file_system` |
-//! | `displays` | what there is to show on | `found` |
-//! | `display` | the one that the settings name | `kind` |
-//! | `status-display` | the second one, where the settings have one | `kind` |
-//! | `buttons` | lines of the header, keyboards, touch screens | `lines`, `chip`, `devices` |
+//! | `displays` | all displays | `found` |
+//! | `display` | the display of the settings | `kind` |
+//! | `status-display` | the second display of the settings, if any | `kind` |
+//! | `buttons` | GPIO lines, keyboards, touch screens | `lines`, `chip`, `devices` |
 //! | `sensors` | temperature, power, motion | `celsius`, `power`, `motion_line` |
-//! | `permissions` | devices that this user may not open | `user`, `groups` |
+//! | `permissions` | devices that this user cannot open | `user`, `groups` |
 //! | `supply` | under-voltage and throttling | `flags` |
-//! | `clock` | whether the time is known | `has_rtc`, `synchronized` |
+//! | `clock` | whether the time is set | `has_rtc`, `synchronized` |
 //!
-//! `would_run` is true where no finding is a fault; the exit code says the same.
+//! `would_run` is true if no finding is a fault; the exit code is then 0, otherwise 1.
 
 mod access;
 mod finding;
@@ -62,20 +61,20 @@ use std::path::PathBuf;
 
 use machine::Machine;
 
-/// What is looked at.
+/// What is examined.
 #[derive(Clone, Debug)]
 pub struct Examination {
     /// The root folder of the system, `/` for this one.
     pub root: PathBuf,
-    /// The folder of the pack that was asked for on the command line.
+    /// The pack's folder from the command line.
     pub asked_pack: Option<PathBuf>,
-    /// The folder of the pack where neither that nor the settings name one.
+    /// The pack's folder if neither the command line nor the settings have one.
     pub usual_pack: PathBuf,
     /// The settings file; by default `/etc/inkstone/kiosk.toml` below the root, if it exists.
     pub config: Option<PathBuf>,
 }
 
-/// Looks at everything. `progress` receives the bytes of the pack that were checked and their number in all.
+/// Runs all checks. `progress` receives the number of the pack's bytes checked so far and in total.
 pub fn examine(examination: &Examination, progress: &mut dyn FnMut(u64, u64)) -> Report {
     let machine = Machine::new(&examination.root);
     let mut findings = processor::examine(&machine);
@@ -90,7 +89,7 @@ pub fn examine(examination: &Examination, progress: &mut dyn FnMut(u64, u64)) ->
         .clone()
         .or(named)
         .unwrap_or_else(|| examination.usual_pack.clone());
-    // Before anything reads the pack into memory.
+    // First, before the pack is in the page cache.
     let storage = storage::examine(&machine, &folder);
     let (opened, about_pack) = pack::check(&folder, progress);
     let drawn = opened.as_ref().map(|opened| pack::draw(opened, threads));
@@ -128,5 +127,5 @@ pub fn examine_display(
 
 #[cfg(not(feature = "kiosk"))]
 fn without_kiosk() -> Finding {
-    Finding::fault("settings", "this program draws pictures but was built without the kiosk").fix("build it with `--features kiosk`")
+    Finding::fault("settings", "this program was built without the kiosk").fix("build it with `--features kiosk`")
 }

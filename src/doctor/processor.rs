@@ -1,12 +1,12 @@
-//! Board, processor and the int8 kernel that draws.
+//! Board, processor and int8 kernel.
 
 use super::Finding;
 use super::machine::Machine;
 use crate::device::board::{Board, Revision};
-use crate::engine::kernels;
+use crate::engine::{kernels, selected_kernel};
 
 /// Cores by `CPU part` of implementer 0x41 (Arm): `MIDR_EL1.PartNum` in the cores' technical reference manuals, as in the
-/// kernel's `arch/arm64/include/asm/cputype.h`; and whether they run 64-bit programs.
+/// kernel's `arch/arm64/include/asm/cputype.h`; and whether they can run 64-bit programs.
 const CORES: [(u32, &str, bool); 11] = [
     (0xB76, "ARM1176", false),
     (0xC07, "Cortex-A7", false),
@@ -22,18 +22,18 @@ const CORES: [(u32, &str, bool); 11] = [
 ];
 const ARM: u32 = 0x41;
 
-/// Kernels by the features that they need, as `/proc/cpuinfo` names those, the fastest first for each kind of processor.
+/// Kernels and the features that they need, by the names of `/proc/cpuinfo`, the fastest first for each architecture.
 const KERNELS: [(&str, &[&str]); 6] = [
     ("avx512-vnni", &["avx512f", "avx512_vnni"]),
     ("avx-vnni", &["avx2", "avx_vnni"]),
     ("avx2", &["avx2"]),
     ("neon-dotprod", &["asimddp"]),
     ("neon", &["asimd"]),
-    // 32-bit systems name the same instructions otherwise.
+    // 32-bit systems have other names for the same instructions.
     ("neon", &["neon", "vfpv4"]),
 ];
 
-/// What `/proc/cpuinfo` tells.
+/// The relevant content of `/proc/cpuinfo`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Processor {
     cores: usize,
@@ -65,7 +65,7 @@ impl Processor {
         features.iter().all(|feature| self.features.iter().any(|known| known == feature))
     }
 
-    /// The kernel that this processor's features give, and those features.
+    /// The fastest kernel for this processor's features, and the features that it needs.
     fn kernel(&self) -> (&'static str, &'static [&'static str]) {
         KERNELS
             .into_iter()
@@ -73,7 +73,7 @@ impl Processor {
             .unwrap_or(("portable", &[]))
     }
 
-    /// Those of its features that kernels ask for.
+    /// Its features that any kernel uses.
     fn useful(&self) -> Vec<&'static str> {
         let mut useful: Vec<&str> = KERNELS.iter().flat_map(|(_, needs)| needs.iter().copied()).collect();
         useful.retain(|feature| self.knows(&[feature]));
@@ -103,11 +103,11 @@ fn cores(processor: &Processor) -> Finding {
     let name = processor.core.or(processor.name.as_deref()).unwrap_or("unknown processor");
     let useful = processor.useful();
     let known = if useful.is_empty() {
-        "no instructions for int8 products".to_owned()
+        "no int8 instructions".to_owned()
     } else {
         useful.join(", ")
     };
-    Finding::ok("processor", format!("{} × {name} with {known}", processor.cores))
+    Finding::ok("processor", format!("{} × {name}; {known}", processor.cores))
         .figure("cores", processor.cores)
         .figure("core", name)
         .figure("features", processor.features.clone())
@@ -121,24 +121,19 @@ fn kernel(machine: &Machine, processor: &Processor) -> Finding {
             .figure("available", Vec::<&str>::new())
             .figure("forced", false);
     }
-    let names: Vec<&str> = kernels::available().iter().map(|kernel| kernel.name()).collect();
+    let names = kernels();
     let forced = std::env::var_os("INKSTONE_KERNEL").is_some();
-    let finding = match kernels::select() {
+    let finding = match selected_kernel() {
         Err(error) => {
             return Finding::fault("kernel", error.to_string())
                 .fix("unset INKSTONE_KERNEL")
                 .figure("available", names)
                 .figure("forced", true);
         }
-        Ok(chosen) if chosen.name() == names[0] => {
-            Finding::ok("kernel", said(chosen.name(), expected, forced)).figure("kernel", chosen.name())
-        }
-        Ok(chosen) => Finding::warning(
-            "kernel",
-            format!("{}, set by INKSTONE_KERNEL; {} is faster here", chosen.name(), names[0]),
-        )
-        .fix("unset INKSTONE_KERNEL")
-        .figure("kernel", chosen.name()),
+        Ok(chosen) if chosen == names[0] => Finding::ok("kernel", said(chosen, expected, forced)).figure("kernel", chosen),
+        Ok(chosen) => Finding::warning("kernel", format!("{}, selected by INKSTONE_KERNEL; {} is faster", chosen, names[0]))
+            .fix("unset INKSTONE_KERNEL")
+            .figure("kernel", chosen),
     };
     finding.figure("available", names).figure("forced", forced)
 }
@@ -147,26 +142,26 @@ fn said(name: &str, expected: (&str, &[&str]), forced: bool) -> String {
     let why = if name == expected.0 {
         reason(expected.1)
     } else {
-        "found by asking the processor".to_owned()
+        "detected at run time".to_owned()
     };
-    let also = if forced { "; INKSTONE_KERNEL says the same" } else { "" };
+    let also = if forced { "; INKSTONE_KERNEL selects the same" } else { "" };
     format!("{name}, {why}{also}")
 }
 
 fn reason(features: &[&str]) -> String {
     if features.is_empty() {
-        "since the processor knows none of the instructions that the others need".into()
+        "because the processor has none of the instructions that the others need".into()
     } else {
-        format!("the fastest of a processor with {}", features.join(" and "))
+        format!("the fastest for a processor with {}", features.join(" and "))
     }
 }
 
-/// A 32-bit program draws slower on a processor that runs 64-bit ones.
+/// 32-bit programs are slower on a 64-bit processor.
 fn system(processor: &Processor) -> Option<Finding> {
     let bits = usize::BITS;
     (bits < 64 && processor.runs_64_bits).then(|| {
-        Finding::note("system", "this is the 32-bit program on a 64-bit processor")
-            .fix("a 64-bit system draws faster: write a card with the 64-bit Raspberry Pi OS Lite")
+        Finding::note("system", "32-bit program on a 64-bit processor")
+            .fix("install the 64-bit Raspberry Pi OS Lite, which draws faster")
             .figure("program_bits", bits)
     })
 }
@@ -207,11 +202,11 @@ mod tests {
         assert_eq!(Processor::parse("CPU implementer\t: 0x61\nCPU part\t: 0xd0b\n").core, None);
     }
 
-    /// The table above says of this very machine what the engine finds by asking the processor.
+    /// The table above and the engine's detection agree on this machine.
     #[test]
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     fn the_engine_chooses_the_same_here() {
         let processor = Processor::parse(&std::fs::read_to_string("/proc/cpuinfo").unwrap());
-        assert_eq!(processor.kernel().0, kernels::available()[0].name());
+        assert_eq!(processor.kernel().0, kernels()[0]);
     }
 }

@@ -9,7 +9,7 @@ use crate::device::board::{Board, Revision};
 use crate::kiosk::heat::Thermometer;
 use crate::kiosk::settings::Settings;
 
-/// Meters that `hwmon` has drivers for.
+/// Power meters with a `hwmon` driver.
 const METERS: [&str; 4] = ["ina219", "ina226", "ina260", "ina2xx"];
 
 pub(super) fn examine(machine: &Machine, settings: &Settings) -> Finding {
@@ -21,15 +21,15 @@ pub(super) fn examine(machine: &Machine, settings: &Settings) -> Finding {
     } else {
         format!("power by {}", power.join(", "))
     };
-    let sees = motion.map_or("no motion sensor is set".to_owned(), |line| format!("motion on GPIO {line}"));
+    let sees = motion.map_or("no motion sensor configured".to_owned(), |line| format!("motion on GPIO {line}"));
     let says = format!("{heat}; {meters}; {sees}");
     let slower = settings.heat.slower_above;
     let finding = match celsius {
-        Some(celsius) if celsius > slower => {
-            Finding::warning("sensors", says).fix(format!("give it air or a heat sink: above {slower} °C pictures are drawn slower"))
-        }
+        Some(celsius) if celsius > slower => Finding::warning("sensors", says).fix(format!(
+            "improve the cooling (heat sink, air flow): above {slower} °C pictures are drawn slower"
+        )),
         None if Board::read(machine.root()).is_raspberry_pi() => Finding::note("sensors", says)
-            .fix("without a temperature the kiosk cannot draw slower when it is hot; is /sys/class/thermal there?"),
+            .fix("check /sys/class/thermal: without a temperature the kiosk does not slow down when it is hot"),
         _ => Finding::ok("sensors", says),
     };
     finding

@@ -1,4 +1,4 @@
-//! The settings, and the files that they name.
+//! The settings, and the files that they refer to.
 
 use std::path::{Path, PathBuf};
 
@@ -9,16 +9,16 @@ use crate::kiosk::settings::Settings;
 use crate::kiosk::text::Fonts;
 use crate::pack::Pack;
 
-/// Where packages put the settings.
+/// Where packages install the settings.
 const USUAL: &str = "/etc/inkstone/kiosk.toml";
 
-/// Where the settings came from, and what is wrong with their file.
+/// The file of the settings, and what is wrong with it.
 pub(super) struct Loaded {
     file: Option<PathBuf>,
     problem: Option<String>,
 }
 
-/// The settings; the defaults where there is no file or it cannot be used.
+/// Loads the settings; the defaults if there is no valid file.
 pub(super) fn load(machine: &Machine, config: Option<&Path>) -> (Settings, Loaded) {
     let usual = machine.path(USUAL);
     let file = config.map(Path::to_owned).or_else(|| usual.is_file().then_some(usual));
@@ -30,7 +30,7 @@ pub(super) fn load(machine: &Machine, config: Option<&Path>) -> (Settings, Loade
     (settings, Loaded { file, problem })
 }
 
-/// Checks what the settings name against this machine and the pack.
+/// Checks the settings against this machine and the pack.
 pub(super) fn check(settings: &Settings, loaded: Loaded, pack: Option<&Pack>) -> Finding {
     let Loaded { file, problem } = loaded;
     let problem = problem
@@ -41,11 +41,10 @@ pub(super) fn check(settings: &Settings, loaded: Loaded, pack: Option<&Pack>) ->
         .or_else(|| Fonts::find(settings.font.as_deref()).err().map(|error| error.to_string()))
         .or_else(|| rules::rules(settings, 1, false).err().map(|error| error.to_string()));
     let finding = match (problem, &file) {
-        (Some(problem), _) => {
-            Finding::fault("settings", problem).fix("correct the line; docs/reference/settings.md and /etc/inkstone/kiosk.toml explain every field")
-        }
-        (None, Some(file)) => Finding::ok("settings", format!("{}: valid", file.display())),
-        (None, None) => Finding::ok("settings", format!("there is no {USUAL}; all settings have their defaults")),
+        (Some(problem), _) => Finding::fault("settings", problem)
+            .fix("correct the line; docs/reference/settings.md and the comments in /etc/inkstone/kiosk.toml explain every setting"),
+        (None, Some(file)) => Finding::ok("settings", format!("{} is valid", file.display())),
+        (None, None) => Finding::ok("settings", format!("{USUAL} does not exist; defaults are used")),
     };
     finding.figure("file", file.map(|file| file.display().to_string()))
 }

@@ -1,9 +1,9 @@
-//! Where the pack lies: on which device, and how fast it is read.
+//! The storage device of the pack, and its read speed.
 //!
 //! * `/proc/self/mountinfo` (`proc(5)`): device and mount point are its third and fifth fields, type and source follow ` - `.
 //! * `/sys/dev/block/MAJOR:MINOR/uevent`: `DEVNAME`; `/sys/block/NAME/queue/rotational` and, for cards,
 //!   `/sys/block/mmcblk0/device/type`: `SD` or `MMC` (the kernel's `Documentation/driver-api/mmc/mmc-dev-attrs.rst`).
-//! * `/proc/self/io`, `read_bytes`: what was fetched from storage, not from the page cache (`proc(5)`).
+//! * `/proc/self/io`, `read_bytes`: what was read from storage, not from the page cache (`proc(5)`).
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -14,28 +14,28 @@ use super::Finding;
 use super::machine::Machine;
 use crate::pack::WEIGHTS;
 
-/// Longest time and most bytes that are read.
+/// Limits of the measurement.
 const LONGEST: Duration = Duration::from_secs(2);
 const MOST: u64 = 64 << 20;
 const BLOCK: usize = 1 << 20;
-/// Slower than this is a card that fails or one that was never good, in MiB a second: cards of class 10 do 10 MB/s.
+/// Slower cards are defective or unsuitable, in MiB/s: class 10 guarantees 10 MB/s.
 const SLOW: f64 = 8.0;
 
-/// What a path lies on.
+/// The file system that a path is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mount {
-    /// Where the file system hangs in the tree.
+    /// Its mount point.
     pub point: PathBuf,
     /// Its type: `ext4`, `overlay`, `tmpfs`.
     pub file_system: String,
-    /// Number of its device, `179:2`.
+    /// Its device number, such as `179:2`.
     device: String,
-    /// What was mounted.
+    /// The mounted device.
     source: String,
 }
 
 impl Mount {
-    /// Of those that are mounted the one that holds a path: the longest beginning of it, the last of equals.
+    /// The file system of a path: the longest matching mount point, the last of equal ones.
     pub fn of(machine: &Machine, path: &Path) -> Option<Mount> {
         let text = machine.text("proc/self/mountinfo")?;
         let mounts = text.lines().filter_map(Mount::parse);
@@ -44,7 +44,7 @@ impl Mount {
             .max_by_key(|mount| mount.point.as_os_str().len())
     }
 
-    /// Whether what is written there is gone after a restart.
+    /// Whether its content is lost at a restart.
     #[cfg_attr(not(feature = "kiosk"), allow(dead_code, reason = "only kiosks keep pictures"))]
     pub fn forgets(&self) -> bool {
         ["overlay", "tmpfs", "ramfs"].contains(&self.file_system.as_str())
@@ -62,7 +62,7 @@ impl Mount {
         })
     }
 
-    /// The disk, without the number of its partition: `mmcblk0`.
+    /// The disk's name without the partition number: `mmcblk0`.
     fn disk(&self, machine: &Machine) -> String {
         let event = machine.text(format!("sys/dev/block/{}/uevent", self.device)).unwrap_or_default();
         let name = event.lines().find_map(|line| line.strip_prefix("DEVNAME="));
@@ -76,7 +76,7 @@ impl Mount {
     }
 }
 
-/// A kind of disk, for people.
+/// The kind of a disk, for messages.
 fn kind(machine: &Machine, disk: &str) -> &'static str {
     let about = |file: &str| machine.text(format!("sys/block/{disk}/{file}"));
     if disk.starts_with("mmcblk") {
@@ -89,18 +89,18 @@ fn kind(machine: &Machine, disk: &str) -> &'static str {
         (name, ..) if name.starts_with("nvme") => "NVMe disk",
         (name, ..) if name.starts_with("vd") || name.starts_with("xvd") => "virtual disk",
         (_, Some("1"), _) => "USB stick",
-        (_, _, Some("1")) => "turning disk",
+        (_, _, Some("1")) => "hard disk",
         (_, _, Some("0")) => "solid-state disk",
         _ => "storage",
     }
 }
 
-/// How a file was read.
+/// The result of the measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Speed {
     bytes: u64,
     time: Duration,
-    /// Bytes that came from storage; nothing where the system does not tell.
+    /// Bytes that came from storage, if known.
     fetched: Option<u64>,
 }
 
@@ -109,7 +109,7 @@ impl Speed {
         self.bytes as f64 / 1_048_576.0 / self.time.as_secs_f64().max(1e-9)
     }
 
-    /// Whether at least nine tenths came from storage.
+    /// Whether at least 90 % came from storage.
     fn is_from_storage(self) -> Option<bool> {
         self.fetched.map(|fetched| fetched >= self.bytes / 10 * 9)
     }
@@ -125,7 +125,7 @@ pub(super) fn examine(machine: &Machine, pack: &Path) -> Finding {
     };
     let measured = machine.is_this().then(|| measure(&place.join(WEIGHTS)).ok()).flatten();
     let finding = match measured {
-        None => Finding::note("storage", format!("{on}; the speed was not measured")),
+        None => Finding::note("storage", format!("{on}; speed not measured")),
         Some(speed) => judged(&on, speed),
     };
     let rounded = measured.map(|speed| speed.mebibytes_per_second().round());
@@ -140,22 +140,20 @@ fn judged(on: &str, speed: Speed) -> Finding {
     let rate = speed.mebibytes_per_second();
     let read = format!("{on}: {rate:.0} MiB/s over {} MiB of the pack's weights", speed.bytes >> 20);
     match speed.is_from_storage() {
-        Some(true) if rate < SLOW => Finding::warning("storage", format!("{read}, read from storage; that is slow"))
-            .fix("copy the pack to a card of class A1 or better"),
-        Some(true) => Finding::ok("storage", format!("{read}, read from storage")),
+        Some(true) if rate < SLOW => {
+            Finding::warning("storage", format!("{read}, from storage; that is slow")).fix("copy the pack to a card of class A1 or faster")
+        }
+        Some(true) => Finding::ok("storage", format!("{read}, from storage")),
         Some(false) => Finding::note(
             "storage",
-            format!("{read}, but most of it came from memory: the card's own speed is not known"),
+            format!("{read}, mostly from the page cache: the speed of the storage is unknown"),
         ),
-        None => Finding::note(
-            "storage",
-            format!("{read}; the system does not tell how much of it came from memory"),
-        ),
+        None => Finding::note("storage", format!("{read}; unknown how much of it came from the page cache")),
     }
 }
 
-/// Reads a file for a while, after asking the system to forget what it holds of it. Pages that another process has mapped
-/// stay, which is why what came from storage is counted.
+/// Reads a file for up to two seconds, after dropping it from the page cache. Pages that another process has mapped stay there,
+/// so what came from storage is counted.
 fn measure(path: &Path) -> std::io::Result<Speed> {
     let mut file = File::open(path)?;
     forget(&file);
@@ -175,14 +173,14 @@ fn measure(path: &Path) -> std::io::Result<Speed> {
 #[cfg(all(feature = "kiosk", target_os = "linux"))]
 fn forget(file: &File) {
     if let Err(error) = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed) {
-        log::debug!("the page cache keeps what it has: {error}");
+        log::debug!("the page cache is not dropped: {error}");
     }
 }
 
 #[cfg(not(all(feature = "kiosk", target_os = "linux")))]
 fn forget(_: &File) {}
 
-/// What this process has had from storage so far.
+/// Bytes that this process has read from storage so far.
 fn fetched() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/io").ok()?;
     text.lines().find_map(|line| line.strip_prefix("read_bytes:"))?.trim().parse().ok()

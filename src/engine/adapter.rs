@@ -1,14 +1,13 @@
 //! tract's operator traits for Inkstone's operators: the only file that implements them.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_hir::internal::{Expansion, InferenceOp, Solver, TensorProxy, expand};
 
-use crate::pack::ExternalTensor;
+use super::Input;
 
 /// An operator with one float output.
 pub trait Operator: Any + Debug + Send + Sync {
@@ -18,66 +17,65 @@ pub trait Operator: Any + Debug + Send + Sync {
     /// Shape of the output for shapes of the inputs.
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>>;
 
-    /// Floats that it works with beside its output, for shapes of the inputs.
+    /// Floats of workspace that it needs, for shapes of the inputs.
     fn workspace(&self, _inputs: &[&[usize]]) -> usize {
         0
     }
 
-    /// Whether the output is nothing but the inputs' values, one input after another.
-    fn strings_together(&self, _inputs: &[&[usize]]) -> bool {
+    /// Whether the output is the concatenation of the inputs as they are in memory.
+    fn is_contiguous_concat(&self, _inputs: &[&[usize]]) -> bool {
         false
     }
 
-    /// Computes the output. `output` has the shape's number of elements, and every one is to be written; `workspace` has as
-    /// many as were asked for. Both hold anything.
+    /// Computes the output. `output` has as many elements as its shape, all of which must be written; `workspace` has as many as
+    /// [`Operator::workspace`] says. Both hold arbitrary values at first.
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()>;
 
-    /// The operator with its weights taken from the mapped tensors; nothing for operators without any.
-    fn bind(&self, _tensors: &BTreeMap<String, ExternalTensor>) -> TractResult<Option<Arc<dyn Operator>>> {
-        Ok(None)
+    /// Whether independent operators of this name are computed together, by [`Operator::run_batch`]. They have no workspace.
+    fn can_batch(&self) -> bool {
+        false
+    }
+
+    /// Computes independent operators of this name.
+    fn run_batch(&self, batch: Vec<Batched>) -> TractResult<()> {
+        batch
+            .into_iter()
+            .try_for_each(|(operator, inputs, output)| operator.run(&inputs, &mut [], output))
     }
 }
 
+/// An operator of a batch with its inputs and its output.
+pub type Batched<'a> = (&'a (dyn Operator + 'static), Inputs<'a>, &'a mut [f32]);
+
 impl dyn Operator {
-    /// The operator as one of a type, if it is.
+    /// The operator as a `T`, if it is one.
     pub fn downcast<T: Operator>(&self) -> Option<&T> {
         (self as &dyn Any).downcast_ref()
     }
 }
 
-/// The elements of a value, row-major.
-#[derive(Clone, Copy, Debug)]
-pub enum Data<'a> {
-    /// 32-bit floats.
-    Floats(&'a [f32]),
-    /// 64-bit integers.
-    Integers(&'a [i64]),
-}
-
-impl<'a> Data<'a> {
-    /// The elements of a tensor of one of these types.
-    pub fn of_tensor(tensor: &'a Tensor) -> TractResult<Data<'a>> {
-        let plain = tensor.try_as_plain_ram()?;
-        match tensor.datum_type() {
-            DatumType::F32 => Ok(Data::Floats(plain.as_slice()?)),
-            DatumType::I64 => Ok(Data::Integers(plain.as_slice()?)),
-            other => bail!("Inkstone's operators read f32 and i64, not {other:?}"),
-        }
+/// The elements of a tensor of floats or 64-bit integers.
+pub fn elements(tensor: &Tensor) -> TractResult<Input<'_>> {
+    let plain = tensor.try_as_plain_ram()?;
+    match tensor.datum_type() {
+        DatumType::F32 => Ok(Input::F32(plain.as_slice()?)),
+        DatumType::I64 => Ok(Input::I64(plain.as_slice()?)),
+        other => bail!("Inkstone's operators read f32 and i64, not {other:?}"),
     }
 }
 
 /// The values that an operator reads.
-pub struct Inputs<'a>(TVec<(&'a [usize], Data<'a>)>);
+pub struct Inputs<'a>(TVec<(&'a [usize], Input<'a>)>);
 
 impl<'a> Inputs<'a> {
     /// The shapes and elements of the inputs in the node's order.
-    pub fn new(values: TVec<(&'a [usize], Data<'a>)>) -> Inputs<'a> {
+    pub fn new(values: TVec<(&'a [usize], Input<'a>)>) -> Inputs<'a> {
         Inputs(values)
     }
 
     /// Tensors as inputs.
     pub fn of_tensors(tensors: &'a [TValue]) -> TractResult<Inputs<'a>> {
-        let values = tensors.iter().map(|tensor| Ok((tensor.shape(), Data::of_tensor(tensor)?)));
+        let values = tensors.iter().map(|tensor| Ok((tensor.shape(), elements(tensor)?)));
         Ok(Inputs(values.collect::<TractResult<_>>()?))
     }
 
@@ -94,16 +92,16 @@ impl<'a> Inputs<'a> {
     /// A float input's elements, row-major.
     pub fn floats(&self, input: usize) -> TractResult<&'a [f32]> {
         match self.0[input].1 {
-            Data::Floats(floats) => Ok(floats),
-            Data::Integers(_) => bail!("input {input} is of integers where floats are needed"),
+            Input::F32(floats) => Ok(floats),
+            Input::I64(_) => bail!("input {input} has integers; floats are needed"),
         }
     }
 
     /// An integer input's elements, row-major.
     pub fn integers(&self, input: usize) -> TractResult<&'a [i64]> {
         match self.0[input].1 {
-            Data::Integers(integers) => Ok(integers),
-            Data::Floats(_) => bail!("input {input} is of floats where integers are needed"),
+            Input::I64(integers) => Ok(integers),
+            Input::F32(_) => bail!("input {input} has floats; integers are needed"),
         }
     }
 }
@@ -184,7 +182,7 @@ impl Expansion for Node {
     }
 }
 
-/// The operator as what tract's ONNX reader wants.
-pub fn inference(operator: impl Operator) -> Box<dyn InferenceOp> {
-    expand(Node(Arc::new(operator)))
+/// The operator as tract's reader takes it.
+pub fn inference(operator: Arc<dyn Operator>) -> Box<dyn InferenceOp> {
+    expand(Node(operator))
 }

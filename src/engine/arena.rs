@@ -1,11 +1,11 @@
-//! The one block of memory that all floats of a graph lie in while it runs. Owns the plan of who lies where, made when the
-//! graph is loaded, and the cutting of the block into what an operator writes and what it reads. Depends on nothing.
+//! The block of memory that holds all floats of a graph while it runs. Owns the memory plan, made when the graph is loaded, and the
+//! splitting of the block into what an operator writes and what it reads. Depends on nothing.
 
 use std::ops::Range;
 
 use tract_onnx::tract_core::internal::{TVec, tvec};
 
-/// Floats of a cache line, at whose start every value begins.
+/// Floats of a cache line; every value begins at the start of one.
 const LINE: usize = 16;
 
 /// How long a value is needed, in steps; both ends are included.
@@ -25,10 +25,9 @@ impl Lifetime {
     }
 }
 
-/// The first float of every value, and the floats of the whole block: no two values that are needed in the same step
-/// overlap. Values are placed one after another, each into the lowest gap that takes it, in several orders of which the one with
-/// the smallest block counts: the largest first (greedy by size; Pisarchyk & Lee, arXiv 2001.03288), the largest and longest
-/// needed first, and as they are made.
+/// The offset of every value, and the size of the block in floats: no two values that are needed in the same step overlap. Values are
+/// placed one after another, each into the lowest gap that is large enough, in several orders of which the one with the smallest
+/// block is taken: by size (greedy by size; Pisarchyk & Lee, arXiv 2001.03288), by size times lifetime, and by step.
 pub fn plan(lifetimes: &[Lifetime]) -> (Vec<usize>, usize) {
     let steps = |value: &Lifetime| (value.dies - value.born + 1) as u64;
     let by_size = in_order(lifetimes, |value| value.floats as u64);
@@ -73,7 +72,7 @@ fn place(lifetimes: &[Lifetime], order: Vec<usize>) -> (Vec<usize>, usize) {
 pub struct Arena(Vec<f32>);
 
 impl Arena {
-    /// So many floats of any content, from the start of a cache line on.
+    /// `count` floats of any content, from the start of a cache line on.
     pub fn floats(&mut self, count: usize) -> &mut [f32] {
         if self.0.len() < count + LINE {
             // What was there is of no use, so nothing is copied.
@@ -87,11 +86,11 @@ impl Arena {
     }
 }
 
-/// What of a block may be read while parts of it are written.
+/// The parts of the arena that may be read while others are written.
 pub struct Rest<'a>(TVec<(usize, &'a [f32])>);
 
 impl<'a> Rest<'a> {
-    /// A part that touches none of those; nothing where there is none.
+    /// A range that overlaps none of the parts that are written; none if it does.
     pub fn get(&self, range: &Range<usize>) -> Option<&'a [f32]> {
         let inside = |&&(start, part): &&(usize, &[f32])| start <= range.start && range.end <= start + part.len();
         let &(start, part) = self.0.iter().find(inside)?;
@@ -99,14 +98,14 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// Cuts two parts to write out of a block. They do not overlap, and lie inside it.
+/// Splits two parts, which are written, from the rest of a block. They must not overlap.
 pub fn cut<'a>(floats: &'a mut [f32], one: &Range<usize>, other: &Range<usize>) -> (&'a mut [f32], &'a mut [f32], Rest<'a>) {
     let (mut parts, rest) = cut_all(floats, &[one, other]);
     let (of_other, of_one) = (parts.pop(), parts.pop());
     (of_one.unwrap_or_default(), of_other.unwrap_or_default(), rest)
 }
 
-/// Cuts any number of parts out of a block, in their order.
+/// Splits any number of parts, which are written, from the rest of a block; returned in the order given.
 pub fn cut_all<'a>(floats: &'a mut [f32], parts: &[&Range<usize>]) -> (TVec<&'a mut [f32]>, Rest<'a>) {
     let mut order: TVec<usize> = (0..parts.len()).collect();
     order.sort_by_key(|&part| (parts[part].start, parts[part].end));

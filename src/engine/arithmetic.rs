@@ -1,6 +1,6 @@
 //! The float functions that differ between C libraries and vector units, written out: the same bits everywhere.
 
-use super::lanes::{Fused, larger, smaller};
+use super::simd::{Fused, larger, smaller};
 
 /// 1.5·2²³: adding and subtracting it rounds to the nearest integer, ties to even, for magnitudes below 2²².
 pub const ROUNDING: f32 = 12_582_912.0;
@@ -98,7 +98,7 @@ fn each(values: &mut [f32], fused: Fused, function: impl Fn(f32, Fused) -> f32) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::lanes::widest;
+    use super::super::simd::widest;
     use super::*;
 
     #[test]

@@ -8,9 +8,14 @@ pub enum EngineError {
     /// The pack is not usable.
     #[error(transparent)]
     Pack(#[from] PackError),
-    /// `INKSTONE_KERNEL` names an unknown kernel.
-    #[error(transparent)]
-    Kernel(#[from] super::kernels::UnknownKernel),
+    /// `INKSTONE_KERNEL` names no kernel of this processor.
+    #[error("INKSTONE_KERNEL is '{name}': this processor runs {}", known.join(", "))]
+    Kernel {
+        /// The name.
+        name: String,
+        /// Names of the kernels that this processor can run.
+        known: Vec<&'static str>,
+    },
     /// The thread pool could not be started.
     #[error("threads could not be started: {problem}")]
     Threads {
@@ -23,6 +28,14 @@ pub enum EngineError {
         /// The graph's file.
         file: std::path::PathBuf,
         /// The node and what is wrong with it.
+        problem: String,
+    },
+    /// A state that does not fit its stage.
+    #[error("stage '{stage}': {problem}")]
+    State {
+        /// The stage.
+        stage: String,
+        /// The port and what is wrong with it.
         problem: String,
     },
     /// An operator failed while a graph ran.
@@ -40,7 +53,7 @@ impl EngineError {
     pub fn is_input_fault(&self) -> bool {
         match self {
             EngineError::Pack(error) => error.is_input_fault(),
-            EngineError::Kernel(_) | EngineError::Graph { .. } => true,
+            EngineError::Kernel { .. } | EngineError::Graph { .. } | EngineError::State { .. } => true,
             EngineError::Threads { .. } | EngineError::Run { .. } => false,
         }
     }

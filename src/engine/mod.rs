@@ -1,39 +1,47 @@
-//! The engine: runs a pack's graphs through tract with int8 arithmetic straight from the mapping. Depends on
+//! The engine: runs a pack's graphs through tract with int8 arithmetic straight from the mapped weights. Depends on
 //! [`crate::pack`] alone.
 //!
-//! * [`Engine`] is a thread pool; [`Stage`] is one graph made ready to run in it, [`Stages`] are those of a pack.
-//! * `adapter` is the only place that knows tract's operator traits; `bind` turns the graph's nodes into
-//!   operators, `fuse` makes neighbours of quantized layers part of them, and `adopt` replaces what of tract's only moves floats.
+//! [`Engine`] is a thread pool; [`Stage`] is one graph, loaded and ready to run in it, [`Stages`] are those of a pack; [`State`] holds
+//! what a stage keeps between runs. The private modules:
+//!
+//! * `adapter` is the only place that knows tract's operator traits; `reader` turns the graph's nodes into
+//!   operators, `fuse` fuses quantized layers with adjacent operators, and `lower` replaces those of tract's that only move floats.
 //! * `program` is a graph as a list of operators; `arena` is the one block that their values lie in, planned ahead.
-//! * `operators` holds the operators, one a file: plain functions from slices to slices.
-//! * `int8` quantizes activations and multiplies them with mapped weights; [`kernels`] are the micro-kernels.
-//! * `shares` cuts work into pieces and hands them to the threads.
-//! * `lanes` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
-//!   depend on how wide that is; `transposition` exchanges rows and columns.
+//! * [`operators`] holds the operators, one a file: plain functions from slices to slices, listed in one table.
+//! * `int8` quantizes activations and multiplies them with mapped weights; `kernels` are the micro-kernels.
+//! * `parallel` splits work and hands it to the threads.
+//! * `simd` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
+//!   depend on how wide that is; `transpose` transposes matrices; `geometry` is that of convolutions.
 //!
 //! Integer sums are exact, and float steps use a fixed order, one rounding for every multiplication with an addition,
 //! and our own `exp`, so the same graph gives the same bits on every processor and with every number of threads.
 
 mod adapter;
-mod adopt;
 mod arena;
 mod arithmetic;
-mod bind;
 mod error;
 mod fuse;
+mod geometry;
 mod int8;
-pub mod kernels;
-mod lanes;
-mod operators;
+mod kernels;
+mod lower;
+#[doc(hidden)]
+pub mod operators;
+mod parallel;
 mod program;
-mod shares;
+mod reader;
+mod simd;
 mod stage;
 mod stages;
-mod transposition;
+#[cfg(test)]
+mod testing;
+mod transpose;
+mod value;
 
 pub use error::EngineError;
-pub use stage::{Stage, Value};
+pub use stage::{Stage, State};
 pub use stages::{Residency, Stages};
+pub use value::{Input, Value};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -41,24 +49,37 @@ use std::sync::{Mutex, PoisonError};
 use arena::Arena;
 use kernels::Kernel;
 
-/// Looks for work that a waiting thread takes before it lets others have its core.
+/// Iterations of an idle thread before it yields its core.
 const LOOKS: usize = 1 << 10;
 
-/// A thread pool and the micro-kernel that all stages share.
+/// A thread pool, and the micro-kernel of the stages that it loads. Choosing the kernel and reserving memory for activations happen once
+/// here.
 pub struct Engine {
     pool: rayon::ThreadPool,
     kernel: &'static dyn Kernel,
-    /// Of the stage that runs, or ran last; another that runs at the same time has its own.
+    /// Reused from run to run; a stage that runs at the same time as another has its own.
     arena: Mutex<Arena>,
 }
 
 impl Engine {
-    /// An engine with a number of threads; 0 takes as many as there are cores.
+    /// An engine with a number of threads; 0 for as many as there are cores.
     ///
     /// # Errors
     /// If threads cannot be started or `INKSTONE_KERNEL` names no kernel of this processor.
     pub fn new(threads: usize) -> Result<Engine, EngineError> {
-        let kernel = kernels::select()?;
+        Engine::of(threads, kernels::select()?)
+    }
+
+    /// An engine with a number of threads and the micro-kernel of a name, one of [`kernels()`]: for tests, which compare kernels.
+    ///
+    /// # Errors
+    /// If threads cannot be started or this processor has no such kernel.
+    #[doc(hidden)]
+    pub fn with_kernel(threads: usize, kernel: &str) -> Result<Engine, EngineError> {
+        Engine::of(threads, kernels::by_name(Some(kernel.to_owned()))?)
+    }
+
+    fn of(threads: usize, kernel: &'static dyn Kernel) -> Result<Engine, EngineError> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("inkstone-{index}"))
@@ -79,8 +100,8 @@ impl Engine {
         self.pool.current_num_threads()
     }
 
-    /// Runs work in the pool. Until it is done the pool's other threads stay awake, since waking one takes as long as
-    /// many an operator; afterwards they sleep.
+    /// Runs work in the pool. Until it is done the pool's other threads stay awake, since waking one takes as long as many operators
+    /// do; afterwards they sleep.
     fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         if self.threads() == 1 {
             return self.pool.install(work);
@@ -99,7 +120,7 @@ impl Engine {
         })
     }
 
-    /// Lends the arena.
+    /// Lends the arena to a run.
     fn with_arena<R>(&self, work: impl FnOnce(&mut Arena) -> R) -> R {
         let kept = || self.arena.lock().unwrap_or_else(PoisonError::into_inner);
         let mut arena = std::mem::take(&mut *kept());
@@ -108,10 +129,24 @@ impl Engine {
         result
     }
 
-    /// The micro-kernel in use.
-    pub fn kernel(&self) -> &'static dyn Kernel {
-        self.kernel
+    /// Name of the micro-kernel in use, such as `avx512-vnni`.
+    pub fn kernel(&self) -> &'static str {
+        self.kernel.name()
     }
+}
+
+/// Names of the int8 micro-kernels that this processor can run, fastest first; the last one runs on every processor.
+pub fn kernels() -> Vec<&'static str> {
+    kernels::available().iter().map(|kernel| kernel.name()).collect()
+}
+
+/// Name of the micro-kernel that [`Engine::new`] takes: the fastest, unless the environment variable `INKSTONE_KERNEL` names
+/// another.
+///
+/// # Errors
+/// If `INKSTONE_KERNEL` names no kernel of this processor.
+pub fn selected_kernel() -> Result<&'static str, EngineError> {
+    Ok(kernels::select()?.name())
 }
 
 struct SetWhenDropped<'a>(&'a AtomicBool);
@@ -122,7 +157,7 @@ impl Drop for SetWhenDropped<'_> {
     }
 }
 
-/// Takes work from the pool until all is done.
+/// Takes work from the pool until `done`.
 fn stay_awake(done: &AtomicBool) {
     let mut idle = 0;
     while !done.load(Ordering::Acquire) {
@@ -154,6 +189,15 @@ mod tests {
             let sum = engine.run(|| (0..1000u32).into_par_iter().map(|value| rayon::join(|| value, || 1).0).sum::<u32>());
             assert_eq!((sum, engine.threads()), (499_500, threads));
         }
+    }
+
+    #[test]
+    fn kernels_are_chosen_by_name() {
+        for name in kernels() {
+            assert_eq!(Engine::with_kernel(1, name).unwrap().kernel(), name);
+        }
+        let error = Engine::with_kernel(1, "abacus").err().unwrap();
+        assert!(error.is_input_fault() && error.to_string().contains("portable"), "{error}");
     }
 
     #[test]

@@ -1,98 +1,193 @@
-//! One graph made ready to run.
+//! One graph made ready to run, and the values that it keeps from run to run.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
-use tract_onnx::prelude::Framework;
 use tract_onnx::tract_core::internal::*;
-use tract_onnx::tract_hir::infer::InferenceModelExt;
 
+use super::kernels::Kernel;
+use super::operators::{Row, TABLE};
 use super::program::Program;
-use super::{Engine, EngineError, adopt, bind, fuse};
-use crate::pack::{Element, Pack, PackError, Weights};
+use super::{Engine, EngineError, Input, Value, fuse, lower, reader};
+use crate::pack::{Element, Graph, Pack, PackError, Port, Weights};
 
-/// What goes into and comes out of a stage: elements in row-major order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// 32-bit floats.
-    F32(Vec<f32>),
-    /// 64-bit integers.
-    I64(Vec<i64>),
-}
-
-impl Value {
-    /// The floats; nothing where the value holds integers.
-    pub fn into_floats(self) -> Option<Vec<f32>> {
-        match self {
-            Value::F32(values) => Some(values),
-            Value::I64(_) => None,
-        }
-    }
-}
-
-/// A graph of a pack, checked, bound to its mapped weights and ready to run.
+/// A graph of a pack, checked, with its mapped weights and ready to run. It uses the micro-kernel of the engine that loaded it; any
+/// engine can run it.
+///
+/// ```no_run
+/// use inkstone::engine::{Engine, Input, Stage};
+/// use inkstone::pack::Pack;
+///
+/// let engine = Engine::new(2)?;
+/// let pack = Pack::open("models/pictogram".as_ref())?;
+/// let encoder = Stage::load(&engine, &pack, "text_encoder")?;
+/// let ids = vec![0; 32];
+/// let outputs = encoder.run(&engine, &[Input::I64(&ids)])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Stage {
     name: String,
-    shapes: Vec<(Element, Vec<usize>)>,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
     weights: Arc<Weights>,
-    /// Where in the file its weights begin.
+    /// Where in the weights file the stage's tensors begin.
     first_weight: Option<usize>,
     program: Program,
 }
 
+/// Values that one run of a stage hands to the next, such as the keys and values of an autoregressive network: each is fed back from
+/// an output to an input. Made by [`Stage::state`]; all zeros before the first run.
+///
+/// ```no_run
+/// # use inkstone::engine::{Engine, EngineError, Input, Stage};
+/// # fn generate(engine: &Engine, decoder: &Stage) -> Result<(), EngineError> {
+/// let mut state = decoder.state(&[("keys_out", "keys_in"), ("values_out", "values_in")])?;
+/// for token in [[1], [7], [3]] {
+///     // Neither keys nor values are among the inputs and outputs.
+///     let logits = decoder.run_with(engine, &[Input::I64(&token)], &mut state)?;
+/// }
+/// state.reset();
+/// # Ok(())
+/// # }
+/// ```
+pub struct State {
+    carried: Vec<Carried>,
+}
+
+/// A value of a [`State`].
+struct Carried {
+    /// Numbers of the stage's ports.
+    output: usize,
+    input: usize,
+    value: Value,
+}
+
+impl State {
+    /// Makes all values zeros again, as for the next picture.
+    pub fn reset(&mut self) {
+        for carried in &mut self.carried {
+            match &mut carried.value {
+                Value::F32(values) => values.fill(0.0),
+                Value::I64(values) => values.fill(0),
+            }
+        }
+    }
+
+    fn has_input(&self, input: usize) -> bool {
+        self.carried.iter().any(|carried| carried.input == input)
+    }
+
+    fn output(&mut self, output: usize) -> Option<&mut Value> {
+        let mut carried = self.carried.iter_mut();
+        Some(&mut carried.find(|carried| carried.output == output)?.value)
+    }
+}
+
 impl Stage {
-    /// Loads a stage. Weights are not read, only pointed at.
+    /// Loads a stage of a pack for an engine. Weights are mapped, not read.
     ///
     /// # Errors
     /// If the graph does not fit the manifest, the weights file or this engine.
-    pub fn load(pack: &Pack, name: &str) -> Result<Stage, EngineError> {
-        let mut graph = pack.graph(name)?;
+    pub fn load(engine: &Engine, pack: &Pack, name: &str) -> Result<Stage, EngineError> {
+        Stage::with_kernel(engine.kernel, pack, name)
+    }
+
+    /// The same, given the engine's kernel.
+    pub(super) fn with_kernel(kernel: &'static dyn Kernel, pack: &Pack, name: &str) -> Result<Stage, EngineError> {
+        let graph = pack.graph(name)?;
         let record = &pack.manifest().stages[name];
+        let ports = [record.inputs.clone(), record.outputs.clone()];
         let file = pack.folder().join(&record.graph);
-        let fail = |problem: String| EngineError::Graph {
-            file: file.clone(),
-            problem,
-        };
-        let reader = bind::reader();
-        if let Some(problem) = bind::unknown_operator(&reader, &graph.proto) {
-            return Err(fail(problem));
-        }
-        bind::detach(&mut graph);
-        bind::rename_twins(&mut graph.proto);
+        Stage::new(kernel, name, &file, graph, ports, pack.weights().clone(), TABLE.iter())
+    }
+
+    /// A stage of a checked graph with inputs and outputs, whose operators are those of a table.
+    pub(super) fn new<'a>(
+        kernel: &'static dyn Kernel,
+        name: &str,
+        file: &Path,
+        graph: Graph,
+        [inputs, outputs]: [Vec<Port>; 2],
+        weights: Arc<Weights>,
+        table: impl Iterator<Item = &'a Row> + Clone,
+    ) -> Result<Stage, EngineError> {
+        let first_weight = graph.tensors.values().map(|tensor| tensor.data.start()).min();
         let prepare = || -> TractResult<Program> {
-            let mut model = reader.model_for_proto_model(&graph.proto)?.into_typed()?;
-            bind::bind(&mut model, &graph.tensors)?;
+            let mut model = reader::read(graph, table, kernel)?;
             model.declutter()?;
             fuse::fuse(&mut model)?;
-            adopt::adopt(&mut model)?;
+            lower::lower(&mut model)?;
             Program::new(&model.into_optimized()?)
         };
-        let first_weight = graph.tensors.values().map(|tensor| tensor.data.start()).min();
-        let program = prepare().map_err(|error| fail(format!("{error:#}")))?;
+        let program = prepare().map_err(|error| EngineError::Graph {
+            file: file.to_path_buf(),
+            problem: format!("{error:#}"),
+        })?;
         log::debug!("stage '{name}': {} KiB of activations", program.floats() * size_of::<f32>() / 1024);
         let stage = Stage {
             name: name.to_owned(),
-            shapes: record.inputs.iter().map(|port| (port.element, port.shape.clone())).collect(),
-            weights: pack.weights().clone(),
+            inputs,
+            outputs,
+            weights,
             first_weight,
             program,
         };
-        stage.check_outputs(pack, name, file.clone())?;
+        stage.check_outputs(file)?;
         Ok(stage)
     }
 
     /// The graph's computed output shapes must be those that the manifest promises.
-    fn check_outputs(&self, pack: &Pack, name: &str, file: PathBuf) -> Result<(), EngineError> {
-        for (shape, port) in self.program.output_shapes().zip(&pack.manifest().stages[name].outputs) {
+    fn check_outputs(&self, file: &Path) -> Result<(), EngineError> {
+        for (shape, port) in self.program.output_shapes().zip(&self.outputs) {
             if shape != port.shape {
-                let problem = format!(
-                    "output '{}' comes out with shape {shape:?} where the manifest says {:?}",
-                    port.name, port.shape
-                );
-                return Err(PackError::Graph { file, problem }.into());
+                let problem = format!("output '{}' has shape {shape:?}; the manifest says {:?}", port.name, port.shape);
+                return Err(PackError::Graph {
+                    file: file.to_path_buf(),
+                    problem,
+                }
+                .into());
             }
         }
         Ok(())
+    }
+
+    /// A state that feeds outputs back to inputs, each given by the names of its ports: `(output, input)`.
+    ///
+    /// # Errors
+    /// If there is no such port, an output and its input differ in type or shape, or a port is named twice.
+    pub fn state(&self, wiring: &[(&str, &str)]) -> Result<State, EngineError> {
+        let fail = |problem: String| EngineError::State {
+            stage: self.name.clone(),
+            problem,
+        };
+        let find = |ports: &[Port], kind: &str, name: &str| {
+            let found = ports.iter().position(|port| port.name == name);
+            found.ok_or_else(|| fail(format!("there is no {kind} '{name}'")))
+        };
+        let mut state = State { carried: Vec::new() };
+        for &(output_name, input_name) in wiring {
+            let (output, input) = (
+                find(&self.outputs, "output", output_name)?,
+                find(&self.inputs, "input", input_name)?,
+            );
+            let (from, to) = (&self.outputs[output], &self.inputs[input]);
+            if (from.element, &from.shape) != (to.element, &to.shape) {
+                return Err(fail(format!(
+                    "output '{output_name}' is {:?} {:?}, but input '{input_name}' is {:?} {:?}",
+                    from.element, from.shape, to.element, to.shape
+                )));
+            }
+            if state.has_input(input) || state.output(output).is_some() {
+                return Err(fail(format!("'{output_name}' or '{input_name}' is named twice")));
+            }
+            let count = to.shape.iter().product();
+            let value = match to.element {
+                Element::F32 => Value::F32(vec![0.0; count]),
+                Element::I64 => Value::I64(vec![0; count]),
+            };
+            state.carried.push(Carried { output, input, value });
+        }
+        Ok(state)
     }
 
     /// Runs the graph once. Inputs and outputs are in the manifest's order.
@@ -100,47 +195,68 @@ impl Stage {
     /// # Errors
     /// If an input has another type or number of elements than its port, an operator fails, or the weights file was
     /// written to since it was opened.
-    pub fn run(&self, engine: &Engine, inputs: &[Value]) -> Result<Vec<Value>, EngineError> {
+    pub fn run(&self, engine: &Engine, inputs: &[Input]) -> Result<Vec<Value>, EngineError> {
+        self.run_with(engine, inputs, &mut State { carried: Vec::new() })
+    }
+
+    /// Runs the graph once with what the last run left in the state. Inputs and outputs are those that the state does not hold,
+    /// in the manifest's order.
+    ///
+    /// # Errors
+    /// As [`Stage::run`]; the state is then as it was. Also if the state is not one of this stage.
+    pub fn run_with(&self, engine: &Engine, inputs: &[Input], state: &mut State) -> Result<Vec<Value>, EngineError> {
         self.weights.check()?;
         self.first_weight.map_or(Ok(()), |start| self.weights.read_ahead_from(start))?;
         let run = || -> TractResult<Vec<Value>> {
-            ensure!(
-                inputs.len() == self.shapes.len(),
-                "{} inputs where {} are needed",
-                inputs.len(),
-                self.shapes.len()
-            );
-            let tensors = inputs
-                .iter()
-                .zip(&self.shapes)
-                .map(|(value, (element, shape))| tensor(value, *element, shape));
-            let tensors = tensors.collect::<TractResult<TVec<TValue>>>()?;
-            engine
-                .with_arena(|arena| self.program.run(arena, tensors))?
-                .into_iter()
-                .map(value)
-                .collect()
+            engine.with_arena(|arena| {
+                let outputs = self.program.run(arena, &self.all_inputs(inputs, state)?)?;
+                let mut given = Vec::new();
+                for index in 0..self.outputs.len() {
+                    outputs.with(index, |value| match state.output(index) {
+                        Some(held) => replace(held, value),
+                        None => {
+                            given.push(value.to_value());
+                            Ok(())
+                        }
+                    })?;
+                }
+                Ok(given)
+            })
         };
         engine.run(run).map_err(|error| EngineError::Run {
             stage: self.name.clone(),
             problem: format!("{error:#}"),
         })
     }
-}
 
-fn tensor(value: &Value, element: Element, shape: &[usize]) -> TractResult<TValue> {
-    let tensor = match (value, element) {
-        (Value::F32(values), Element::F32) => Tensor::from_shape(shape, values)?,
-        (Value::I64(values), Element::I64) => Tensor::from_shape(shape, values)?,
-        _ => bail!("an input has another element type than {element:?}"),
-    };
-    Ok(tensor.into_tvalue())
-}
-
-fn value(tensor: TValue) -> TractResult<Value> {
-    let plain = tensor.try_as_plain_ram()?;
-    match tensor.datum_type() {
-        DatumType::F32 => Ok(Value::F32(plain.as_slice::<f32>()?.to_vec())),
-        _ => Ok(Value::I64(tensor.cast_to::<i64>()?.try_as_plain_ram()?.as_slice::<i64>()?.to_vec())),
+    /// The graph's inputs, from the caller and from the state, checked against the ports.
+    fn all_inputs<'a>(&self, given: &[Input<'a>], state: &'a State) -> TractResult<Vec<Input<'a>>> {
+        let needed = self.inputs.len().saturating_sub(state.carried.len());
+        ensure!(given.len() == needed, "{} inputs were given; {needed} are needed", given.len());
+        let mut given = given.iter().copied();
+        let mut next = |(index, port): (usize, &Port)| {
+            let held = state.carried.iter().find(|carried| carried.input == index);
+            let input = held.map(|carried| carried.value.as_input()).or_else(|| given.next());
+            let count: usize = port.shape.iter().product();
+            match (input, port.element) {
+                (Some(Input::F32(values)), Element::F32) if values.len() == count => Ok(Input::F32(values)),
+                (Some(Input::I64(values)), Element::I64) if values.len() == count => Ok(Input::I64(values)),
+                _ => bail!("input '{}' must be {:?} with {count} elements", port.name, port.element),
+            }
+        };
+        self.inputs.iter().enumerate().map(&mut next).collect()
     }
 }
+
+/// Copies an output into a state.
+fn replace(held: &mut Value, value: Input) -> TractResult<()> {
+    match (held, value) {
+        (Value::F32(held), Input::F32(values)) if held.len() == values.len() => held.copy_from_slice(values),
+        (Value::I64(held), Input::I64(values)) if held.len() == values.len() => held.copy_from_slice(values),
+        _ => bail!("the state belongs to another stage"),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

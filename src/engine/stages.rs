@@ -1,12 +1,12 @@
-//! Several stages of a pack, all in memory or one after another.
+//! The stages of a pack, all in memory or one at a time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{EngineError, Stage};
+use super::{Engine, EngineError, Stage};
 use crate::pack::Pack;
 
-/// What of a pack stays in memory between the runs of its stages.
+/// Which stages of a pack stay in memory between runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Residency {
     /// All stages: fastest.
@@ -38,11 +38,12 @@ impl Stages {
     ///
     /// # Errors
     /// As [`Stage::load`].
-    pub fn load(&self) -> Result<(), EngineError> {
+    pub fn load(&self, engine: &Engine) -> Result<(), EngineError> {
         if self.residency == Residency::OneStage {
             return Ok(());
         }
-        self.pack.manifest().stages.keys().try_for_each(|name| self.get(name).map(drop))
+        let mut names = self.pack.manifest().stages.keys();
+        names.try_for_each(|name| self.get(engine, name).map(drop))
     }
 
     /// The pack.
@@ -50,11 +51,11 @@ impl Stages {
         &self.pack
     }
 
-    /// A stage, loaded if it is not in memory.
+    /// A stage, loaded with the engine's kernel if it is not in memory.
     ///
     /// # Errors
     /// As [`Stage::load`]; or if the system does not take pages back.
-    pub fn get(&self, name: &str) -> Result<Arc<Stage>, EngineError> {
+    pub fn get(&self, engine: &Engine, name: &str) -> Result<Arc<Stage>, EngineError> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stage) = loaded.get(name) {
             return Ok(stage.clone());
@@ -63,7 +64,7 @@ impl Stages {
             loaded.clear();
             self.pack.weights().give_back()?;
         }
-        let stage = Arc::new(Stage::load(&self.pack, name)?);
+        let stage = Arc::new(Stage::load(engine, &self.pack, name)?);
         loaded.insert(name.to_owned(), stage.clone());
         Ok(stage)
     }

@@ -144,6 +144,7 @@ fn choices(pipeline: &Pipeline, settings: &WorkerSettings) -> PackChoices {
     PackChoices {
         nearest: nearest.map(|style| style.name.clone()).collect(),
         style: style.unwrap_or(0),
+        style_is_open: settings.style.is_none() && settings.styles.is_empty(),
         step: step.unwrap_or(can.steps.len().saturating_sub(1)),
         styles,
         steps: can.steps.clone(),

@@ -1,13 +1,14 @@
 //! A stage's ONNX graph as read from its file, checked against the manifest and the weights file.
 //!
 //! The int8 tensors of Inkstone's own operators stay in the mapping: they leave the protobuf here and are kept
-//! beside it as [`ExternalTensor`]s. All other external tensors (scales, biases, gains: a few kilobytes) are
-//! copied into the protobuf, so that the engine needs no file any more.
+//! beside it as [`ExternalTensor`]s. All other external tensors (scales, biases, gains and layers that stay f32 or f16) are
+//! copied into the protobuf, f16 as f32, so that the engine needs no file any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use half::f16;
 use prost::Message as _;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as DimensionValue;
@@ -46,7 +47,7 @@ impl ExternalTensor {
 #[derive(Debug)]
 pub struct Graph {
     /// The model without its int8 tensors and without function bodies.
-    pub proto: ModelProto,
+    pub(crate) proto: ModelProto,
     /// The int8 tensors by name.
     pub tensors: BTreeMap<String, ExternalTensor>,
 }
@@ -83,6 +84,7 @@ impl Graph {
                 graph.initializer.push(tensor);
             }
         }
+        widen_half_floats(path, graph)?;
         Ok(Graph { proto, tensors })
     }
 }
@@ -133,6 +135,36 @@ fn locate(path: &Path, tensor: &TensorProto, weights: &Arc<Weights>) -> Result<E
             ))
         })?;
     Ok(ExternalTensor { shape, data })
+}
+
+/// Makes f32 of f16 tensors. Graphs compute in f32, so each must be read by casts alone.
+fn widen_half_floats(path: &Path, graph: &mut GraphProto) -> Result<(), PackError> {
+    let half = |tensor: &&mut TensorProto| tensor.data_type == DataType::Float16 as i32;
+    for tensor in graph.initializer.iter_mut().filter(half) {
+        let fail = |problem: String| PackError::graph(path, format!("tensor '{}': {problem}", tensor.name));
+        let mut readers = graph.node.iter().filter(|node| node.input.contains(&tensor.name));
+        if let Some(node) = readers.find(|node| node.op_type != "Cast") {
+            return Err(fail(format!(
+                "node '{}' ({}) reads it as f16; a Cast to f32 must come before",
+                node.name, node.op_type
+            )));
+        }
+        let values: Vec<f16> = match tensor.raw_data.as_slice() {
+            [] => tensor.int32_data.iter().map(|&bits| f16::from_bits(bits as u16)).collect(),
+            raw => raw.as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes)).collect(),
+        };
+        let expected: Option<usize> = tensor
+            .dims
+            .iter()
+            .try_fold(1usize, |count, &size| count.checked_mul(usize::try_from(size).ok()?));
+        if expected != Some(values.len()) {
+            return Err(fail(format!("{} values do not fill shape {:?}", values.len(), tensor.dims)));
+        }
+        tensor.data_type = DataType::Float as i32;
+        tensor.raw_data = values.iter().flat_map(|value| value.to_f32().to_le_bytes()).collect();
+        tensor.int32_data.clear();
+    }
+    Ok(())
 }
 
 /// A tensor inside the protobuf must hold as many bytes as its shape says.
@@ -236,4 +268,92 @@ fn describe(value: &ValueInfoProto) -> (String, Option<Element>, Vec<i64>) {
         _ => -1,
     });
     (value.name.clone(), element, sizes.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use tract_onnx::pb::{NodeProto, StringStringEntryProto, TypeProto};
+
+    use super::*;
+
+    /// What a graph reads from a file of two halves, 1.5 and -2, and two of its own, by nodes of an operator.
+    fn read(operator: &str, inline: TensorProto) -> Result<Vec<TensorProto>, PackError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        std::fs::write(file(WEIGHTS), [0x00, 0x3e, 0x00, 0xc0]).unwrap();
+        let weights = Arc::new(Weights::map(&file(WEIGHTS), 4).unwrap());
+        let entry = |(key, value): (&str, &str)| StringStringEntryProto {
+            key: key.into(),
+            value: value.into(),
+        };
+        let external = TensorProto {
+            name: "mapped".into(),
+            dims: vec![2],
+            data_type: DataType::Float16 as i32,
+            data_location: Some(DataLocation::External as i32),
+            external_data: [("location", WEIGHTS), ("offset", "0"), ("length", "4")].map(entry).into(),
+            ..TensorProto::default()
+        };
+        let node = |input: &str, output: &str| NodeProto {
+            op_type: operator.into(),
+            input: vec![input.into()],
+            output: vec![output.into()],
+            ..NodeProto::default()
+        };
+        let tensor = tract_onnx::pb::type_proto::Tensor {
+            elem_type: DataType::Float as i32,
+            shape: Some(Default::default()),
+        };
+        let output = ValueInfoProto {
+            name: "a".into(),
+            r#type: Some(TypeProto {
+                value: Some(TypeValue::TensorType(tensor)),
+                ..TypeProto::default()
+            }),
+            ..ValueInfoProto::default()
+        };
+        let graph = GraphProto {
+            node: vec![node("mapped", "a"), node("inline", "b")],
+            initializer: vec![external, inline],
+            output: vec![output],
+            ..GraphProto::default()
+        };
+        let model = ModelProto {
+            graph: Some(graph),
+            ..ModelProto::default()
+        };
+        std::fs::write(file("x.onnx"), model.encode_to_vec()).unwrap();
+        let stage = "graph = 'x.onnx'\ninputs = []\noutputs = [{ name = 'a', element = 'f32', shape = [] }]";
+        let graph = Graph::read(&file("x.onnx"), &toml::from_str(stage).unwrap(), &weights)?;
+        Ok(graph.proto.graph.unwrap().initializer)
+    }
+
+    fn inline(bits: &[i32]) -> TensorProto {
+        TensorProto {
+            name: "inline".into(),
+            dims: vec![2],
+            data_type: DataType::Float16 as i32,
+            int32_data: bits.to_vec(),
+            ..TensorProto::default()
+        }
+    }
+
+    #[test]
+    fn half_floats_are_widened() {
+        let mut tensors = read("Cast", inline(&[0x3c00, 0xbc00])).unwrap();
+        tensors.sort_by(|one, other| one.name.cmp(&other.name));
+        let floats = |values: [f32; 2]| values.map(f32::to_le_bytes).concat();
+        for (tensor, expected) in tensors.iter().zip([[1.0, -1.0], [1.5, -2.0]]) {
+            assert_eq!((tensor.data_type, &tensor.raw_data), (DataType::Float as i32, &floats(expected)));
+            assert!(tensor.external_data.is_empty() && tensor.int32_data.is_empty());
+        }
+    }
+
+    #[test]
+    fn half_floats_that_nothing_casts_or_that_are_missing_are_refused() {
+        let message = read("Neg", inline(&[0, 0])).unwrap_err().to_string();
+        assert!(message.contains("(Neg) reads it as f16"), "{message}");
+        let message = read("Cast", inline(&[0])).unwrap_err().to_string();
+        assert!(message.contains("1 values do not fill shape [2]"), "{message}");
+    }
 }

@@ -1,18 +1,17 @@
-//! Several pictures in one: each smaller, in rows. Depends on [`Picture`] and [`super::scale`] alone.
+//! Arrangements: several pictures on one page, in rows, each smaller. Depends on [`Picture`] and [`super::scale`] only.
 
 use super::scale::{Resampling, resize};
 use super::{Picture, PictureError};
 
-/// Most rows of a page, and most pictures of a row.
+/// Maximum number of rows, and of pictures in a row.
 pub const MOST: usize = 3;
 
-/// Rows of pictures on a page of their size, from above; each picture at half its size, or at a third where there are three rows or three
-/// in a row, rows in the middle of the page's width and all of them in the middle of its height. The page has the colour of the first
-/// picture's first corner: none at all for pictures that are cut out.
+/// Places rows of pictures on a page of their size, centred; each picture at half its size, or at a third if there are three rows or
+/// three pictures in a row. The page has the colour of the first picture's first corner: transparent for cut-out pictures.
 ///
 /// # Errors
-/// If the pictures are not all of one size, or there are more than [`MOST`] rows or so many in a row, or none, or less than a pixel is left
-/// of each.
+/// If the pictures have different sizes, if there are no rows, more than [`MOST`] rows or pictures in a row, or if a picture
+/// would be smaller than a pixel.
 pub fn arranged(rows: &[Vec<&Picture>]) -> Result<Picture, PictureError> {
     let first = rows.first().and_then(|row| row.first()).ok_or(PictureError::Arrangement)?;
     let (width, height) = (first.width, first.height);
@@ -34,7 +33,7 @@ pub fn arranged(rows: &[Vec<&Picture>]) -> Result<Picture, PictureError> {
     for (row, line) in rows.iter().zip(0..) {
         let left = (width - wide * row.len() as u32) / 2;
         for (picture, column) in row.iter().zip(0..) {
-            // The mean of whole pixels keeps sprites what they are.
+            // The mean of whole pixels preserves sprites.
             let small = if across == 2 {
                 halved(picture)?
             } else {
@@ -58,7 +57,7 @@ fn halved(picture: &Picture) -> Result<Picture, PictureError> {
 }
 
 impl Picture {
-    /// Puts a picture here that fits behind a place.
+    /// Copies a picture that fits to a position.
     fn put(&mut self, other: &Picture, left: u32, top: u32) {
         let bytes = other.width as usize * 4;
         for (row, y) in other.rows().zip(top..) {
@@ -68,7 +67,7 @@ impl Picture {
     }
 }
 
-/// The mean of four pixels with straight alpha, each colour weighted by how opaque it is.
+/// The mean of four pixels with straight alpha, colours weighted by alpha.
 fn mean(pixels: [[u8; 4]; 4]) -> [u8; 4] {
     let opacity: u32 = pixels.iter().map(|pixel| u32::from(pixel[3])).sum();
     let channel = |channel: usize| {
@@ -86,7 +85,7 @@ mod tests {
     const BLUE: [u8; 4] = [0, 0, 255, 255];
     const CLEAR: [u8; 4] = [0, 0, 0, 0];
 
-    /// A square of 8×8 in one colour within a clear edge of two pixels.
+    /// A square of 8×8 in one colour with a transparent border of two pixels.
     fn square(colour: [u8; 4]) -> Picture {
         let inside = |index: u32| (2..10).contains(&(index % 12)) && (2..10).contains(&(index / 12));
         let pixels = (0..144).flat_map(|index| if inside(index) { colour } else { CLEAR }).collect();
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_stand_in_the_middle_of_the_page() {
+    fn rows_are_centred() {
         let (red, blue) = (square(RED), square(BLUE));
         for (rows, places, colours) in [
             (
@@ -122,7 +121,7 @@ mod tests {
                 vec![RED, BLUE, BLUE, RED],
             ),
             (vec![vec![&red]], vec![[6, 6], [2, 6], [6, 9]], vec![RED, CLEAR, CLEAR]),
-            // At a third of their size, four pixels apart.
+            // A third of their size, four pixels apart.
             (
                 vec![vec![&red, &blue], vec![&blue, &red, &blue]],
                 vec![[3, 3], [7, 3], [1, 7], [5, 7], [9, 7], [5, 10], [0, 3]],
@@ -149,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn opaque_pictures_stand_on_their_own_ground() {
+    fn opaque_pictures_keep_their_background() {
         let ground = Picture::filled(6, 5, BLUE).unwrap();
         let page = arranged(&[vec![&ground]]).unwrap();
         assert!((0..30).all(|index| page.pixel(index % 6, index / 6) == Some(BLUE)));
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn invalid_arrangements_are_refused() {
         let (picture, other) = (square(RED), Picture::filled(4, 4, RED).unwrap());
         for rows in [
             vec![],

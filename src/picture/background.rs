@@ -1,23 +1,23 @@
-//! What is behind a picture: nothing, a colour, or a gradient from a colour at the top to one at the bottom.
+//! Backgrounds: transparent, a colour, or a vertical gradient between two colours.
 //!
-//! Owns reading and writing the `--background` option and putting a background behind a picture, in integer
-//! arithmetic. Depends on [`Picture`] and the table of colour names.
+//! Owns parsing and formatting the option `--background`, and applying a background to a picture in integer arithmetic. Depends
+//! on [`Picture`] and the table of colour names.
 
 use super::{Picture, colours};
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// What is behind a picture. Written as `transparent`, `COLOUR` or `TOP:BOTTOM`, where a colour is a CSS name, `#rgb`
-/// or `#rrggbb`; shown in the same form with `#rrggbb` colours, so that a recorded background reads back the same.
+/// The background of a picture. Parsed from `transparent`, `COLOUR` or `TOP:BOTTOM`, where a colour is a CSS name, `#rgb` or
+/// `#rrggbb`; formatted in the same form with `#rrggbb` colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Background {
-    /// Nothing: the picture keeps its transparent parts.
+    /// Transparent parts stay transparent.
     #[default]
     Transparent,
     /// One colour: red, green, blue.
     Colour([u8; 3]),
-    /// A vertical gradient, straight between the two sRGB colours.
+    /// A vertical gradient, linear between the two sRGB colours.
     Gradient {
         /// Red, green, blue of the first row.
         top: [u8; 3],
@@ -26,22 +26,22 @@ pub enum Background {
     },
 }
 
-/// What a colour may look like, for messages.
+/// The accepted forms of a colour, for messages.
 const COLOURS: &str = "a CSS colour name such as skyblue, #rgb or #rrggbb";
 
-/// Why a text is no background.
+/// Why a text is not a background.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum BackgroundError {
-    /// Nothing was given, or nothing on one side of the colon.
+    /// The text, or one side of the colon, is empty.
     #[error("a colour is missing in the background '{0}': expected transparent, a colour or TOP:BOTTOM, where a colour is {COLOURS}")]
     Missing(String),
     /// More than one colon.
     #[error("the background '{0}' has more than two colours: a gradient is written TOP:BOTTOM")]
     TooMany(String),
-    /// A word that names no colour.
+    /// Not the name of a colour.
     #[error("'{0}' is no colour: expected {COLOURS}")]
     UnknownName(String),
-    /// `#` with something else than 3 or 6 hexadecimal digits.
+    /// `#` without 3 or 6 hexadecimal digits.
     #[error("'{0}' is no colour: after # come 3 or 6 hexadecimal digits, #rgb or #rrggbb")]
     BadDigits(String),
     /// `transparent` as an end of a gradient.
@@ -83,7 +83,7 @@ impl fmt::Display for Background {
 }
 
 impl Background {
-    /// The picture with this background behind it: opaque, or unchanged for [`Background::Transparent`].
+    /// The picture on this background: opaque, or unchanged for [`Background::Transparent`].
     pub fn apply(&self, picture: &Picture) -> Picture {
         let mut pixels = Vec::with_capacity(picture.pixels.len());
         for (y, row) in (0..picture.height).zip(picture.rows()) {
@@ -95,7 +95,7 @@ impl Background {
         Picture { pixels, ..*picture }
     }
 
-    /// The colour of row `y` of `height`; `None` when there is none.
+    /// The colour of row `y` of `height`; `None` if transparent.
     fn row(&self, y: u32, height: u32) -> Option<[u8; 3]> {
         match *self {
             Self::Transparent => None,
@@ -109,14 +109,14 @@ impl Background {
     }
 }
 
-/// One straight RGBA pixel over an opaque colour, rounded to the nearest.
+/// One straight RGBA pixel over an opaque colour, rounded to nearest.
 fn over(pixel: &[u8], behind: [u8; 3]) -> [u8; 4] {
     let alpha = u32::from(pixel[3]);
     let mix = |channel: usize| ((u32::from(pixel[channel]) * alpha + u32::from(behind[channel]) * (255 - alpha) + 127) / 255) as u8;
     [mix(0), mix(1), mix(2), 255]
 }
 
-/// Reads one colour.
+/// Parses a colour.
 fn colour(text: &str) -> Result<[u8; 3], BackgroundError> {
     match text.strip_prefix('#') {
         Some(digits) => hexadecimal(digits).ok_or_else(|| BackgroundError::BadDigits(text.to_owned())),
@@ -124,7 +124,7 @@ fn colour(text: &str) -> Result<[u8; 3], BackgroundError> {
     }
 }
 
-/// Reads `rgb` or `rrggbb`.
+/// Parses `rgb` or `rrggbb`.
 fn hexadecimal(digits: &str) -> Option<[u8; 3]> {
     let values: Option<Vec<u8>> = digits.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
     match values?[..] {

@@ -1,4 +1,4 @@
-//! The 148 colour names of CSS Color Module Level 4, a plain table.
+//! The 148 colour names of CSS Color Module Level 4.
 //!
 //! Depends on nothing.
 
@@ -154,7 +154,7 @@ pub(super) const NAMES: [(&str, [u8; 3]); 148] = [
     ("yellowgreen", [154, 205, 50]),
 ];
 
-/// The colour of a CSS name in any mixture of cases, such as `SkyBlue`.
+/// The colour of a CSS name, case-insensitive, such as `SkyBlue`.
 pub(super) fn named(name: &str) -> Option<[u8; 3]> {
     let name = name.to_ascii_lowercase();
     NAMES.binary_search_by(|(entry, _)| (*entry).cmp(&name)).ok().map(|at| NAMES[at].1)

@@ -1,18 +1,18 @@
-//! Pictures in the few inks of an e-paper panel.
+//! Dithering to the inks of an e-paper panel.
 //!
-//! Owns error diffusion and what goes with it; its neighbours own [`Palette`]s, the gamut and amounts of light. Depends
-//! on [`Picture`] alone. Whole numbers throughout, so that a picture has the same dots on every processor.
+//! Owns error diffusion; submodules own [`Palette`]s, the gamut and linear light. Depends on [`Picture`] only. All arithmetic is
+//! in integers, so a picture has the same dots on every processor.
 //!
-//! * Dots are mixed **in linear light**, because the eye adds up light, and relative to the panel's own black and white,
-//!   because the eye takes the paper for white: white stays paper, not a grey of dots.
-//! * Inks are taken for what they **look like**, not for what they are named, as far as [`Dithering::saturation`] says.
-//! * Colours that no mixture of the inks gives are first brought to the nearest that one does, hue kept: without that
-//!   the missing rest wanders through the picture and light blue turns green.
-//! * A colour that is one of the inks stays **solid**: no dots in white, none in black text.
+//! * Dots are mixed **in linear light**, because the eye adds up light, relative to the panel's own black and white, because the
+//!   eye adapts to the paper: white stays paper, not a grey of dots.
+//! * Inks count as what they **look like** on the panel, not as their nominal colours, to the degree of
+//!   [`Dithering::saturation`].
+//! * Colours outside the gamut of the inks are first mapped into it, keeping the hue: otherwise their error spreads across the
+//!   picture and light blue turns green.
+//! * A colour that is one of the inks stays **solid**: no dots in white areas or black text.
 //!
 //! Error diffusion: R. Floyd and L. Steinberg, *An adaptive algorithm for spatial grey scale*, 1976; B. Atkinson's
-//! variant, Apple 1984, hands on six eighths of the error alone, which makes lights and shadows clean and the whole
-//! more contrasty.
+//! variant, Apple 1984, passes on only six eighths of the error, which gives clean lights and shadows and more contrast.
 
 mod gamut;
 mod light;
@@ -26,16 +26,16 @@ use super::{Picture, PictureError};
 use gamut::Gamut;
 use serde::{Deserialize, Serialize};
 
-/// Which neighbours get the error of a dot.
+/// How the error of a dot is distributed to its neighbours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Diffusion {
-    /// All of it, to four neighbours: tones are kept exactly.
+    /// All of it, to four neighbours: tones are exact.
     #[default]
     FloydSteinberg,
     /// Three quarters of it, to six neighbours: fewer stray dots, more contrast.
     Atkinson,
-    /// Nothing: each pixel by itself becomes the nearest ink, for drawings in the inks' colours.
+    /// None: each pixel becomes the nearest ink, for drawings in the inks' colours.
     None,
 }
 
@@ -45,17 +45,16 @@ pub enum Diffusion {
 pub struct Dithering {
     /// How errors spread.
     pub diffusion: Diffusion,
-    /// Whether every second row runs from right to left, which breaks up the slanting lines of dots that error diffusion
-    /// makes.
+    /// Whether every second row runs from right to left, which avoids the diagonal lines of dots of error diffusion.
     pub serpentine: bool,
-    /// From 0 to 1: whether inks count as what they look like on the panel (1) or as having the hue of the pure colours that
-    /// they are named by (0). Taken for purer than they are, too little of them is used: towards 0 pictures get paler.
+    /// From 0 to 1: whether inks count as what they look like on the panel (1) or as having the hue of their nominal colours (0).
+    /// Towards 0, inks count as purer than they are and are used less: pictures become paler.
     pub saturation: f32,
-    /// How colourful the picture is made before, from 0 (grey) over 1 (as it is) to 2. Above 1 more of each ink is used
-    /// than the colours ask for, against the dullness of the panel.
+    /// Colourfulness of the picture before dithering, from 0 (grey) over 1 (unchanged) to 2. Values above 1 compensate for the
+    /// dullness of the panel.
     pub vividness: f32,
-    /// Whether pixels that are an ink's colour (its pure one, its measured one; near white and black, within four steps
-    /// of 255) become that ink whatever their neighbours owe.
+    /// Whether pixels in an ink's colour (nominal or measured; for white and black within four steps of 255) become that ink
+    /// whatever the error of their neighbours.
     pub solid_inks: bool,
 }
 
@@ -71,7 +70,7 @@ impl Default for Dithering {
     }
 }
 
-/// A picture in inks.
+/// A dithered picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dithered {
     width: u32,
@@ -84,7 +83,7 @@ pub enum Appearance {
     /// As measured: white is the grey of the paper.
     #[default]
     Measured,
-    /// As an eye sees it that has got used to the paper: white is white.
+    /// As seen by an eye that is adapted to the paper: white is white.
     Adapted,
 }
 
@@ -99,15 +98,15 @@ impl Dithered {
         (self.inks.len() / (self.width as usize).max(1)) as u32
     }
 
-    /// For each pixel, rows from the top, the number of its ink in the palette.
+    /// The index of each pixel's ink in the palette, rows from the top.
     pub fn inks(&self) -> &[u8] {
         &self.inks
     }
 
-    /// What the panel will show, pixel by pixel.
+    /// A preview of the panel.
     ///
     /// # Errors
-    /// When there are no pixels.
+    /// If there are no pixels.
     pub fn preview(&self, palette: &Palette, appearance: Appearance) -> Result<Picture, PictureError> {
         let colours = match appearance {
             Appearance::Measured => palette.measured(),
@@ -131,23 +130,23 @@ pub struct Ditherer {
     gamut: Gamut,
 }
 
-/// What becomes of a pixel before dithering.
+/// A pixel before dithering.
 #[derive(Clone, Copy)]
 enum Wanted {
-    /// This ink, whatever its neighbours owe.
+    /// This ink, whatever the error of its neighbours.
     Solid(u8),
     /// This light.
     Light([i32; 3]),
 }
 
-/// The most noise, in either direction.
+/// Amplitude of the noise.
 const NOISE: i32 = light::FULL / 16;
 
-/// How far from 255 or 0 a byte may be to count as white or black.
+/// Largest difference from 255 or 0 that counts as white or black.
 const NEAR: u8 = 4;
 
 impl Ditherer {
-    /// Prepares for a palette. A saturation or vividness outside its range is brought there; NaN counts as 1.
+    /// Prepares for a palette. Saturation and vividness are clamped to their ranges; NaN counts as 1.
     pub fn new(palette: Palette, dithering: Dithering) -> Ditherer {
         let tame = |value: f32, most: f32| if value.is_nan() { 1.0 } else { value.clamp(0.0, most) };
         let (saturation, vividness) = (tame(dithering.saturation, 1.0), tame(dithering.vividness, 2.0));
@@ -170,7 +169,7 @@ impl Ditherer {
         &self.palette
     }
 
-    /// Dithers a picture; what is transparent becomes paper white.
+    /// Dithers a picture; transparent pixels become paper white.
     pub fn picture(&self, picture: &Picture) -> Dithered {
         let over_white = |pixel: &[u8; 4]| {
             let alpha = u32::from(pixel[3]);
@@ -179,7 +178,7 @@ impl Ditherer {
         self.colours(picture.width(), picture.pixels().as_chunks::<4>().0.iter().map(over_white))
     }
 
-    /// Dithers red, green and blue bytes, rows of `width` pixels from the top. What does not fill a row is left out.
+    /// Dithers red, green and blue bytes, rows of `width` pixels from the top. An incomplete last row is ignored.
     pub fn rgb(&self, width: u32, bytes: &[u8]) -> Dithered {
         self.colours(width, bytes.as_chunks::<3>().0.iter().copied())
     }
@@ -205,7 +204,7 @@ impl Ditherer {
         Dithered { width, inks }
     }
 
-    /// What a colour asks for.
+    /// The target of a colour.
     fn wanted(&self, colour: [u8; 3]) -> Wanted {
         if self.dithering.solid_inks {
             if colour.iter().all(|&value| value <= NEAR) {
@@ -221,7 +220,7 @@ impl Ditherer {
         Wanted::Light(self.gamut.nearest(self.vivid(light::of(colour))))
     }
 
-    /// A light farther from or nearer to the grey of its luminance.
+    /// A light moved away from or towards the grey of its luminance.
     fn vivid(&self, light: [i32; 3]) -> [i32; 3] {
         let grey = light::luminance(light);
         light.map(|value| grey + ((value - grey) as f32 * self.dithering.vividness + 0.5).floor() as i32)
@@ -247,9 +246,8 @@ impl Ditherer {
         inks
     }
 
-    /// The ink nearest to a light. Differences of luminance count more than those of colour, because dots of different
-    /// luminance are what the eye sees as grain. One fixed quadratic form, so that the error stays bounded for every
-    /// colour within the gamut.
+    /// The ink nearest to a light. Differences in luminance are weighted more than those in colour, because the eye sees dots of
+    /// different luminance as grain. The quadratic form is fixed, so the error stays bounded for every colour in the gamut.
     fn nearest(&self, light: [i32; 3]) -> usize {
         let distance = |ink: &[i32; 3]| {
             let difference: [i32; 3] = std::array::from_fn(|channel| light[channel] - ink[channel]);
@@ -260,9 +258,9 @@ impl Ditherer {
     }
 }
 
-/// A light with a little noise, to choose by: it breaks up the outlines of one ink that error diffusion draws where it
-/// begins, and its worms (R. Ulichney, *Dithering with blue noise*, 1988). The debt is reckoned without it, so that means
-/// are kept. The noise is a hash of the place (the finalizer of MurmurHash3, A. Appleby).
+/// A light with a little noise, used for the choice of ink: it breaks up the outlines at edges and the worms of error diffusion
+/// (R. Ulichney, *Dithering with blue noise*, 1988). The error is computed without it, so means are exact. The noise is a hash of
+/// the position (the finalizer of MurmurHash3, A. Appleby).
 fn stir(light: [i32; 3], x: usize, y: usize) -> [i32; 3] {
     let mut hash = (x as u32) << 16 ^ y as u32;
     for (shift, factor) in [(16, 0x85EB_CA6B), (13, 0xC2B2_AE35)] {
@@ -272,10 +270,10 @@ fn stir(light: [i32; 3], x: usize, y: usize) -> [i32; 3] {
     std::array::from_fn(|channel| light[channel] + ((hash >> (10 * channel) & 1023) as i32 - 512) * NOISE / 512)
 }
 
-/// The most that is owed to a pixel: twice full light. Only colours outside the gamut could ever owe more.
+/// Limit of the error of a pixel: twice full light. Only colours outside the gamut could exceed it.
 const MOST: i32 = 2 * light::FULL;
 
-/// What pixels still owe to their neighbours, for the row being drawn and the two below.
+/// Errors not yet applied, for the current row and the two below.
 struct Debts {
     rows: usize,
     lines: [Vec<[i32; 3]>; 3],
@@ -299,7 +297,7 @@ impl Debts {
         self.lines[2].fill([0; 3]);
     }
 
-    /// Hands an error on. What would go beyond the edge of the picture goes to the pixel below, so that none is lost.
+    /// Distributes an error. What would go beyond the edge of the picture goes to the pixel below, so none is lost.
     fn spread(&mut self, diffusion: Diffusion, x: usize, backwards: bool, error: [i32; 3]) {
         let last = self.lines[0].len() as isize - 1;
         let mut add = |across: isize, down: usize, share: [i32; 3]| {

@@ -1,24 +1,25 @@
-//! Pictures: what a finished drawing is, and everything that happens to one after it was drawn.
+//! Pictures, and everything that is done with a finished one.
 //!
-//! This file owns [`Picture`] itself: its pixels, the way from and to a network's numbers, and its fingerprint.
-//! Each neighbouring file owns one thing that is done with a picture:
+//! This file owns [`Picture`] itself: its pixels, the conversion from and to a network's values, and its checksum. Each other
+//! file owns one operation:
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`arrangement`] | puts several pictures into one, each smaller |
+//! | [`arrangement`] | places several pictures in one, each smaller |
 //! | [`background`] | puts a colour or a gradient behind a picture |
-//! | [`dither`] | turns a picture into the few inks of an e-paper panel |
+//! | [`dither`] | reduces a picture to the inks of an e-paper panel |
 //! | [`scale`] | enlarges and shrinks, smoothly or in whole pixels |
-//! | [`png`] | writes and reads PNG files |
-//! | [`file_name`] | a file's name from a prompt |
-//! | [`provenance`] | the record of what made a picture, kept inside its file |
+//! | [`image_file`] | reads PNG, JPEG, WebP and GIF files, writes PNG, JPEG and WebP |
+//! | [`png`] | reads and writes PNG files with their provenance |
+//! | [`file_name`] | derives a file name from a prompt |
+//! | [`provenance`] | the record of what made a picture, stored in its file |
 //! | [`preview`] | shows a picture in a terminal |
 //! | `sixel` | Sixel graphics, for previews and for the terminal as a display |
-//! | [`sheet`] | lays several pictures out in a grid |
+//! | [`sheet`] | places several pictures in a grid |
 //!
-//! May depend on nothing else in this crate: it knows no packs, no diffusion and no devices. Everything that decides
-//! a pixel is integer arithmetic or single additions, multiplications and divisions of `f32`, which give the same
-//! bytes on every processor.
+//! May depend on nothing else in this crate except [`crate::atomic_file`]: it knows no packs, no models and no devices.
+//! Everything that determines a pixel is integer arithmetic or single additions, multiplications and divisions of `f32`, which
+//! give the same bytes on every processor.
 
 pub mod arrangement;
 pub mod background;
@@ -48,47 +49,48 @@ pub use sheet::{SheetError, contact_sheet};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// The most pixels a picture may have: 64 Mi, 256 MiB of memory.
+/// Maximum number of pixels of a picture: 64 Mi, 256 MiB of memory.
 pub const MAX_PIXELS: u64 = 64 * 1024 * 1024;
 
-/// Why numbers or bytes are no picture.
+/// Why values or bytes do not make a picture.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PictureError {
     /// A side is zero.
     #[error("a picture of {width}×{height} pixels is empty")]
     Empty {
-        /// Width asked for, in pixels.
+        /// Requested width in pixels.
         width: u32,
-        /// Height asked for, in pixels.
+        /// Requested height in pixels.
         height: u32,
     },
     /// More than [`MAX_PIXELS`].
     #[error("a picture of {width}×{height} pixels is too large: at most {} million pixels are accepted", MAX_PIXELS / (1024 * 1024))]
     TooLarge {
-        /// Width asked for, in pixels.
+        /// Requested width in pixels.
         width: u32,
-        /// Height asked for, in pixels.
+        /// Requested height in pixels.
         height: u32,
     },
     /// The data does not fill the picture exactly.
-    #[error("a picture of {width}×{height} pixels needs {expected} values, {given} were given")]
+    #[error("a picture of {width}×{height} pixels needs {expected} values, but there are {given}")]
     Length {
-        /// Width asked for, in pixels.
+        /// Requested width in pixels.
         width: u32,
-        /// Height asked for, in pixels.
+        /// Requested height in pixels.
         height: u32,
-        /// How many values the sides and the channels make.
+        /// Width × height × channels.
         expected: usize,
-        /// How many values there were.
+        /// Number of values given.
         given: usize,
     },
-    /// Pictures that cannot stand together on a page.
-    #[error("only pictures of one size can stand together, in up to three rows of up to three")]
+    /// Pictures that cannot be arranged on one page.
+    #[error("only pictures of the same size can be arranged on one page, in up to three rows of up to three")]
     Arrangement,
 }
 
-/// A picture: rows from the top, in each row pixels from the left, each pixel red, green, blue and alpha in a byte
-/// each. Colour is straight, that is, not multiplied by alpha. Always at least 1×1 and at most [`MAX_PIXELS`].
+/// An RGBA picture with 8 bits per channel: rows from the top, pixels from the left. Alpha is straight: colours are not
+/// multiplied by it. Always at least 1×1 and at most [`MAX_PIXELS`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     width: u32,
@@ -100,7 +102,7 @@ impl Picture {
     /// A picture of straight RGBA bytes, `width` × `height` × 4 of them.
     ///
     /// # Errors
-    /// When a side is zero, the picture exceeds [`MAX_PIXELS`] or `pixels` has another length.
+    /// If a side is zero, the picture exceeds [`MAX_PIXELS`] or `pixels` has another length.
     pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self, PictureError> {
         check_length(width, height, 4, pixels.len())?;
         Ok(Self { width, height, pixels })
@@ -109,7 +111,7 @@ impl Picture {
     /// A picture of one straight RGBA colour.
     ///
     /// # Errors
-    /// When a side is zero or the picture exceeds [`MAX_PIXELS`].
+    /// If a side is zero or the picture exceeds [`MAX_PIXELS`].
     pub fn filled(width: u32, height: u32, colour: [u8; 4]) -> Result<Self, PictureError> {
         let pixels = area(width, height)?;
         Ok(Self {
@@ -122,11 +124,10 @@ impl Picture {
     /// A picture from a network's output: four planes of `width` × `height` values in -1..=1, red, green and blue
     /// multiplied by alpha, then alpha.
     ///
-    /// Values outside the range are clamped, NaN counts as -1. Pixels whose alpha rounds to nothing (under half of
-    /// 1/255) become transparent black.
+    /// Values outside the range are clamped, NaN counts as -1. Pixels whose alpha rounds to 0 become transparent black.
     ///
     /// # Errors
-    /// When a side is zero, the picture exceeds [`MAX_PIXELS`] or `channels` has another length.
+    /// If a side is zero, the picture exceeds [`MAX_PIXELS`] or `channels` has another length.
     pub fn from_premultiplied(channels: &[f32], width: u32, height: u32) -> Result<Self, PictureError> {
         let area = check_length(width, height, 4, channels.len())?;
         let mut pixels = Vec::with_capacity(channels.len());
@@ -141,7 +142,7 @@ impl Picture {
     /// blue. Values outside the range are clamped, NaN counts as -1.
     ///
     /// # Errors
-    /// When a side is zero, the picture exceeds [`MAX_PIXELS`] or `channels` has another length.
+    /// If a side is zero, the picture exceeds [`MAX_PIXELS`] or `channels` has another length.
     pub fn from_rgb(channels: &[f32], width: u32, height: u32) -> Result<Self, PictureError> {
         let area = check_length(width, height, 3, channels.len())?;
         let mut pixels = Vec::with_capacity(area * 4);
@@ -152,7 +153,7 @@ impl Picture {
         Ok(Self { width, height, pixels })
     }
 
-    /// The way back of [`Picture::from_premultiplied`]: four planes in -1..=1, colour multiplied by alpha.
+    /// The inverse of [`Picture::from_premultiplied`]: four planes in -1..=1, colour multiplied by alpha.
     pub fn to_premultiplied(&self) -> Vec<f32> {
         let area = self.pixels.len() / 4;
         let mut channels = vec![0.0; area * 4];
@@ -166,8 +167,8 @@ impl Picture {
         channels
     }
 
-    /// The way back of [`Picture::from_rgb`]: three planes in -1..=1. Alpha is ignored: put a
-    /// [`Background`] behind a picture that has transparent parts first.
+    /// The inverse of [`Picture::from_rgb`]: three planes in -1..=1. Alpha is ignored: apply a [`Background`] to a transparent
+    /// picture first.
     pub fn to_rgb(&self) -> Vec<f32> {
         let area = self.pixels.len() / 4;
         let mut channels = vec![0.0; area * 3];
@@ -179,12 +180,12 @@ impl Picture {
         channels
     }
 
-    /// Pixels from left to right, at least 1.
+    /// Width in pixels, at least 1.
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Pixels from top to bottom, at least 1.
+    /// Height in pixels, at least 1.
     pub fn height(&self) -> u32 {
         self.height
     }
@@ -203,8 +204,8 @@ impl Picture {
         self.pixels.get(at..at + 4)?.try_into().ok()
     }
 
-    /// The picture's fingerprint: SHA-256 of width and height (32 bits each, little-endian) and all bytes, in 64
-    /// lower-case hexadecimal digits. It does not depend on how a file compresses the picture.
+    /// SHA-256 of width and height (32 bits each, little-endian) and all bytes, in 64 lower-case hexadecimal digits. It does not
+    /// depend on how a file compresses the picture.
     pub fn sha256(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.width.to_le_bytes());
@@ -228,7 +229,7 @@ fn area(width: u32, height: u32) -> Result<usize, PictureError> {
     }
 }
 
-/// The number of pixels, when `given` values fill them with `channels` each.
+/// The number of pixels, if `given` is that number times `channels`.
 fn check_length(width: u32, height: u32, channels: usize, given: usize) -> Result<usize, PictureError> {
     let area = area(width, height)?;
     let expected = area * channels;
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn every_colour_and_alpha_survives_the_way_there_and_back() {
+    fn every_colour_and_alpha_survives_a_round_trip() {
         let pixels = (0..=255u8)
             .flat_map(|alpha| (0..=255u8).flat_map(move |value| [value, 255 - value, value / 2, alpha]))
             .collect();
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn rgb_planes_survive_the_way_there_and_back() {
+    fn rgb_planes_survive_a_round_trip() {
         let pixels = (0..=255u8).flat_map(|value| [value, 255 - value, value / 3, 255]).collect();
         let picture = Picture::new(16, 16, pixels).unwrap();
         assert_eq!(Picture::from_rgb(&picture.to_rgb(), 16, 16).unwrap(), picture);
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_is_of_sides_and_pixels() {
+    fn the_checksum_includes_sides_and_pixels() {
         // printf '\2\0\0\0\1\0\0\0\1\2\3\4\5\6\7\10' | sha256sum
         let wide = Picture::new(2, 1, vec![1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
         assert_eq!(wide.sha256(), "5edafcdc512a3bd9296c32e7db7bcbfbc5f83c87a1909702fa0f20a67f27341f");

@@ -1,9 +1,9 @@
-//! Names of files from the words that were drawn. Depends on nothing.
+//! File names from prompts. Depends on nothing.
 
-/// Longest name that is made from a prompt, in characters.
+/// Maximum length of a name in characters.
 const NAME_LENGTH: usize = 48;
 
-/// A file name of a prompt: its letters and digits in any script, joined by hyphens.
+/// A file name for a prompt: its letters and digits in any script, joined by hyphens.
 pub fn file_name(prompt: &str) -> String {
     let words = prompt
         .split(|character: char| !character.is_alphanumeric())

@@ -1,12 +1,12 @@
-//! The record of a picture as the plain text that picture galleries and web interfaces read: the prompt, the negative
-//! prompt, and a last line `Steps: 4, Seed: 7, …`.
+//! The record of a picture as the plain text `parameters` that galleries and web interfaces read: the prompt, the negative prompt,
+//! and a last line `Steps: 4, Seed: 7, …`.
 //!
-//! Owns writing that text and reading it back where nothing better is left in a file. Depends on [`Provenance`].
+//! Owns writing that text, and reading it from files that have no better record. Depends on [`Provenance`].
 
 use super::Provenance;
 use std::fmt::Write;
 
-/// What stands before the negative prompt, at the beginning of a line.
+/// Prefix of the line with the negative prompt.
 const NEGATIVE: &str = "Negative prompt: ";
 
 /// The text for a record.
@@ -37,7 +37,7 @@ pub(super) fn write(record: &Provenance) -> String {
     text
 }
 
-/// What the text tells, with everything it does not tell left empty; `None` where it has no steps or no seed.
+/// Parses the text; missing fields are empty. `None` without steps or seed.
 pub(super) fn read(text: &str) -> Option<Provenance> {
     let (words, last) = text.trim_end().rsplit_once('\n').unwrap_or(("", text.trim()));
     let fields = fields(last);
@@ -79,7 +79,7 @@ fn split_words(words: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// `Name: value, Name: "quoted, value"` taken apart, as far as it keeps to that form.
+/// Splits `Name: value, Name: "quoted, value"`, up to the first syntax error.
 fn fields(mut line: &str) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     while let Some((name, rest)) = line.split_once(": ") {
@@ -90,7 +90,7 @@ fn fields(mut line: &str) -> Vec<(String, String)> {
     fields
 }
 
-/// A value and what follows it.
+/// A value and the rest of the text.
 fn value(text: &str) -> (String, &str) {
     if text.starts_with('"') {
         let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
@@ -108,14 +108,14 @@ fn size(text: &str) -> Option<[u32; 2]> {
     Some([width.parse().ok()?, height.parse().ok()?])
 }
 
-/// The text without control characters, which PNG does not allow; line breaks stay.
+/// The text without control characters other than line breaks, which are invalid in PNG.
 fn plain(text: &str) -> String {
     text.chars()
         .map(|letter| if letter.is_control() && letter != '\n' { ' ' } else { letter })
         .collect()
 }
 
-/// In quotation marks where a comma, a colon, a quotation mark or a line break would be misread.
+/// Quotes a value if it contains a comma, a colon, a quotation mark or a line break.
 fn quoted(value: &str) -> String {
     if value.contains([',', ':', '"', '\n']) {
         serde_json::Value::from(value).to_string()

@@ -1,59 +1,63 @@
 //! The record of what made a picture.
 //!
-//! Owns [`Provenance`], its form as JSON and the comparison of a record with a picture. Depends on [`Picture`] for its
-//! fingerprint. Two neighbours write the same facts for other programs: `parameters` (plain text) and `xmp`.
+//! Owns [`Provenance`], its JSON form, and the comparison of a record with a picture. Depends on [`Picture`] for its checksum. The
+//! modules `parameters` (plain text) and `xmp` write the same facts for other programs.
 
 use super::Picture;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What made a picture. Kept as JSON inside the file; fields unknown to this version are passed over when reading, so
-/// that records of newer versions still read.
+/// What made a picture. Stored as JSON in the file; unknown fields are ignored when reading, so records of newer versions can be
+/// read.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Provenance {
-    /// The words that were drawn, as given.
+    /// The prompt, unchanged.
     pub prompt: String,
-    /// The words to stay away from.
+    /// The negative prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub negative: Option<String>,
-    /// The drawing style asked for.
+    /// The style.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub style: Option<String>,
     /// Denoising steps, at least 1.
     pub steps: u32,
-    /// What the random numbers started from; any 64 bits.
+    /// Seed of the noise.
     pub seed: u64,
-    /// How strongly the words guided; a finite number, 1 is without extra guidance.
+    /// Guidance scale, finite; 1 means no guidance.
     pub guidance: f32,
     /// Width and height of the picture in the file, in pixels.
     pub size: [u32; 2],
-    /// What was put behind the picture, as [`super::Background`] shows it.
+    /// The background, as formatted by [`super::Background`].
     pub background: String,
-    /// Name of the pack that drew.
+    /// Name of the pack.
     pub pack_name: String,
     /// Version of the pack.
     pub pack_version: String,
-    /// SHA-256 of the pack, 64 hexadecimal digits; only the first ten where `parameters` text was all there was.
+    /// SHA-256 of the pack, 64 hexadecimal digits; only the first ten if read from a `parameters` text.
     pub pack_sha256: String,
-    /// [`Picture::sha256`] of the picture in the file; empty where `parameters` text was all there was.
+    /// [`Picture::sha256`] of the picture in the file; empty in lossy files, or if read from a
+    /// `parameters` text.
     pub picture_sha256: String,
-    /// Name of the program that drew.
+    /// Name of the program.
     pub software: String,
     /// Version of that program.
     pub software_version: String,
-    /// When, in UTC as RFC 3339 writes it (`2026-11-23T13:00:00Z`). Left out where files have to be the same.
+    /// Time of creation in UTC, in the format of RFC 3339 (`2026-11-23T13:00:00Z`). Absent in reproducible files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// Whatever else went into the picture, such as the strength of a sketch or the parts of a blend.
+    /// Further inputs, such as the strength of a sketch or the parts of a blend.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, String>,
 }
 
+/// Key of [`Provenance::extra`] for [`Provenance::drawn_as`].
+pub(crate) const DRAWN_AS: &str = "drawn as";
+
 impl Provenance {
-    /// The record as JSON on one line; the same record always gives the same bytes.
+    /// The record as one line of JSON; the same record always gives the same bytes.
     ///
     /// # Errors
-    /// When `guidance` is infinite or not a number, which JSON cannot hold.
+    /// If `guidance` is infinite or NaN, which JSON cannot represent.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         if !self.guidance.is_finite() {
             return Err(serde::ser::Error::custom("guidance is not a finite number"));
@@ -61,12 +65,17 @@ impl Provenance {
         serde_json::to_string(self)
     }
 
-    /// Reads what [`Provenance::to_json`] or a newer version wrote.
+    /// Parses the JSON written by [`Provenance::to_json`] of this or a newer version.
     ///
     /// # Errors
-    /// When the text is no JSON, or lacks a field, or a field has the wrong type or range.
+    /// If the text is not JSON, a field is missing, or a field has the wrong type or range.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
+    }
+
+    /// What was drawn, if a part of the prompt was dropped or approximated.
+    pub fn drawn_as(&self) -> Option<&str> {
+        self.extra.get(DRAWN_AS).map(String::as_str)
     }
 
     /// The program's name and version, such as `inkstone 0.1.0`.
@@ -75,7 +84,7 @@ impl Provenance {
     }
 }
 
-/// Whether the picture is, pixel for pixel, the one that the record was made for.
+/// Whether the picture is the one of the record, pixel for pixel.
 pub fn verify(picture: &Picture, provenance: &Provenance) -> bool {
     picture.sha256().eq_ignore_ascii_case(&provenance.picture_sha256)
 }
@@ -84,7 +93,7 @@ pub fn verify(picture: &Picture, provenance: &Provenance) -> bool {
 pub(super) mod tests {
     use super::*;
 
-    /// A record with every field filled, and text that is awkward for JSON, XML and plain text alike.
+    /// A record with all fields, and text that needs escaping in JSON, XML and plain text.
     pub(in super::super) fn example(picture: &Picture) -> Provenance {
         Provenance {
             prompt: "a \"red\" <apple> & 红苹果,\nSteps: none 🍎 \u{202e}\u{7}\\".into(),

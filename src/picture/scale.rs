@@ -1,9 +1,8 @@
 //! Enlarging and shrinking pictures.
 //!
-//! Owns both ways of resampling: smooth (Catmull-Rom on colours multiplied by alpha, so that transparent pixels lend
-//! no colour to their neighbours) and whole pixels (for sprites). Depends on [`Picture`] alone. All of it is integer
-//! arithmetic, weights are rounded to 14 bits, because an enlarged picture has to be the same on every processor,
-//! which no library of float kernels promises.
+//! Owns both kinds of resampling: smooth (Catmull-Rom on premultiplied colours, so that transparent pixels do not bleed into their
+//! neighbours) and whole pixels (for sprites). Depends on [`Picture`] only. All of it is integer arithmetic with weights of 14 bits,
+//! because a scaled picture has to be the same on every processor, which libraries with float kernels do not guarantee.
 
 use super::{Picture, PictureError};
 use serde::{Deserialize, Serialize};
@@ -11,40 +10,39 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use thiserror::Error;
 
-/// The longest side a picture may be asked for, in pixels.
+/// Valid lengths of the longest side, in pixels.
 pub const SIZES: RangeInclusive<u32> = 8..=4096;
 
 /// One in the fixed-point weights.
 const ONE: i32 = 1 << 14;
 
-/// How new pixels come from old ones.
+/// The resampling filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resampling {
     /// Catmull-Rom: sharp and smooth, for drawings and photographs.
     #[default]
     Smooth,
-    /// Each new pixel is one old pixel, unchanged, for sprites. At a whole multiple of the old size every old pixel
-    /// becomes a square of the same size.
+    /// Nearest neighbour, for sprites. At an integer multiple of the old size every old pixel becomes a square.
     Nearest,
 }
 
-/// Why a picture cannot have the size asked for.
+/// Why a picture cannot have the requested size.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum ScaleError {
     /// Outside [`SIZES`].
     #[error("a size of {0} pixels is not possible: from {low} to {high} pixels are accepted", low = SIZES.start(), high = SIZES.end())]
     Size(u32),
-    /// Sides that make no picture.
+    /// The sides are invalid.
     #[error(transparent)]
     Picture(#[from] PictureError),
 }
 
-/// The picture with its longest side `size` pixels long (8 to 4096); the other side keeps the proportion and is at
-/// least one pixel.
+/// Scales a picture so that its longest side has `size` pixels (8 to 4096); the other side keeps the aspect ratio and is at least
+/// one pixel.
 ///
 /// # Errors
-/// When `size` is outside [`SIZES`].
+/// If `size` is outside [`SIZES`].
 pub fn scale(picture: &Picture, size: u32, resampling: Resampling) -> Result<Picture, ScaleError> {
     if !SIZES.contains(&size) {
         return Err(ScaleError::Size(size));
@@ -54,10 +52,10 @@ pub fn scale(picture: &Picture, size: u32, resampling: Resampling) -> Result<Pic
     Ok(resize(picture, side(picture.width), side(picture.height), resampling)?)
 }
 
-/// The picture with exactly these sides, in pixels.
+/// Scales a picture to exactly these sides, in pixels.
 ///
 /// # Errors
-/// When a side is zero or the result exceeds [`super::MAX_PIXELS`].
+/// If a side is zero or the result exceeds [`super::MAX_PIXELS`].
 pub fn resize(picture: &Picture, width: u32, height: u32, resampling: Resampling) -> Result<Picture, PictureError> {
     super::area(width, height)?;
     if (width, height) == (picture.width, picture.height) {
@@ -70,14 +68,14 @@ pub fn resize(picture: &Picture, width: u32, height: u32, resampling: Resampling
     Picture::new(width, height, pixels)
 }
 
-/// `old` × `numerator` / `denominator`, rounded to the nearest, at least 1.
+/// `old` × `numerator` / `denominator`, rounded to nearest, at least 1.
 pub(super) fn proportional(old: u32, numerator: u32, denominator: u32) -> u32 {
     let denominator = u64::from(denominator).max(1);
     let side = (u64::from(old) * u64::from(numerator) + denominator / 2) / denominator;
     u32::try_from(side).unwrap_or(u32::MAX).max(1)
 }
 
-/// For each new pixel the old one under its centre.
+/// The index of the old pixel under the centre of each new one.
 fn whole_pixels(picture: &Picture, width: u32, height: u32) -> Vec<u8> {
     let under =
         |new: u32, new_side: u32, old_side: u32| ((2 * u64::from(new) + 1) * u64::from(old_side) / (2 * u64::from(new_side))) as u32;
@@ -89,13 +87,13 @@ fn whole_pixels(picture: &Picture, width: u32, height: u32) -> Vec<u8> {
     pixels
 }
 
-/// The old pixels that one new pixel is made of: the first one and a weight for each; the weights sum to [`ONE`].
+/// The filter taps of a new pixel: the index of the first old pixel, and the weights, which sum to [`ONE`].
 struct Taps {
     first: usize,
     weights: Vec<i32>,
 }
 
-/// Catmull-Rom in both directions: rows first, of which only those are kept that the next new row needs.
+/// Catmull-Rom in both directions: rows first, keeping only those that the next new row needs.
 fn smooth(picture: &Picture, width: u32, height: u32) -> Vec<u8> {
     let columns = taps(picture.width, width);
     let mut old_rows = picture.rows().map(|row| across(row, &columns));
@@ -116,7 +114,7 @@ fn smooth(picture: &Picture, width: u32, height: u32) -> Vec<u8> {
     pixels
 }
 
-/// One old row with its new width: colours times alpha and alpha times 255, so that 65025 is full.
+/// One old row at its new width: colours times alpha, and alpha times 255, so the maximum is 65025.
 fn across(row: &[u8], columns: &[Taps]) -> Vec<i32> {
     let full: Vec<[i32; 4]> = row.chunks_exact(4).map(premultiplied).collect();
     let mut new = Vec::with_capacity(columns.len() * 4);
@@ -140,7 +138,7 @@ fn down(rows: &VecDeque<Vec<i32>>, weights: &[i32]) -> Vec<i32> {
     sums
 }
 
-/// A straight pixel as products of at most 65025.
+/// A premultiplied pixel with values up to 65025.
 fn premultiplied(pixel: &[u8]) -> [i32; 4] {
     let alpha = i32::from(pixel[3]);
     [
@@ -151,7 +149,7 @@ fn premultiplied(pixel: &[u8]) -> [i32; 4] {
     ]
 }
 
-/// The straight pixel of such products, which may have overshot.
+/// The straight pixel of premultiplied values, which may have overshot.
 fn straight(products: &[i32]) -> [u8; 4] {
     let alpha = products[3].clamp(0, 65025);
     match ((alpha + 127) / 255) as u8 {
@@ -163,7 +161,7 @@ fn straight(products: &[i32]) -> [u8; 4] {
     }
 }
 
-/// The taps of all new pixels along one side. Beyond the edges the outermost pixel repeats.
+/// The taps of all new pixels along one side. Edge pixels repeat beyond the edges.
 fn taps(old: u32, new: u32) -> Vec<Taps> {
     let step = f64::from(old) / f64::from(new);
     let reach = step.max(1.0);
@@ -172,7 +170,7 @@ fn taps(old: u32, new: u32) -> Vec<Taps> {
         .collect()
 }
 
-/// The taps around `centre`, in old pixels; `reach` of them to each side for each unit of the curve.
+/// The taps around `centre`, in old pixels; `reach` is the number of old pixels per unit of the curve.
 fn tap(centre: f64, reach: f64, last: usize) -> Taps {
     let inside = |at: f64| (at.max(0.0) as usize).min(last);
     let (low, high) = ((centre - 2.0 * reach).ceil(), (centre + 2.0 * reach).floor());
@@ -187,7 +185,7 @@ fn tap(centre: f64, reach: f64, last: usize) -> Taps {
     }
 }
 
-/// Weights that sum to exactly [`ONE`]; what rounding leaves over goes to the largest.
+/// Weights that sum to exactly [`ONE`]; the rounding error goes to the largest.
 fn fixed_point(shares: &[f64]) -> Vec<i32> {
     let total: f64 = shares.iter().sum();
     let mut weights: Vec<i32> = shares
@@ -201,7 +199,7 @@ fn fixed_point(shares: &[f64]) -> Vec<i32> {
     weights
 }
 
-/// The Catmull-Rom curve: 1 at 0, 0 at all other whole numbers and beyond 2.
+/// The Catmull-Rom curve: 1 at 0, 0 at all other integers and beyond 2.
 fn catmull_rom(distance: f64) -> f64 {
     let x = distance.abs();
     match x {

@@ -1,28 +1,28 @@
-//! Contact sheets: several pictures in a grid, for looking over variations and for model cards.
+//! Contact sheets: several pictures in a grid, to compare variations and for model cards.
 //!
 //! Depends on [`Picture`] and [`Background`].
 
 use super::{Background, MAX_PIXELS, Picture};
 use thiserror::Error;
 
-/// Why pictures do not make a sheet.
+/// Why pictures cannot be placed on a sheet.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum SheetError {
-    /// No picture, or no column to put one in.
+    /// No picture or no column.
     #[error("a contact sheet needs at least one picture and one column")]
     Empty,
-    /// More pixels than a picture may have.
+    /// More than [`MAX_PIXELS`].
     #[error("a contact sheet of this many pictures is too large: at most {} million pixels are possible", MAX_PIXELS / (1024 * 1024))]
     TooLarge,
 }
 
-/// Pictures in reading order, `columns` in a row, `gap` pixels between them and around them all, on a background.
+/// Places pictures in reading order, `columns` per row, with `gap` pixels between and around them, on a background.
 ///
-/// All cells are as large as the widest and the tallest picture; smaller ones stand in the middle of theirs. There are
-/// never more columns than pictures.
+/// All cells have the width of the widest and the height of the tallest picture; smaller pictures are centred. There are never more
+/// columns than pictures.
 ///
 /// # Errors
-/// When there is no picture or no column, and when the sheet would exceed [`MAX_PIXELS`].
+/// If there is no picture or no column, or if the sheet would exceed [`MAX_PIXELS`].
 pub fn contact_sheet(pictures: &[Picture], columns: u32, gap: u32, background: &Background) -> Result<Picture, SheetError> {
     let grid = Grid::new(pictures, columns, gap).ok_or(SheetError::Empty)?;
     let (width, height) = grid.sides().ok_or(SheetError::TooLarge)?;
@@ -34,14 +34,14 @@ pub fn contact_sheet(pictures: &[Picture], columns: u32, gap: u32, background: &
     Ok(background.apply(&sheet))
 }
 
-/// The number of columns, at least 1, that makes a sheet of `count` pictures about square.
+/// The number of columns, at least 1, for a roughly square sheet of `count` pictures.
 pub fn square_columns(count: usize) -> u32 {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     let root = count.isqrt();
     if root * root < count { root + 1 } else { root.max(1) }
 }
 
-/// Where the cells are; all in pixels but the numbers of columns and rows.
+/// The layout of the cells; sizes in pixels.
 struct Grid {
     columns: usize,
     rows: usize,
@@ -71,7 +71,7 @@ impl Grid {
         Some((width.try_into().ok()?, height.try_into().ok()?))
     }
 
-    /// The left upper corner of picture number `at`, in the middle of its cell.
+    /// The top left corner of picture number `at`, centred in its cell.
     fn corner(&self, at: usize, picture: &Picture) -> (usize, usize) {
         let place = |cell: usize, size: usize, own: u32| self.gap + cell * (size + self.gap) + (size - own as usize) / 2;
         (
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_stand_in_reading_order() {
+    fn pictures_are_in_reading_order() {
         let sheet = contact_sheet(
             &[block(2, 2, 1), block(2, 2, 2), block(2, 2, 3)],
             2,
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn smaller_pictures_stand_in_the_middle() {
+    fn smaller_pictures_are_centred() {
         let sheet = contact_sheet(&[block(5, 3, 1), block(1, 1, 2)], 9, 0, &Background::Transparent).unwrap();
         assert_eq!((sheet.width(), sheet.height()), (10, 3));
         assert_eq!(sheet.pixel(7, 1), Some([2, 0, 0, 255]));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_sheets_are_refused() {
+    fn invalid_sheets_are_refused() {
         assert_eq!(contact_sheet(&[], 3, 1, &Background::Transparent), Err(SheetError::Empty));
         assert_eq!(
             contact_sheet(&[block(1, 1, 1)], 0, 1, &Background::Transparent),

@@ -57,6 +57,7 @@ use prompt::{Prompt, PromptReader};
 
 use crate::engine::{Engine, Residency};
 use crate::pack::{Manifest, Pack, PackError, Style};
+use crate::picture::provenance::DRAWN_AS;
 use crate::picture::{Picture, PictureError, Provenance, ScaleError, arranged, scale};
 
 /// Prompts that are remembered, so that drawing one again reads no tokenizer.
@@ -183,7 +184,7 @@ impl Pipeline {
 
     /// Name of the int8 kernel in use.
     pub fn kernel(&self) -> &'static str {
-        self.engines[&self.threads].kernel().name()
+        self.engines[&self.threads].kernel()
     }
 
     /// Uses another number of threads from now on; 0 for one a core. Thread pools that were used before are kept.
@@ -324,7 +325,7 @@ impl Pipeline {
             software_version: env!("CARGO_PKG_VERSION").into(),
             // Absent, so that the same request writes the same bytes; the file's own time tells when.
             created: None,
-            extra: BTreeMap::default(),
+            extra: drawn_as(resolved).map(|text| (DRAWN_AS.to_owned(), text)).into_iter().collect(),
         }
     }
 }
@@ -361,6 +362,12 @@ fn notes(prompt: &Prompt, learned: Option<&Style>) -> Vec<Note> {
     let style = learned.map(|style| Note::StyleChosen { style: style.name.clone() });
     let truncated = prompt.truncated.map(|tokens| Note::Truncated { tokens });
     approximated.chain(dropped).chain(style).chain(truncated).collect()
+}
+
+/// What is drawn, if that is not all of the prompt.
+fn drawn_as(resolved: &Resolved) -> Option<String> {
+    let is_part = |note: &Note| matches!(note, Note::Dropped { .. } | Note::Approximated { .. });
+    resolved.notes.iter().any(is_part).then(|| resolved.read_as().to_owned())
 }
 
 /// The picture of a prompt: of its objects in rows, or of the only one.

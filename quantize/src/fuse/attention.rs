@@ -1,5 +1,6 @@
 //! Attention of one picture, from rows `[1, T, C]` to rows `[1, T, C]`.
 
+use inkstone::engine::operators::{ATTENTION, MASKED_ATTENTION};
 use tract_onnx::pb::NodeProto;
 
 use super::product::without_factors;
@@ -51,7 +52,7 @@ pub(super) fn by_rows(graph: &Graph, links: &Links, node: &NodeProto) -> Option<
 }
 
 /// MatMul → (Add mask) → Softmax → MatMul, with the scale before, between or after.
-pub(super) fn spelled_out(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
+pub(super) fn decomposed(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
     let mixed = links.made_by(graph, by_head(graph, links, joined(graph, links, node)?), "MatMul")?;
     let softmax = links.made_by(graph, &mixed.input[0], "Softmax")?;
     if !is_over_keys(graph, softmax) {
@@ -222,7 +223,7 @@ fn build(graph: &Graph, links: &Links, node: &NodeProto, operands: [Heads; 3], s
         Mask::Value(_) | Mask::Causal => return None,
         Mask::None => {}
     }
-    let operator = if inputs.len() == 3 { "Attention" } else { "MaskedAttention" };
+    let operator = if inputs.len() == 3 { &ATTENTION } else { &MASKED_ATTENTION };
     let node = proto::our_node(operator, &node.name, &inputs, &[&node.output[0]])
         .with_int("heads", i64::try_from(query.heads).ok()?)
         .with_float("scale", scale);
@@ -361,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn spelled_out_by_products_of_rank_three() {
+    fn decomposed_by_products_of_rank_three() {
         let mut builder = prepared(17, &TO_HEADS)
             .constant("scale", &[], &[0.5])
             .integers("merged", &[2, 6, 4]);
@@ -382,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn spelled_out_with_the_scale_on_both_sides() {
+    fn decomposed_with_the_scale_on_both_sides() {
         let mut builder = prepared(18, &[0, 2, 3, 1])
             .constant("root", &[1], &[0.5])
             .input("mask", &[1, 1, 1, 6]);

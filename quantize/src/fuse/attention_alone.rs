@@ -1,5 +1,6 @@
 //! Attention of one head without an axis of heads: products of `[1, T, C]`, as the decoders of latent diffusion have it.
 
+use inkstone::engine::operators::ATTENTION;
 use tract_onnx::pb::NodeProto;
 
 use super::attention::is_over_keys;
@@ -96,7 +97,7 @@ fn fits(graph: &Graph, scores: &Scores, values: &[usize]) -> bool {
 }
 
 fn attention(name: &str, operands: [&str; 3], output: &str, scale: f32) -> NodeProto {
-    proto::our_node("Attention", name, &operands, &[output])
+    proto::our_node(&ATTENTION, name, &operands, &[output])
         .with_int("heads", 1)
         .with_float("scale", scale)
 }

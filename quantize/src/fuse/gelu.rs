@@ -1,5 +1,6 @@
 //! `Gelu` and its form with a hyperbolic tangent.
 
+use inkstone::engine::operators::{GELU, GELU_TANH, Schema};
 use tract_onnx::pb::NodeProto;
 
 use super::product::Product;
@@ -7,21 +8,21 @@ use super::{Replacement, both_ways};
 use crate::graph::{Graph, Links};
 use crate::proto;
 
-/// How far a written constant may be from its value, relatively.
+/// Largest relative error of a constant.
 const CLOSE: f32 = 1e-3;
 
 /// The operator of set 20.
 pub(super) fn standard(_: &Graph, _: &Links, node: &NodeProto) -> Option<Replacement> {
     let operator = match proto::string(node, "approximate") {
-        Some("tanh") => "GeluTanh",
-        None | Some("none") => "Gelu",
+        Some("tanh") => &GELU_TANH,
+        None | Some("none") => &GELU,
         Some(_) => return None,
     };
     proto::is(node, "Gelu").then(|| proto::our_node(operator, &node.name, &[&node.input[0]], &[&node.output[0]]).into())
 }
 
 /// x · ½ · (1 + erf(x/√2)) or x · ½ · (1 + tanh(√(2/π)·(x + 0.044715·x³))), multiplied in any order.
-pub(super) fn spelled_out(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
+pub(super) fn decomposed(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
     if !proto::is(node, "Mul") {
         return None;
     }
@@ -36,19 +37,19 @@ pub(super) fn spelled_out(graph: &Graph, links: &Links, node: &NodeProto) -> Opt
 }
 
 /// Which function's gate `1 + …` of x a value is.
-fn gated(graph: &Graph, links: &Links, x: &str, value: &str) -> Option<&'static str> {
+fn gated(graph: &Graph, links: &Links, x: &str, value: &str) -> Option<&'static Schema> {
     let add = links.made_by(graph, value, "Add")?;
     let (gate, _) = both_ways(add)?
         .into_iter()
         .find(|(_, one)| graph.scalar(one).is_some_and(|one| is_close(one, 1.0)))?;
     let argument = |operator| Some(Product::of(graph, links, &links.made_by(graph, gate, operator)?.input[0]));
     if let Some(Product { values, factor }) = argument("Erf") {
-        return (values == [x] && is_close(factor, std::f32::consts::FRAC_1_SQRT_2)).then_some("Gelu");
+        return (values == [x] && is_close(factor, std::f32::consts::FRAC_1_SQRT_2)).then_some(&GELU);
     }
     let Product { values, factor } = argument("Tanh")?;
     let &[sum] = values.as_slice() else { return None };
     let bent = is_close(factor, (2.0 / std::f32::consts::PI).sqrt()) && is_bent(graph, links, x, sum);
-    bent.then_some("GeluTanh")
+    bent.then_some(&GELU_TANH)
 }
 
 /// Whether a value is x + 0.044715·x³.

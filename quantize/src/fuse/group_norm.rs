@@ -1,5 +1,6 @@
 //! Group normalization, alone and with the activation or modulation that follows it.
 
+use inkstone::engine::operators::{GROUP_NORM, GROUP_NORM_MODULATE_SILU, GROUP_NORM_SILU, SILU};
 use tract_onnx::pb::NodeProto;
 
 use super::{Made, Replacement, both_ways};
@@ -29,7 +30,7 @@ pub(super) fn standard(graph: &Graph, _: &Links, node: &NodeProto) -> Option<Rep
     parameters.norm(graph, node, channels, proto::input(node, 1), proto::input(node, 2))
 }
 
-/// Reshape → InstanceNormalization → Reshape → Mul → Add, as exports before operator set 21 spell it.
+/// Reshape → InstanceNormalization → Reshape → Mul → Add, as exports before operator set 21 write it.
 pub(super) fn by_instances(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
     let (scaled, bias) = with_constant(graph, node, "Add")?;
     let (back, gain) = with_constant(graph, links.made_by(graph, scaled, "Mul")?, "Mul")?;
@@ -82,7 +83,7 @@ impl Parameters<'_> {
             return None;
         }
         let groups = i64::try_from(self.groups).ok()?;
-        let node = proto::our_node("GroupNorm", &node.name, &[self.x, gain?, bias?], &[&node.output[0]])
+        let node = proto::our_node(&GROUP_NORM, &node.name, &[self.x, gain?, bias?], &[&node.output[0]])
             .with_int("groups", groups)
             .with_float("epsilon", self.epsilon);
         let constants = vec![
@@ -119,17 +120,17 @@ fn by_channel<'a>(constant: &'a Constant, shape: &[usize]) -> Option<&'a [f32]> 
 fn norm<'a>(graph: &'a Graph, links: &Links, value: &str) -> Option<&'a NodeProto> {
     links
         .producer(graph, value)
-        .filter(|node| proto::is_ours(node, "GroupNorm") && links.read_once(value))
+        .filter(|node| proto::is_ours(node, &GROUP_NORM) && links.read_once(value))
 }
 
 /// GroupNorm → Silu.
 pub(super) fn activated(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
-    if !proto::is_ours(node, "Silu") {
+    if !proto::is_ours(node, &SILU) {
         return None;
     }
     let norm = norm(graph, links, &node.input[0])?;
     let fused = NodeProto {
-        op_type: "GroupNormSilu".to_owned(),
+        op_type: GROUP_NORM_SILU.name.to_owned(),
         output: node.output.clone(),
         ..norm.clone()
     };
@@ -138,7 +139,7 @@ pub(super) fn activated(graph: &Graph, links: &Links, node: &NodeProto) -> Optio
 
 /// GroupNorm → Mul by 1 + scale → Add shift → Silu, with scale and shift `[1, C, 1, 1]`.
 pub(super) fn modulated(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
-    if !proto::is_ours(node, "Silu") || !links.read_once(&node.input[0]) {
+    if !proto::is_ours(node, &SILU) || !links.read_once(&node.input[0]) {
         return None;
     }
     let add = links.made_by(graph, &node.input[0], "Add")?;
@@ -153,7 +154,7 @@ pub(super) fn modulated(graph: &Graph, links: &Links, node: &NodeProto) -> Optio
                 return None;
             }
             let mut fused = NodeProto {
-                op_type: "GroupNormModulateSilu".to_owned(),
+                op_type: GROUP_NORM_MODULATE_SILU.name.to_owned(),
                 output: node.output.clone(),
                 ..norm.clone()
             };

@@ -1,7 +1,7 @@
-//! Finds what exports spell out in many nodes and replaces it by one node of our domain.
+//! Replaces the many nodes into which exports decompose an operator by one node of our domain.
 //!
-//! A pattern looks at the last node of what it replaces. The replacement makes the same values, so nodes that something
-//! else still reads simply stay.
+//! A pattern is matched from the last node of what it replaces. The replacement computes the same values, so nodes that others still
+//! read simply stay.
 
 mod attention;
 mod attention_alone;
@@ -18,7 +18,7 @@ use crate::fold::learn_shapes;
 use crate::graph::{Graph, Links};
 use crate::tensor::Constant;
 
-/// A node, and the constants that it brings, by the input's number.
+/// A new node and its new constants, by the number of the input.
 #[derive(Debug)]
 pub(crate) struct Made {
     pub node: NodeProto,
@@ -33,7 +33,7 @@ impl From<NodeProto> for Made {
 }
 
 impl Made {
-    /// The node, when its constants are in the graph.
+    /// Adds the constants to the graph; returns the node.
     fn settle(mut self, graph: &mut Graph) -> NodeProto {
         for (input, constant) in self.constants {
             self.node.input[input] = graph.add_constant(&self.node.input[input], constant);
@@ -42,12 +42,12 @@ impl Made {
     }
 }
 
-/// What takes a node's place.
+/// What replaces a node.
 #[derive(Debug)]
 pub(crate) struct Replacement {
-    /// What makes values that `last` reads, in order.
+    /// Nodes before `last`, in order.
     pub before: Vec<Made>,
-    /// Makes the node's outputs.
+    /// The node that computes the replaced node's outputs.
     pub last: Made,
 }
 
@@ -68,14 +68,14 @@ const PATTERNS: [(&str, Pattern); 14] = [
     ("GroupNorm", group_norm::by_instances),
     ("Silu", silu::silu),
     ("Gelu", gelu::standard),
-    ("Gelu", gelu::spelled_out),
-    ("RmsNorm", rms_norm::spelled_out),
+    ("Gelu", gelu::decomposed),
+    ("RmsNorm", rms_norm::decomposed),
     ("GroupNormModulateSilu", group_norm::modulated),
     ("GroupNormSilu", group_norm::activated),
     ("parts of packed rows", attention_packed::part),
     ("Attention", attention::standard),
     ("Attention", attention::by_rows),
-    ("Attention", attention::spelled_out),
+    ("Attention", attention::decomposed),
     ("Attention of one head", attention_alone::of_rows),
     ("Attention of one head", attention_alone::of_columns),
 ];

@@ -2,7 +2,7 @@
 
 use crate::graph::{Graph, Links};
 
-/// Products within products that are looked through.
+/// Depth to which nested products are followed.
 const DEEPEST: usize = 4;
 
 /// A product: what varies, with powers written out, and the product of the constants.
@@ -12,7 +12,7 @@ pub(super) struct Product<'a> {
 }
 
 impl<'a> Product<'a> {
-    /// The product that a value is, if only of itself.
+    /// A value as a product; of itself, if of nothing else.
     pub fn of(graph: &'a Graph, links: &Links, value: &'a str) -> Product<'a> {
         let mut product = Product {
             values: Vec::new(),
@@ -49,7 +49,7 @@ impl<'a> Product<'a> {
     }
 }
 
-/// A value without the numbers that it is multiplied with or divided by, and their product.
+/// A value without its constant factors, and their product.
 pub(super) fn without_factors<'a>(graph: &'a Graph, links: &Links, value: &'a str) -> (&'a str, f32) {
     let Product { values, factor } = Product::of(graph, links, value);
     match values.as_slice() {

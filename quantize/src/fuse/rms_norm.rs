@@ -1,5 +1,6 @@
 //! Rows divided by the root of their mean square.
 
+use inkstone::engine::operators::RMS_NORM;
 use tract_onnx::pb::NodeProto;
 
 use super::product::Product;
@@ -10,7 +11,7 @@ use crate::shapes;
 use crate::tensor::Constant;
 
 /// `x / √(mean x² + ε) · gain` over the last axis, however the root is inverted.
-pub(super) fn spelled_out(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
+pub(super) fn decomposed(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
     if !proto::is(node, "Mul") {
         return None;
     }
@@ -23,7 +24,7 @@ pub(super) fn spelled_out(graph: &Graph, links: &Links, node: &NodeProto) -> Opt
     let values = gains
         .floats()
         .filter(|values| values.len() == width && gains.shape.last() == Some(&width))?;
-    let node = proto::our_node("RmsNorm", &node.name, &[&x, &gain], &[&node.output[0]]).with_float("epsilon", epsilon);
+    let node = proto::our_node(&RMS_NORM, &node.name, &[&x, &gain], &[&node.output[0]]).with_float("epsilon", epsilon);
     let constants = vec![(1, Constant::f32(&[width], values.to_vec()))];
     Some(Made { node, constants }.into())
 }

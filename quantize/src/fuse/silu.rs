@@ -1,5 +1,6 @@
 //! `x · sigmoid(x)`.
 
+use inkstone::engine::operators::SILU;
 use tract_onnx::pb::NodeProto;
 
 use super::{Replacement, both_ways};
@@ -13,7 +14,7 @@ pub(super) fn silu(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Rep
     }
     let is_gate = |&(x, gate): &(&str, &str)| links.made_by(graph, gate, "Sigmoid").is_some_and(|sigmoid| sigmoid.input[0] == x);
     let (x, _) = both_ways(node)?.into_iter().find(is_gate)?;
-    Some(proto::our_node("Silu", &node.name, &[x], &[&node.output[0]]).into())
+    Some(proto::our_node(&SILU, &node.name, &[x], &[&node.output[0]]).into())
 }
 
 #[cfg(test)]

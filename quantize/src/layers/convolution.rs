@@ -1,5 +1,6 @@
 //! `Conv` → `QConv`.
 
+use inkstone::engine::operators::Q_CONV;
 use tract_onnx::pb::NodeProto;
 
 use super::rows::{Matrix, PANEL_DEPTH, PANEL_ROWS};
@@ -29,7 +30,7 @@ pub(super) fn quantize(graph: &Graph, node: &NodeProto) -> Result<Option<Quantiz
     let list = |name: &str, default: &[i64]| proto::ints(node, name).map_or_else(|| default.to_vec(), <[i64]>::to_vec);
     let sizes = |sizes: &[usize]| sizes.iter().map(|&size| size as i64).collect::<Vec<_>>();
     let quantized = proto::our_node(
-        "QConv",
+        &Q_CONV,
         &name,
         &[&node.input[0], &weight_name, &scale_name, &bias_name],
         &[&node.output[0]],

@@ -1,5 +1,6 @@
 //! `Gather` of table rows → `QEmbedding`.
 
+use inkstone::engine::operators::Q_EMBEDDING;
 use tract_onnx::pb::NodeProto;
 
 use super::rows::Matrix;
@@ -30,14 +31,14 @@ pub(super) fn quantize(graph: &Graph, node: &NodeProto) -> Result<Option<Quantiz
     let layer = Layer {
         name: name.clone(),
         kind: Kind::QEmbedding,
-        operator: "QEmbedding".to_owned(),
+        operator: Q_EMBEDDING.name.to_owned(),
         shape: vec![rows, columns],
         bytes_f32: size_of_val(values),
         bytes_pack: rows * columns + rows * size_of::<f32>(),
         sqnr_db: quantized.sqnr_db(&matrix),
     };
     let replaced = vec![node.input[0].clone()];
-    let node = proto::our_node("QEmbedding", &name, &[&node.input[1], &weight, &scale], &[&node.output[0]]);
+    let node = proto::our_node(&Q_EMBEDDING, &name, &[&node.input[1], &weight, &scale], &[&node.output[0]]);
     let constants = vec![
         (1, Constant::i8(&[rows, columns], quantized.values)),
         (2, Constant::f32(&[rows], quantized.scales)),

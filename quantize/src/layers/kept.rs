@@ -1,7 +1,8 @@
-//! Which convolutions stay f32: the first after an input and the last before an output, where they are small.
+//! Which convolutions stay f32: the first after an input and the last before an output, if they are small.
 
 use std::collections::{HashMap, HashSet};
 
+use inkstone::engine::operators::{ATTENTION, MASKED_ATTENTION};
 use tract_onnx::pb::NodeProto;
 
 use crate::graph::Graph;
@@ -60,7 +61,9 @@ fn last<'a>(graph: &'a Graph, output: &str) -> Option<&'a NodeProto> {
 }
 
 fn is_weighted(graph: &Graph, node: &NodeProto) -> bool {
-    weights(graph, node).is_some() || node.op_type.ends_with("Attention")
+    weights(graph, node).is_some()
+        || proto::is(node, "Attention")
+        || [&ATTENTION, &MASKED_ATTENTION].iter().any(|schema| proto::is_ours(node, schema))
 }
 
 /// Number of weights of a layer; none for other nodes.

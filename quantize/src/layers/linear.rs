@@ -1,5 +1,6 @@
 //! `MatMul` (with the `Add` of a bias) and `Gemm` → `QLinear`.
 
+use inkstone::engine::operators::Q_LINEAR;
 use tract_onnx::pb::NodeProto;
 
 use super::rows::{Matrix, PANEL_DEPTH, PANEL_ROWS};
@@ -10,7 +11,7 @@ use crate::graph::{Graph, Links};
 use crate::proto::{self, WithAttribute};
 use crate::tensor::Constant;
 
-/// A linear layer, however it is spelled.
+/// A linear layer, in any of its forms.
 struct Linear<'a> {
     /// The node that multiplies.
     product: &'a NodeProto,
@@ -42,7 +43,7 @@ pub(super) fn quantize(graph: &Graph, links: &Links, node: &NodeProto) -> Result
     let name = layer_name(graph, linear.product, &linear.product.input[1], linear.bias);
     let [weight_name, scale_name, bias_name] = parameter_names(&name);
     let x = linear.product.input[0].as_str();
-    let quantized = proto::our_node("QLinear", &name, &[x, &weight_name, &scale_name, &bias_name], &[&node.output[0]])
+    let quantized = proto::our_node(&Q_LINEAR, &name, &[x, &weight_name, &scale_name, &bias_name], &[&node.output[0]])
         .with_ints("mk", &[outputs as i64, inputs as i64])
         .with_ints("m8", &[outputs.next_multiple_of(PANEL_ROWS) as i64, inputs as i64]);
     let replaced = std::iter::once(linear.product.input[1].as_str())
@@ -98,7 +99,7 @@ fn added<'a>(graph: &'a Graph, links: &Links, add: &'a NodeProto) -> Option<(&'a
     })
 }
 
-/// Whether the Add after this product takes it over.
+/// Whether the Add after this product makes it a layer with a bias.
 fn is_biased(graph: &Graph, links: &Links, product: &NodeProto) -> bool {
     let reads = |node: &&NodeProto| node.input.contains(&product.output[0]);
     graph

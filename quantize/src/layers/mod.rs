@@ -26,7 +26,7 @@ pub enum Scheme {
     W8a8All,
 }
 
-/// What became of a layer.
+/// What a layer became.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Kind {
     /// int8 convolution.
@@ -54,7 +54,7 @@ pub struct Layer {
     pub bytes_f32: usize,
     /// Bytes of weights and scales in the pack.
     pub bytes_pack: usize,
-    /// Signal to quantization noise of the weights in decibels; none where nothing is lost.
+    /// Signal to quantization noise of the weights in decibels; none if nothing is lost.
     pub sqnr_db: Option<f64>,
 }
 
@@ -63,7 +63,7 @@ struct Quantized {
     node: NodeProto,
     constants: Vec<(usize, Constant)>,
     layer: Layer,
-    /// Names of the f32 constants that they stand for.
+    /// Names of the f32 constants that they replace.
     replaced: Vec<String>,
 }
 

@@ -103,7 +103,7 @@ impl Quantized {
         packed
     }
 
-    /// Power of the values over the power of what quantizing changed, in decibels; none where nothing changed.
+    /// Power of the values over the power of what quantizing changed, in decibels; none if nothing changed.
     pub fn sqnr_db(&self, matrix: &Matrix<'_>) -> Option<f64> {
         let (mut signal, mut noise) = (0.0f64, 0.0f64);
         for (index, (&value, &quantized)) in matrix.values.iter().zip(&self.values).enumerate() {

@@ -1,5 +1,8 @@
-//! A report as one page that needs nothing else: style and plots are within it, and it loads nothing. It is well-formed XML
-//! as well as HTML, in light and dark, on a phone and on paper.
+//! A report as one self-contained HTML page with plots: it loads nothing. It is well-formed XML as well, and looks right in light
+//! and dark mode, on a phone and on paper.
+//!
+//! The plots are ours and not the crate `plotters`': its SVG has fixed colours (black text in dark mode), whole-pixel positions,
+//! and no tooltips, accessible names or style classes.
 
 mod plots;
 mod svg;
@@ -12,7 +15,7 @@ use svg::{escape, short};
 
 const STYLE: &str = include_str!("page.css");
 
-/// The page.
+/// The HTML page of a report.
 pub fn page(report: &Report) -> String {
     let mut out = String::new();
     let invalid = if report.validity.valid { "" } else { "INVALID, " };
@@ -31,12 +34,12 @@ pub fn page(report: &Report) -> String {
     section(
         &mut out,
         "Time of a picture",
-        "From the request to the written PNG file. Each dot is a picture, the box holds the middle half, the line is the median.",
+        "From the request to the written PNG file. Each dot is a picture, the box is the interquartile range, the line is the median.",
         &plots::strips(report),
     );
     out.push_str(&legend(report.results.iter().map(|result| result.configuration.to_string())));
     figure(&mut out, &plots::cumulative(report));
-    section(&mut out, "Stages", "Medians, one after another.", &plots::stages(report));
+    section(&mut out, "Stages", "Medians, stacked.", &plots::stages(report));
     out.push_str(&legend(plots::stage_names(report).into_iter()));
     out.push_str(&tables::stages(report));
     optional(&mut out, "Over the run", timeline_words(report), plots::timeline(report));
@@ -46,7 +49,7 @@ pub fn page(report: &Report) -> String {
     optional(
         &mut out,
         "Memory",
-        "The most that was in use while the configuration drew; one process draws them all. The system can take mapped pages back.".into(),
+        "Peak of each configuration; one process draws all of them. The kernel can reclaim mapped pages.".into(),
         plots::memory(report),
     );
     if report.results.iter().any(|result| result.memory.is_some()) {
@@ -54,18 +57,18 @@ pub fn page(report: &Report) -> String {
     }
     out.push_str(&tables::costs(report));
     if let Some(cold) = tables::cold(report) {
-        section(&mut out, "Cold start", "New processes, from their start. Milliseconds.", &cold);
+        section(&mut out, "Cold start", "Milliseconds since the start of a new process.", &cold);
     }
     optional(
         &mut out,
         "Steps and quality",
-        "From the model's card, int8 weights; times from this run.".into(),
+        "Quality from the model card, with int8 weights; times from this run.".into(),
         plots::quality(report),
     );
     section(&mut out, "Environment", "", &tables::environment(report));
     section(
         &mut out,
-        "Again",
+        "Repeat",
         "The command that repeats this run:",
         &format!("<pre>{}</pre>\n", escape(&report.command)),
     );
@@ -73,7 +76,7 @@ pub fn page(report: &Report) -> String {
     out
 }
 
-/// What ran, on what, and when, in a line.
+/// Program, pack, prompt and time, in one line.
 fn about(report: &Report) -> String {
     format!(
         "Inkstone {}, int8 kernel {}, pack {} {}, \u{201c}{}\u{201d}; {}",
@@ -113,7 +116,7 @@ fn legend(names: impl Iterator<Item = String>) -> String {
     out
 }
 
-/// The figures that matter most, large.
+/// The most important figures.
 fn lead(out: &mut String, report: &Report) {
     let class = if report.validity.valid { "lead" } else { "lead doubtful" };
     let _ = writeln!(out, "<div class=\"{class}\">");
@@ -133,16 +136,16 @@ fn lead(out: &mut String, report: &Report) {
         format!("median of the fastest: {}", fastest.configuration),
     );
     if let Some(p90) = time.p90 {
-        tile(format!("{} ms", short(p90)), "nine of ten pictures are done within".into());
+        tile(format!("{} ms", short(p90)), "90th percentile".into());
     }
     if let Some(energy) = &fastest.energy {
-        let words = format!("a picture, ± {}, by {}", short(energy.gross_error), meter(report));
+        let words = format!("per picture, ± {}, measured by {}", short(energy.gross_error), meter(report));
         tile(format!("{} J", short(energy.gross_joules)), words);
     }
     if let Some(memory) = fastest.memory {
         tile(
             format!("{} MiB", short(memory.private_bytes as f64 / f64::from(1 << 20))),
-            "private memory at most".into(),
+            "peak private memory".into(),
         );
     }
     out.push_str("</div>\n");
@@ -172,11 +175,11 @@ fn verdict(out: &mut String, report: &Report) {
 }
 
 fn timeline_words(report: &Report) -> String {
-    let mut words = "Coloured bands are the times in which each configuration drew.".to_owned();
+    let mut words = "Coloured bands show when each configuration was drawing.".to_owned();
     if report.power.meter.is_some() {
         let _ = write!(
             words,
-            " Power by {} at {} readings a second.",
+            " Power measured by {} at {} samples per second.",
             meter(report),
             short(report.power.meter.as_ref().map_or(0.0, |meter| meter.rate_hz))
         );
@@ -191,7 +194,7 @@ fn energy_words(report: &Report) -> String {
         .gain
         .map_or("not stated".into(), |gain| format!("{} %", short(gain * 100.0)));
     format!(
-        "Joules a picture: the integral of power over its time. {} measures {}. Its error is {gain}, stated by {}. Net is above the idle power.",
+        "Joules per picture: the integral of power over time. {} measures {}. Its error is {gain}, according to {}. Net means above idle power.",
         meter.name, meter.measures, accuracy.stated_by
     )
 }
@@ -293,7 +296,7 @@ mod tests {
         assert!(parsed(&page).descendants().filter(|node| node.has_tag_name("svg")).count() == 3);
         assert!(
             page.contains("<title>INVALID") && page.contains("lead doubtful"),
-            "no figure of it stands out"
+            "no figure is emphasised"
         );
         assert!(page.contains("Invalid run") && page.contains("throttled &lt;during&gt; it") && !page.contains("Energy"));
     }

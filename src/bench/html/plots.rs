@@ -1,20 +1,20 @@
 //! The plots of a report.
 
 use super::svg::{Anchor, Drawing, Scale, short};
-use crate::bench::energy::Window;
+use crate::bench::energy::Interval;
 use crate::bench::report::{ConfigurationResult, Report, WHOLE};
 use crate::bench::statistics::quantile;
 
 const WIDTH: f64 = 760.0;
 const LEFT: f64 = 60.0;
 const RIGHT: f64 = 745.0;
-/// Width of the names beside rows.
+/// Width of the row names.
 const NAMES: f64 = 205.0;
-/// Classes of colours; more configurations or stages take them anew.
+/// Number of colour classes, which repeat.
 const COLOURS: usize = 8;
-/// Most points of a line: more than a page has pixels.
+/// Maximum number of points of a line: more than a page has pixels.
 const MOST_POINTS: usize = 1200;
-/// Blocks of one configuration that are no further apart are one band, in seconds.
+/// Blocks of one configuration with smaller gaps are one band, in seconds.
 const GAP: f64 = 0.5;
 
 fn colour(index: usize) -> String {
@@ -32,7 +32,7 @@ fn sorted(samples: &[f64]) -> Vec<f64> {
     sorted
 }
 
-/// Every picture as a dot in its configuration's row; a box from the 25th to the 75th percentile, a line at the median.
+/// Each picture as a dot in its configuration's row, with a box from the 25th to the 75th percentile and a line at the median.
 pub fn strips(report: &Report) -> String {
     const ROW: f64 = 46.0;
     let rows = report.results.len() as f64;
@@ -40,20 +40,20 @@ pub fn strips(report: &Report) -> String {
     let longest = wholes(report).flat_map(|(_, _, samples)| samples).copied().fold(0.0, f64::max);
     let scale = Scale::nice(0.0, longest, NAMES, RIGHT - 10.0, 7);
     let mut drawing = Drawing::new(WIDTH, bottom + 40.0);
-    drawing.bottom_axis(&scale, top, bottom, "milliseconds a picture");
+    drawing.bottom_axis(&scale, top, bottom, "milliseconds per picture");
     for (index, result, samples) in wholes(report) {
         let middle = top + ROW * (index as f64 + 0.5);
         drawing.text("row", (NAMES - 10.0, middle + 4.0), Anchor::End, &result.configuration.to_string());
         let step = samples.len().div_ceil(MOST_POINTS).max(1);
         for (at, &sample) in samples.iter().enumerate().step_by(step) {
-            // A fixed scatter, so that dots of equal times can be told apart.
+            // Deterministic jitter, so that dots of equal times do not overlap.
             let aside = ((at * 7) % 19) as f64 - 9.0;
             drawing.dot(&format!("dot {}", colour(index)), (scale.at(sample), middle + aside), 2.2);
         }
         let ordered = sorted(samples);
         let [low, median, high] = [0.25, 0.5, 0.75].map(|share| quantile(&ordered, share));
         let title = format!(
-            "{}: median {} ms, quarters {} and {} ms",
+            "{}: median {} ms, quartiles {} and {} ms",
             result.configuration,
             short(median),
             short(low),
@@ -67,7 +67,7 @@ pub fn strips(report: &Report) -> String {
             &title,
         );
         drawing.line("median", (scale.at(median), middle - 16.0), (scale.at(median), middle + 16.0));
-        // Behind the dots, before them where they reach the edge, or nowhere but in the box's title.
+        // Right of the dots, or left of them if they reach the edge, or else only in the tooltip.
         let [first, last] = [ordered.first(), ordered.last()].map(|end| scale.at(end.copied().unwrap_or(median)));
         let behind = (last + 8.0 < RIGHT - 60.0).then_some((last + 8.0, Anchor::Start));
         let before = (first - 8.0 > NAMES + 60.0).then_some((first - 8.0, Anchor::End));
@@ -78,7 +78,7 @@ pub fn strips(report: &Report) -> String {
     drawing.finish("time of every picture, by configuration")
 }
 
-/// The share of pictures done within a time.
+/// The cumulative distribution of times.
 pub fn cumulative(report: &Report) -> String {
     let (top, bottom) = (28.0, 250.0);
     let all: Vec<f64> = sorted(&wholes(report).flat_map(|(_, _, samples)| samples.to_vec()).collect::<Vec<_>>());
@@ -86,8 +86,8 @@ pub fn cumulative(report: &Report) -> String {
     let x = Scale::nice(if least < most / 2.0 { 0.0 } else { least }, most, LEFT, RIGHT - 10.0, 7);
     let y = Scale::new(0.0, 100.0, bottom, top);
     let mut drawing = Drawing::new(WIDTH, bottom + 40.0);
-    drawing.bottom_axis(&x, top, bottom, "milliseconds a picture");
-    drawing.left_axis(&y, LEFT, RIGHT - 10.0, 5, "% of pictures done within");
+    drawing.bottom_axis(&x, top, bottom, "milliseconds per picture");
+    drawing.left_axis(&y, LEFT, RIGHT - 10.0, 5, "% of pictures finished within");
     for (index, _, samples) in wholes(report) {
         let ordered = sorted(samples);
         let count = ordered.len() as f64;
@@ -101,10 +101,10 @@ pub fn cumulative(report: &Report) -> String {
         points.push((x.at(ordered[ordered.len() - 1]), y.at(100.0)));
         drawing.path(&format!("curve {}", colour(index)), points.into_iter());
     }
-    drawing.finish("share of pictures done within a time, by configuration")
+    drawing.finish("cumulative distribution of picture times, by configuration")
 }
 
-/// Names of all stages but the whole, in the order in which they first come.
+/// Names of all stages except the total, in order of first appearance.
 pub fn stage_names(report: &Report) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let longest = report.results.iter().max_by_key(|result| result.stages.len());
@@ -117,7 +117,7 @@ pub fn stage_names(report: &Report) -> Vec<String> {
     names
 }
 
-/// Bars of parts that follow each other, one row for each configuration.
+/// Stacked bars, one row per configuration.
 fn stacks(report: &Report, rows: &[Vec<(usize, String, f64)>], unit: &str, label: &str) -> String {
     const ROW: f64 = 34.0;
     let (top, bottom) = (10.0, 10.0 + ROW * rows.len() as f64);
@@ -140,7 +140,7 @@ fn stacks(report: &Report, rows: &[Vec<(usize, String, f64)>], unit: &str, label
     drawing.finish(label)
 }
 
-/// The median of every stage, one after another.
+/// Medians of the stages, stacked.
 pub fn stages(report: &Report) -> String {
     let names = stage_names(report);
     let row = |result: &ConfigurationResult| {
@@ -152,7 +152,7 @@ pub fn stages(report: &Report) -> String {
     stacks(report, &rows, "milliseconds (medians)", "median of every stage, by configuration")
 }
 
-/// Private and mapped memory; nothing where it is not known.
+/// Private and mapped memory, if known.
 pub fn memory(report: &Report) -> Option<String> {
     let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let row = |result: &ConfigurationResult| {
@@ -165,18 +165,17 @@ pub fn memory(report: &Report) -> Option<String> {
         )
     };
     let rows: Option<Vec<Vec<_>>> = report.results.iter().map(row).collect();
-    rows.map(|rows| stacks(report, &rows, "MiB", "most memory in use, by configuration"))
+    rows.map(|rows| stacks(report, &rows, "MiB", "peak memory, by configuration"))
 }
 
-/// A panel of the timeline: its points, its unit.
+/// One panel of the timeline.
 struct Panel {
     points: Vec<(f64, f64)>,
     name: String,
     from_zero: bool,
 }
 
-/// Power, temperature and clock over the run, with the time in which each configuration drew; nothing where none of them is
-/// known.
+/// Power, temperature and clock over the run, with bands for the configurations; `None` if none of them is known.
 pub fn timeline(report: &Report) -> Option<String> {
     const HEIGHT: f64 = 120.0;
     const BETWEEN: f64 = 34.0;
@@ -219,7 +218,7 @@ pub fn timeline(report: &Report) -> Option<String> {
             drawing.text("value", (RIGHT - 12.0, y.at(idle.watts) - 5.0), Anchor::End, &words);
         }
     }
-    drawing.bottom_axis(&x, height, height, "seconds since the run began");
+    drawing.bottom_axis(&x, height, height, "seconds since the start of the run");
     Some(drawing.finish("power, temperature and clock over the run"))
 }
 
@@ -254,9 +253,9 @@ fn panels(report: &Report) -> Vec<Panel> {
     panels
 }
 
-/// When each configuration drew, blocks as one.
-fn bands(report: &Report) -> Vec<(usize, Window)> {
-    let mut bands: Vec<(usize, Window)> = Vec::new();
+/// When each configuration was drawing, with adjacent blocks merged.
+fn bands(report: &Report) -> Vec<(usize, Interval)> {
+    let mut bands: Vec<(usize, Interval)> = Vec::new();
     for picture in &report.pictures {
         match bands.last_mut() {
             Some((configuration, band)) if *configuration == picture.configuration && picture.window.start - band.end < GAP => {
@@ -268,7 +267,7 @@ fn bands(report: &Report) -> Vec<(usize, Window)> {
     bands
 }
 
-/// Retrieval by steps from the model's card, with the time that these steps took here; nothing without a card.
+/// Retrieval by number of steps, from the model card, with the times measured in this run; `None` without a card.
 pub fn quality(report: &Report) -> Option<String> {
     let (top, bottom) = (28.0, 210.0);
     let points = |figure: fn(&crate::bench::report::Quality) -> Option<f64>| {
@@ -277,8 +276,8 @@ pub fn quality(report: &Report) -> Option<String> {
             .collect::<Vec<_>>()
     };
     let curves = [
-        ("first of all captions", points(|quality| quality.retrieval_at_1)),
-        ("among the first five", points(|quality| quality.retrieval_at_5)),
+        ("own caption ranked first", points(|quality| quality.retrieval_at_1)),
+        ("own caption in the top five", points(|quality| quality.retrieval_at_5)),
     ];
     if curves.iter().all(|(_, points)| points.is_empty()) {
         return None;
@@ -286,7 +285,7 @@ pub fn quality(report: &Report) -> Option<String> {
     let x = Scale::new(-0.5, report.quality.len() as f64 - 0.2, LEFT, RIGHT - 110.0);
     let y = Scale::new(0.0, 100.0, bottom, top);
     let mut drawing = Drawing::new(WIDTH, bottom + 50.0);
-    drawing.left_axis(&y, LEFT, RIGHT - 110.0, 5, "% of pictures whose own caption is found");
+    drawing.left_axis(&y, LEFT, RIGHT - 110.0, 5, "R@1 and R@5, %");
     for (index, quality) in report.quality.iter().enumerate() {
         let at = x.at(index as f64);
         let plural = if quality.steps == 1 { "" } else { "s" };
@@ -298,7 +297,7 @@ pub fn quality(report: &Report) -> Option<String> {
         );
         let times = wholes(report).filter(|(_, result, _)| result.configuration.steps == quality.steps);
         let fastest = times.map(|(_, _, samples)| quantile(&sorted(samples), 0.5)).reduce(f64::min);
-        let words = fastest.map_or("not measured".into(), |time| format!("{} ms here", short(time)));
+        let words = fastest.map_or("not measured".into(), |time| format!("{} ms in this run", short(time)));
         drawing.text("name", (at, bottom + 32.0), Anchor::Middle, &words);
     }
     for (index, (name, points)) in curves.iter().enumerate() {

@@ -1,9 +1,8 @@
-//! Drawing of plots: scales, axes and marks as SVG text. Colours are classes, which the page's style gives values for light
-//! and dark.
+//! SVG drawing: scales, axes and marks. Colours are classes, which the page's style sheet defines for light and dark mode.
 
 use std::fmt::Write;
 
-/// Text made safe between tags and in attributes.
+/// Escapes text for XML elements and attributes.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -12,7 +11,7 @@ pub fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            // Control characters are not allowed in XML, escaped or not.
+            // Control characters are invalid in XML, even escaped.
             control if control.is_control() => out.push(' '),
             other => out.push(other),
         }
@@ -20,7 +19,7 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// A straight map from values to positions.
+/// A linear map from values to positions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     from: f64,
@@ -30,13 +29,13 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Values `from`..`to` at positions `start`..`end`.
+    /// Maps values `from`..`to` to positions `start`..`end`.
     pub fn new(from: f64, to: f64, start: f64, end: f64) -> Scale {
         let to = if to > from { to } else { from + 1.0 };
         Scale { from, to, start, end }
     }
 
-    /// The same with the ends at ticks of about `count` intervals.
+    /// The same, with the range extended to ticks of about `count` intervals.
     pub fn nice(from: f64, to: f64, start: f64, end: f64, count: usize) -> Scale {
         let scale = Scale::new(from, to, start, end);
         let step = scale.step(count);
@@ -47,7 +46,7 @@ impl Scale {
         }
     }
 
-    /// Where a value is.
+    /// The position of a value.
     pub fn at(&self, value: f64) -> f64 {
         self.start + (value - self.from) / (self.to - self.from) * (self.end - self.start)
     }
@@ -69,7 +68,7 @@ impl Scale {
     }
 }
 
-/// A number without zeros that say nothing.
+/// A number with up to four digits and without trailing zeros.
 pub fn short(value: f64) -> String {
     let text = match value.abs() {
         0.0 => "0".into(),
@@ -85,18 +84,18 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// Where text ends up beside its position.
+/// Alignment of text relative to its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
-    /// It begins there.
+    /// It starts there.
     Start,
-    /// Its middle is there.
+    /// It is centred there.
     Middle,
     /// It ends there.
     End,
 }
 
-/// A drawing that grows.
+/// An SVG drawing under construction.
 pub struct Drawing {
     width: f64,
     height: f64,
@@ -104,7 +103,7 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// An empty one, in units that are pixels where the page is wide enough.
+    /// An empty drawing of this size, in pixels at full width.
     pub fn new(width: f64, height: f64) -> Drawing {
         Drawing {
             width,
@@ -113,7 +112,7 @@ impl Drawing {
         }
     }
 
-    /// A straight line.
+    /// Adds a straight line.
     pub fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         let _ = writeln!(
             self.body,
@@ -122,7 +121,7 @@ impl Drawing {
         );
     }
 
-    /// A line through points.
+    /// Adds a line through points.
     pub fn path(&mut self, class: &str, points: impl Iterator<Item = (f64, f64)>) {
         let mut list = String::new();
         for (x, y) in points {
@@ -131,7 +130,7 @@ impl Drawing {
         let _ = writeln!(self.body, r#"<polyline class="{class}" points="{}"/>"#, list.trim_end());
     }
 
-    /// A box, with what is said where the pointer rests on it.
+    /// Adds a rectangle with a tooltip.
     pub fn rectangle(&mut self, class: &str, corner: (f64, f64), size: (f64, f64), title: &str) {
         let _ = writeln!(
             self.body,
@@ -144,7 +143,7 @@ impl Drawing {
         );
     }
 
-    /// A dot.
+    /// Adds a dot.
     pub fn dot(&mut self, class: &str, centre: (f64, f64), radius: f64) {
         let _ = writeln!(
             self.body,
@@ -153,7 +152,7 @@ impl Drawing {
         );
     }
 
-    /// A text.
+    /// Adds a text.
     pub fn text(&mut self, class: &str, at: (f64, f64), anchor: Anchor, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "start",
@@ -169,7 +168,7 @@ impl Drawing {
         );
     }
 
-    /// An axis along the bottom, with lines up to `top` and a name.
+    /// Adds a horizontal axis with grid lines up to `top` and a name.
     pub fn bottom_axis(&mut self, scale: &Scale, top: f64, bottom: f64, name: &str) {
         for tick in scale.ticks(7) {
             let x = scale.at(tick);
@@ -179,7 +178,7 @@ impl Drawing {
         self.text("name", (scale.end, bottom + 31.0), Anchor::End, name);
     }
 
-    /// An axis along the left, with lines to `right`.
+    /// Adds a vertical axis with grid lines to `right` and a name.
     pub fn left_axis(&mut self, scale: &Scale, left: f64, right: f64, count: usize, name: &str) {
         for tick in scale.ticks(count) {
             let y = scale.at(tick);
@@ -189,7 +188,7 @@ impl Drawing {
         self.text("name", (left, scale.end - 8.0), Anchor::Start, name);
     }
 
-    /// The whole drawing; `label` says what it shows to those who cannot see it.
+    /// The complete drawing; `label` describes it for screen readers.
     pub fn finish(self, label: &str) -> String {
         format!(
             "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n{}</svg>\n",
@@ -210,19 +209,19 @@ mod tests {
         let scale = Scale::nice(0.0, 9.3, 0.0, 100.0, 5);
         assert_eq!(scale.ticks(5), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
         assert_eq!((scale.at(0.0), scale.at(10.0)), (0.0, 100.0));
-        // Nothing to show is no division by nothing.
+        // An empty range does not divide by zero.
         assert!(Scale::nice(5.0, 5.0, 0.0, 1.0, 4).ticks(4).len() >= 2);
         assert_eq!(Scale::new(47.0, 52.0, 0.0, 1.0).ticks(5), [47.0, 48.0, 49.0, 50.0, 51.0, 52.0]);
     }
 
     #[test]
-    fn numbers_are_short() {
+    fn numbers_are_rounded() {
         let said = [0.0, 1234.5, 123.45, 12.5, 2.0, 0.05].map(short);
         assert_eq!(said, ["0", "1234", "123.5", "12.5", "2", "0.05"]);
     }
 
     #[test]
-    fn text_cannot_become_a_tag() {
+    fn text_is_escaped() {
         assert_eq!(escape("a<b>&\"\u{1}"), "a&lt;b&gt;&amp;&quot; ");
     }
 }

@@ -7,7 +7,7 @@ use crate::bench::report::{EnergyMethod, Report};
 use crate::bench::statistics::Summary;
 use crate::device::processor::State;
 
-/// A table of cells that are safe to write, the first of a row its name.
+/// A table of escaped cells; the first cell of a row is its name.
 fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut out = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
     for name in head {
@@ -41,7 +41,7 @@ fn figures(summary: &Summary) -> Vec<String> {
 
 const FIGURES: [&str; 7] = ["n", "median", "p90", "p99", "min", "max", "IQR"];
 
-/// Every stage of every configuration.
+/// All stages of all configurations.
 pub fn stages(report: &Report) -> String {
     let mut out = String::new();
     for result in &report.results {
@@ -62,7 +62,7 @@ pub fn stages(report: &Report) -> String {
     out
 }
 
-/// Cold starts, where there were any.
+/// Cold starts, if measured.
 pub fn cold(report: &Report) -> Option<String> {
     let mut out = String::new();
     for result in &report.results {
@@ -90,7 +90,7 @@ pub fn cold(report: &Report) -> Option<String> {
     (!out.is_empty()).then_some(out)
 }
 
-/// Joules, where there are any.
+/// Energy, if measured.
 pub fn energy(report: &Report) -> Option<String> {
     let rows: Vec<Vec<String>> = report
         .results
@@ -115,11 +115,11 @@ pub fn energy(report: &Report) -> Option<String> {
             ])
         })
         .collect();
-    let head = ["J a picture", "gross", "net of idle", "pictures", "samples", "integral over"];
+    let head = ["J per picture", "gross", "net of idle", "pictures", "samples", "integral over"];
     (!rows.is_empty()).then(|| table(&head, rows.into_iter()))
 }
 
-/// Memory, faults, instructions.
+/// Memory, page faults, instructions and cycles.
 pub fn costs(report: &Report) -> String {
     let rows = report.results.iter().map(|result| {
         let mebibytes = |bytes: u64| short(bytes as f64 / f64::from(1 << 20));
@@ -135,7 +135,7 @@ pub fn costs(report: &Report) -> String {
         ]
     });
     let head = [
-        "a picture",
+        "per picture",
         "private MiB",
         "mapped MiB",
         "minor faults",
@@ -164,13 +164,13 @@ fn state(state: &State) -> String {
             .map(|[one, five, fifteen]| format!("load {one} {five} {fifteen}")),
     );
     if parts.is_empty() {
-        "not told by this system".into()
+        "not available on this system".into()
     } else {
         parts.join(", ")
     }
 }
 
-/// Everything that the figures depend on.
+/// The environment of the run.
 pub fn environment(report: &Report) -> String {
     let machine = &report.machine;
     let or_unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".into());
@@ -206,7 +206,7 @@ pub fn environment(report: &Report) -> String {
         ("kernel", or_unknown(&machine.kernel)),
         ("before", state(&report.processor.before)),
         ("after", state(&report.processor.after)),
-        ("load by others", others),
+        ("other load", others),
         ("inkstone", format!("{}, int8 kernel {}", report.version, machine.engine_kernel)),
         (
             "pack",
@@ -240,15 +240,15 @@ pub fn environment(report: &Report) -> String {
             report
                 .counters_absent
                 .clone()
-                .unwrap_or_else(|| "counted by the processor, without the kernel's".into()),
+                .unwrap_or_else(|| "counted by the processor, user mode only".into()),
         ),
-        ("began", format!("{}; took {:.0} s", utc(report.started_unix), report.seconds)),
+        ("started", format!("{}; took {:.0} s", utc(report.started_unix), report.seconds)),
     ];
     let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]);
     table(&["", ""], rows.chain(hashes)).replacen("<table>", "<table class=\"facts\">", 1)
 }
 
-/// A time in seconds since 1970 as a date and an hour, by the calendar's rule of 400 years (146,097 days), which begin in March.
+/// Seconds since 1970 as date and time in UTC. A cycle of the Gregorian calendar has 400 years or 146,097 days; years start in March.
 pub fn utc(seconds: u64) -> String {
     let (days, minutes) = (seconds / 86_400 + 719_468, seconds % 86_400 / 60);
     let (era, day) = (days / 146_097, days % 146_097);

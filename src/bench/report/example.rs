@@ -1,4 +1,4 @@
-//! A report made up for tests.
+//! An invented report for tests.
 
 use super::*;
 use crate::bench::energy::{Idle, Joules};
@@ -21,7 +21,7 @@ pub fn report() -> Report {
         .map(|index| PictureTime {
             configuration: index / 20 % 2,
             round: index / 40,
-            window: Window {
+            window: Interval {
                 start: 10.0 + 0.1 * index as f64,
                 end: 10.1 + 0.1 * index as f64,
             },
@@ -84,7 +84,7 @@ pub fn report() -> Report {
 }
 
 fn processor() -> ProcessorRecord {
-    let moment = |index: usize| Moment {
+    let moment = |index: usize| ProcessorSample {
         seconds: index as f64,
         megahertz: Some(1500.0),
         celsius: Some(50.0 + index as f64 / 4.0),
@@ -141,7 +141,7 @@ fn power() -> PowerRecord {
     }
 }
 
-/// A stage whose samples go up and down around a middle.
+/// A stage whose samples scatter around a value.
 pub fn stage(name: &str, middle: f64) -> StageResult {
     let samples: Vec<f64> = (0..100)
         .map(|index| middle * (0.98 + 0.04 * f64::from(index * 37 % 100) / 99.0))

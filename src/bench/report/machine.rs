@@ -1,4 +1,4 @@
-//! What a report says of the machine: board, processor and power meter.
+//! The machine in a report: board, processor and power meter.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,18 +7,18 @@ use crate::device::power::{Accuracy, Sample};
 use crate::device::processor::load::OtherLoad;
 use crate::device::processor::{State, Throttling};
 
-/// What it ran on.
+/// The machine of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// The board, or the processor of a PC.
     pub board: String,
     /// The processor.
     pub processor: Option<String>,
-    /// The architecture that the program was built for.
+    /// The architecture of the program.
     pub architecture: String,
-    /// Cores that the program may use.
+    /// Cores available to the program.
     pub cores: usize,
-    /// Memory that programs can use, in bytes.
+    /// Memory available to programs, in bytes.
     pub memory_bytes: Option<u64>,
     /// Release of the operating system's kernel.
     pub kernel: Option<String>,
@@ -29,26 +29,26 @@ pub struct Machine {
 /// The processor over the run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProcessorRecord {
-    /// Before.
+    /// Before the run.
     pub before: State,
-    /// After.
+    /// After the run.
     pub after: State,
-    /// While pictures were drawn and between them.
-    pub timeline: Vec<Moment>,
-    /// How busy others were while pictures were drawn; nothing where the system does not tell.
+    /// Samples during the run.
+    pub timeline: Vec<ProcessorSample>,
+    /// Load by others while pictures were drawn, if known.
     pub others: Option<OtherLoad>,
 }
 
-/// The processor at a time.
+/// A sample of the processor's state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Moment {
-    /// Seconds since the run's origin.
+pub struct ProcessorSample {
+    /// Seconds since the start of the run.
     pub seconds: f64,
     /// Clock of the fastest core, in MHz.
     pub megahertz: Option<f64>,
     /// Temperature in degrees Celsius.
     pub celsius: Option<f64>,
-    /// The fan's revolutions a minute.
+    /// The fan's speed in revolutions per minute.
     pub fan_rpm: Option<f64>,
     /// Throttling.
     pub throttling: Option<Throttling>,
@@ -59,9 +59,9 @@ pub struct Moment {
 pub struct PowerRecord {
     /// The meter.
     pub meter: Option<MeterRecord>,
-    /// Why meters that were looked for cannot be used.
+    /// Why no meter could be used.
     pub why_not: Vec<String>,
-    /// What it told, in order.
+    /// Its samples, in order.
     pub samples: Vec<Sample>,
     /// The idle power.
     pub idle: Option<Idle>,
@@ -74,14 +74,14 @@ pub struct PowerRecord {
 pub struct MeterRecord {
     /// As for `--power`.
     pub name: String,
-    /// What it measures, and what not.
+    /// What it measures, and what it does not.
     pub measures: String,
-    /// Readings a second that were reached.
+    /// Achieved readings per second.
     pub rate_hz: f64,
-    /// Its error as stated.
+    /// Its specified error.
     pub accuracy: Accuracy,
-    /// Readings that failed.
+    /// Number of failed readings.
     pub failures: u64,
-    /// Why the first of them did.
+    /// Error of the first failed reading.
     pub first_failure: Option<String>,
 }

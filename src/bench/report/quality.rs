@@ -1,24 +1,23 @@
-//! What a pack's card says of its pictures by steps, which a report repeats beside their times.
+//! Quality figures of a pack's model card by number of steps, which a report shows beside the times.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-/// What the model's card says of pictures of so many steps.
+/// Quality figures for one number of steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// Denoising steps.
     pub steps: usize,
-    /// Share of pictures whose own caption is nearest among all.
+    /// R@1: fraction of pictures whose own caption ranks first.
     pub retrieval_at_1: Option<f64>,
-    /// Share of pictures whose own caption is among the five nearest.
+    /// R@5: fraction of pictures whose own caption ranks in the top five.
     pub retrieval_at_5: Option<f64>,
     /// Fréchet distance to real pictures.
     pub frechet_distance: Option<f64>,
 }
 
-/// What the card's `figures.json` says of the shipped int8 model's pictures by steps, in the order of steps; nothing where
-/// there is no card of that form.
+/// The figures of the int8 model in the card's `figures.json`, by number of steps; empty without such a card.
 pub fn quality(pack_folder: &Path) -> Vec<Quality> {
     let text = std::fs::read_to_string(pack_folder.join("card/figures.json")).unwrap_or_default();
     let figures: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Reading a report that was written before, and what can be wrong with it.
+//! Reading a report.
 
 use std::path::Path;
 
@@ -15,16 +15,16 @@ pub enum ReportError {
         /// What happened.
         problem: String,
     },
-    /// It is something else.
-    #[error("{file}: this is no report of `inkstone bench --json`: {problem}")]
+    /// It is not a report.
+    #[error("{file}: not a report of `inkstone bench --json`: {problem}")]
     Form {
         /// The file.
         file: String,
         /// What is wrong.
         problem: String,
     },
-    /// It was written by another version.
-    #[error("{file}: the report has version {found} of its schema; this program reads version {SCHEMA_VERSION}: measure again")]
+    /// It has another schema version.
+    #[error("{file}: the report has schema version {found}, but this program reads version {SCHEMA_VERSION}; measure again")]
     Version {
         /// The file.
         file: String,
@@ -37,7 +37,7 @@ impl Report {
     /// Reads a report.
     ///
     /// # Errors
-    /// If the file cannot be read, is no report, or has another version.
+    /// If the file cannot be read, is not a report, or has another version.
     pub fn read(path: &Path) -> Result<Report, ReportError> {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| ReportError::File {
@@ -65,11 +65,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_files_are_no_reports() {
+    fn other_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.json");
         for (text, words) in [
-            ("{", "no report"),
+            ("{", "not a report"),
             ("[1]", "'schema' is not"),
             ("{\"schema\":\"inkstone-bench\",\"schema_version\":9}", "version 9"),
             ("{\"schema\":\"inkstone-bench\",\"schema_version\":1}", "missing field"),

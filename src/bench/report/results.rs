@@ -1,4 +1,4 @@
-//! What a report says of each configuration: times, memory, energy, cold starts.
+//! The results of a configuration: times, memory, energy, cold starts.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::device::processor::counters::Counts;
 use crate::device::processor::load::PageFaults;
 use crate::process::Memory;
 
-/// What one configuration cost.
+/// The results of one configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConfigurationResult {
     /// The configuration.
@@ -17,13 +17,13 @@ pub struct ConfigurationResult {
     pub picture_sha256: Vec<String>,
     /// Stages in order; the last is [`WHOLE`](super::WHOLE).
     pub stages: Vec<StageResult>,
-    /// Largest readings while its pictures were drawn.
+    /// Peak memory while its pictures were drawn.
     pub memory: Option<Memory>,
-    /// Page faults a picture.
+    /// Page faults per picture.
     pub page_faults: Option<FaultRates>,
-    /// Instructions and cycles a picture, all threads, without the kernel's.
+    /// Instructions and cycles per picture, all threads, user mode only.
     pub counts: Option<Counts>,
-    /// Energy a picture.
+    /// Energy per picture.
     pub energy: Option<EnergyResult>,
     /// Cold starts.
     pub cold: Option<ColdResult>,
@@ -36,12 +36,12 @@ impl ConfigurationResult {
     }
 }
 
-/// Page faults a picture.
+/// Page faults per picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultRates {
-    /// That read from storage.
+    /// Faults served from storage.
     pub major: f64,
-    /// That did not.
+    /// Faults served from memory.
     pub minor: f64,
 }
 
@@ -65,49 +65,49 @@ pub struct StageResult {
     pub milliseconds: Summary,
     /// The median of each round.
     pub round_medians: Vec<f64>,
-    /// Each picture's, in order.
+    /// The time of each picture, in order.
     pub samples: Vec<f64>,
 }
 
-/// How an energy was found.
+/// How an energy was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EnergyMethod {
-    /// The meter is fast enough for every picture by itself.
+    /// Each picture separately: the meter is fast enough.
     EachPicture,
-    /// Only blocks of pictures hold enough samples; the time between two pictures of a block is in it.
+    /// Blocks of pictures, including the time between pictures: the meter is too slow for single ones.
     BlocksOfPictures,
 }
 
-/// Energy a picture.
+/// Energy per picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnergyResult {
-    /// How it was found.
+    /// How it was measured.
     pub method: EnergyMethod,
-    /// Pictures that it is the mean of.
+    /// Number of pictures averaged.
     pub pictures: usize,
-    /// Samples in their time.
+    /// Number of samples.
     pub samples: usize,
-    /// Joules a picture.
+    /// Joules per picture.
     pub gross_joules: f64,
-    /// Their error; see the meter's accuracy for whether its own is in it.
+    /// Their error; includes the meter's if that is specified.
     pub gross_error: f64,
-    /// Joules a picture above the idle power.
+    /// Joules per picture above the idle power.
     pub net_joules: Option<f64>,
     /// Their error.
     pub net_error: Option<f64>,
-    /// Gross joules of single pictures, where the meter is fast enough.
+    /// Gross joules of single pictures, if the meter is fast enough.
     pub spread: Option<Summary>,
 }
 
-/// Starts of new processes.
+/// Cold starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColdResult {
-    /// What was done to the page cache before each.
+    /// What was done to the page cache before each start.
     pub page_cache: String,
-    /// Bytes of the pack's files.
+    /// Total size of the pack's files in bytes.
     pub bytes: u64,
-    /// Of these, in memory after that, the most before any start.
+    /// Maximum number of these bytes that were left in the page cache before a start.
     pub resident_bytes: u64,
     /// From the start of the process until the text is encoded and the first step begins, in milliseconds.
     pub to_first_step: Summary,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Bench, Listener, RunError};
-use crate::bench::energy::{Window, energy};
+use crate::bench::energy::{Interval, energy};
 use crate::bench::plan::{Configuration, Plan, Share};
 use crate::bench::report::{
     ColdResult, ConfigurationResult, EnergyMethod, EnergyResult, FaultRates, PictureTime, PowerRecord, StageResult, WHOLE,
@@ -27,7 +27,7 @@ struct Drawn {
 /// What is summed over the blocks of one configuration.
 #[derive(Default)]
 struct Sums {
-    windows: Vec<Window>,
+    windows: Vec<Interval>,
     memory: PeakMemory,
     has_memory: bool,
     faults: PageFaults,
@@ -110,7 +110,7 @@ impl<'b, 'a> Drawing<'b, 'a> {
         loop {
             let begin = self.now();
             let (stages, end) = self.picture(configuration, &mut sums, listener)?;
-            let window = Window { start: begin, end };
+            let window = Interval { start: begin, end };
             let time = PictureTime {
                 configuration: index,
                 round,
@@ -130,7 +130,7 @@ impl<'b, 'a> Drawing<'b, 'a> {
                 break;
             }
         }
-        sums.windows.push(Window { start, end: self.now() });
+        sums.windows.push(Interval { start, end: self.now() });
         if let Some((before, after)) = load.zip(Load::now(self.root)) {
             sums.has_load = true;
             sums.faults.major += after.faults.major - before.faults.major;
@@ -289,10 +289,10 @@ fn stages(pictures: &[&Drawn]) -> Vec<StageResult> {
 }
 
 /// Joules a picture: of every picture by itself where the meter is fast enough, else of the blocks.
-fn energy_result(pictures: &[&Drawn], blocks: &[Window], power: &PowerRecord) -> Option<EnergyResult> {
+fn energy_result(pictures: &[&Drawn], blocks: &[Interval], power: &PowerRecord) -> Option<EnergyResult> {
     let accuracy = &power.meter.as_ref()?.accuracy;
-    let windows: Vec<Window> = pictures.iter().map(|picture| picture.time.window).collect();
-    let single = |&window: &Window| energy(&power.samples, &[window], power.idle, accuracy);
+    let windows: Vec<Interval> = pictures.iter().map(|picture| picture.time.window).collect();
+    let single = |&window: &Interval| energy(&power.samples, &[window], power.idle, accuracy);
     let singles: Option<Vec<f64>> = windows.iter().map(|window| single(window).map(|joules| joules.gross)).collect();
     let (method, windows) = match singles {
         Some(_) => (EnergyMethod::EachPicture, windows.as_slice()),

@@ -1,10 +1,10 @@
-//! A constant power that someone measured elsewhere: no meter, and its name says so.
+//! A constant power measured elsewhere, not by a meter; its name says so.
 
 use std::time::Instant;
 
 use super::{Accuracy, PowerError, PowerMeter, Reading};
 
-/// Always the same power.
+/// A constant power.
 #[derive(Clone, Copy, Debug)]
 pub struct Constant {
     /// In watts.
@@ -17,7 +17,7 @@ impl PowerMeter for Constant {
     }
 
     fn measures(&self) -> String {
-        "nothing: a constant that was given, not measured during the run".into()
+        "nothing: a given constant, not measured during the run".into()
     }
 
     fn rate(&self) -> f64 {

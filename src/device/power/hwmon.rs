@@ -1,4 +1,4 @@
-//! Power meters by the kernel's drivers: `power1_input` in µW, else `curr1_input` in mA times `in1_input` in mV (kernel
+//! Power meters with a kernel driver: `power1_input` in µW, or else `curr1_input` in mA times `in1_input` in mV (kernel
 //! documentation, *Naming and data format standards for sysfs files* of hwmon; *ina2xx*).
 
 use std::path::{Path, PathBuf};
@@ -7,18 +7,18 @@ use std::time::Instant;
 use super::{Accuracy, PowerError, PowerMeter, Reading, integer};
 use crate::device::processor::{number, numbered, text};
 
-const FIX: &str = "hwmon files are for everyone; ask who changed that";
-/// Names of drivers whose chips meter a board's supply, by how they begin. Others meter a part, such as a graphics card.
+const FIX: &str = "hwmon files are normally readable by everyone; check their permissions";
+/// Prefixes of the names of drivers whose chips measure a board's supply. Others measure a part, such as a graphics card.
 const METERS: &str = "ina";
 
-/// What is read.
+/// The quantity that is read.
 #[derive(Clone, Debug)]
 enum Quantity {
     Power(PathBuf),
     CurrentAndVoltage(PathBuf, PathBuf),
 }
 
-/// A meter of the kernel.
+/// A power meter with a kernel driver.
 #[derive(Debug)]
 pub struct Hwmon {
     device: String,
@@ -27,7 +27,7 @@ pub struct Hwmon {
 }
 
 impl Hwmon {
-    /// The meter named `device` below `root`; the first that meters a board's supply where no name is given.
+    /// Finds the meter named `device` below `root`, or by default the first that measures a board's supply.
     ///
     /// # Errors
     /// If there is none.
@@ -39,7 +39,7 @@ impl Hwmon {
             let wanted = device.map_or(name.starts_with(METERS), |device| device == name);
             if let Some(quantity) = quantity(&folder) {
                 if wanted {
-                    // Milliseconds between two conversions, where the driver tells.
+                    // Milliseconds between conversions, if the driver reports it.
                     let interval = number(&folder.join("update_interval")).filter(|&interval| interval > 0.0);
                     return Ok(Hwmon {
                         device: name,
@@ -51,13 +51,13 @@ impl Hwmon {
             }
         }
         let problem = match (device, seen.is_empty()) {
-            (None, true) => "no hwmon device has a power".to_owned(),
+            (None, true) => "no hwmon device measures power".to_owned(),
             (None, false) => format!(
-                "no hwmon device meters the board's supply; there is {}, which is used where it is named",
+                "no hwmon device measures the board's supply; select {} by name to use it",
                 seen.join(", ")
             ),
-            (Some(device), true) => format!("there is no hwmon device '{device}' with a power, nor any other"),
-            (Some(device), false) => format!("there is no hwmon device '{device}' with a power; there is {}", seen.join(", ")),
+            (Some(device), true) => format!("no hwmon device '{device}' measures power, and no other does"),
+            (Some(device), false) => format!("no hwmon device '{device}' measures power; available: {}", seen.join(", ")),
         };
         Err(PowerError::file(&class, problem))
     }
@@ -80,7 +80,7 @@ impl PowerMeter for Hwmon {
             Quantity::Power(_) => "power1_input",
             Quantity::CurrentAndVoltage(..) => "curr1_input × in1_input",
         };
-        format!("what flows through the chip {} by the kernel's driver ({how})", self.device)
+        format!("the power through the chip {}, by its kernel driver ({how})", self.device)
     }
 
     fn rate(&self) -> f64 {
@@ -88,12 +88,12 @@ impl PowerMeter for Hwmon {
     }
 
     fn accuracy(&self) -> Accuracy {
-        // Steps: the ina2xx driver's power at its usual calibration, and 1 mA at 5 V.
+        // Resolution: that of the ina2xx driver at its default calibration, and 1 mA at 5 V.
         let (gain, sheet) = match self.device.as_str() {
             "ina219" | "ina220" => (Some(0.02), "the data sheet SBOS448, without the tolerance of the shunt"),
             "ina226" => (Some(0.002), "the data sheet SBOS547, without the tolerance of the shunt"),
             "ina260" => (Some(0.006), "the data sheet SBOS656"),
-            _ => (None, "nobody: the kernel does not tell a meter's error"),
+            _ => (None, "no source: the kernel does not report the error of meters"),
         };
         Accuracy {
             gain,
@@ -134,10 +134,10 @@ mod tests {
     #[test]
     fn a_graphics_card_is_no_board() {
         let error = Hwmon::open(&tree("pc"), None).unwrap_err().to_string();
-        assert!(error.contains("amdgpu, which is used where it is named"), "{error}");
+        assert!(error.contains("select amdgpu by name"), "{error}");
         assert!((Hwmon::open(&tree("pc"), Some("amdgpu")).unwrap().read().unwrap().watts - 31.0).abs() < 1e-9);
         let error = Hwmon::open(&tree("pc"), Some("ina219")).unwrap_err().to_string();
-        assert!(error.contains("'ina219'") && error.contains("there is amdgpu"), "{error}");
+        assert!(error.contains("'ina219'") && error.contains("available: amdgpu"), "{error}");
         assert!(Hwmon::open("/nonexistent".as_ref(), None).is_err());
     }
 }

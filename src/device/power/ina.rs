@@ -1,7 +1,7 @@
 //! INA219, INA226 and INA260 of Texas Instruments on an I²C bus.
 //!
 //! Registers, bits and units are those of the data sheets SBOS448 (INA219), SBOS547 (INA226) and SBOS656 (INA260). Power is
-//! bus voltage times current; the chips' own power register has the same content with a coarser step and no sign.
+//! bus voltage times current; the chips' power register holds the same with a coarser step and no sign.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -20,14 +20,14 @@ const DIE: u8 = 0xFF;
 /// "TI", in the manufacturer register of the INA226 and INA260.
 const TEXAS_INSTRUMENTS: u16 = 0x5449;
 
-/// Which chip it is.
+/// The chip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chip {
     /// 12 bits, up to 26 V.
     Ina219,
     /// 16 bits, up to 36 V.
     Ina226,
-    /// 16 bits, up to 36 V and 15 A, with a shunt of its own.
+    /// 16 bits, up to 36 V and 15 A, with a built-in shunt.
     Ina260,
 }
 
@@ -59,7 +59,7 @@ impl Chip {
         }
     }
 
-    /// The constant of the calibration register: value = constant / (amperes a step × ohms).
+    /// The constant of the calibration register: value = constant / (amperes per step × ohms).
     fn calibration(self) -> f64 {
         match self {
             Chip::Ina219 => 0.04096,
@@ -93,16 +93,16 @@ pub struct Wiring {
     pub bus: PathBuf,
     /// The chip's address, 0x40 to 0x4f.
     pub address: u8,
-    /// The shunt in ohms; not used by the INA260, which has its own.
+    /// The shunt in ohms; not used by the INA260, which has a built-in one.
     pub shunt: f64,
-    /// The largest current in amperes, which decides the resolution; by default what the shunt allows.
+    /// The maximum current in amperes, which determines the resolution; by default what the shunt allows.
     pub most: Option<f64>,
-    /// What readings are multiplied by, from a comparison with a better meter.
+    /// Factor for all readings, from a calibration with a better meter.
     pub gain: f64,
 }
 
 impl Wiring {
-    /// Amperes of one step of the current register. Rounded to what the calibration register can express.
+    /// Amperes of one step of the current register, rounded to what the calibration register can express.
     fn amperes_a_step(&self) -> (f64, u16) {
         if self.chip == Chip::Ina260 {
             return (1.25e-3, 0);
@@ -129,10 +129,10 @@ pub struct Ina<B> {
 }
 
 impl Ina<linux_embedded_hal::I2cdev> {
-    /// Opens the bus and sets the chip up.
+    /// Opens the bus and configures the chip.
     ///
     /// # Errors
-    /// If the bus is absent or may not be opened, or no such chip answers.
+    /// If the bus is missing or cannot be opened, or no such chip answers.
     pub fn open(wiring: Wiring) -> Result<Self, PowerError> {
         let bus = linux_embedded_hal::I2cdev::new(&wiring.bus).map_err(|error| bus_error(&wiring.bus, error.into()))?;
         Ina::new(bus, wiring)
@@ -143,7 +143,7 @@ fn bus_error(bus: &Path, error: std::io::Error) -> PowerError {
     match error.kind() {
         std::io::ErrorKind::NotFound => PowerError::file(
             bus,
-            "there is no such I2C bus; on a Raspberry Pi dtparam=i2c_arm=on in /boot/firmware/config.txt switches it on",
+            "no such I2C bus; on a Raspberry Pi, enable it by dtparam=i2c_arm=on in /boot/firmware/config.txt",
         ),
         std::io::ErrorKind::PermissionDenied => PowerError::Permission {
             path: bus.to_owned(),
@@ -154,7 +154,7 @@ fn bus_error(bus: &Path, error: std::io::Error) -> PowerError {
 }
 
 impl<B: I2c> Ina<B> {
-    /// Checks that the chip is there, writes its configuration and, where it has one, its calibration.
+    /// Checks the chip, and writes its configuration and its calibration, if it has one.
     ///
     /// # Errors
     /// If it does not answer or is another chip.
@@ -174,21 +174,21 @@ impl<B: I2c> Ina<B> {
         Ok(ina)
     }
 
-    /// The INA226 and INA260 say what they are; the INA219 does not.
+    /// The INA226 and INA260 have identification registers; the INA219 does not.
     fn identify(&mut self) -> Result<(), PowerError> {
         let Some(die) = self.wiring.chip.die() else { return Ok(()) };
         let (manufacturer, found) = (self.register(MANUFACTURER)?, self.register(DIE)?);
         if manufacturer == TEXAS_INSTRUMENTS && found >> 4 == die {
             return Ok(());
         }
-        let problem = format!("the chip there says 0x{manufacturer:04x} 0x{found:04x}, which is another");
+        let problem = format!("the chip identifies itself as 0x{manufacturer:04x} 0x{found:04x}, which is another one");
         Err(PowerError::meter(&self.name(), problem))
     }
 
     fn failed(&self, error: B::Error) -> PowerError {
         PowerError::meter(
             &self.name(),
-            format!("{error:?}; is the chip wired and its address right? `i2cdetect` shows who answers"),
+            format!("{error:?}; check wiring and address: `i2cdetect` lists the chips that answer"),
         )
     }
 
@@ -214,7 +214,7 @@ impl<B: I2c> Ina<B> {
             if bus & 1 == 1 {
                 return Err(PowerError::meter(
                     &self.name(),
-                    "the current is more than the calibration allows; give a larger max=",
+                    "the current exceeds the calibrated range; set a larger max=",
                 ));
             }
             bus >> 3
@@ -234,9 +234,9 @@ impl<B: I2c + Send> PowerMeter for Ina<B> {
 
     fn measures(&self) -> String {
         match self.wiring.chip {
-            Chip::Ina260 => "what flows through the INA260's own shunt".into(),
+            Chip::Ina260 => "the power through the INA260's built-in shunt".into(),
             chip => format!(
-                "what flows through a shunt of {} ohm of the {}",
+                "the power through a shunt of {} ohm at the {}",
                 self.wiring.shunt,
                 chip.name().to_uppercase()
             ),
@@ -318,7 +318,7 @@ mod tests {
             // 5.12 V: 1280 steps of 4 mV, shifted by 3; conversion ready is bit 1. 0.75 A: 7500 steps.
             asked(BUS_VOLTAGE, 1280 << 3 | 2),
             asked(CURRENT, 7500),
-            // A current back of 10 mA.
+            // A negative current of 10 mA.
             asked(BUS_VOLTAGE, 1280 << 3),
             asked(CURRENT, (-100i16).cast_unsigned()),
             // Overflow.

@@ -1,9 +1,9 @@
-//! An output that is high while a picture is drawn, for meters that know nothing of this program: an oscilloscope or a
-//! power analyser triggers on its edges, as EEMBC's EnergyRunner has it.
+//! An output that is high while a picture is drawn, for external instruments: an oscilloscope or a power analyser triggers on its
+//! edges, as in EEMBC's EnergyRunner.
 
 /// The output.
 pub trait Marker {
-    /// Makes it high or low.
+    /// Sets it high or low.
     ///
     /// # Errors
     /// If the line cannot be set.
@@ -20,10 +20,10 @@ pub struct GpioMarker {
 
 #[cfg(feature = "gpio")]
 impl GpioMarker {
-    /// Requests a line of the chip behind the pin header, low at first.
+    /// Requests a line of the pin header's chip, initially low.
     ///
     /// # Errors
-    /// If there is no chip, it may not be opened, or the line is absent or in use.
+    /// If there is no chip, it cannot be opened, or the line does not exist or is in use.
     pub fn open(line: u32) -> Result<GpioMarker, crate::device::lines::LineError> {
         use crate::device::lines;
         let chip = lines::header_chip()?;

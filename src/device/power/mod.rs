@@ -4,16 +4,16 @@
 //! |---|---|
 //! | [`pmic`] | the power chip of the Raspberry Pi 5 |
 //! | [`ina`] | INA219, INA226 and INA260 on an I²C bus |
-//! | [`hwmon`] | the same and others by the kernel's drivers |
-//! | [`supply`] | batteries and chargers that the kernel knows |
+//! | [`hwmon`] | the same and others, with a kernel driver |
+//! | [`supply`] | batteries and chargers with a kernel driver |
 //! | [`rapl`] | energy counters of x86 processors |
-//! | [`stream`] | a serial meter, or a file that a meter's program writes |
-//! | [`constant`] | a figure that someone measured elsewhere |
+//! | [`stream`] | a serial meter, or a file written by a meter's program |
+//! | [`constant`] | a constant measured elsewhere |
 //!
-//! [`marker`] is the other way round: it tells a meter outside when a picture is drawn.
+//! [`marker`] is an output: it shows external instruments when a picture is drawn.
 //!
 //! Owns finding and reading meters. Depends on [`super::vcgencmd`] and on the standard names of hwmon folders in
-//! [`super::processor`]. None of the meters was run on the hardware that it is for: the tests use trees and byte
+//! [`super::processor`]. None of the meters was tested on its hardware: the tests use trees and byte
 //! exchanges written from the documentation.
 
 pub mod constant;
@@ -35,61 +35,61 @@ use serde::{Deserialize, Serialize};
 pub use sampler::{Sample, Sampler, Trace};
 pub use source::{Detection, PowerSource, detect};
 
-/// What is known of a meter's error.
+/// The specified error of a meter.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
-    /// Largest error as a share of the reading; nothing where the maker states none.
+    /// Maximum error as a fraction of the reading; `None` if not specified.
     pub gain: Option<f64>,
-    /// Largest error that does not depend on the reading, in watts.
+    /// Maximum error independent of the reading, in watts.
     pub offset_watts: f64,
-    /// Smallest difference that a reading can show, in watts.
+    /// Resolution in watts.
     pub resolution_watts: f64,
-    /// Who states this.
+    /// Source of the specification.
     pub stated_by: String,
 }
 
-/// A power at a time.
+/// A power sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reading {
-    /// When the power was drawn; the middle of the time that the meter averages over, where that is known.
+    /// Time of the sample; the middle of the meter's averaging interval, if that is known.
     pub at: Instant,
-    /// Power in watts; negative where current flows back.
+    /// Power in watts; negative if current flows backwards.
     pub watts: f64,
 }
 
 /// A meter of electric power.
 pub trait PowerMeter: Send {
-    /// The source as it is written for `--power`.
+    /// The source in the syntax of `--power`.
     fn name(&self) -> String;
 
-    /// What it measures, and what not.
+    /// What it measures, and what it does not.
     fn measures(&self) -> String;
 
-    /// How often a new reading is worth asking for, in Hz; the rate that was reached is counted by the sampler.
+    /// Recommended sampling rate in Hz; the sampler counts the achieved rate.
     fn rate(&self) -> f64;
 
-    /// What is known of its error.
+    /// Its specified error.
     fn accuracy(&self) -> Accuracy;
 
-    /// The next reading. A meter that sends by itself waits for it.
+    /// The next reading; blocks if the meter sends on its own.
     ///
     /// # Errors
-    /// If the meter does not answer or tells nothing that is a power.
+    /// If the meter does not answer or its answer is invalid.
     fn read(&mut self) -> Result<Reading, PowerError>;
 }
 
-/// A meter that cannot be used.
+/// Why a meter cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PowerError {
-    /// The words for `--power` name no meter.
+    /// The value of `--power` is invalid.
     #[error("--power {source_text}: {problem}")]
     Source {
-        /// What was given.
+        /// The value.
         source_text: String,
-        /// What is wrong, and what would be right.
+        /// What is wrong, and what is accepted.
         problem: String,
     },
-    /// A file is missing or has another form.
+    /// A file is missing or invalid.
     #[error("{}: {problem}", path.display())]
     File {
         /// The file.
@@ -97,15 +97,15 @@ pub enum PowerError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A file may not be read.
+    /// Permission denied.
     #[error("{}: permission denied; {fix}", path.display())]
     Permission {
         /// The file.
         path: PathBuf,
-        /// What gives the permission.
+        /// How to get the permission.
         fix: String,
     },
-    /// The meter answered nothing useful.
+    /// The meter gave no valid answer.
     #[error("{meter}: {problem}")]
     Meter {
         /// The meter.
@@ -116,7 +116,7 @@ pub enum PowerError {
 }
 
 impl PowerError {
-    /// Whether what was asked for is at fault rather than the meter.
+    /// Whether the input is at fault, not the machine.
     pub fn is_input_fault(&self) -> bool {
         matches!(self, PowerError::Source { .. })
     }
@@ -136,7 +136,7 @@ impl PowerError {
     }
 }
 
-/// A file's whole number; `fix` says what gives the permission to read it.
+/// The integer in a file; `fix` says how to get permission to read it.
 fn integer(path: &Path, fix: &str) -> Result<i64, PowerError> {
     let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::PermissionDenied => PowerError::Permission {

@@ -1,6 +1,6 @@
-//! The power chip of the Raspberry Pi 5, asked by `vcgencmd pmic_read_adc`.
+//! The power management chip of the Raspberry Pi 5, read by `vcgencmd pmic_read_adc`.
 //!
-//! Each line is a rail's current or voltage, in one of two forms by the firmware's version:
+//! Each line is a rail's current or voltage, in one of two formats, depending on the firmware's version:
 //!
 //! ```text
 //! VDD_CORE_A current(7)=0.70610450A          VDD_CORE_A=1.2340A
@@ -9,7 +9,7 @@
 //!
 //! The sum of volts times amperes over the rails that have both is what the chip delivers. The 5 V that goes to USB, HATs
 //! and the fan does not pass through it, nor do its own losses show. A fit to a meter at the plug has been published
-//! (jfikar, *RPi5-power*): 1.1451 × sum + 0.5879 W; it is applied only where asked for, and the source's name says so.
+//! (jfikar, *RPi5-power*): 1.1451 × sum + 0.5879 W; it is applied only on request, and the source's name says so.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::{Accuracy, PowerError, PowerMeter, Reading};
 use crate::device::vcgencmd::Vcgencmd;
 
 const COMMAND: &str = "pmic_read_adc";
-/// The published fit: factor, and watts that are added.
+/// The published fit: factor and offset in watts.
 const FIT: (f64, f64) = (1.1451, 0.5879);
 
 /// The chip.
@@ -30,13 +30,13 @@ pub struct Pmic {
 }
 
 impl Pmic {
-    /// Asks the chip once, below `root`; `fit` applies the published fit to the power at the plug.
+    /// Reads the chip once, by `vcgencmd` below `root`; `fit` applies the published fit to the power at the plug.
     ///
     /// # Errors
-    /// If there is no `vcgencmd`, or its answer holds no rails: only the Raspberry Pi 5 has such a chip.
+    /// If there is no `vcgencmd`, or its answer has no rails: only the Raspberry Pi 5 has this chip.
     pub fn open(root: &Path, fit: bool) -> Result<Pmic, PowerError> {
-        let program = Vcgencmd::find(root)
-            .ok_or_else(|| PowerError::meter("pmic", "there is no vcgencmd; only the Raspberry Pi 5 has this meter"))?;
+        let program =
+            Vcgencmd::find(root).ok_or_else(|| PowerError::meter("pmic", "no vcgencmd found; only the Raspberry Pi 5 has this meter"))?;
         let pmic = Pmic { program, fit };
         pmic.sum().map(|_| pmic)
     }
@@ -87,11 +87,11 @@ impl PowerMeter for Pmic {
                 FIT.0, FIT.1
             )
         } else {
-            "the rails that the Raspberry Pi 5's power chip makes: without its losses and without USB, HATs and fan".into()
+            "the rails of the Raspberry Pi 5's power chip, without its losses, USB, HATs and fan".into()
         }
     }
 
-    /// Each reading starts a process: more would be load that is measured too.
+    /// Each reading starts a process, so a higher rate would be a measurable load.
     fn rate(&self) -> f64 {
         4.0
     }
@@ -101,7 +101,7 @@ impl PowerMeter for Pmic {
             gain: None,
             offset_watts: 0.0,
             resolution_watts: 0.001,
-            stated_by: "nobody: the maker states no error for these readings".into(),
+            stated_by: "no source: the manufacturer does not specify the error".into(),
         }
     }
 
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn other_boards_have_no_such_chip() {
-        for (name, words) in [("pi4", "only the Raspberry Pi 5"), ("pc", "no vcgencmd")] {
+        for (name, words) in [("pi4", "only the Raspberry Pi 5"), ("pc", "no vcgencmd found")] {
             let error = Pmic::open(&tree(name), false).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }

@@ -1,5 +1,5 @@
-//! Energy counters of x86 processors: `energy_uj` below `/sys/class/powercap/intel-rapl:N`, which also AMD's processors
-//! have. A counter counts µJ and starts anew above `max_energy_range_uj` (kernel documentation, *Power Capping Framework*).
+//! Energy counters of x86 processors: `energy_uj` below `/sys/class/powercap/intel-rapl:N`, also on
+//! AMD processors. A counter counts µJ and wraps around at `max_energy_range_uj` (kernel documentation, *Power Capping Framework*).
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ impl Zone {
     }
 }
 
-/// What was counted from `last` to `now` by a counter that starts anew above `range`.
+/// The difference from `last` to `now` of a counter that wraps around at `range`.
 fn difference(last: f64, now: f64, range: f64) -> f64 {
     if now >= last { now - last } else { now + range - last }
 }
@@ -43,10 +43,10 @@ pub struct Rapl {
 }
 
 impl Rapl {
-    /// The zone of that name, such as `psys` or `core`, below `root`; all whole processors where no name is given.
+    /// Finds the zone of that name, such as `psys` or `core`, below `root`, or by default all processor packages.
     ///
     /// # Errors
-    /// If there is none or it may not be read.
+    /// If there is none or it cannot be read.
     pub fn open(root: &Path, zone: Option<&str>) -> Result<Rapl, PowerError> {
         let class = root.join("sys/class/powercap");
         let mut folders: Vec<PathBuf> = std::fs::read_dir(&class)
@@ -73,7 +73,7 @@ impl Rapl {
         }
         if zones.is_empty() {
             let there = if names.is_empty() { "none".into() } else { names.join(", ") };
-            let problem = format!("there is no energy counter '{}'; there is {there}", zone.unwrap_or("package"));
+            let problem = format!("no energy counter '{}'; available: {there}", zone.unwrap_or("package"));
             return Err(PowerError::file(&class, problem));
         }
         Ok(Rapl {
@@ -91,8 +91,8 @@ impl PowerMeter for Rapl {
 
     fn measures(&self) -> String {
         match &self.zone {
-            Some(zone) => format!("the processor's own count of the energy of its zone '{zone}'"),
-            None => "the processor's own count of its energy: without memory, storage, screen and the supply's losses".into(),
+            Some(zone) => format!("the energy of the processor's zone '{zone}', as counted by the processor"),
+            None => "the processor's energy, as counted by the processor: without memory, storage, screen and the supply's losses".into(),
         }
     }
 
@@ -105,13 +105,13 @@ impl PowerMeter for Rapl {
             gain: None,
             offset_watts: 0.0,
             resolution_watts: STEP * RATE,
-            stated_by: "nobody: the processor's maker states no error".into(),
+            stated_by: "no source: the manufacturer does not specify the error".into(),
         }
     }
 
-    /// The mean power since the last reading, at the middle of that time.
+    /// The mean power since the last reading, at the middle of the interval.
     fn read(&mut self) -> Result<Reading, PowerError> {
-        // Counters move every millisecond; less time would divide by chance.
+        // Counters are updated every millisecond; shorter intervals would be noise.
         let least = Duration::from_millis(10);
         std::thread::sleep(least.saturating_sub(self.read.elapsed()));
         let joules = self.zones.iter_mut().map(Zone::joules_since_last).sum::<Result<f64, _>>()?;
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(Rapl::open(&tree("pc"), None).unwrap().zones.len(), 1);
         assert_eq!(Rapl::open(&tree("pc"), Some("core")).unwrap().name(), "rapl:core");
         let error = Rapl::open(&tree("pc"), Some("gpu")).unwrap_err().to_string();
-        assert!(error.contains("no energy counter 'gpu'; there is package-0, core"), "{error}");
+        assert!(error.contains("no energy counter 'gpu'; available: package-0, core"), "{error}");
         assert!(Rapl::open(&tree("pi4"), None).is_err());
         let denied = PowerError::Permission {
             path: "/sys/class/powercap/intel-rapl:0/energy_uj".into(),

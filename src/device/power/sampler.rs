@@ -1,4 +1,4 @@
-//! A meter sampled on its own thread.
+//! A thread that samples a meter.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::PowerMeter;
 
-/// Longest that a stop waits for the next look.
+/// Maximum latency of a stop.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
-/// A power at a time since the sampler's origin.
+/// A power sample, relative to the sampler's origin.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Seconds since the origin.
@@ -21,28 +21,28 @@ pub struct Sample {
     pub watts: f64,
 }
 
-/// What a meter told.
+/// The samples of a meter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
-    /// In the order of their times.
+    /// In order of time.
     pub samples: Vec<Sample>,
     /// Number of readings that failed.
     pub failures: u64,
-    /// Why the first of them did.
+    /// Error of the first failed reading.
     pub first_failure: Option<String>,
 }
 
-/// The thread.
+/// The sampling thread.
 pub struct Sampler {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Trace>,
 }
 
 impl Sampler {
-    /// Starts to sample; times count from `origin`.
+    /// Starts sampling; times are relative to `origin`.
     ///
     /// # Errors
-    /// If the system starts no thread.
+    /// If the thread cannot be started.
     pub fn start(meter: Box<dyn PowerMeter>, origin: Instant) -> std::io::Result<Sampler> {
         let stop = Arc::new(AtomicBool::new(false));
         let asked = stop.clone();
@@ -52,7 +52,7 @@ impl Sampler {
         Ok(Sampler { stop, thread })
     }
 
-    /// Ends the thread; everything that was read.
+    /// Ends the thread and returns its samples.
     pub fn stop(self) -> Trace {
         self.stop.store(true, Ordering::Release);
         self.thread.join().unwrap_or_default()
@@ -70,7 +70,7 @@ fn sample(mut meter: Box<dyn PowerMeter>, origin: Instant, stop: &AtomicBool) ->
                     Some(time) => time.as_secs_f64(),
                     None => -(origin - reading.at).as_secs_f64(),
                 };
-                // Times of a meter's own clock may step back; an integral needs them in order.
+                // The meter's clock may step back, but the integral needs ordered times.
                 if trace.samples.last().is_none_or(|last| seconds > last.seconds) && reading.watts.is_finite() {
                     trace.samples.push(Sample {
                         seconds,
@@ -96,7 +96,7 @@ mod tests {
     use super::super::{Accuracy, PowerError, Reading};
     use super::*;
 
-    /// A ramp of one watt a second that fails now and then.
+    /// A ramp of one watt per second with occasional errors.
     struct Ramp {
         started: Instant,
         asked: u32,

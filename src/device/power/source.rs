@@ -1,4 +1,4 @@
-//! The words for `--power`, and looking for a meter where none was named.
+//! Parsing of `--power`, and detection of a meter.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -15,16 +15,16 @@ use super::{PowerError, PowerMeter};
 const KNOWN: &str = "auto, none, pmic[,fit=wall], ina219:BUS@ADDRESS[,shunt=OHM][,max=AMPERES][,gain=FACTOR], ina226:…, ina260:…, \
                      hwmon[:NAME], supply[:NAME], rapl[:ZONE], csv:FILE[,columns=time/watts], serial:DEVICE[,baud=115200][,columns=…], constant:WATTS";
 
-/// Shunt of the usual INA219 and INA226 boards, in ohms.
+/// Shunt of common INA219 and INA226 boards, in ohms.
 const USUAL_SHUNT: f64 = 0.1;
 const USUAL_BUS: &str = "/dev/i2c-1";
 const USUAL_ADDRESS: u8 = 0x40;
 const USUAL_BAUD: u32 = 115_200;
 
-/// A meter that was asked for.
+/// A requested meter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PowerSource {
-    /// The first that is found.
+    /// The first that is detected.
     Auto,
     /// None.
     None,
@@ -32,17 +32,17 @@ pub enum PowerSource {
     Pmic(bool),
     /// A chip on an I²C bus.
     Ina(Wiring),
-    /// A meter of the kernel's drivers, by name.
+    /// A meter with a kernel driver, by name.
     Hwmon(Option<String>),
     /// A battery or charger, by name.
     Supply(Option<String>),
-    /// The processor's energy counters, by the zone's name.
+    /// The processor's energy counters, by name of the zone.
     Rapl(Option<String>),
-    /// A file that grows.
+    /// A growing file.
     Csv(PathBuf, Columns),
-    /// A serial device, its speed in baud.
+    /// A serial device, and its speed in baud.
     Serial(PathBuf, u32, Columns),
-    /// A constant power in watts.
+    /// Constant watts.
     Constant(f64),
 }
 
@@ -50,7 +50,7 @@ impl PowerSource {
     /// Opens the meter, its files below `root`; none for [`PowerSource::None`].
     ///
     /// # Errors
-    /// If a meter that was named cannot be used. With `auto` the detection says why none was found.
+    /// If the requested meter cannot be used. With `auto`, the detection says why none was found.
     pub fn open(&self, root: &Path) -> Result<Detection, PowerError> {
         let meter: Box<dyn PowerMeter> = match self {
             PowerSource::Auto => return Ok(detect(root)),
@@ -76,16 +76,16 @@ impl PowerSource {
     }
 }
 
-/// What looking for a meter found.
+/// The result of the detection.
 pub struct Detection {
     /// The meter.
     pub meter: Option<Box<dyn PowerMeter>>,
-    /// Why the ones that were looked at before it cannot be used.
+    /// Why others, which have precedence, cannot be used.
     pub why_not: Vec<String>,
 }
 
-/// Looks for a meter below `root`, those that meter most of the board first. I²C buses are not searched: writing to a chip
-/// that may be another does harm. Constants and files are never chosen.
+/// Detects a meter below `root`, in order of how much of the board they measure. I²C buses are not searched: writing to an unknown
+/// chip can do harm. Constants and files are never chosen.
 pub fn detect(root: &Path) -> Detection {
     let mut why_not = Vec::new();
     let mut chosen: Option<Box<dyn PowerMeter>> = None;
@@ -106,7 +106,7 @@ fn boxed<M: PowerMeter + 'static>(meter: M) -> Box<dyn PowerMeter> {
     Box::new(meter)
 }
 
-/// `KIND:WHERE,key=value,…` taken apart.
+/// The parts of `KIND:WHERE,key=value,…`.
 struct Words<'a> {
     kind: &'a str,
     place: Option<&'a str>,
@@ -129,7 +129,7 @@ impl<'a> Words<'a> {
         })
     }
 
-    /// The value of an option, which is taken out.
+    /// Removes an option and returns its value.
     fn take<T: FromStr>(&mut self, key: &str) -> Result<Option<T>, String> {
         let Some(at) = self.options.iter().position(|(name, _)| *name == key) else {
             return Ok(None);
@@ -156,7 +156,7 @@ impl<'a> Words<'a> {
     fn needs_place(&self, what: &str) -> Result<PathBuf, String> {
         self.place
             .map(PathBuf::from)
-            .ok_or_else(|| format!("say {what} after a colon, as {}:…", self.kind))
+            .ok_or_else(|| format!("give {what} after a colon, as in {}:…", self.kind))
     }
 
     fn place_refused(&self) -> Result<(), String> {
@@ -188,7 +188,7 @@ fn wiring(words: &mut Words, chip: Chip) -> Result<Wiring, String> {
     let shunt = words.positive("shunt")?;
     let most = words.positive("max")?;
     if chip == Chip::Ina260 && (shunt.is_some() || most.is_some()) {
-        return Err("the INA260 has a shunt of its own: shunt= and max= are not for it".into());
+        return Err("the INA260 has a built-in shunt: shunt= and max= do not apply".into());
     }
     Ok(Wiring {
         chip,
@@ -229,9 +229,9 @@ fn parse(text: &str) -> Result<PowerSource, String> {
         "constant" => {
             let watts = name.as_deref().unwrap_or_default();
             let parsed = watts.parse::<f64>().ok().filter(|watts| watts.is_finite() && *watts >= 0.0);
-            PowerSource::Constant(parsed.ok_or_else(|| format!("'{watts}' is no power; say watts, as constant:2.5"))?)
+            PowerSource::Constant(parsed.ok_or_else(|| format!("'{watts}' is not a power; give watts, as in constant:2.5"))?)
         }
-        _ => return Err(format!("there is no such source; known are {KNOWN}")),
+        _ => return Err(format!("unknown source; known are {KNOWN}")),
     };
     words.end()?;
     Ok(source)
@@ -287,12 +287,12 @@ mod tests {
             ("ina219:/dev/i2c-1@0x20", "0x40 to 0x4f"),
             ("ina219,shunt=0", "above 0"),
             ("ina219,shunt=x", "invalid value"),
-            ("ina260,shunt=0.1", "of its own"),
-            ("csv", "say the file"),
+            ("ina260,shunt=0.1", "built-in"),
+            ("csv", "give the file"),
             ("csv:x,columns=hour", "volts and amps"),
             ("serial:/dev/x,baud=-1", "invalid value"),
-            ("constant:-1", "say watts"),
-            ("constant", "say watts"),
+            ("constant:-1", "watts"),
+            ("constant", "watts"),
             ("rapl,x", "options are key=value"),
         ] {
             let error = text.parse::<PowerSource>().unwrap_err();

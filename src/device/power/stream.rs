@@ -1,9 +1,8 @@
-//! Meters that write lines: a serial meter, or a file to which a meter's own program appends.
+//! Meters that write lines: a serial meter, or a file to which a meter's program appends.
 //!
-//! A line is numbers between commas, semicolons or white space. [`Columns`] say what they are; a first line of names, such
-//! as `time,volts,amps`, says it too. Lines that are neither are skipped. Where lines have times (seconds), the first line's
-//! time is taken as the moment of its arrival and all others follow it, so that a program that writes in bursts does not
-//! blur the curve.
+//! A line has numbers separated by commas, semicolons or white space. [`Columns`] name them, or a header line such as
+//! `time,volts,amps` does. Other lines are skipped. If lines have times (in seconds), the first line's time is taken as the moment
+//! of its arrival and all others are relative to it, so bursts of lines do not distort the curve.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -17,14 +16,14 @@ use rustix::termios::{self, OptionalActions};
 
 use super::{Accuracy, PowerError, PowerMeter, Reading};
 
-/// Longest that a line is waited for.
+/// Maximum time to wait for a line.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Time between two looks at a file that does not grow.
+/// Polling interval of a file that does not grow.
 const LOOK: Duration = Duration::from_millis(5);
-/// Longest line that is taken for one, in bytes.
+/// Maximum length of a line in bytes.
 const LONGEST: usize = 4096;
 
-/// What a number in a line is.
+/// The quantity of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Column {
     Time,
@@ -37,7 +36,7 @@ enum Column {
 }
 
 impl Column {
-    /// By the names that meters and their programs write.
+    /// Parses the names used by meters and their programs.
     fn named(name: &str) -> Column {
         let name = name.trim().trim_matches('"').to_ascii_lowercase();
         let unit = name
@@ -55,7 +54,7 @@ impl Column {
     }
 }
 
-/// What the numbers of a line are.
+/// The columns of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns(Vec<Column>);
 
@@ -73,7 +72,7 @@ impl Columns {
         (power || product).then_some(Columns(columns))
     }
 
-    /// Time, where lines have one, and watts of a line.
+    /// Time, if the line has one, and watts.
     fn values(&self, numbers: &[f64]) -> Option<(Option<f64>, f64)> {
         let value = |wanted: Column| {
             let at = self.0.iter().position(|&column| column == wanted)?;
@@ -90,20 +89,20 @@ impl Columns {
 impl FromStr for Columns {
     type Err = String;
 
-    /// Names with slashes between them, such as `time/volts/amps`.
+    /// Parses names separated by slashes, such as `time/volts/amps`.
     fn from_str(text: &str) -> Result<Columns, String> {
         Columns::of(&text.split('/').collect::<Vec<_>>()).ok_or_else(|| {
-            format!("columns={text}: name time, watts, milliwatts, volts, amps, milliamps, with slashes between them; watts, or volts and amps, must be there")
+            format!("columns={text}: use time, watts, milliwatts, volts, amps and milliamps, separated by slashes; watts, or volts and amps, are required")
         })
     }
 }
 
-/// What a line is cut at.
+/// Separators of columns.
 fn is_separator(letter: char) -> bool {
     matches!(letter, ',' | ';' | '\t' | ' ')
 }
 
-/// Bytes become readings.
+/// Parses bytes into readings.
 #[derive(Debug)]
 struct Lines {
     columns: Columns,
@@ -164,7 +163,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Follows a file from its end; a first line that names the columns is read.
+    /// Follows a file from its end; reads the header line that names the columns, if there is one.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -191,7 +190,7 @@ impl Stream {
     /// Opens a serial device: 8 bits, no parity, raw.
     ///
     /// # Errors
-    /// If the device is absent, may not be opened, or takes no such speed.
+    /// If the device does not exist, cannot be opened, or does not support the speed.
     pub fn serial(path: &Path, baud: u32, columns: Columns) -> Result<Stream, PowerError> {
         let file = OpenOptions::new()
             .read(true)
@@ -199,12 +198,12 @@ impl Stream {
             .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
             .open(path)
             .map_err(|error| open_error(path, error))?;
-        let failed = |error: rustix::io::Errno| PowerError::file(path, format!("this is no serial device that takes {baud} baud: {error}"));
+        let failed = |error: rustix::io::Errno| PowerError::file(path, format!("not a serial device that supports {baud} baud: {error}"));
         let mut settings = termios::tcgetattr(&file).map_err(failed)?;
         settings.make_raw();
         settings.set_speed(baud).map_err(failed)?;
         termios::tcsetattr(&file, OptionalActions::Now, &settings).map_err(failed)?;
-        // What was sent before is old.
+        // Discards what was sent before.
         termios::tcflush(&file, termios::QueueSelector::IFlush).map_err(failed)?;
         Ok(Stream::over("serial", path, file, Lines::new(columns)))
     }
@@ -224,7 +223,7 @@ fn open_error(path: &Path, error: std::io::Error) -> PowerError {
     match error.kind() {
         std::io::ErrorKind::PermissionDenied => PowerError::Permission {
             path: path.to_owned(),
-            fix: "for serial devices `sudo usermod -aG dialout $USER` gives it".into(),
+            fix: "for serial devices: sudo usermod -aG dialout $USER, then log in again".into(),
         },
         _ => PowerError::file(path, error.to_string()),
     }
@@ -236,17 +235,17 @@ impl PowerMeter for Stream {
     }
 
     fn measures(&self) -> String {
-        format!("what the meter behind {} is wired to", self.path.display())
+        format!("the circuit of the meter at {}", self.path.display())
     }
 
-    /// The meter decides.
+    /// Determined by the meter.
     fn rate(&self) -> f64 {
         1000.0
     }
 
     fn accuracy(&self) -> Accuracy {
         Accuracy {
-            stated_by: "nobody: a line does not tell its meter's error".into(),
+            stated_by: "no source: the lines do not contain the meter's error".into(),
             ..Accuracy::default()
         }
     }
@@ -266,7 +265,7 @@ impl PowerMeter for Stream {
                 Err(error) => return Err(PowerError::file(&self.path, error.to_string())),
             }
             if self.waiting.is_empty() && started.elapsed() > PATIENCE {
-                let problem = format!("no line with a power came for {} s", PATIENCE.as_secs());
+                let problem = format!("no line with a power for {} s", PATIENCE.as_secs());
                 return Err(PowerError::file(&self.path, problem));
             }
         }
@@ -350,6 +349,6 @@ mod tests {
         let file = folder.path().join("plain");
         std::fs::write(&file, "").unwrap();
         let error = Stream::serial(&file, 9600, Columns::time_and_watts()).unwrap_err().to_string();
-        assert!(error.contains("no serial device"), "{error}");
+        assert!(error.contains("not a serial device"), "{error}");
     }
 }

@@ -1,8 +1,8 @@
-//! Batteries and chargers that the kernel knows: `power_now` in µW, else `voltage_now` in µV times `current_now` in µA
+//! Batteries and chargers with a kernel driver: `power_now` in µW, or else `voltage_now` in µV times `current_now` in µA
 //! (kernel documentation, `Documentation/ABI/testing/sysfs-class-power`).
 //!
-//! The sign of a battery's current is not the same in all drivers, so that its `status` decides: what a battery delivers
-//! while it discharges is what the device draws. While it charges, it does not tell that, and readings are errors.
+//! Drivers disagree about the sign of a battery's current, so its `status` is decisive: while a battery discharges, it delivers
+//! what the device draws. While it charges, the device's power is unknown and readings are errors.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::{Accuracy, PowerError, PowerMeter, Reading, integer};
 use crate::device::processor::text;
 
-const FIX: &str = "power_supply files are for everyone; ask who changed that";
+const FIX: &str = "power_supply files are normally readable by everyone; check their permissions";
 
 /// A supply.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Supply {
 }
 
 impl Supply {
-    /// The supply `name` below `root`; the first that tells what the device draws where no name is given.
+    /// Finds the supply `name` below `root`, or by default the first that shows what the device draws.
     ///
     /// # Errors
     /// If there is none.
@@ -51,11 +51,11 @@ impl Supply {
             (Some(name), true) => PowerError::file(
                 &class,
                 format!(
-                    "there is no supply '{name}'; there is {}",
+                    "no supply '{name}'; available: {}",
                     if names.is_empty() { "none".into() } else { names.join(", ") }
                 ),
             ),
-            (None, true) => PowerError::file(&class, "there is no supply"),
+            (None, true) => PowerError::file(&class, "no supply found"),
             (_, false) => PowerError::file(&class, problems.join("; ")),
         })
     }
@@ -77,13 +77,13 @@ impl PowerMeter for Supply {
 
     fn measures(&self) -> String {
         if self.is_battery {
-            format!("what the battery {} delivers while it discharges", self.name)
+            format!("the power of the battery {} while it discharges", self.name)
         } else {
-            format!("what the supply {} delivers", self.name)
+            format!("the power of the supply {}", self.name)
         }
     }
 
-    /// Fuel gauges renew their values about once a second.
+    /// Fuel gauges update about once per second.
     fn rate(&self) -> f64 {
         2.0
     }
@@ -93,7 +93,7 @@ impl PowerMeter for Supply {
             gain: None,
             offset_watts: 0.0,
             resolution_watts: 0.001,
-            stated_by: "nobody: the kernel does not tell a gauge's error".into(),
+            stated_by: "no source: the kernel does not report the error of gauges".into(),
         }
     }
 
@@ -103,7 +103,7 @@ impl PowerMeter for Supply {
             let status = text(&self.folder.join("status")).unwrap_or_default();
             if status != "Discharging" {
                 let problem =
-                    format!("the battery's status is '{status}': only one that discharges tells what is drawn; unplug the charger");
+                    format!("the battery's status is '{status}', but the power is known only while it discharges; unplug the charger");
                 return Err(PowerError::meter(&self.name(), problem));
             }
             watts.abs()
@@ -147,7 +147,7 @@ mod tests {
         assert!(error.contains("'Charging'") && error.contains("unplug"), "{error}");
         assert!(Supply::open(root.path(), Some("BAT0")).is_err());
         let error = Supply::open(root.path(), Some("BAT7")).unwrap_err().to_string();
-        assert!(error.contains("no supply 'BAT7'; there is AC, BAT0"), "{error}");
+        assert!(error.contains("no supply 'BAT7'; available: AC, BAT0"), "{error}");
     }
 
     #[test]

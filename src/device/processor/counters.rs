@@ -1,6 +1,6 @@
-//! Instructions and cycles of this process, counted by the processor (`perf_event_open(2)`).
+//! Hardware counters of instructions and cycles of this process (`perf_event_open(2)`).
 //!
-//! Counters are inherited by threads that start after they are opened: open them before the engine.
+//! Threads that are started later inherit the counters: open them before the engine.
 
 use std::fs::File;
 use std::io::Read;
@@ -20,7 +20,7 @@ const FLAGS: u64 = 1 << 1 | 1 << 5 | 1 << 6;
 /// `PERF_FLAG_FD_CLOEXEC`.
 const CLOSE_ON_EXEC: libc::c_ulong = 8;
 
-/// The first version of `perf_event_attr`, 64 bytes, which every kernel takes.
+/// The first version of `perf_event_attr`, 64 bytes, which every kernel accepts.
 #[repr(C)]
 #[derive(Default)]
 struct Attributes {
@@ -36,7 +36,7 @@ struct Attributes {
     config1: u64,
 }
 
-/// Counts since the counters were opened, without the kernel's own.
+/// Counts since the counters were opened, in user mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
     /// Instructions.
@@ -65,11 +65,11 @@ pub struct Counters {
 /// Why instructions and cycles cannot be counted.
 #[derive(Debug, thiserror::Error)]
 pub enum CountersError {
-    /// The kernel's settings forbid it.
+    /// The kernel's settings do not permit it.
     #[error("permission denied: `sudo sysctl kernel.perf_event_paranoid=2` lets every user count instructions")]
     Permission,
     /// The processor, or the virtual machine, has no such counters.
-    #[error("this processor or virtual machine has no counters of instructions")]
+    #[error("this processor or virtual machine has no instruction counters")]
     Absent,
     /// The kernel was built without them.
     #[error("this kernel has no perf events")]
@@ -80,7 +80,7 @@ pub enum CountersError {
 }
 
 impl Counters {
-    /// Opens counters of this thread and of all threads that it starts from now on.
+    /// Opens counters of this thread and of all threads that it starts later.
     ///
     /// # Errors
     /// If the kernel does not allow it or the processor has none.
@@ -91,7 +91,7 @@ impl Counters {
         })
     }
 
-    /// Reads both. Where the processor had to share its counters, counts are scaled to the whole time.
+    /// Reads both. If the kernel multiplexed the counters, counts are extrapolated to the total time.
     ///
     /// # Errors
     /// If the kernel does not answer.
@@ -126,7 +126,7 @@ fn open(config: u64) -> Result<File, CountersError> {
     if descriptor < 0 {
         return Err(meaning(std::io::Error::last_os_error()));
     }
-    // SAFETY: the kernel has just made this descriptor for us and nobody else holds it.
+    // SAFETY: the kernel has just created this descriptor, and nothing else owns it.
     Ok(unsafe { File::from_raw_fd(descriptor as libc::c_int) })
 }
 
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(std::mem::size_of::<Attributes>(), 64);
     }
 
-    /// Where counting is possible, a thread's work counts; elsewhere there is a reason.
+    /// Counts a thread's work if counting is possible; otherwise the error has the reason.
     #[test]
     fn work_of_threads_is_counted_or_there_is_a_reason() {
         match Counters::open() {

@@ -1,6 +1,6 @@
-//! Makes what stands around a layer part of it, so that its results never leave the cache: of a convolution the normalisation
-//! or enlargement before it and the activation and addition after it, of a matrix product the ways from a picture and back and what
-//! follows, of a normalisation of rows what follows. Values do not change by a bit.
+//! Fuses layers with adjacent operators, so that intermediate results never leave the cache: a convolution with the normalization or
+//! upsampling before it and the activation and addition after it, a matrix product with the transpositions around it and the
+//! element-wise operators after it, a row normalization with its modulation. Values stay the same to the bit.
 
 mod convolution;
 mod linear;
@@ -16,10 +16,10 @@ use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use super::adapter::{Node, Operator};
 use super::arithmetic::Activation;
 
-/// Fuses around every layer of a decluttered model.
+/// Fuses every layer of a decluttered model.
 pub fn fuse(model: &mut TypedModel) -> TractResult<()> {
     for node in model.eval_order()? {
-        let patch = patch(model, node).with_context(|| format!("fusing around node '{}'", model.node(node).name))?;
+        let patch = patch(model, node).with_context(|| format!("fusing node '{}'", model.node(node).name))?;
         if let Some(patch) = patch {
             patch.apply(model)?;
         }
@@ -27,56 +27,56 @@ pub fn fuse(model: &mut TypedModel) -> TractResult<()> {
     Ok(())
 }
 
-/// A patch that replaces a layer and its neighbours; nothing where there is nothing to take in.
+/// A patch that replaces a layer and its neighbours; none if there is nothing to fuse.
 fn patch(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
     let mut found = None;
-    for absorb in [convolution::absorb, linear::absorb, row_norm::absorb] {
-        found = found.or(absorb(model, node)?);
+    for try_fuse in [convolution::try_fuse, linear::try_fuse, row_norm::try_fuse] {
+        found = found.or(try_fuse(model, node)?);
     }
-    let Some(absorbed) = found else { return Ok(None) };
-    if absorbed.inputs == model.node(node).inputs && absorbed.output.node == node {
+    let Some(fusion) = found else { return Ok(None) };
+    if fusion.inputs == model.node(node).inputs && fusion.output.node == node {
         return Ok(None);
     }
     let mut patch = TypedModelPatch::default();
-    let taps = patch.taps(model, &absorbed.inputs)?;
-    let wired = patch.wire_node(format!("{}.fused", model.node(node).name), absorbed.operator, &taps)?;
-    patch.shunt_outside(model, absorbed.output, wired[0])?;
+    let taps = patch.taps(model, &fusion.inputs)?;
+    let wired = patch.wire_node(format!("{}.fused", model.node(node).name), fusion.operator, &taps)?;
+    patch.shunt_outside(model, fusion.output, wired[0])?;
     Ok(Some(patch))
 }
 
-/// A layer with all that it took in.
-struct Absorbed {
+/// A layer with all that is fused into it.
+struct Fusion {
     operator: Node,
     inputs: Vec<OutletId>,
-    /// What it computes of the model.
+    /// The outlet that the operator replaces.
     output: OutletId,
 }
 
-/// What a layer reads and computes while it takes in what follows it.
-struct Taken<'a> {
+/// The inputs and the output of a layer while operators are fused into it.
+struct FusionBuilder<'a> {
     model: &'a TypedModel,
     inputs: Vec<OutletId>,
     output: OutletId,
 }
 
-impl<'a> Taken<'a> {
-    /// What a node reads and computes by itself.
-    fn of(model: &'a TypedModel, node: usize) -> Taken<'a> {
-        Taken {
+impl<'a> FusionBuilder<'a> {
+    /// A node by itself.
+    fn of(model: &'a TypedModel, node: usize) -> FusionBuilder<'a> {
+        FusionBuilder {
             model,
             inputs: model.node(node).inputs.clone(),
             output: OutletId::new(node, 0),
         }
     }
 
-    /// Takes in the activation that follows, if one does.
+    /// Fuses the activation that follows, if one does.
     fn activation(&mut self) -> Option<Activation> {
         let (activated, function) = activation(self.model, self.output)?;
         self.output = activated;
         Some(function)
     }
 
-    /// Takes in what a search finds: what it makes becomes the output, its other operand an input. Whether there is any.
+    /// Fuses the binary operator that a search found: its output becomes the output, its other operand an input. Whether there is one.
     fn operand(&mut self, found: Option<(OutletId, OutletId)>) -> bool {
         let Some((made, operand)) = found else { return false };
         self.inputs.push(operand);
@@ -84,33 +84,33 @@ impl<'a> Taken<'a> {
         true
     }
 
-    /// A product with one factor a channel that follows.
+    /// Fuses a following multiplication by one factor a channel.
     fn gate(&mut self) -> TractResult<bool> {
         let found = by_channel(self.model, self.output, "Mul")?;
         Ok(self.operand(found))
     }
 
-    /// A sum with one value a channel that follows.
+    /// Fuses a following addition of one value a channel.
     fn shift(&mut self) -> TractResult<bool> {
         let found = by_channel(self.model, self.output, "Add")?;
         Ok(self.operand(found))
     }
 
-    /// A sum of a picture with one value a channel that follows.
+    /// Fuses a following addition of one value a channel to a picture.
     fn channel_shift(&mut self) -> TractResult<bool> {
         let found = by_picture_channel(self.model, self.output)?;
         Ok(self.operand(found))
     }
 
-    /// Takes in the way from rows `[1, places, channels]` to a picture `[1, channels, …]` that follows: the picture's sides.
+    /// Fuses a following transposition of rows `[1, places, channels]` to a picture `[1, channels, …]`; returns the picture's sides.
     fn picture(&mut self) -> TractResult<Option<TVec<usize>>> {
-        let Some(exchange) = reader(self.model, self.output) else {
+        let Some(transpose) = reader(self.model, self.output) else {
             return Ok(None);
         };
-        if !exchanges(self.model, exchange)? {
+        if !is_transpose(self.model, transpose)? {
             return Ok(None);
         }
-        self.output = OutletId::new(exchange, 0);
+        self.output = OutletId::new(transpose, 0);
         let channels = sides(self.model, self.output)?.0;
         if let Some(reshape) = reader(self.model, self.output)
             && matches!(self.model.node(reshape).op_as(), Some(AxisOp::Reshape(..)))
@@ -121,15 +121,15 @@ impl<'a> Taken<'a> {
         Ok(Some(sides(self.model, self.output)?.1))
     }
 
-    /// A sum with a value of the same shape that follows.
+    /// Fuses a following addition of a value of the same shape.
     fn addition(&mut self) -> TractResult<bool> {
         let found = addition(self.model, self.output)?;
         Ok(self.operand(found))
     }
 
-    /// All of it, computed by an operator.
-    fn by(self, operator: impl Operator) -> Absorbed {
-        Absorbed {
+    /// The fusion, computed by an operator.
+    fn build(self, operator: impl Operator) -> Fusion {
+        Fusion {
             operator: Node(Arc::new(operator)),
             inputs: self.inputs,
             output: self.output,
@@ -155,8 +155,8 @@ fn reader(model: &TypedModel, outlet: OutletId) -> Option<usize> {
     Some(model.node(outlet.node).outputs[outlet.slot].successors[0].node)
 }
 
-/// Whether a node exchanges the last two of three dimensions, of which the first is 1.
-fn exchanges(model: &TypedModel, node: usize) -> TractResult<bool> {
+/// Whether a node transposes the last two of three dimensions, of which the first is 1.
+fn is_transpose(model: &TypedModel, node: usize) -> TractResult<bool> {
     let adjacent = matches!(model.node(node).op_as(), Some(AxisOp::Move(1, 2) | AxisOp::Move(2, 1)));
     let shape = &model.node(node).outputs[0].fact.shape;
     Ok(adjacent && shape.rank() == 3 && shape[0].is_one())
@@ -200,9 +200,9 @@ fn by_channel(model: &TypedModel, outlet: OutletId, name: &str) -> TractResult<O
     let Some((made, values)) = binary(model, outlet, name) else {
         return Ok(None);
     };
-    let (shape, of_values) = (&model.outlet_fact(outlet)?.shape, &model.outlet_fact(values)?.shape);
-    let one_row = of_values.last() == shape.last() && shape.last() == Some(&of_values.volume());
-    Ok((one_row && shape.rank() == of_values.rank()).then_some((made, values)))
+    let (shape, threads_for_values) = (&model.outlet_fact(outlet)?.shape, &model.outlet_fact(values)?.shape);
+    let one_row = threads_for_values.last() == shape.last() && shape.last() == Some(&threads_for_values.volume());
+    Ok((one_row && shape.rank() == threads_for_values.rank()).then_some((made, values)))
 }
 
 /// The sum of a picture with one value a channel that alone reads the picture, and these values.
@@ -210,7 +210,8 @@ fn by_picture_channel(model: &TypedModel, outlet: OutletId) -> TractResult<Optio
     let Some((made, values)) = binary(model, outlet, "Add") else {
         return Ok(None);
     };
-    let (shape, of_values) = (&model.outlet_fact(outlet)?.shape, &model.outlet_fact(values)?.shape);
-    let one_each = of_values.rank() == 4 && of_values[1] == shape[1] && of_values[1] == of_values.volume();
-    Ok((one_each && shape.volume() != of_values.volume()).then_some((made, values)))
+    let (shape, threads_for_values) = (&model.outlet_fact(outlet)?.shape, &model.outlet_fact(values)?.shape);
+    let one_each =
+        threads_for_values.rank() == 4 && threads_for_values[1] == shape[1] && threads_for_values[1] == threads_for_values.volume();
+    Ok((one_each && shape.volume() != threads_for_values.volume()).then_some((made, values)))
 }

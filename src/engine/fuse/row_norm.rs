@@ -1,20 +1,20 @@
-//! What a normalisation of rows takes in: the modulation after it, a product and a sum with one value a channel each.
+//! Fuses a row normalization with the modulation after it: a multiplication by, and an addition of, one value a channel each.
 
 use tract_onnx::tract_core::internal::*;
 
-use super::{Absorbed, Taken, operator};
+use super::{Fusion, FusionBuilder, operator};
 use crate::engine::operators::RowNorm;
 
-/// A normalisation with its modulation; nothing where the node is none or is not modulated.
-pub fn absorb(model: &TypedModel, node: usize) -> TractResult<Option<Absorbed>> {
+/// A normalization with its modulation; none for other nodes and without modulation.
+pub fn try_fuse(model: &TypedModel, node: usize) -> TractResult<Option<Fusion>> {
     let Some(norm) = operator::<RowNorm>(model, node) else {
         return Ok(None);
     };
-    let mut taken = Taken::of(model, node);
-    if !(taken.gate()? && taken.shift()?) {
+    let mut fusion = FusionBuilder::of(model, node);
+    if !(fusion.gate()? && fusion.shift()?) {
         return Ok(None);
     }
-    Ok(Some(taken.by(RowNorm {
+    Ok(Some(fusion.build(RowNorm {
         modulated: true,
         ..norm.clone()
     })))

@@ -1,4 +1,4 @@
-//! What is taken in and what is not, on graphs of a few nodes.
+//! What is fused and what is not, on graphs of a few nodes.
 
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::math;
@@ -6,11 +6,19 @@ use tract_onnx::tract_core::ops::math;
 use super::*;
 use crate::engine::adapter::Operator;
 use crate::engine::arithmetic::Activation;
-use crate::engine::int8::{Padding, Window};
+use crate::engine::geometry::{Padding, Window};
+use crate::engine::int8::WeightMatrix;
 use crate::engine::kernels;
 use crate::engine::operators::{GroupNorm, NormActivation, QuantizedConvolution, QuantizedLinear, RowNorm, RowNormKind};
+use crate::pack::ExternalTensor;
 
 const WIDTH: usize = 8;
+
+/// A square matrix.
+fn weights() -> WeightMatrix {
+    let tensor = ExternalTensor::of_bytes(&[1; WIDTH * WIDTH], vec![WIDTH / 8, WIDTH / 4, 8, 4]);
+    WeightMatrix::new(&tensor, WIDTH, WIDTH).unwrap()
+}
 
 /// A graph in the making.
 struct Graph(TypedModel);
@@ -39,7 +47,7 @@ impl Graph {
 
     fn linear(&mut self, x: OutletId) -> OutletId {
         let [scale, bias] = ["scale", "bias"].map(|name| self.constant(name, &[WIDTH]));
-        let linear = QuantizedLinear::new("w".into(), [WIDTH, WIDTH], kernels::available()[0]);
+        let linear = QuantizedLinear::new(weights(), kernels::available()[0]);
         self.put("linear", linear, &[x, scale, bias])
     }
 
@@ -50,7 +58,7 @@ impl Graph {
             strides: [1, 1],
         };
         let padding = Padding::default();
-        let convolution = QuantizedConvolution::new("w".into(), [WIDTH, WIDTH], window, padding, kernels::available()[0]);
+        let convolution = QuantizedConvolution::new(weights(), window, padding, kernels::available()[0]);
         self.put("convolution", convolution, &[x, scale, bias])
     }
 
@@ -80,7 +88,7 @@ fn multiply() -> TypedBinOp {
 }
 
 #[test]
-fn a_linear_layer_takes_in_activation_gate_and_addition() {
+fn a_linear_layer_fuses_activation_gate_and_addition() {
     let mut graph = Graph(TypedModel::default());
     let x = graph.source("x", &[1, 5, WIDTH]);
     let gates = graph.source("gates", &[1, 1, WIDTH]);
@@ -98,7 +106,7 @@ fn a_linear_layer_takes_in_activation_gate_and_addition() {
 }
 
 #[test]
-fn a_linear_layer_takes_in_the_ways_from_a_picture_and_back() {
+fn a_linear_layer_fuses_the_ways_from_a_picture_and_back() {
     let mut graph = Graph(TypedModel::default());
     let x = graph.source("x", &[1, WIDTH, 6]);
     let picture = graph.source("picture", &[1, WIDTH, 2, 3]);
@@ -172,7 +180,7 @@ fn a_factor_a_token_is_no_gate_and_a_row_is_no_residual() {
 }
 
 #[test]
-fn a_convolution_takes_in_its_norm_an_activation_and_an_addition() {
+fn a_convolution_fuses_its_norm_an_activation_and_an_addition() {
     let mut graph = Graph(TypedModel::default());
     let shape = [1, WIDTH, 4, 4];
     let (x, added) = (graph.source("x", &shape), graph.source("added", &shape));
@@ -182,8 +190,8 @@ fn a_convolution_takes_in_its_norm_an_activation_and_an_addition() {
         epsilon: 1e-5,
         activation: NormActivation::Silu,
     };
-    let normalised = graph.put("normalised", norm, &[x, gain, bias]);
-    let convolution = graph.convolution(normalised);
+    let normalized = graph.put("normalized", norm, &[x, gain, bias]);
+    let convolution = graph.convolution(normalized);
     let activated = graph.put("activated", Activation::Silu, &[convolution]);
     let sum = graph.binary("sum", add(), &[activated, added]);
     let (found, nodes) = layers::<QuantizedConvolution>(&graph.fused(&[sum]));
@@ -192,7 +200,7 @@ fn a_convolution_takes_in_its_norm_an_activation_and_an_addition() {
 }
 
 #[test]
-fn a_convolution_takes_in_a_value_a_channel_and_an_addition() {
+fn a_convolution_fuses_a_value_a_channel_and_an_addition() {
     for (values, shifted) in [([1, WIDTH, 1, 1], true), ([1, 1, 4, 4], false), ([1, 1, 1, 1], false)] {
         let mut graph = Graph(TypedModel::default());
         let shape = [1, WIDTH, 4, 4];
@@ -211,7 +219,7 @@ fn a_convolution_takes_in_a_value_a_channel_and_an_addition() {
 }
 
 #[test]
-fn a_normalisation_of_rows_takes_in_its_modulation_or_nothing() {
+fn a_normalization_of_rows_fuses_its_modulation_or_nothing() {
     for shifted in [true, false] {
         let mut graph = Graph(TypedModel::default());
         let x = graph.source("x", &[1, 5, WIDTH]);

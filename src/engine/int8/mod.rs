@@ -1,22 +1,17 @@
-//! int8 products: mapped weight matrices, quantized activations, and the loops that bring both to the
-//! micro-kernels in blocks that stay in cache.
+//! int8 arithmetic: mapped weight matrices, quantized activations, and the loops that bring both to the micro-kernels in blocks
+//! that stay in cache. Depends on `kernels`, `simd` and `parallel`.
 
-mod activations;
-mod blocks;
 mod convolution;
-mod layer;
-mod lines;
-mod pieces;
-mod products;
+mod epilogue;
+mod matmul;
+mod matmul_panel;
+mod quantize;
 mod scratch;
-mod tiles;
-mod tokens;
 mod weights;
-mod windows;
+mod winograd;
 
-pub use activations::{Image, Layout, Padding, Window, largest_of};
-pub use blocks::Outputs;
 pub use convolution::convolve;
-pub use products::{Product, multiply};
-pub use tokens::{Order, Tokens};
+pub use epilogue::Outputs;
+pub use matmul::{Product, multiply};
+pub use quantize::{Image, Layout, Order, Tokens, largest_of};
 pub use weights::WeightMatrix;

@@ -1,9 +1,9 @@
-//! Room that a thread works in.
+//! Buffers that each thread reuses.
 
 use std::cell::RefCell;
 
-/// Room for packed activations, transformed operands and sums, one a thread and kept: clearing it anew for every layer
-/// takes as long as a few of its operators. It grows to what the largest layer needs.
+/// Buffers for packed activations, transformed operands and sums, one set a thread and kept: clearing them for every layer takes
+/// as long as a few of its operators. They grow to what the largest layer needs.
 #[derive(Default)]
 pub struct Scratch {
     packed: Vec<u8>,
@@ -20,30 +20,30 @@ impl Scratch {
         SCRATCH.with_borrow_mut(work);
     }
 
-    /// So many bytes of any content, from the start of a cache line on.
+    /// Bytes of any content, from the start of a cache line on.
     pub fn packed(&mut self, bytes: usize) -> &mut [u8] {
         grown(&mut self.packed, bytes)
     }
 
-    /// So many 16-bit values and sums, of any content.
+    /// 16-bit values and sums, of any content.
     pub fn tiles(&mut self, values: usize, sums: usize) -> (&mut [i16], &mut [i32]) {
         (grown(&mut self.tiles, values), grown(&mut self.sums, sums))
     }
 }
 
-fn grown<T: Copy + Default>(room: &mut Vec<T>, length: usize) -> &mut [T] {
-    if room.len() < length + LINE {
-        room.resize(length + LINE, T::default());
+fn grown<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) -> &mut [T] {
+    if buffer.len() < length + LINE {
+        buffer.resize(length + LINE, T::default());
     }
-    &mut from_line(room)[..length]
+    &mut from_line(buffer)[..length]
 }
 
-/// Bytes of a cache line, so many elements at the most: loads of whole vectors that cross one cost two.
+/// Bytes of a cache line, and the most elements in one: a vector load across two lines costs two loads.
 pub const LINE: usize = 64;
 
-/// What of a slice lies from the start of a cache line on.
-pub fn from_line<T>(room: &mut [T]) -> &mut [T] {
+/// The part of a slice from the start of a cache line on.
+pub fn from_line<T>(buffer: &mut [T]) -> &mut [T] {
     // `align_offset` may refuse, as it does in an interpreter.
-    let skipped = room.as_ptr().align_offset(LINE);
-    &mut room[if skipped < LINE { skipped } else { 0 }..]
+    let skipped = buffer.as_ptr().align_offset(LINE);
+    &mut buffer[if skipped < LINE { skipped } else { 0 }..]
 }

@@ -18,6 +18,18 @@ pub struct WeightMatrix {
 }
 
 impl WeightMatrix {
+    /// The matrix that a node reads.
+    ///
+    /// # Errors
+    /// If the node reads no mapped tensor, or as [`WeightMatrix::new`].
+    pub fn mapped(tensor: Option<&ExternalTensor>, rows: usize, inputs: usize) -> TractResult<WeightMatrix> {
+        WeightMatrix::new(
+            tensor.context("the weights are not an int8 tensor of the weights file")?,
+            rows,
+            inputs,
+        )
+    }
+
     /// The matrix in a mapped tensor of shape `[rows/8, inputs/4, 8, 4]`.
     ///
     /// # Errors

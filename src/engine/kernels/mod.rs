@@ -11,14 +11,15 @@
 mod aarch64;
 #[cfg(all(target_arch = "arm", neon_vfp4, target_endian = "little"))]
 mod arm;
+pub mod i16x8;
 mod portable;
-pub mod shorts;
 #[cfg(test)]
 mod tests;
 pub mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+use super::EngineError;
 use winograd::Winograd;
 
 /// Rows of one weight panel.
@@ -43,7 +44,7 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
     /// Columns of one activation panel.
     fn columns(&self) -> usize;
 
-    /// What each activation byte is XORed with in a panel: 0x80 where the processor multiplies unsigned by
+    /// The mask that each activation byte is XORed with in a panel: 0x80 if the processor multiplies unsigned by
     /// signed bytes, else 0. The kernel takes the shift back out of its sums by `row_sums`.
     fn activation_mask(&self) -> u8 {
         0
@@ -59,17 +60,17 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
     /// If a slice is shorter than its shape, or `count` is 0 or greater than [`Kernel::panels`].
     fn multiply(&self, weights: &[i8], row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: Sums);
 
-    /// Activation panels that one call takes at the most.
+    /// Largest number of activation panels of one call.
     fn panels(&self) -> usize {
         1
     }
 
-    /// Products with windows that lie in an image as they are, where that costs the processor no more than reading panels.
+    /// Products with windows read in place from an image, if that costs the processor no more than reading panels.
     fn in_place(&self) -> Option<&dyn InPlace> {
         None
     }
 
-    /// Minimal filtering for windows of 3×3, the largest tiles first, where the processor does it faster than
+    /// Minimal filtering for windows of 3×3, the largest tiles first, if the processor does it faster than
     /// [`Kernel::multiply`] does the window. Activations are not masked.
     fn winograd(&self) -> &'static [&'static dyn Winograd] {
         &[]
@@ -88,7 +89,7 @@ pub struct Windows<'a> {
     pub pixels: &'a [usize],
 }
 
-/// What a kernel can do besides, where as many windows as a panel has columns begin side by side: multiply them without a panel.
+/// Kernels that can multiply windows without packing them into a panel, if the windows of a panel's columns begin at adjacent pixels.
 pub trait InPlace: Kernel {
     /// [`Kernel::multiply`] with panels that begin at the given bytes of the first plane, up to [`Kernel::panels`] of them.
     ///
@@ -96,8 +97,8 @@ pub trait InPlace: Kernel {
     /// If a slice is shorter than its shape, a window leaves the image, or there is no panel or one too many.
     fn multiply_in_place(&self, weights: &[i8], row_sums: &[i32; ROWS], windows: Windows, panels: &[usize], sums: Sums);
 
-    /// Panics where the operands are shorter than their shapes or windows leave the image: what the unsafe code behind
-    /// [`InPlace::multiply_in_place`] relies on.
+    /// Panics if the operands are shorter than their shapes or windows leave the image; the unsafe code behind
+    /// [`InPlace::multiply_in_place`] relies on that.
     fn assert_windows(&self, weights: &[i8], windows: Windows, panels: &[usize], sums: &Sums) {
         let count = panels.len();
         assert!(
@@ -137,26 +138,25 @@ pub fn available() -> Vec<&'static dyn Kernel> {
     kernels
 }
 
-/// The kernel that is used unless `INKSTONE_KERNEL` names another of the [`available`] ones.
-pub fn select() -> Result<&'static dyn Kernel, UnknownKernel> {
+/// The kernel that `INKSTONE_KERNEL` names, by default the fastest of the [`available`] ones.
+pub fn select() -> Result<&'static dyn Kernel, EngineError> {
     by_name(std::env::var_os("INKSTONE_KERNEL").map(|name| name.to_string_lossy().into_owned()))
 }
 
-/// The [`available`] kernel of that name, or the fastest.
-fn by_name(name: Option<String>) -> Result<&'static dyn Kernel, UnknownKernel> {
+/// The [`available`] kernel of that name, by default the fastest.
+pub fn by_name(name: Option<String>) -> Result<&'static dyn Kernel, EngineError> {
     let kernels = available();
     let Some(name) = name else { return Ok(kernels[0]) };
     match kernels.iter().find(|kernel| kernel.name() == name) {
         Some(kernel) => Ok(*kernel),
-        None => Err(UnknownKernel {
+        None => Err(EngineError::Kernel {
             name,
             known: kernels.iter().map(|kernel| kernel.name()).collect(),
         }),
     }
 }
 
-/// Panics where the operands of [`Kernel::multiply`] are shorter than their shapes: what the unsafe code behind it
-/// relies on. Divides rather than multiplies by `groups`, so that nothing can overflow.
+/// Panics if the operands of [`Kernel::multiply`] are shorter than their shapes; the unsafe code behind it relies on that. Divides rather than multiplies by `groups`, so that nothing can overflow.
 fn assert_shapes(kernel: &dyn Kernel, weights: &[i8], activations: &[u8], groups: usize, count: usize, sums: &Sums) {
     assert!(
         (1..=kernel.panels()).contains(&count),
@@ -184,12 +184,4 @@ fn assert_weights_and_sums(weights: &[i8], groups: usize, columns: usize, sums: 
         columns <= stride && columns <= room && stride <= (room - columns) / (ROWS - 1),
         "room for {room} sums, {stride} a row, for {columns} columns"
     );
-}
-
-/// `INKSTONE_KERNEL` names no kernel that this processor can run.
-#[derive(Debug, thiserror::Error)]
-#[error("INKSTONE_KERNEL is '{name}': this processor runs {}", known.join(", "))]
-pub struct UnknownKernel {
-    name: String,
-    known: Vec<&'static str>,
 }

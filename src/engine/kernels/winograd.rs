@@ -27,13 +27,13 @@ pub const fn outputs(side: usize) -> usize {
     side * side * TILES
 }
 
-/// Values from one place of a panel to the next, for so many groups of channels: an odd number of cache lines, since
+/// Values from one place of a panel to the next, for `groups` groups of channels: an odd number of cache lines, since
 /// all places are written together and would share a few sets of the cache at a power of two.
 pub const fn place_values(groups: usize) -> usize {
     (groups | 1) * VALUES
 }
 
-/// Values of a panel of transformed weights or tiles, for so many groups of channels.
+/// Values of a panel of transformed weights or tiles, for `groups` groups of channels.
 pub const fn panel_values(side: usize, groups: usize) -> usize {
     places(side) * place_values(groups)
 }
@@ -59,7 +59,7 @@ pub trait Winograd: Send + Sync + std::fmt::Debug {
     fn multiply(&self, weights: &[i16], tiles: &[i16], groups: usize, count: usize, sums: &mut [i32]);
 }
 
-/// Panics where the operands of [`Winograd::transform`] are shorter than their shapes.
+/// Panics if the operands of [`Winograd::transform`] are shorter than their shapes.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(super) fn assert_weights(side: usize, weights: &[i8], groups: usize, transformed: &[i16]) {
     assert!(
@@ -74,7 +74,7 @@ pub(super) fn assert_weights(side: usize, weights: &[i8], groups: usize, transfo
     );
 }
 
-/// Panics where the operands of [`Winograd::multiply`] are shorter than their shapes.
+/// Panics if the operands of [`Winograd::multiply`] are shorter than their shapes.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(super) fn assert_panels(side: usize, weights: &[i16], tiles: &[i16], groups: usize, count: usize, sums: &[i32]) {
     let length = weights.len().min(tiles.len());
@@ -87,8 +87,8 @@ pub(super) fn assert_panels(side: usize, weights: &[i16], tiles: &[i16], groups:
     assert!(ROWS * outputs(side) <= sums.len(), "{} sums", sums.len());
 }
 
-/// The transforms of one size of tiles. Each takes values of any kind, of which it is told how they are added and
-/// subtracted, so that it does as many at once as a vector has lanes.
+/// The transforms of one size of tiles. Each is generic over the values and how to add and subtract them, so that it runs on whole
+/// vectors.
 pub trait Form<const POINTS: usize, const PLACES: usize, const OUTPUTS: usize>: Send + Sync + std::fmt::Debug + 'static {
     /// Groups of channels whose sums come out whole.
     const PART: usize;

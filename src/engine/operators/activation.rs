@@ -1,18 +1,87 @@
 //! `Silu`, `Gelu`, `GeluTanh`: activation functions, element by element.
 
+use std::sync::Arc;
+
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::*;
 
+use super::table::{Built, Resources, Schema};
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::arithmetic::{Activation, gelu, gelu_tanh, silu};
-use crate::engine::lanes::{Fused, widest};
-use crate::engine::shares;
+use crate::engine::arithmetic::{self, Activation};
+use crate::engine::parallel;
+use crate::engine::simd::{Fused, widest};
+
+/// `Silu`.
+pub static SILU: Schema = Schema {
+    name: "Silu",
+    doc: "x times its sigmoid.",
+    definition: Some(
+        "Silu (x) => (y) {
+            gate = Sigmoid (x)
+            y = Mul (x, gate)
+        }",
+    ),
+};
+
+/// `Gelu`.
+pub static GELU: Schema = Schema {
+    name: "Gelu",
+    doc: "x times the share of a normal distribution below x.",
+    definition: Some(
+        "Gelu (x) => (y) {
+            root = Constant <value = float {0.70710677}> ()
+            scaled = Mul (x, root)
+            gate = Erf (scaled)
+            one = Constant <value = float {1.0}> ()
+            half = Constant <value = float {0.5}> ()
+            open = Add (gate, one)
+            halved = Mul (x, half)
+            y = Mul (halved, open)
+        }",
+    ),
+};
+
+/// `GeluTanh`.
+pub static GELU_TANH: Schema = Schema {
+    name: "GeluTanh",
+    doc: "Gelu by a hyperbolic tangent.",
+    definition: Some(
+        "GeluTanh (x) => (y) {
+            small = Constant <value = float {0.044715}> ()
+            root = Constant <value = float {0.79788452}> ()
+            square = Mul (x, x)
+            cube = Mul (square, x)
+            bend = Mul (cube, small)
+            sum = Add (x, bend)
+            scaled = Mul (sum, root)
+            gate = Tanh (scaled)
+            one = Constant <value = float {1.0}> ()
+            half = Constant <value = float {0.5}> ()
+            open = Add (gate, one)
+            halved = Mul (x, half)
+            y = Mul (halved, open)
+        }",
+    ),
+};
+
+pub(super) fn silu(_: &NodeProto, _: &Resources) -> Built {
+    Ok(Some(Arc::new(Activation::Silu)))
+}
+
+pub(super) fn gelu(_: &NodeProto, _: &Resources) -> Built {
+    Ok(Some(Arc::new(Activation::Gelu)))
+}
+
+pub(super) fn gelu_tanh(_: &NodeProto, _: &Resources) -> Built {
+    Ok(Some(Arc::new(Activation::GeluTanh)))
+}
 
 impl Operator for Activation {
     fn name(&self) -> &'static str {
         match self {
-            Activation::Silu => "Silu",
-            Activation::Gelu => "Gelu",
-            Activation::GeluTanh => "GeluTanh",
+            Activation::Silu => SILU.name,
+            Activation::Gelu => GELU.name,
+            Activation::GeluTanh => GELU_TANH.name,
         }
     }
 
@@ -24,9 +93,9 @@ impl Operator for Activation {
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let values = inputs.floats(0)?;
         match self {
-            Activation::Silu => apply(values, inputs.shape(0), output, silu),
-            Activation::Gelu => apply(values, inputs.shape(0), output, gelu),
-            Activation::GeluTanh => apply(values, inputs.shape(0), output, gelu_tanh),
+            Activation::Silu => apply(values, inputs.shape(0), output, arithmetic::silu),
+            Activation::Gelu => apply(values, inputs.shape(0), output, arithmetic::gelu),
+            Activation::GeluTanh => apply(values, inputs.shape(0), output, arithmetic::gelu_tanh),
         }
         Ok(())
     }
@@ -34,7 +103,7 @@ impl Operator for Activation {
 
 #[inline(always)]
 fn apply(values: &[f32], shape: &[usize], output: &mut [f32], function: impl Fn(f32, Fused) -> f32 + Sync) {
-    shares::each_piece(output, shape, |start, output| {
+    parallel::for_each_chunk(output, shape, |start, output| {
         widest(
             #[inline(always)]
             |fused| {

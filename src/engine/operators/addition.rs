@@ -1,13 +1,12 @@
-//! `Add` (ONNX) of two pictures, or of a picture and one value a channel.
+//! `Add` (ONNX) of two values of the same shape, or of a picture and one value a channel.
 
 use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::lanes::widest;
-use crate::engine::shares;
+use crate::engine::parallel;
+use crate::engine::simd::widest;
 
-/// Inputs: a, and b of a's shape or with ones instead of its last dimensions, for all of which each of b's values stands;
-/// output a + b, of a's shape.
+/// Inputs: a, and b of a's shape or with ones instead of its last dimensions, along which it is broadcast; output a + b, of a's shape.
 #[derive(Clone, Debug)]
 pub struct Addition;
 
@@ -32,9 +31,9 @@ impl Operator for Addition {
 
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let (a, b) = (inputs.floats(0)?, inputs.floats(1)?);
-        // Values of a for which one of b's stands.
+        // Values of a to which each value of b is added.
         let each = a.len().checked_div(b.len()).unwrap_or(1);
-        shares::each_piece(output, inputs.shape(0), |start, output| {
+        parallel::for_each_chunk(output, inputs.shape(0), |start, output| {
             let a = &a[start..][..output.len()];
             if each == 1 {
                 add(output, a, &b[start..]);
@@ -57,7 +56,7 @@ fn add(output: &mut [f32], a: &[f32], b: &[f32]) {
     );
 }
 
-/// Adds to values of a from a place on that value of b which stands for each.
+/// Adds one value of b to each `each` values of a, from place `start` on.
 fn add_one_each(mut output: &mut [f32], mut a: &[f32], b: &[f32], each: usize, start: usize) {
     let mut place = start;
     while !output.is_empty() {

@@ -1,19 +1,92 @@
 //! `Attention` and `MaskedAttention`: softmax(scale·q·kᵀ + bias)·v by heads (Vaswani et al., arXiv 1706.03762).
 //! A few queries at a time are scored against all keys, so heads×T×S scores are never kept.
 
+use std::sync::Arc;
+
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::*;
 
+use super::table::{Built, Resources, Schema};
 use super::weighted_sums::{Rows, TOGETHER, fits, weighted_sums};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::exp;
-use crate::engine::lanes::{Fused, LANES, fold, fold_larger, larger, widest};
-use crate::engine::shares;
-use crate::engine::transposition::transpose;
+use crate::engine::parallel;
+use crate::engine::simd::{Fused, LANES, fold, fold_larger, larger, widest};
+use crate::engine::transpose::transpose;
+
+/// The definition of attention: its signature, the node that adds the bias, and the name of the scores after it.
+macro_rules! definition {
+    ($signature:literal, $bias:literal, $scores:literal) => {
+        Some(concat!(
+            $signature,
+            " => (y) {
+                head_count = Constant <value_int: int = @heads> ()
+                front = Constant <value_ints = [0]> ()
+                same = Constant <value_ints = [0, 0]> ()
+                rest = Constant <value_ints = [-1]> ()
+                heads_axis = Unsqueeze (head_count, front)
+                split_shape = Concat <axis = 0> (same, heads_axis, rest)
+                q_split = Reshape (q, split_shape)
+                queries = Transpose <perm = [0, 2, 1, 3]> (q_split)
+                k_split = Reshape (k, split_shape)
+                keys = Transpose <perm = [0, 2, 3, 1]> (k_split)
+                v_split = Reshape (v, split_shape)
+                values = Transpose <perm = [0, 2, 1, 3]> (v_split)
+                factor = Constant <value_float: float = @scale> ()
+                products = MatMul (queries, keys)
+                scores = Mul (products, factor)
+                ",
+            $bias,
+            "weights = Softmax <axis = -1> (",
+            $scores,
+            ")
+                mixed = MatMul (weights, values)
+                joined = Transpose <perm = [0, 2, 1, 3]> (mixed)
+                rows_shape = Concat <axis = 0> (same, rest)
+                y = Reshape (joined, rows_shape)
+            }"
+        ))
+    };
+}
+
+/// `Attention`.
+pub static ATTENTION: Schema = Schema {
+    name: "Attention",
+    doc: "Attention of rows q [1, T, C] to rows k and v [1, S, C].",
+    definition: definition!("Attention <heads, scale> (q, k, v)", "", "scores"),
+};
+
+/// `MaskedAttention`.
+pub static MASKED_ATTENTION: Schema = Schema {
+    name: "MaskedAttention",
+    doc: "Attention of rows q [1, T, C] to rows k and v [1, S, C], with a bias added to the scores that broadcasts to [1, heads, T, S].",
+    definition: definition!(
+        "MaskedAttention <heads, scale> (q, k, v, bias)",
+        "masked = Add (scores, bias) ",
+        "masked"
+    ),
+};
+
+pub(super) fn plain(node: &NodeProto, _: &Resources) -> Built {
+    build(node, false)
+}
+
+pub(super) fn masked(node: &NodeProto, _: &Resources) -> Built {
+    build(node, true)
+}
+
+fn build(node: &NodeProto, masked: bool) -> Built {
+    Ok(Some(Arc::new(Attention {
+        heads: node.get_attr("heads")?,
+        scale: node.get_attr("scale")?,
+        masked,
+    })))
+}
 
 /// Queries that are scored together.
 const QUERIES: usize = TOGETHER;
 
-/// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, where masked, a bias `[1, 1 or heads, 1 or T, S]`, of which leading ones may
+/// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, if masked, a bias `[1, 1 or heads, 1 or T, S]`, of which leading ones may
 /// be missing; output `[1, T, C]`.
 #[derive(Clone, Debug)]
 pub struct Attention {
@@ -27,7 +100,7 @@ pub struct Attention {
 
 impl Operator for Attention {
     fn name(&self) -> &'static str {
-        if self.masked { "MaskedAttention" } else { "Attention" }
+        if self.masked { MASKED_ATTENTION.name } else { ATTENTION.name }
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
@@ -43,7 +116,7 @@ impl Operator for Attention {
         };
         ensure!(
             !inputs[0].contains(&0) && !inputs[1].contains(&0),
-            "{} of nothing: {:?} and {:?}",
+            "{} has an empty input: {:?} and {:?}",
             self.name(),
             inputs[0],
             inputs[1]
@@ -85,10 +158,10 @@ impl Operator for Attention {
             nothing: &vec![0f32; channels],
         };
         let count = output.len() / channels;
-        let threads = shares::of_values(count * padded * self.heads);
-        let share = count.div_ceil(threads * shares::PER_THREAD).next_multiple_of(QUERIES);
+        let threads = parallel::threads_for_values(count * padded * self.heads);
+        let share = count.div_ceil(threads * parallel::TASKS_PER_THREAD).next_multiple_of(QUERIES);
         let parts = output.chunks_mut(share * channels).zip(queries.chunks(share * channels));
-        shares::each(threads, parts.enumerate(), |(part, (output, queries))| {
+        parallel::for_each(threads, parts.enumerate(), |(part, (output, queries))| {
             let mut scores = vec![0f32; QUERIES * padded];
             let blocks = output.chunks_mut(QUERIES * channels).zip(queries.chunks(QUERIES * channels));
             for (block, (output, queries)) in blocks.enumerate() {
@@ -99,7 +172,7 @@ impl Operator for Attention {
     }
 }
 
-/// What queries are compared with and what is made of it, of all heads.
+/// Keys and values of all heads, and what is added to the scores.
 struct Heads<'a> {
     channels: usize,
     /// Channels of a head.
@@ -115,8 +188,8 @@ struct Heads<'a> {
 }
 
 impl Heads<'_> {
-    /// Outputs of up to [`QUERIES`] queries, the first of which has a number. Where there are fewer, zeros fill up, so that the
-    /// inner loops always have the same shape.
+    /// Outputs of up to [`QUERIES`] queries from number `first` on. Missing ones are computed as zeros, so that the inner loops always have
+    /// the same shape.
     fn attend(&self, first: usize, queries: &[f32], scores: &mut [f32], output: &mut [f32]) {
         let query = |index: usize| {
             queries
@@ -168,7 +241,7 @@ impl Attention {
         Ok([heads > 1, rows > 1])
     }
 
-    /// The bias, or nothing for the keys and minus infinity behind them.
+    /// The bias, or zeros for the keys, and minus infinity behind them.
     fn bias(&self, inputs: &Inputs, padded: usize) -> TractResult<Bias> {
         let (queries, keys) = (inputs.shape(0)[1], inputs.shape(1)[1]);
         if !self.masked && keys == padded {
@@ -194,7 +267,7 @@ impl Attention {
     }
 }
 
-/// What is added to scores: rows of S values and minus infinity up to `padded`; no rows where nothing is.
+/// What is added to scores: rows of S values, and minus infinity up to `padded`; no rows if nothing is added.
 #[derive(Default)]
 struct Bias {
     rows: Vec<f32>,
@@ -216,9 +289,9 @@ impl Bias {
 
 /// `[S, C]` → `[C, padded]` times the scale, zeros beyond S.
 fn by_channels(keys: &[f32], [count, channels]: [usize; 2], padded: usize, scale: f32, columns: &mut [f32]) {
-    let threads = shares::of_values(keys.len());
+    let threads = parallel::threads_for_values(keys.len());
     let share = channels.div_ceil(threads);
-    shares::each(threads, columns.chunks_mut(share * padded).enumerate(), |(index, columns)| {
+    parallel::for_each(threads, columns.chunks_mut(share * padded).enumerate(), |(index, columns)| {
         let wide = columns.len() / padded;
         transpose(&keys[index * share..], channels, columns, padded, [count, wide]);
         for column in columns.chunks_exact_mut(padded) {
@@ -264,7 +337,7 @@ fn score_part<const WIDTH: usize>(scores: &mut [f32], queries: [&[f32]; QUERIES]
     }
 }
 
-/// Scores to weights; returns by what they have to be multiplied to add up to 1. Where every key is masked all are 0.
+/// Exponentials of the scores; returns the factor by which they add up to 1. If every key is masked all are 0.
 #[inline(always)]
 fn exponentials(scores: &mut [f32], bias: &[f32], fused: Fused) -> f32 {
     let mut largest = [f32::NEG_INFINITY; LANES];

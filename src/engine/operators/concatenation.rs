@@ -3,7 +3,7 @@
 use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::shares;
+use crate::engine::parallel;
 
 /// Inputs: any number, of the same shape but for one dimension; output: all of them along it.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Operator for Concatenation {
         Ok(output)
     }
 
-    fn strings_together(&self, inputs: &[&[usize]]) -> bool {
+    fn is_contiguous_concat(&self, inputs: &[&[usize]]) -> bool {
         inputs.iter().all(|shape| shape[..self.axis].iter().all(|&size| size == 1))
     }
 
@@ -39,7 +39,7 @@ impl Operator for Concatenation {
         let rows: usize = inputs.shape(0)[..self.axis].iter().product();
         let widths = |input: usize| Ok(inputs.floats(input)?.len().checked_div(rows).unwrap_or(0));
         let widths: Vec<usize> = (0..inputs.count()).map(widths).collect::<TractResult<_>>()?;
-        // Where each piece of the output begins, and what it is a copy of.
+        // Contiguous parts of the output: where each begins, and its source.
         let mut sources = vec![];
         let mut start = 0;
         for row in 0..rows {
@@ -49,12 +49,12 @@ impl Operator for Concatenation {
             }
         }
         let shape = self.output_shape(&(0..inputs.count()).map(|input| inputs.shape(input)).collect::<Vec<_>>())?;
-        shares::each_piece(output, &shape, |start, output| copy(output, start, &sources));
+        parallel::for_each_chunk(output, &shape, |start, output| copy(output, start, &sources));
         Ok(())
     }
 }
 
-/// Fills what begins at a place from the sources, each with the place where it begins.
+/// Fills a part of the output, which begins at `start`, from the sources, each with its own start.
 fn copy(mut output: &mut [f32], start: usize, sources: &[(usize, &[f32])]) {
     let mut place = start;
     let before = sources.partition_point(|(begin, _)| *begin <= place).saturating_sub(1);

@@ -3,14 +3,43 @@
 //! together.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::*;
 
+use super::attributes::{padding, strides};
+use super::table::{Built, Resources, Schema};
 use super::weighted_sums::{TOGETHER, fits};
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::int8::{Padding, Window};
-use crate::engine::lanes::{Fused, widest};
-use crate::engine::shares;
+use crate::engine::geometry::{Padding, Window};
+use crate::engine::parallel;
+use crate::engine::simd::{Fused, widest};
+
+/// `Conv`, two-dimensional, neither grouped nor dilated.
+pub static CONV: Schema = Schema {
+    name: "Conv",
+    doc: "Convolution.",
+    definition: None,
+};
+
+pub(super) fn build(node: &NodeProto, _: &Resources) -> Built {
+    let grouped = node.get_attr_opt::<i64>("group")?.unwrap_or(1) != 1;
+    let dilated = node
+        .get_attr_opt_vec::<i64>("dilations")?
+        .is_some_and(|dilations| dilations.iter().any(|&dilation| dilation != 1));
+    let automatic = node.get_attr_opt::<String>("auto_pad")?.is_some_and(|kind| kind != "NOTSET");
+    let flat = node
+        .get_attr_opt_vec::<i64>("kernel_shape")?
+        .is_some_and(|kernel| kernel.len() == 2);
+    if grouped || dilated || automatic || !flat {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(FloatConvolution {
+        strides: strides(node)?,
+        padding: padding(node)?,
+    })))
+}
 
 /// Inputs: x `[1, C, H, W]`, weights `[O, C, kh, kw]` and optionally bias `[O]`; output `[1, O, H', W']`.
 #[derive(Clone, Debug)]
@@ -36,7 +65,7 @@ impl FloatConvolution {
 
 impl Operator for FloatConvolution {
     fn name(&self) -> &'static str {
-        "Conv"
+        CONV.name
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
@@ -65,11 +94,11 @@ impl Operator for FloatConvolution {
         let weights = inputs.floats(1)?;
         let biases = if inputs.count() > 2 { inputs.floats(2)? } else { &[] };
         let (area, per_output) = (height * width, shape[1] * shape[2] * shape[3]);
-        let threads = shares::of_values(output.len() * per_output).min(height);
-        let strips: Vec<Range<usize>> = shares::parts(height, threads).collect();
+        let threads = parallel::threads_for_values(output.len() * per_output).min(height);
+        let strips: Vec<Range<usize>> = parallel::split_evenly(height, threads).collect();
         let places = strips.iter().map(|rows| rows.start * width..rows.end * width);
-        let mut planes = shares::by_columns(output, area, places);
-        shares::each(threads, planes.iter_mut().zip(&strips), |(planes, rows)| {
+        let mut planes = parallel::split_columns(output, area, places);
+        parallel::for_each(threads, planes.iter_mut().zip(&strips), |(planes, rows)| {
             let read = rows.start * self.strides[0]..(rows.end - 1) * self.strides[0] + shape[2];
             let (padded, wide) = pad(picture, inputs.shape(0), self.padding, &read);
             let lines = (0..shape[1]).flat_map(|channel| (0..shape[2]).map(move |y| (channel, y)));
@@ -96,7 +125,7 @@ impl Operator for FloatConvolution {
     }
 }
 
-/// `[up to 4][n]` → `[n][4]`, zeros for channels that are not there.
+/// `[up to 4][n]` → `[n][4]`, zeros for missing channels.
 fn together(weights: &[f32], per_output: usize) -> Vec<[f32; TOGETHER]> {
     let mut taps = vec![[0.0; TOGETHER]; per_output];
     for (output, weights) in weights.chunks_exact(per_output).enumerate() {
@@ -107,7 +136,7 @@ fn together(weights: &[f32], per_output: usize) -> Vec<[f32; TOGETHER]> {
     taps
 }
 
-/// What a few output channels are made of.
+/// The weights and inputs of a few output channels.
 #[derive(Clone, Copy)]
 struct Taps<'a> {
     /// `[C, kh, kw]`, one weight a channel of the output.

@@ -1,15 +1,115 @@
-//! `GroupNorm`, `GroupNormSilu`, `GroupNormModulateSilu`: normalisation over groups of channels (Wu & He, arXiv
+//! `GroupNorm`, `GroupNormSilu`, `GroupNormModulateSilu`: normalization over groups of channels (Wu & He, arXiv
 //! 1803.08494) with the modulation and activation that follow it, in one pass over each group.
 
+use std::sync::Arc;
+
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::*;
 
 use super::check_length;
+use super::table::{Built, Resources, Schema};
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::arithmetic::silu;
-use crate::engine::lanes::{larger, largest_magnitude, squares_around, sum, widest};
-use crate::engine::shares;
+use crate::engine::arithmetic;
+use crate::engine::parallel;
+use crate::engine::simd::{larger, largest_magnitude, squares_around, sum, widest};
 
-/// What follows the normalisation.
+/// The definition of a group normalization: its signature, the name of its result, and the nodes that follow.
+macro_rules! definition {
+    ($signature:literal, $normal:literal, $rest:literal) => {
+        Some(concat!(
+            $signature,
+            " => (y) {
+                group_count = Constant <value_int: int = @groups> ()
+                front = Constant <value_ints = [0]> ()
+                rest = Constant <value_ints = [-1]> ()
+                groups_axis = Unsqueeze (group_count, front)
+                grouped_shape = Concat <axis = 0> (front, groups_axis, rest)
+                grouped = Reshape (x, grouped_shape)
+                mean = ReduceMean <keepdims = 1, axes = [2]> (grouped)
+                centred = Sub (grouped, mean)
+                squares = Mul (centred, centred)
+                variance = ReduceMean <keepdims = 1, axes = [2]> (squares)
+                small = Constant <value_float: float = @epsilon> ()
+                stable = Add (variance, small)
+                deviation = Sqrt (stable)
+                normal = Div (centred, deviation)
+                channel_axis = Shape (gain)
+                channel_shape = Concat <axis = 0> (front, channel_axis, rest)
+                by_channel = Reshape (normal, channel_shape)
+                last = Constant <value_ints = [1]> ()
+                gain_column = Unsqueeze (gain, last)
+                bias_column = Unsqueeze (bias, last)
+                scaled = Mul (by_channel, gain_column)
+                shifted = Add (scaled, bias_column)
+                x_shape = Shape (x)
+                ",
+            $normal,
+            " = Reshape (shifted, x_shape)",
+            $rest,
+            "
+            }"
+        ))
+    };
+}
+
+/// `GroupNorm`.
+pub static GROUP_NORM: Schema = Schema {
+    name: "GroupNorm",
+    doc: "Group normalization with gain and bias by channel.",
+    definition: definition!("GroupNorm <groups, epsilon> (x, gain, bias)", "y", ""),
+};
+
+/// `GroupNormSilu`.
+pub static GROUP_NORM_SILU: Schema = Schema {
+    name: "GroupNormSilu",
+    doc: "Group normalization, then Silu.",
+    definition: definition!(
+        "GroupNormSilu <groups, epsilon> (x, gain, bias)",
+        "norm",
+        "
+                gate = Sigmoid (norm)
+                y = Mul (norm, gate)"
+    ),
+};
+
+/// `GroupNormModulateSilu`.
+pub static GROUP_NORM_MODULATE_SILU: Schema = Schema {
+    name: "GroupNormModulateSilu",
+    doc: "Group normalization, times 1 + scale, plus shift, then Silu.",
+    definition: definition!(
+        "GroupNormModulateSilu <groups, epsilon> (x, gain, bias, scale, shift)",
+        "norm",
+        "
+                one = Constant <value = float {1.0}> ()
+                factor = Add (scale, one)
+                product = Mul (norm, factor)
+                modulated = Add (product, shift)
+                gate = Sigmoid (modulated)
+                y = Mul (modulated, gate)"
+    ),
+};
+
+pub(super) fn plain(node: &NodeProto, _: &Resources) -> Built {
+    build(node, NormActivation::None)
+}
+
+pub(super) fn silu(node: &NodeProto, _: &Resources) -> Built {
+    build(node, NormActivation::Silu)
+}
+
+pub(super) fn modulate_silu(node: &NodeProto, _: &Resources) -> Built {
+    build(node, NormActivation::ModulateSilu)
+}
+
+fn build(node: &NodeProto, activation: NormActivation) -> Built {
+    Ok(Some(Arc::new(GroupNorm {
+        groups: node.get_attr("groups")?,
+        epsilon: node.get_attr("epsilon")?,
+        activation,
+    })))
+}
+
+/// The operators that follow the normalization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormActivation {
     /// Nothing.
@@ -27,16 +127,16 @@ pub struct GroupNorm {
     pub groups: usize,
     /// Added to the variance.
     pub epsilon: f32,
-    /// What follows.
+    /// The operators that follow.
     pub activation: NormActivation,
 }
 
 impl Operator for GroupNorm {
     fn name(&self) -> &'static str {
         match self.activation {
-            NormActivation::None => "GroupNorm",
-            NormActivation::Silu => "GroupNormSilu",
-            NormActivation::ModulateSilu => "GroupNormModulateSilu",
+            NormActivation::None => GROUP_NORM.name,
+            NormActivation::Silu => GROUP_NORM_SILU.name,
+            NormActivation::ModulateSilu => GROUP_NORM_MODULATE_SILU.name,
         }
     }
 
@@ -74,7 +174,7 @@ impl<'a> Parameters<'a> {
         })
     }
 
-    /// By what a channel's values are multiplied, and what is added to them, in a group of a mean and standard deviation.
+    /// The factor and the summand of a channel in a group with this mean and standard deviation.
     fn factors(&self, channel: usize, mean: f32, deviation: f32) -> [f32; 2] {
         let gain = self.gains[channel] / deviation;
         let bias = self.biases[channel] - mean * gain;
@@ -109,15 +209,15 @@ impl GroupNorm {
             .try_for_each(|shape| check_length("a channel parameter", shape, channels))
     }
 
-    /// Normalises `[C, …]` into `output`; returns the largest magnitude there. Threads share the groups.
+    /// Normalizes `[C, …]` into `output`; returns the largest magnitude there. Threads share the groups.
     pub fn apply(&self, values: &[f32], parameters: &Parameters, output: &mut [f32]) -> f32 {
         let channels = parameters.gains.len();
         let (per_group, area) = (channels / self.groups, values.len() / channels);
         let share = per_group * area;
         let mut largest = vec![0f32; self.groups];
         let groups = output.chunks_exact_mut(share).zip(values.chunks_exact(share)).zip(&mut largest);
-        let threads = shares::of_values(values.len());
-        shares::each(threads, groups.enumerate(), |(group, ((output, values), largest))| {
+        let threads = parallel::threads_for_values(values.len());
+        parallel::for_each(threads, groups.enumerate(), |(group, ((output, values), largest))| {
             let (mean, deviation) = self.statistics(values);
             for (index, (output, values)) in output.chunks_exact_mut(area).zip(values.chunks_exact(area)).enumerate() {
                 let [gain, bias] = parameters.factors(group * per_group + index, mean, deviation);
@@ -143,7 +243,7 @@ fn transform(output: &mut [f32], values: &[f32], gain: f32, bias: f32, activate:
         |fused| {
             for (out, &value) in output.iter_mut().zip(values) {
                 let normal = fused.add(value, gain, bias);
-                *out = if activate { silu(normal, fused) } else { normal };
+                *out = if activate { arithmetic::silu(normal, fused) } else { normal };
             }
         },
     );

@@ -5,10 +5,10 @@ use std::ops::Range;
 use tract_onnx::tract_core::internal::*;
 
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::shares;
-use crate::engine::transposition::transpose;
+use crate::engine::parallel;
+use crate::engine::transpose::transpose;
 
-/// Rows of the output that are written together: each line of the cache that is read is used whole.
+/// Rows of the output that are written at once: every cache line that is read is used completely.
 const TOGETHER: usize = 16;
 
 /// Input: any shape; output: the same with dimension `from` at place `to`, the others in their order.
@@ -21,8 +21,8 @@ pub struct MoveAxis {
 }
 
 impl MoveAxis {
-    /// The input as `[outer, rows, columns, inner]` of which rows and columns are exchanged.
-    fn exchange(&self, shape: &[usize]) -> [usize; 4] {
+    /// The input as `[outer, rows, columns, inner]` of which rows and columns are transposed.
+    fn transposed(&self, shape: &[usize]) -> [usize; 4] {
         let (low, high) = (self.from.min(self.to), self.from.max(self.to));
         let middle = if self.from < self.to { low + 1 } else { high };
         let product = |range: std::ops::Range<usize>| shape[range].iter().product();
@@ -54,20 +54,20 @@ impl Operator for MoveAxis {
     }
 
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
-        let [_, rows, columns, inner] = self.exchange(inputs.shape(0));
+        let [_, rows, columns, inner] = self.transposed(inputs.shape(0));
         let picture = rows * columns * inner;
         if output.is_empty() {
             return Ok(());
         }
         let (source, width) = (inputs.floats(0)?, rows * inner);
-        let threads = shares::of_values(output.len()).min(columns);
-        let parts: Vec<Range<usize>> = shares::parts(columns, threads).collect();
+        let threads = parallel::threads_for_values(output.len()).min(columns);
+        let parts: Vec<Range<usize>> = parallel::split_evenly(columns, threads).collect();
         let places = parts.iter().map(|part| part.start * width..part.end * width);
-        let mut strips = shares::by_columns(output, picture, places);
-        shares::each(threads, strips.iter_mut().zip(&parts), |(pieces, part)| {
-            for (output, source) in pieces.iter_mut().zip(source.chunks_exact(picture)) {
+        let mut strips = parallel::split_columns(output, picture, places);
+        parallel::for_each(threads, strips.iter_mut().zip(&parts), |(strip, part)| {
+            for (output, source) in strip.iter_mut().zip(source.chunks_exact(picture)) {
                 for (output, first) in output.chunks_mut(TOGETHER * width).zip(part.clone().step_by(TOGETHER)) {
-                    exchange(output, source, [rows, columns, inner], first);
+                    transpose_strip(output, source, [rows, columns, inner], first);
                 }
             }
         });
@@ -76,7 +76,7 @@ impl Operator for MoveAxis {
 }
 
 /// Columns of `[rows, columns, inner]`, from one of them on, as rows of `output`.
-fn exchange(output: &mut [f32], source: &[f32], [rows, columns, inner]: [usize; 3], first: usize) {
+fn transpose_strip(output: &mut [f32], source: &[f32], [rows, columns, inner]: [usize; 3], first: usize) {
     let width = output.len() / (rows * inner);
     if inner == 1 {
         return transpose(&source[first..], columns, output, rows, [rows, width]);

@@ -1,40 +1,81 @@
-//! `QConv`: convolution with mapped int8 weights; the input is quantized with one scale. What stands before and
-//! after it in a graph can be made part of it: a group normalisation, a nearest enlargement, an activation, an addition.
+//! `QConv`: convolution with mapped int8 weights; the input is quantized with one scale. Adjacent operators can
+//! be fused into it: a group normalization, a nearest-neighbour upsampling, an activation, a residual.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::*;
 
+use super::attributes::{padding, sizes, strides};
+use super::table::{Built, Resources, Schema};
 use super::{GroupNorm, Parameters, check_length};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::Activation;
-use crate::engine::int8::{Image, Layout, Outputs, Padding, WeightMatrix, Window, convolve, largest_of};
-use crate::engine::kernels::Kernel;
-use crate::pack::ExternalTensor;
+use crate::engine::geometry::{Padding, Window};
+use crate::engine::int8::{Image, Layout, Outputs, WeightMatrix, convolve, largest_of};
+use crate::engine::kernels::{GROUP, Kernel};
 
-/// Inputs: x `[1, C, H, W]`, scale `[O]`, bias `[O]`, the parameters of the normalisation where there is one, where shifted O
-/// values, and where something is added a picture of the output's shape; output `[1, O, H', W']`.
+/// `QConv`.
+pub static Q_CONV: Schema = Schema {
+    name: "QConv",
+    doc: "Convolution of x, quantized to int8 with one scale, by int8 weights [m/8, k/4, 8, 4] with k in the order kh, kw, channel.",
+    definition: Some(
+        "QConv <kernel, strides, pads, m8> (x, w, scale, bias) => (y) {
+            limit = Constant <value = float {127.0}> ()
+            least = Constant <value = float {1e-12}> ()
+            magnitude = Abs (x)
+            largest = ReduceMax <keepdims = 1> (magnitude)
+            positive = Max (largest, least)
+            step = Div (positive, limit)
+            steps = Div (x, step)
+            rounded = Round (steps)
+            quantized = Mul (rounded, step)
+            panels = Transpose <perm = [0, 2, 1, 3]> (w)
+            padded_shape = Constant <value_ints: ints = @m8> ()
+            padded = Reshape (panels, padded_shape)
+            zero = Constant <value_ints = [0]> ()
+            row_count = Shape (scale)
+            rows = Slice (padded, zero, row_count)
+            kernel_shape = Constant <value_ints: ints = @kernel> ()
+            channels_last = Reshape (rows, kernel_shape)
+            channels_first = Transpose <perm = [0, 3, 1, 2]> (channels_last)
+            weights = DequantizeLinear <axis = 0> (channels_first, scale)
+            y = Conv <strides: ints = @strides, pads: ints = @pads> (quantized, weights, bias)
+        }",
+    ),
+};
+
+pub(super) fn build(node: &NodeProto, resources: &Resources) -> Built {
+    let [outputs, height, width, channels] = sizes(node, "kernel")?;
+    ensure!(
+        channels.is_multiple_of(GROUP),
+        "{channels} input channels are not a multiple of {GROUP}"
+    );
+    let window = Window {
+        size: [height, width],
+        strides: strides(node)?,
+    };
+    let weights = WeightMatrix::mapped(resources.tensor, outputs, height * width * channels)?;
+    let convolution = QuantizedConvolution::new(weights, window, padding(node)?, resources.kernel);
+    Ok(Some(Arc::new(convolution)))
+}
+
+/// Inputs: x `[1, C, H, W]`, scale `[O]`, bias `[O]`, the parameters of a fused normalization, O values if shifted, and a residual
+/// of the output's shape; output `[1, O, H', W']`.
 #[derive(Clone, Debug)]
 pub struct QuantizedConvolution {
-    /// Name of the weights among the mapped tensors.
-    pub tensor: String,
-    /// Output channels.
-    pub outputs: usize,
-    /// Input channels.
-    pub channels: usize,
+    /// The weights, `[outputs, (y, x, channel)]`.
+    pub weights: Arc<WeightMatrix>,
     /// The window's size and strides.
     pub window: Window,
     /// Zeros around the input.
     pub padding: Padding,
     /// The micro-kernel.
     pub kernel: &'static dyn Kernel,
-    /// The weights, once bound.
-    pub weights: Option<Arc<WeightMatrix>>,
-    /// Normalisation of the input.
+    /// Normalization of the input.
     pub norm: Option<GroupNorm>,
-    /// How often each row and column of the input is repeated, after the normalisation.
-    pub enlarge: usize,
+    /// How often each row and column of the input is repeated.
+    pub upsample: usize,
     /// Whether a value a channel is added to the output, apart from the bias.
     pub shifted: bool,
     /// Function of every output.
@@ -44,31 +85,27 @@ pub struct QuantizedConvolution {
 }
 
 impl QuantizedConvolution {
-    /// Inputs before the parameters of the normalisation.
+    /// Number of inputs before the parameters of the normalization.
     pub const OWN_INPUTS: usize = 3;
 
-    /// A layer that took in nothing yet and is not bound to its weights, `[outputs, (y, x, channel)]`.
-    pub fn new(
-        tensor: String,
-        [outputs, channels]: [usize; 2],
-        window: Window,
-        padding: Padding,
-        kernel: &'static dyn Kernel,
-    ) -> QuantizedConvolution {
+    /// A convolution that no other operator is fused into.
+    pub fn new(weights: WeightMatrix, window: Window, padding: Padding, kernel: &'static dyn Kernel) -> QuantizedConvolution {
         QuantizedConvolution {
-            tensor,
-            outputs,
-            channels,
+            weights: Arc::new(weights),
             window,
             padding,
             kernel,
-            weights: None,
             norm: None,
-            enlarge: 1,
+            upsample: 1,
             shifted: false,
             activation: None,
             residual: false,
         }
+    }
+
+    /// Input channels.
+    fn channels(&self) -> usize {
+        self.weights.inputs() / (self.window.size[0] * self.window.size[1])
     }
 
     fn parameters(&self) -> usize {
@@ -79,23 +116,23 @@ impl QuantizedConvolution {
     fn layout(&self, picture: &[usize]) -> Layout {
         Layout {
             shape: [picture[1], picture[2], picture[3]],
-            enlarge: self.enlarge,
+            upsample: self.upsample,
             padding: self.padding,
         }
     }
 
-    /// Quantizes the picture with what belongs before, in room for the normalised and the quantized picture.
+    /// Normalizes and quantizes the picture, with a workspace for both results.
     fn quantize<'a>(&self, inputs: &Inputs, workspace: &'a mut [f32]) -> TractResult<Image<'a>> {
         let (layout, mask) = (self.layout(inputs.shape(0)), self.kernel.activation_mask());
-        let (normalised, quantized) = workspace.split_at_mut(workspace.len() - layout.bytes() / size_of::<f32>());
+        let (normalized, quantized) = workspace.split_at_mut(workspace.len() - layout.bytes() / size_of::<f32>());
         let quantized = bytemuck::cast_slice_mut(quantized);
         let picture = inputs.floats(0)?;
         let Some(norm) = &self.norm else {
             return Ok(Image::quantize(picture, largest_of(picture), &layout, mask, quantized));
         };
         let parameters = Parameters::read(inputs, Self::OWN_INPUTS, norm.activation)?;
-        let largest = norm.apply(picture, &parameters, normalised);
-        Ok(Image::quantize(normalised, largest, &layout, mask, quantized))
+        let largest = norm.apply(picture, &parameters, normalized);
+        Ok(Image::quantize(normalized, largest, &layout, mask, quantized))
     }
 
     fn positions(&self, height: usize, width: usize) -> TractResult<[usize; 2]> {
@@ -108,7 +145,7 @@ impl QuantizedConvolution {
 
 impl Operator for QuantizedConvolution {
     fn name(&self) -> &'static str {
-        "QConv"
+        Q_CONV.name
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
@@ -119,34 +156,33 @@ impl Operator for QuantizedConvolution {
             bail!("QConv takes one picture, not shape {:?}", inputs[0])
         };
         ensure!(
-            channels == self.channels,
+            channels == self.channels(),
             "the picture has {channels} channels where the weights have {}",
-            self.channels
+            self.channels()
         );
         inputs[1..Self::OWN_INPUTS]
             .iter()
             .chain(&inputs[shift..shift + parameters])
-            .try_for_each(|shape| check_length("a channel parameter", shape, self.outputs))?;
+            .try_for_each(|shape| check_length("a channel parameter", shape, self.weights.rows()))?;
         if let Some(norm) = &self.norm {
             norm.check(inputs[0], &inputs[Self::OWN_INPUTS..][..self.parameters()])?;
         }
-        let [tall, wide] = self.positions(height * self.enlarge, width * self.enlarge)?;
-        let output = tvec!(1, self.outputs, tall, wide);
+        let [tall, wide] = self.positions(height * self.upsample, width * self.upsample)?;
+        let output = tvec!(1, self.weights.rows(), tall, wide);
         ensure!(
             !self.residual || inputs.last() == Some(&&*output),
-            "what is added has shape {:?}, not {output:?}",
+            "the residual has shape {:?}, not {output:?}",
             inputs.last()
         );
         Ok(output)
     }
 
     fn workspace(&self, inputs: &[&[usize]]) -> usize {
-        let normalised = if self.norm.is_some() { inputs[0].iter().product() } else { 0 };
-        normalised + self.layout(inputs[0]).bytes() / size_of::<f32>()
+        let normalized = if self.norm.is_some() { inputs[0].iter().product() } else { 0 };
+        normalized + self.layout(inputs[0]).bytes() / size_of::<f32>()
     }
 
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()> {
-        let weights = self.weights.as_ref().context("QConv is not bound to its weights")?;
         let (shape, image) = (inputs.shape(0), self.quantize(inputs, workspace)?);
         let outputs = Outputs {
             scales: inputs.floats(1)?,
@@ -159,17 +195,8 @@ impl Operator for QuantizedConvolution {
             activation: self.activation,
             residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
         };
-        let positions = self.positions(shape[2] * self.enlarge, shape[3] * self.enlarge)?;
-        convolve(self.kernel, weights, &image, self.window, positions, outputs, output);
+        let positions = self.positions(shape[2] * self.upsample, shape[3] * self.upsample)?;
+        convolve(self.kernel, &self.weights, &image, self.window, positions, outputs, output);
         Ok(())
-    }
-
-    fn bind(&self, tensors: &BTreeMap<String, ExternalTensor>) -> TractResult<Option<Arc<dyn Operator>>> {
-        let tensor = tensors
-            .get(&self.tensor)
-            .with_context(|| format!("there are no mapped weights '{}'", self.tensor))?;
-        let inputs = self.window.size[0] * self.window.size[1] * self.channels;
-        let weights = Some(Arc::new(WeightMatrix::new(tensor, self.outputs, inputs)?));
-        Ok(Some(Arc::new(QuantizedConvolution { weights, ..self.clone() })))
     }
 }

@@ -1,35 +1,67 @@
-//! `QLinear`: matrix product with mapped int8 weights; each row of the input is quantized with its own scale. What stands
-//! around it in a graph can be made part of it: the way from a picture to rows and back, an activation, a gate, an addition.
+//! `QLinear`: matrix product with mapped int8 weights; each row of the input is quantized with its own scale. Adjacent operators can be
+//! fused into it: transpositions from a picture to rows and back, an activation, a gate, a residual.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::*;
 
+use super::attributes::sizes;
 use super::check_length;
-use crate::engine::adapter::{Inputs, Operator};
+use super::table::{Built, Resources, Schema};
+use crate::engine::adapter::{Batched, Inputs, Operator};
 use crate::engine::arithmetic::Activation;
 use crate::engine::int8::{Order, Outputs, Product, Tokens, WeightMatrix, multiply};
 use crate::engine::kernels::Kernel;
-use crate::pack::ExternalTensor;
 
-/// Inputs: x `[…, K]` or a picture `[1, K, …]`, scale `[M]`, bias `[M]`, where gated M factors, and where something is added a
-/// value of the output's shape; output `[…, M]`, of a picture `[1, T, M]`, or a picture `[1, M, …]`.
+/// `QLinear`.
+pub static Q_LINEAR: Schema = Schema {
+    name: "QLinear",
+    doc: "Product of the rows of x, each quantized to int8 with a scale of its own, and int8 weights [m/8, k/4, 8, 4].",
+    definition: Some(
+        "QLinear <mk, m8> (x, w, scale, bias) => (y) {
+            limit = Constant <value = float {127.0}> ()
+            least = Constant <value = float {1e-12}> ()
+            magnitude = Abs (x)
+            largest = ReduceMax <keepdims = 1, axes = [-1]> (magnitude)
+            positive = Max (largest, least)
+            step = Div (positive, limit)
+            steps = Div (x, step)
+            rounded = Round (steps)
+            quantized = Mul (rounded, step)
+            panels = Transpose <perm = [0, 2, 1, 3]> (w)
+            padded_shape = Constant <value_ints: ints = @m8> ()
+            padded = Reshape (panels, padded_shape)
+            zero = Constant <value_ints = [0]> ()
+            row_count = Shape (scale)
+            rows = Slice (padded, zero, row_count)
+            matrix_shape = Constant <value_ints: ints = @mk> ()
+            matrix = Reshape (rows, matrix_shape)
+            weights = DequantizeLinear <axis = 0> (matrix, scale)
+            columns = Transpose <perm = [1, 0]> (weights)
+            product = MatMul (quantized, columns)
+            y = Add (product, bias)
+        }",
+    ),
+};
+
+pub(super) fn build(node: &NodeProto, resources: &Resources) -> Built {
+    let [rows, inputs] = sizes(node, "mk")?;
+    let weights = WeightMatrix::mapped(resources.tensor, rows, inputs)?;
+    Ok(Some(Arc::new(QuantizedLinear::new(weights, resources.kernel))))
+}
+
+/// Inputs: x `[…, K]` or a picture `[1, K, …]`, scale `[M]`, bias `[M]`, M factors if gated, and a residual of the output's shape if
+/// there is one; output `[…, M]`, of a picture `[1, T, M]`, or a picture `[1, M, …]`.
 #[derive(Clone, Debug)]
 pub struct QuantizedLinear {
-    /// Name of the weights among the mapped tensors.
-    pub tensor: String,
-    /// M, the width of the output.
-    pub rows: usize,
-    /// K, the width of the input.
-    pub inputs: usize,
+    /// The weights, M rows of K inputs.
+    pub weights: Arc<WeightMatrix>,
     /// The micro-kernel.
     pub kernel: &'static dyn Kernel,
-    /// The weights, once bound.
-    pub weights: Option<Arc<WeightMatrix>>,
-    /// Whether the input is a picture, whose T places are the rows.
+    /// Whether the input is a picture, whose T pixels are the rows.
     pub from_picture: bool,
-    /// Sides of the picture that the output is, whose places the rows are.
+    /// Sides of the output picture, whose pixels are the rows; none if the output is rows.
     pub to_picture: Option<TVec<usize>>,
     /// Function of every output.
     pub activation: Option<Activation>,
@@ -40,17 +72,14 @@ pub struct QuantizedLinear {
 }
 
 impl QuantizedLinear {
-    /// Inputs before the factors and what is added.
+    /// Number of inputs before the factors and the residual.
     pub const OWN_INPUTS: usize = 3;
 
-    /// A layer that took in nothing yet and is not bound to its weights, `[rows, inputs]`.
-    pub fn new(tensor: String, [rows, inputs]: [usize; 2], kernel: &'static dyn Kernel) -> QuantizedLinear {
+    /// A product that no other operator is fused into.
+    pub fn new(weights: WeightMatrix, kernel: &'static dyn Kernel) -> QuantizedLinear {
         QuantizedLinear {
-            tensor,
-            rows,
-            inputs,
+            weights: Arc::new(weights),
             kernel,
-            weights: None,
             from_picture: false,
             to_picture: None,
             activation: None,
@@ -59,43 +88,38 @@ impl QuantizedLinear {
         }
     }
 
-    /// Runs layers that do not wait for each other, each with its inputs and its output.
-    pub fn run_together(mut layers: Vec<(&QuantizedLinear, Inputs, &mut [f32])>) -> TractResult<()> {
-        let Some((first, ..)) = layers.first() else { return Ok(()) };
-        let kernel = first.kernel;
-        let products = layers.iter_mut().map(|(layer, inputs, output)| layer.product(inputs, output));
-        multiply(kernel, products.collect::<TractResult<_>>()?);
-        Ok(())
-    }
-
     /// Shape of the output by rows, for that of x.
     fn rows_shape(&self, x: &[usize]) -> TractResult<TVec<usize>> {
         if self.from_picture {
             let [1, channels, places @ ..] = x else {
-                bail!("x is no picture: {x:?}")
+                bail!("x has shape {x:?}; it must be a picture [1, channels, …]")
             };
-            ensure!(*channels == self.inputs, "x has {channels} channels, not {}", self.inputs);
-            return Ok(tvec!(1, places.iter().product(), self.rows));
+            ensure!(
+                *channels == self.weights.inputs(),
+                "x has {channels} channels, not {}",
+                self.weights.inputs()
+            );
+            return Ok(tvec!(1, places.iter().product(), self.weights.rows()));
         }
         let Some((last, rows)) = x.split_last() else {
-            bail!("x has no axis")
+            bail!("x is a scalar")
         };
         ensure!(
-            *last == self.inputs,
+            *last == self.weights.inputs(),
             "x has shape {x:?} where the last axis must be {}",
-            self.inputs
+            self.weights.inputs()
         );
-        Ok(rows.iter().copied().chain([self.rows]).collect())
+        Ok(rows.iter().copied().chain([self.weights.rows()]).collect())
     }
 
-    /// What is to be computed.
+    /// The product to compute.
     fn product<'a>(&'a self, inputs: &'a Inputs, output: &'a mut [f32]) -> TractResult<Product<'a>> {
         let order = |picture| if picture { Order::Picture } else { Order::Rows };
         Ok(Product {
-            weights: self.weights.as_ref().context("QLinear is not bound to its weights")?,
+            weights: &self.weights,
             tokens: Tokens {
                 values: inputs.floats(0)?,
-                inputs: self.inputs,
+                inputs: self.weights.inputs(),
                 order: order(self.from_picture),
             },
             outputs: Outputs {
@@ -114,7 +138,7 @@ impl QuantizedLinear {
 
 impl Operator for QuantizedLinear {
     fn name(&self) -> &'static str {
-        "QLinear"
+        Q_LINEAR.name
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
@@ -123,18 +147,21 @@ impl Operator for QuantizedLinear {
         let mut shape = self.rows_shape(inputs[0])?;
         inputs[1..expected - usize::from(self.residual)]
             .iter()
-            .try_for_each(|shape| check_length("a row parameter", shape, self.rows))?;
+            .try_for_each(|shape| check_length("a row parameter", shape, self.weights.rows()))?;
         if let Some(sides) = &self.to_picture {
-            let picture = [1, self.rows].into_iter().chain(sides.iter().copied()).collect::<TVec<_>>();
+            let picture = [1, self.weights.rows()]
+                .into_iter()
+                .chain(sides.iter().copied())
+                .collect::<TVec<_>>();
             ensure!(
                 shape.iter().product::<usize>() == picture.iter().product::<usize>(),
-                "outputs of shape {shape:?} are no picture of {sides:?}"
+                "outputs of shape {shape:?} do not form a picture of {sides:?}"
             );
             shape = picture;
         }
         ensure!(
             !self.residual || inputs.last() == Some(&&*shape),
-            "what is added has shape {:?}, not {shape:?}",
+            "the residual has shape {:?}, not {shape:?}",
             inputs.last()
         );
         Ok(shape)
@@ -145,11 +172,16 @@ impl Operator for QuantizedLinear {
         Ok(())
     }
 
-    fn bind(&self, tensors: &BTreeMap<String, ExternalTensor>) -> TractResult<Option<Arc<dyn Operator>>> {
-        let tensor = tensors
-            .get(&self.tensor)
-            .with_context(|| format!("there are no mapped weights '{}'", self.tensor))?;
-        let weights = Some(Arc::new(WeightMatrix::new(tensor, self.rows, self.inputs)?));
-        Ok(Some(Arc::new(QuantizedLinear { weights, ..self.clone() })))
+    fn can_batch(&self) -> bool {
+        true
+    }
+
+    fn run_batch(&self, mut batch: Vec<Batched>) -> TractResult<()> {
+        let products = batch.iter_mut().map(|(operator, inputs, output)| {
+            let layer: &QuantizedLinear = operator.downcast().context("a batch of QLinear has another operator")?;
+            layer.product(inputs, output)
+        });
+        multiply(self.kernel, products.collect::<TractResult<_>>()?);
+        Ok(())
     }
 }

@@ -1,12 +1,60 @@
 //! `LayerNormalization` of the standard ONNX domain over the last axis (Ba et al., arXiv 1607.06450) and `RmsNorm` (Zhang and
 //! Sennrich, arXiv 1910.07467), with the modulation that follows them in diffusion transformers.
 
+use std::sync::Arc;
+
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::*;
 
 use super::check_length;
+use super::table::{Built, Resources, Schema};
 use crate::engine::adapter::{Inputs, Operator};
-use crate::engine::lanes::{squares_around, sum, widest};
-use crate::engine::shares;
+use crate::engine::parallel;
+use crate::engine::simd::{squares_around, sum, widest};
+
+/// `LayerNormalization`, over the last axis with a bias.
+pub static LAYER_NORMALIZATION: Schema = Schema {
+    name: "LayerNormalization",
+    doc: "Layer normalization over the last axis.",
+    definition: None,
+};
+
+/// `RmsNorm`.
+pub static RMS_NORM: Schema = Schema {
+    name: "RmsNorm",
+    doc: "Every row divided by the root of its mean square, times gain by channel.",
+    definition: Some(
+        "RmsNorm <epsilon> (x, gain) => (y) {
+            squares = Mul (x, x)
+            mean = ReduceMean <keepdims = 1, axes = [-1]> (squares)
+            small = Constant <value_float: float = @epsilon> ()
+            stable = Add (mean, small)
+            root = Sqrt (stable)
+            normal = Div (x, root)
+            y = Mul (normal, gain)
+        }",
+    ),
+};
+
+pub(super) fn layer(node: &NodeProto, _: &Resources) -> Built {
+    let last_axis = node.get_attr_opt::<i64>("axis")?.unwrap_or(-1) == -1;
+    if !last_axis || node.input.len() != 3 || node.output.len() != 1 {
+        return Ok(None);
+    }
+    build(RowNormKind::Layer, node.get_attr_opt("epsilon")?.unwrap_or(1e-5))
+}
+
+pub(super) fn root_mean_square(node: &NodeProto, _: &Resources) -> Built {
+    build(RowNormKind::RootMeanSquare, node.get_attr("epsilon")?)
+}
+
+fn build(kind: RowNormKind, epsilon: f32) -> Built {
+    Ok(Some(Arc::new(RowNorm {
+        kind,
+        epsilon,
+        modulated: false,
+    })))
+}
 
 /// What a row is divided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +87,8 @@ impl RowNorm {
 impl Operator for RowNorm {
     fn name(&self) -> &'static str {
         match self.kind {
-            RowNormKind::Layer => "LayerNormalization",
-            RowNormKind::RootMeanSquare => "RmsNorm",
+            RowNormKind::Layer => LAYER_NORMALIZATION.name,
+            RowNormKind::RootMeanSquare => RMS_NORM.name,
         }
     }
 
@@ -70,10 +118,10 @@ impl Operator for RowNorm {
         if width == 0 {
             return Ok(());
         }
-        let threads = shares::of_values(values.len());
+        let threads = parallel::threads_for_values(values.len());
         let share = (values.len() / width).div_ceil(threads) * width;
         let parts = output.chunks_mut(share).zip(values.chunks(share));
-        shares::each(threads, parts, |(output, values)| {
+        parallel::for_each(threads, parts, |(output, values)| {
             for (output, values) in output.chunks_exact_mut(width).zip(values.chunks_exact(width)) {
                 let mean = if biases.is_some() { sum(values) / width as f32 } else { 0.0 };
                 let variance = squares_around(values, mean) / width as f32;

@@ -1,20 +1,19 @@
 //! Every operator against a plain reference in f64, on shapes with odd sizes, strides and uneven padding.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use tract_onnx::tract_core::internal::*;
 
 use super::*;
 use crate::engine::AT_MOST;
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::Activation;
-use crate::engine::int8::{Padding, Window};
-use crate::engine::kernels::{self, GROUP, Kernel, ROWS};
+use crate::engine::geometry::{Padding, Window};
+use crate::engine::int8::WeightMatrix;
+use crate::engine::kernels::{self, GROUP, ROWS};
 use crate::pack::ExternalTensor;
 
 mod attention;
 mod convolution;
+mod extension;
 mod linear;
 mod movement;
 
@@ -84,8 +83,9 @@ fn mapped(weights: &[Vec<i8>]) -> ExternalTensor {
     ExternalTensor::of_bytes(&bytes, vec![panels, inputs / GROUP, ROWS, GROUP])
 }
 
-fn bound(operator: &dyn Operator, tensor: ExternalTensor) -> Arc<dyn Operator> {
-    operator.bind(&BTreeMap::from([("w".to_owned(), tensor)])).unwrap().unwrap()
+/// The same as a weight matrix.
+fn matrix(weights: &[Vec<i8>]) -> WeightMatrix {
+    WeightMatrix::new(&mapped(weights), weights.len(), weights[0].len()).unwrap()
 }
 
 /// The value that int8 stands for, with the scale of the values' largest magnitude.
@@ -166,7 +166,7 @@ fn group_norms_with_and_without_what_follows() {
 }
 
 /// A row less its centre, divided by the root of what is left's mean square.
-fn normalised(row: &[f32], centred: bool) -> Vec<f64> {
+fn normalized(row: &[f32], centred: bool) -> Vec<f64> {
     let count = row.len() as f64;
     let mean = if centred {
         row.iter().map(|v| f64::from(*v)).sum::<f64>() / count
@@ -178,7 +178,7 @@ fn normalised(row: &[f32], centred: bool) -> Vec<f64> {
 }
 
 #[test]
-fn rows_are_normalised_and_modulated() {
+fn rows_are_normalized_and_modulated() {
     let mut numbers = Numbers(13);
     let kinds = [RowNormKind::Layer, RowNormKind::RootMeanSquare];
     for (width, kind, modulated) in [1, 7, 16, 50]
@@ -191,7 +191,7 @@ fn rows_are_normalised_and_modulated() {
         let layer = kind == RowNormKind::Layer;
         let mut expected = Vec::new();
         for row in x.chunks_exact(width) {
-            for (place, normal) in normalised(row, layer).into_iter().enumerate() {
+            for (place, normal) in normalized(row, layer).into_iter().enumerate() {
                 let of = |values: &[f32]| f64::from(values[place]);
                 let made = normal * of(&gain) + if layer { of(&bias) } else { 0.0 };
                 expected.push(if modulated { made * of(&factor) + of(&shift) } else { made });
@@ -218,15 +218,13 @@ fn rows_are_normalised_and_modulated() {
 fn embeddings_are_scaled_rows_and_refuse_foreign_ids() {
     let table: Vec<u8> = (0..5 * 3).map(|value: u8| value.wrapping_sub(7)).collect();
     let operator = QuantizedEmbedding {
-        tensor: "w".into(),
         rows: 5,
         width: 3,
-        table: None,
+        table: ExternalTensor::of_bytes(&table, vec![5, 3]).data,
     };
-    let operator = bound(&operator, ExternalTensor::of_bytes(&table, vec![5, 3]));
     let scales = value(&[5], &[0.5, 1.0, 2.0, 4.0, 8.0]);
     let ids = |ids: &[i64]| Tensor::from_shape(&[1, ids.len()], ids).unwrap().into_tvalue();
-    let (shape, found) = run(&*operator, &[ids(&[4, 0]), scales.clone()]);
+    let (shape, found) = run(&operator, &[ids(&[4, 0]), scales.clone()]);
     assert_eq!(shape, [1, 2, 3]);
     assert_eq!(found, [5.0 * 8.0, 6.0 * 8.0, 7.0 * 8.0, -7.0 * 0.5, -6.0 * 0.5, -5.0 * 0.5]);
     for id in [5, -1] {
@@ -237,13 +235,12 @@ fn embeddings_are_scaled_rows_and_refuse_foreign_ids() {
 
 #[test]
 fn wrong_shapes_are_refused() {
-    let kernel: &'static dyn Kernel = kernels::available()[0];
     let window = Window {
         size: [3, 3],
         strides: [1, 1],
     };
-    let padding = Padding::default();
-    let convolution = QuantizedConvolution::new("w".into(), [8, 4], window, padding, kernel);
+    let weights = matrix(&vec![vec![1; 9 * 4]; 8]);
+    let convolution = QuantizedConvolution::new(weights, window, Padding::default(), kernels::available()[0]);
     assert!(
         convolution.output_shape(&[&[1, 4, 2, 9], &[8], &[8]]).is_err(),
         "the window is taller than the picture"
@@ -251,15 +248,11 @@ fn wrong_shapes_are_refused() {
     assert!(convolution.output_shape(&[&[2, 4, 9, 9], &[8], &[8]]).is_err());
     assert!(convolution.output_shape(&[&[1, 4, 9, 9], &[7], &[8]]).is_err());
     let short = ExternalTensor::of_bytes(&[0; 64], vec![1, 2, 8, 4]);
-    assert!(convolution.bind(&BTreeMap::from([("w".to_owned(), short)])).is_err());
-    assert!(convolution.bind(&BTreeMap::new()).is_err());
-    for (sizes, shape) in [([8, 0], [1, 0, 8, 4]), ([0, 4], [0, 1, 8, 4])] {
+    assert!(WeightMatrix::new(&short, 8, 36).is_err());
+    assert!(WeightMatrix::mapped(None, 8, 36).is_err());
+    for ([rows, inputs], shape) in [([8, 0], [1, 0, 8, 4]), ([0, 4], [0, 1, 8, 4])] {
         let nothing = ExternalTensor::of_bytes(&[0; 32], shape.to_vec());
-        let linear = QuantizedLinear::new("w".into(), sizes, kernel);
-        assert!(
-            linear.bind(&BTreeMap::from([("w".to_owned(), nothing)])).is_err(),
-            "weights {sizes:?}"
-        );
+        assert!(WeightMatrix::new(&nothing, rows, inputs).is_err(), "{rows} rows of {inputs}");
     }
     let norm = GroupNorm {
         groups: 5,

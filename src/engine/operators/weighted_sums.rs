@@ -1,7 +1,7 @@
 //! Sums of rows weighted by a few weights at a time: the inner loop of attention, where rows are keys or values. Owns the
 //! order of its additions, which no processor changes: from row to row, one rounding each.
 
-use crate::engine::lanes::Fused;
+use crate::engine::simd::Fused;
 
 /// Weights that share each load of a row.
 pub const TOGETHER: usize = 4;
@@ -38,7 +38,7 @@ pub fn weighted_sums<const WIDTH: usize>(weights: [&[f32]; TOGETHER], rows: Rows
     portable(weights, rows, fused)
 }
 
-/// Whether [`TOGETHER`] times so many sums, and a row of so many values, stay in registers.
+/// Whether [`TOGETHER`] times `width` sums, and a row of `width` values, stay in registers.
 #[inline(always)]
 pub fn fits(width: usize, fused: Fused) -> bool {
     width <= fused.floats_of_registers() / (TOGETHER + 1)
@@ -132,7 +132,7 @@ mod neon {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::lanes::widest;
+    use crate::engine::simd::widest;
 
     fn check<const WIDTH: usize>(count: usize, stride: usize, start: usize) {
         let values: Vec<f32> = (0..count * stride).map(|index| (index as f32 * 0.7).sin()).collect();

@@ -1,6 +1,6 @@
-//! A graph as a list of steps, with a place for every value: floats in the arena, constants in the graph, what tract's own
-//! operators make in tensors of their own. Owns the loop that runs the steps, and in `translation` their making from tract's
-//! optimized model; depends on `adapter`, `arena` and, for matrix products that are one step, on `operators`.
+//! A graph as a list of steps, with a place for every value: floats in the arena, constants in the graph, outputs of tract's own
+//! operators in tensors of their own. Owns the loop that runs the steps and, in `translation`, their planning from tract's optimized
+//! model; depends on `adapter` and `arena`.
 
 mod translation;
 
@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use tract_onnx::tract_core::internal::*;
 
-use super::adapter::{Data, Inputs, Operator};
+use super::Input;
+use super::adapter::{Batched, Inputs, Operator, elements};
 use super::arena::{Arena, Rest, cut, cut_all};
-use super::operators::QuantizedLinear;
 use translation::Translation;
 
 /// Where a value lies.
@@ -37,16 +37,16 @@ enum Operation {
         output: Range<usize>,
         workspace: Range<usize>,
     },
-    /// Matrix products that do not wait for each other.
-    Products(Vec<Product<Value, Range<usize>>>),
+    /// Independent operators that are computed together.
+    Batch(Vec<Member<Value, Range<usize>>>),
     Tracts {
         operator: Box<dyn TypedOp>,
         outputs: Vec<usize>,
     },
 }
 
-/// A [`QuantizedLinear`] with what it reads and writes.
-struct Product<I, O> {
+/// An operator of a batch with what it reads and writes.
+struct Member<I, O> {
     operator: Arc<dyn Operator>,
     inputs: Vec<I>,
     output: O,
@@ -86,33 +86,63 @@ impl Program {
         self.outputs.iter().map(|output| &*output.shape)
     }
 
-    /// Runs all steps, with the outputs in the order of the model.
-    pub fn run(&self, arena: &mut Arena, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+    /// Runs all steps with inputs in the order of the model, of the types and numbers of elements that it has.
+    pub fn run<'a>(&'a self, arena: &'a mut Arena, inputs: &[Input]) -> TractResult<Outputs<'a>> {
         let floats = arena.floats(self.floats);
         let mut tensors: Vec<Option<TValue>> = vec![None; self.tensors];
         for (value, input) in self.inputs.iter().zip(inputs) {
-            match &value.place {
-                Place::Floats(range) => {
-                    let (plain, place) = (input.try_as_plain_ram()?, &mut floats[range.clone()]);
-                    let source = plain.as_slice::<f32>()?;
+            match (&value.place, *input) {
+                (Place::Floats(range), Input::F32(source)) => {
+                    let place = &mut floats[range.clone()];
                     ensure!(
                         source.len() == place.len(),
-                        "an input of {} floats where {} belong",
+                        "an input has {} floats; {} are needed",
                         source.len(),
                         place.len()
                     );
                     place.copy_from_slice(source);
                 }
-                Place::Tensor(number) => tensors[*number] = Some(input),
-                Place::Constant(_) => {}
+                (Place::Tensor(number), Input::F32(source)) => {
+                    tensors[*number] = Some(Tensor::from_shape(&value.shape, source)?.into_tvalue());
+                }
+                (Place::Tensor(number), Input::I64(source)) => {
+                    tensors[*number] = Some(Tensor::from_shape(&value.shape, source)?.into_tvalue());
+                }
+                (Place::Floats(_), Input::I64(_)) => bail!("an input has integers; floats are needed"),
+                (Place::Constant(_), _) => {}
             }
         }
         for step in &self.steps {
             step.run(floats, &mut tensors)
                 .with_context(|| format!("running node '{}'", step.name))?;
         }
-        let (_, rest) = cut_all(floats, &[]);
-        self.outputs.iter().map(|output| output.tensor(&rest, &tensors)).collect()
+        Ok(Outputs {
+            values: &self.outputs,
+            floats,
+            tensors,
+        })
+    }
+}
+
+/// The outputs of a run.
+pub struct Outputs<'a> {
+    values: &'a [Value],
+    floats: &'a [f32],
+    tensors: Vec<Option<TValue>>,
+}
+
+impl Outputs<'_> {
+    /// Lends an output, by its number in the order of the model. Integers of any width come as 64-bit ones.
+    pub fn with<R>(&self, index: usize, work: impl FnOnce(Input) -> TractResult<R>) -> TractResult<R> {
+        let tensor: &Tensor = match &self.values[index].place {
+            Place::Floats(range) => return work(Input::F32(&self.floats[range.clone()])),
+            Place::Constant(tensor) => tensor,
+            Place::Tensor(number) => self.tensors[*number].as_ref().context("an output was not computed")?,
+        };
+        match tensor.datum_type() {
+            DatumType::F32 => work(Input::F32(tensor.try_as_plain_ram()?.as_slice()?)),
+            _ => work(Input::I64(tensor.cast_to::<i64>()?.try_as_plain_ram()?.as_slice()?)),
+        }
     }
 }
 
@@ -128,14 +158,16 @@ impl Step {
                 let inputs = self.inputs.iter().map(|input| input.data(&rest, tensors));
                 operator.run(&Inputs::new(inputs.collect::<TractResult<_>>()?), workspace, output)?;
             }
-            Operation::Products(products) => {
-                let (outputs, rest) = cut_all(floats, &products.iter().map(|product| &product.output).collect::<TVec<_>>());
-                let layers = products.iter().zip(outputs).map(|(product, output)| {
-                    let layer = product.operator.downcast().context("only matrix products are computed together")?;
-                    let inputs = product.inputs.iter().map(|input| input.data(&rest, tensors));
-                    Ok((layer, Inputs::new(inputs.collect::<TractResult<_>>()?), output))
+            Operation::Batch(members) => {
+                let (outputs, rest) = cut_all(floats, &members.iter().map(|member| &member.output).collect::<TVec<_>>());
+                let batch = members.iter().zip(outputs).map(|(member, output)| {
+                    let inputs = member.inputs.iter().map(|input| input.data(&rest, tensors));
+                    Ok((&*member.operator, Inputs::new(inputs.collect::<TractResult<_>>()?), output))
                 });
-                QuantizedLinear::run_together(layers.collect::<TractResult<_>>()?)?;
+                let batch: Vec<Batched> = batch.collect::<TractResult<_>>()?;
+                if let Some(&(first, ..)) = batch.first() {
+                    first.run_batch(batch)?;
+                }
             }
             Operation::Tracts { operator, outputs } => {
                 let (_, rest) = cut_all(floats, &[]);
@@ -154,25 +186,25 @@ impl Step {
 }
 
 impl Value {
-    /// What one of our operators reads.
-    fn data<'a>(&'a self, rest: &Rest<'a>, tensors: &'a [Option<TValue>]) -> TractResult<(&'a [usize], Data<'a>)> {
+    /// The value as an input of one of our operators.
+    fn data<'a>(&'a self, rest: &Rest<'a>, tensors: &'a [Option<TValue>]) -> TractResult<(&'a [usize], Input<'a>)> {
         let data = match &self.place {
-            Place::Floats(range) => Data::Floats(rest.get(range).context("a value lies where another is written")?),
-            Place::Constant(tensor) => Data::of_tensor(tensor)?,
-            Place::Tensor(number) => Data::of_tensor(tensors[*number].as_ref().context("a value is read before it is there")?)?,
+            Place::Floats(range) => Input::F32(rest.get(range).context("a value overlaps one that is written")?),
+            Place::Constant(tensor) => elements(tensor)?,
+            Place::Tensor(number) => elements(tensors[*number].as_ref().context("a value is read before it is computed")?)?,
         };
         Ok((&self.shape, data))
     }
 
-    /// What one of tract's operators reads: a tensor, for floats of the arena a copy.
+    /// The value as an input of one of tract's operators: a tensor; floats of the arena are copied.
     fn tensor(&self, rest: &Rest, tensors: &[Option<TValue>]) -> TractResult<TValue> {
         Ok(match &self.place {
             Place::Floats(range) => {
-                let floats = rest.get(range).context("a value lies where another is written")?;
+                let floats = rest.get(range).context("a value overlaps one that is written")?;
                 Tensor::from_shape(&self.shape, floats)?.into_tvalue()
             }
             Place::Constant(tensor) => tensor.clone().into_tvalue(),
-            Place::Tensor(number) => tensors[*number].clone().context("a value is read before it is there")?,
+            Place::Tensor(number) => tensors[*number].clone().context("a value is read before it is computed")?,
         })
     }
 }

@@ -1,5 +1,5 @@
-//! From tract's optimized model to steps. Values that are strung together are written there in the first place, and matrix products
-//! that do not wait for each other are one step. Owns the plan until all lifetimes are known.
+//! From tract's optimized model to steps. Values that are concatenated are written in place, and independent operators that can be
+//! computed together are one step. Owns the plan until all lifetimes are known.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,25 +11,23 @@ use tract_onnx::tract_core::ops::change_axes::IntoShape;
 use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::source::TypedSource;
 
-use super::{Operation, Place, Product, Program, Step, Value};
+use super::{Member, Operation, Place, Program, Step, Value};
 use crate::engine::adapter::{Node, Operator};
 use crate::engine::arena::{Lifetime, plan};
-use crate::engine::operators::QuantizedLinear;
 
-/// Steps before which a value was made that moves to where it is strung together with others, and products that one joins.
+/// How many steps ago, at most, a value was computed that is concatenated in place, or a product that another joins.
 const JUST_BEFORE: usize = 8;
 
-/// Floats of an output that may be made long before it is read.
+/// Floats of an output that may be computed long before it is read.
 const LITTLE: usize = 1 << 12;
 
-/// A program in the making. Until all lifetimes are known, the floats of a value count from the start of the block
-/// that it is a part of.
+/// A program under construction. Until all lifetimes are known, the place of a value counts from the start of its block.
 #[derive(Default)]
 pub struct Translation {
     values: HashMap<OutletId, Value>,
-    /// The block of a value that lies in the arena.
+    /// The block of each value in the arena.
     blocks: HashMap<OutletId, usize>,
-    /// The step after which a value is whole; constants and inputs are from the start.
+    /// The step that completes each value; constants and inputs are complete before the first step.
     made: HashMap<OutletId, usize>,
     lifetimes: Vec<Lifetime>,
     /// The last step that reads each tensor.
@@ -51,7 +49,7 @@ enum Planned {
         output: OutletId,
         workspace: Option<usize>,
     },
-    Products(Vec<Product<OutletId, OutletId>>),
+    Batch(Vec<Member<OutletId, OutletId>>),
     Tracts {
         operator: Box<dyn TypedOp>,
         outputs: Vec<usize>,
@@ -125,7 +123,7 @@ impl Translation {
         self.lifetimes.len() - 1
     }
 
-    /// For a node whose output is a part of its input as it lies there: the input, and the part of its block.
+    /// For a node whose output is a contiguous part of its input: the input, and that part of its block.
     fn part(&self, node: &TypedNode) -> TractResult<Option<(OutletId, Range<usize>)>> {
         let Some(&source) = node.inputs.first() else { return Ok(None) };
         let Some(Value {
@@ -147,14 +145,14 @@ impl Translation {
 
     fn step(&mut self, node: &TypedNode) -> TractResult<()> {
         if let Some(Node(operator)) = node.op_as::<Node>()
-            && operator.strings_together(&self.shapes(node))
+            && operator.is_contiguous_concat(&self.shapes(node))
         {
-            return self.string_together(node, operator);
+            return self.concatenate_in_place(node, operator);
         }
         if let Some(Node(operator)) = node.op_as::<Node>()
-            && operator.downcast::<QuantizedLinear>().is_some()
+            && operator.can_batch()
         {
-            return self.product(node, operator);
+            return self.batch(node, operator);
         }
         let number = self.number();
         for input in &node.inputs {
@@ -173,7 +171,7 @@ impl Translation {
         } else {
             let outputs = (0..node.outputs.len()).map(|slot| match self.values[&OutletId::new(node.id, slot)].place {
                 Place::Tensor(number) => Ok(number),
-                _ => bail!("what one of tract's operators makes is a tensor"),
+                _ => bail!("an output of tract's operators must be a tensor"),
             });
             Planned::Tracts {
                 operator: node.op.clone(),
@@ -188,15 +186,15 @@ impl Translation {
         Ok(())
     }
 
-    /// A matrix product: part of a step of others that has all that this one reads, or a step of its own.
-    fn product(&mut self, node: &TypedNode, operator: &Arc<dyn Operator>) -> TractResult<()> {
+    /// An operator that is computed with others: part of an earlier batch if all its inputs are computed before, otherwise a new batch.
+    fn batch(&mut self, node: &TypedNode, operator: &Arc<dyn Operator>) -> TractResult<()> {
         let floats = shape(node, 0)?.iter().product();
-        let step = self.products_to_join(&node.inputs, floats).unwrap_or(self.number());
+        let step = self.batch_to_join(operator.name(), &node.inputs, floats).unwrap_or(self.number());
         for input in &node.inputs {
             self.read(*input, step);
         }
         self.make(node, 0, step)?;
-        let product = Product {
+        let member = Member {
             operator: operator.clone(),
             inputs: node.inputs.to_vec(),
             output: OutletId::new(node.id, 0),
@@ -204,40 +202,42 @@ impl Translation {
         match self.steps.get_mut(step - 1) {
             Some(Draft {
                 name,
-                operation: Planned::Products(products),
+                operation: Planned::Batch(members),
                 ..
             }) => {
                 *name = format!("{name}', '{}", node.name);
-                products.push(product);
+                members.push(member);
             }
             _ => self.steps.push(Draft {
                 name: node.name.clone(),
                 inputs: vec![],
-                operation: Planned::Products(vec![product]),
+                operation: Planned::Batch(vec![member]),
             }),
         }
         Ok(())
     }
 
-    /// The step of products that a product may be one of, rather one of the same tokens: what it reads is there before, and its
-    /// output does not lie around for long, unless it is little and the tokens are the same.
-    fn products_to_join(&self, inputs: &[OutletId], floats: usize) -> Option<usize> {
+    /// The batch that an operator may join, preferably one that reads the same first input: its inputs are computed before, and its output is
+    /// not kept for long, unless it is small and the first input is the same.
+    fn batch_to_join(&self, operator: &str, inputs: &[OutletId], floats: usize) -> Option<usize> {
         let there = inputs
             .iter()
             .filter_map(|input| self.made.get(input))
             .max()
             .map_or(1, |made| made + 1);
-        let products = |step: usize| match &self.steps[step - 1].operation {
-            Planned::Products(products) => Some((step, products.iter().any(|product| product.inputs[0] == inputs[0]))),
+        let batch = |step: usize| match &self.steps[step - 1].operation {
+            Planned::Batch(members) if members.iter().all(|member| member.operator.name() == operator) => {
+                Some((step, members.iter().any(|member| member.inputs.first() == inputs.first())))
+            }
             _ => None,
         };
-        let steps = || (there..self.number()).rev().filter_map(products);
+        let steps = || (there..self.number()).rev().filter_map(batch);
         let near = |step: usize| step + JUST_BEFORE >= self.number();
         let same = steps().find(|&(step, same)| same && (near(step) || floats <= LITTLE));
         same.or_else(|| steps().find(|&(step, _)| near(step))).map(|(step, _)| step)
     }
 
-    /// The number of the next step. Step 0 is when inputs are put in.
+    /// The number of the next step. Inputs are copied in at step 0.
     fn number(&self) -> usize {
         self.steps.len() + 1
     }
@@ -246,8 +246,8 @@ impl Translation {
         node.inputs.iter().map(|input| &*self.values[input].shape).collect()
     }
 
-    /// Gives a place to inputs one after another: those that were made just before move there, others are copied.
-    fn string_together(&mut self, node: &TypedNode, operator: &Arc<dyn Operator>) -> TractResult<()> {
+    /// Concatenates inputs: those that were computed just before are written in place, others are copied.
+    fn concatenate_in_place(&mut self, node: &TypedNode, operator: &Arc<dyn Operator>) -> TractResult<()> {
         let (output, number) = (OutletId::new(node.id, 0), self.number());
         self.make(node, 0, number)?;
         let (whole, mut start) = (self.blocks[&output], 0);
@@ -276,8 +276,8 @@ impl Translation {
         Ok(())
     }
 
-    /// Makes a value, and all that are parts of it, part of another block from a place on, unless it was made long ago: the block
-    /// would lie there unused. Whether it could be.
+    /// Moves a value, and all that are parts of it, into another block at an offset, unless it was computed long ago: the block would be
+    /// allocated unused for that long. Returns whether it was moved.
     fn join(&mut self, outlet: OutletId, into: usize, start: usize) -> bool {
         let Some(&block) = self.blocks.get(&outlet) else { return false };
         let Lifetime { floats, born, dies } = self.lifetimes[block];
@@ -301,7 +301,7 @@ impl Translation {
         true
     }
 
-    /// Keeps a value until a step.
+    /// Extends a value's lifetime to a step.
     fn read(&mut self, outlet: OutletId, step: usize) {
         if let Some(&block) = self.blocks.get(&outlet) {
             let dies = &mut self.lifetimes[block].dies;
@@ -316,7 +316,7 @@ impl Translation {
         }
     }
 
-    /// Plans where everything lies.
+    /// Plans the arena.
     fn finish(mut self, model: &TypedModel) -> TractResult<Program> {
         let end = self.steps.len() + 1;
         for &output in &model.outputs {
@@ -344,7 +344,7 @@ impl Translation {
         })
     }
 
-    /// What a step does, where its blocks begin at these places.
+    /// A step's operation, given the starts of all blocks.
     fn operation(&self, planned: &Planned, starts: &[usize]) -> TractResult<Operation> {
         Ok(match planned {
             Planned::Ours {
@@ -360,15 +360,15 @@ impl Translation {
                     output,
                 }
             }
-            Planned::Products(products) => {
-                let products = products.iter().map(|product| {
-                    Ok(Product {
-                        operator: product.operator.clone(),
-                        inputs: self.places(&product.inputs, starts)?,
-                        output: self.written(&product.output, starts)?,
+            Planned::Batch(members) => {
+                let members = members.iter().map(|member| {
+                    Ok(Member {
+                        operator: member.operator.clone(),
+                        inputs: self.places(&member.inputs, starts)?,
+                        output: self.written(&member.output, starts)?,
                     })
                 });
-                Operation::Products(products.collect::<TractResult<_>>()?)
+                Operation::Batch(members.collect::<TractResult<_>>()?)
             }
             Planned::Tracts { operator, outputs } => Operation::Tracts {
                 operator: operator.clone(),
@@ -377,7 +377,7 @@ impl Translation {
         })
     }
 
-    /// Where values lie.
+    /// The places of values.
     fn places(&self, outlets: &[OutletId], starts: &[usize]) -> TractResult<Vec<Value>> {
         outlets.iter().map(|outlet| self.place(outlet, starts)).collect()
     }
@@ -395,26 +395,26 @@ impl Translation {
     fn written(&self, output: &OutletId, starts: &[usize]) -> TractResult<Range<usize>> {
         match self.place(output, starts)?.place {
             Place::Floats(range) => Ok(range),
-            _ => bail!("what an operator writes lies in the arena"),
+            _ => bail!("an output of our operators must be in the arena"),
         }
     }
 }
 
 fn shape(node: &TypedNode, slot: usize) -> TractResult<TVec<usize>> {
     let fact = &node.outputs[slot].fact;
-    let shape = fact.shape.as_concrete().context("a shape is not known before the graph runs")?;
+    let shape = fact.shape.as_concrete().context("a shape depends on the values of inputs")?;
     Ok(shape.into())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+    use crate::engine::Input;
     use crate::engine::arena::Arena;
     use crate::engine::arithmetic::Activation;
+    use crate::engine::int8::WeightMatrix;
     use crate::engine::kernels;
-    use crate::engine::operators::Concatenation;
+    use crate::engine::operators::{Concatenation, QuantizedLinear};
     use crate::pack::ExternalTensor;
 
     const SHAPE: [usize; 4] = [1, 2, 2, 2];
@@ -432,9 +432,17 @@ mod tests {
         tensor.try_as_plain_ram().unwrap().as_slice::<f32>().unwrap().to_vec()
     }
 
-    /// Values that were made just before and long ago, one of them twice, a constant and an input, strung together and once more.
+    /// The outputs for one input.
+    fn run(program: &Program, input: &[f32]) -> Vec<Vec<f32>> {
+        let mut arena = Arena::default();
+        let outputs = program.run(&mut arena, &[Input::F32(input)]).unwrap();
+        let output = |index| outputs.with(index, |value| Ok(value.to_value().into_floats()));
+        (0..program.outputs.len()).map(|index| output(index).unwrap().unwrap()).collect()
+    }
+
+    /// Values that were computed just before and long ago, one of them twice, a constant and an input, concatenated twice.
     #[test]
-    fn what_is_strung_together_is_as_if_copied() {
+    fn what_is_concatenated_in_place_is_as_if_copied() {
         let mut model = TypedModel::default();
         let source = model.add_source("source", f32::fact(SHAPE)).unwrap();
         let constant = model.add_const("constant", floats(3)).unwrap();
@@ -445,42 +453,41 @@ mod tests {
         }
         let other = put(&mut model, "other", Activation::Silu, &[new]);
         let first = [new, other, constant, new, old, source];
-        let strung = put(&mut model, "strung", Concatenation { axis: 1 }, &first);
+        let joined = put(&mut model, "joined", Concatenation { axis: 1 }, &first);
         let after = put(&mut model, "after", Activation::GeluTanh, &[other]);
-        let outer = put(&mut model, "outer", Concatenation { axis: 1 }, &[after, strung, new]);
-        let outputs = [outer, strung, new, other, after, old];
+        let outer = put(&mut model, "outer", Concatenation { axis: 1 }, &[after, joined, new]);
+        let outputs = [outer, joined, new, other, after, old];
         model.select_output_outlets(&outputs).unwrap();
         let program = Program::new(&model).unwrap();
         let copies = program
             .steps
             .iter()
-            .filter(|step| ["strung", "outer"].contains(&step.name.as_str()));
+            .filter(|step| ["joined", "outer"].contains(&step.name.as_str()));
         assert_eq!(
             copies.count(),
             4 + 1,
             "the constant, the input, what is old, and what is there twice, each time"
         );
-        let made = program.run(&mut Arena::default(), tvec![floats(0).into_tvalue()]).unwrap();
-        let [outer, strung, new, other, after, old] = std::array::from_fn(|index| values(&made[index]));
+        let [outer, joined, new, other, after, old] = run(&program, &values(&floats(0))).try_into().unwrap();
         let parts = [&new, &other, &values(&floats(3)), &new, &old, &values(&floats(0))];
-        assert_eq!(strung, parts.map(Vec::clone).concat());
-        assert_eq!(outer, [after, strung, new].concat());
+        assert_eq!(joined, parts.map(Vec::clone).concat());
+        assert_eq!(outer, [after, joined, new].concat());
         assert!(old.iter().zip(&other).all(|(old, other)| old != other));
     }
 
     const WIDTH: usize = 8;
 
-    /// A bound layer of weights that are its number.
+    /// A layer whose weights are all the same number.
     fn linear(model: &mut TypedModel, name: &str, weight: u8, x: OutletId) -> OutletId {
-        let layer = QuantizedLinear::new("w".into(), [WIDTH, WIDTH], kernels::available()[0]);
         let weights = ExternalTensor::of_bytes(&[weight; WIDTH * WIDTH], vec![1, WIDTH / 4, 8, 4]);
-        let layer = layer.bind(&BTreeMap::from([("w".to_owned(), weights)])).unwrap().unwrap();
+        let weights = WeightMatrix::new(&weights, WIDTH, WIDTH).unwrap();
+        let layer = QuantizedLinear::new(weights, kernels::available()[0]);
         let ones = Tensor::from_shape(&[WIDTH], &[0.125f32; WIDTH]).unwrap();
         let [scale, bias] = ["scale", "bias"].map(|what| model.add_const(format!("{name}.{what}"), ones.clone()).unwrap());
-        model.wire_node(name, Node(layer), &[x, scale, bias]).unwrap()[0]
+        put(model, name, layer, &[x, scale, bias])
     }
 
-    /// Products with a source and with each other's outputs, near and far, strung together and not.
+    /// Products with a source and with each other's outputs, near and far, concatenated and not.
     #[test]
     fn products_that_do_not_wait_for_each_other_are_one_step() {
         let mut model = TypedModel::default();
@@ -489,30 +496,30 @@ mod tests {
         let first = put(&mut model, "first", Activation::Silu, &[source]);
         let of_first = linear(&mut model, "of_first", 2, first);
         let value = linear(&mut model, "value", 3, source);
-        let strung = put(&mut model, "strung", Concatenation { axis: 1 }, &[key, value]);
-        let of_strung = linear(&mut model, "of_strung", 2, strung);
-        let mut last = of_strung;
+        let joined = put(&mut model, "joined", Concatenation { axis: 1 }, &[key, value]);
+        let of_joined = linear(&mut model, "of_joined", 2, joined);
+        let mut last = of_joined;
         for index in 0..JUST_BEFORE {
             last = put(&mut model, &format!("gelu{index}"), Activation::Gelu, &[last]);
         }
         let late = linear(&mut model, "late", 5, source);
         let of_last = linear(&mut model, "of_last", 2, last);
-        let outputs = [key, value, of_first, strung, of_strung, late, of_last];
+        let outputs = [key, value, of_first, joined, of_joined, late, of_last];
         model.select_output_outlets(&outputs).unwrap();
         let program = Program::new(&model).unwrap();
         let sizes = program.steps.iter().filter_map(|step| match &step.operation {
-            Operation::Products(products) => Some(products.len()),
+            Operation::Batch(members) => Some(members.len()),
             _ => None,
         });
         let mut sizes: Vec<usize> = sizes.collect();
         sizes.sort();
         assert_eq!(sizes, [1, 1, 1, 3], "those of the source are together, whatever lies between");
         let input: Vec<f32> = (0..2 * WIDTH).map(|index| index as f32 / 8.0 - 1.0).collect();
+        let made = run(&program, &input);
         let input = tvec!(Tensor::from_shape(&[1, 2, WIDTH], &input).unwrap().into_tvalue());
-        let made = program.run(&mut Arena::default(), input.clone()).unwrap();
         let expected = model.into_runnable().unwrap().run(input).unwrap();
         for (made, expected) in made.iter().zip(&expected) {
-            assert_eq!(values(made), values(expected));
+            assert_eq!(*made, values(expected));
         }
     }
 }

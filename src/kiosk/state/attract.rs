@@ -176,7 +176,7 @@ impl Mode for Attract {
             // Slow at both ends.
             (part * part * (3.0 - 2.0 * part) * 255.0) as u8
         };
-        let shown = |finished: &FinishedPicture| shared.shown(&finished.item, &finished.picture);
+        let shown = |finished: &FinishedPicture| shared.finished(finished);
         Scene::Attract {
             shown: self.current.as_ref().map(shown),
             coming: self.coming.as_ref().map(|(finished, since)| (shown(finished), opacity(*since))),

@@ -204,7 +204,7 @@ impl Mode for Choose {
     fn job_update(&mut self, shared: &mut Shared, update: &JobUpdate, _now: Duration) -> Next {
         match &update.stage {
             JobStage::Finished(finished) => {
-                self.sketch = Some((shared.shown(&finished.item, &finished.picture), finished.item.clone()));
+                self.sketch = Some((shared.finished(finished), finished.item.clone()));
                 self.sketching = None;
                 shared.end_job();
             }

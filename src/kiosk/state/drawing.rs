@@ -42,6 +42,13 @@ impl Drawing {
             _ if shared.once => Drawing::start_job(shared, Purpose::Picture, vec![item], now),
             several => {
                 let styles = shared.choices.as_ref().map_or(Vec::new(), |choices| choices.styles.clone());
+                let item = match several {
+                    AtOnce::FourStyles => Item {
+                        style: shared.style_of(&item).map(str::to_owned),
+                        ..item
+                    },
+                    _ => item,
+                };
                 Drawing::start_job(shared, Purpose::Several, four(&item, several, &styles), now)
             }
         }
@@ -201,8 +208,8 @@ impl Mode for Drawing {
     }
 
     fn scene(&self, shared: &Shared, now: Duration) -> Scene {
-        let show = |(index, item): (usize, &Item)| match &self.finished[index] {
-            Some(finished) => Some(shared.shown(item, &finished.picture)),
+        let show = |index: usize| match &self.finished[index] {
+            Some(finished) => Some(shared.finished(finished)),
             None if index == self.at => self.preview.clone(),
             None => None,
         };
@@ -210,8 +217,8 @@ impl Mode for Drawing {
         let current = self.job.items.get(self.at).unwrap_or(first);
         Scene::Drawing {
             title: shared.title(first),
-            style: shared.style_name(current.style.as_deref()),
-            pictures: self.job.items.iter().enumerate().map(show).collect(),
+            style: shared.style_name(shared.style_of(current)),
+            pictures: (0..self.job.items.len()).map(show).collect(),
             at: self.at,
             done: self.thousandths(),
             left: self.left_in_words(shared, now),

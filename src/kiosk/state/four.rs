@@ -109,11 +109,7 @@ impl Mode for Four {
             .map_or_else(String::new, |finished| shared.title(&finished.item));
         Scene::Four {
             title,
-            pictures: self
-                .finished
-                .iter()
-                .map(|finished| shared.shown(&finished.item, &finished.picture))
-                .collect(),
+            pictures: self.finished.iter().map(|finished| shared.finished(finished)).collect(),
             at: self.at,
             picked: self.picked,
         }

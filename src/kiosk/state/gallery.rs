@@ -89,7 +89,7 @@ impl Mode for Gallery {
             },
             (None, Some(_)) => Scene::Message { text: String::new() },
             (Some(finished), Some(entry)) => Scene::Picture {
-                shown: shared.shown(&finished.item, &finished.picture),
+                shown: shared.finished(finished),
                 favourite: entry.favourite,
                 code: None,
                 place: Some((self.at + 1, shared.kept.len())),

@@ -10,7 +10,7 @@ use crate::picture::{Picture, Provenance};
 pub struct Item {
     /// The prompt.
     pub prompt: String,
-    /// The pack's name of the style; `None` for none.
+    /// The pack's name of the style; `None` if the prompt or the pack chooses it, or the pack has none.
     pub style: Option<String>,
     /// Denoising steps.
     pub steps: usize,

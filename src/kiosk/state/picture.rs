@@ -100,7 +100,7 @@ impl Mode for OnePicture {
 
     fn scene(&self, shared: &Shared, _now: Duration) -> Scene {
         Scene::Picture {
-            shown: shared.shown(&self.finished.item, &self.finished.picture),
+            shown: shared.finished(&self.finished),
             favourite: self.favourite,
             code: self.code.then(|| self.finished.item.command()),
             place: None,

@@ -27,6 +27,8 @@ pub struct PackChoices {
     pub styles: Vec<String>,
     /// Index of the default style.
     pub style: usize,
+    /// Whether the prompt may choose another style than the default: not if the settings choose or restrict styles.
+    pub style_is_open: bool,
     /// Names of all styles of the pack, offered or not, whose pictures are scaled by [`crate::picture::Resampling::Nearest`].
     pub nearest: Vec<String>,
     /// Possible numbers of steps, ascending; at least one.
@@ -100,11 +102,12 @@ impl Selection {
         }
     }
 
-    /// The item of this selection.
+    /// The item of this selection. Typed text may ask for a style itself, as long as the visitor has not chosen one.
     pub fn item(&self, subjects: &Subjects, colours: &[String], choices: &PackChoices) -> Item {
+        let is_open = choices.style_is_open && self.typed.is_some() && self.style == choices.style;
         Item {
             prompt: self.prompt(subjects, colours),
-            style: choices.styles.get(self.style).cloned(),
+            style: choices.styles.get(self.style).filter(|_| !is_open).cloned(),
             steps: choices.steps.get(self.step).copied().unwrap_or(1),
             seed: self.seed,
         }

@@ -343,14 +343,40 @@ impl Shared {
         EXAMPLES.iter().enumerate().map(example).collect()
     }
 
-    /// A picture with its title and style.
+    /// A preview of an item with its title and style.
     pub fn shown(&self, item: &Item, picture: &Arc<Picture>) -> Shown {
+        let style = self.style_of(item);
         Shown {
             picture: picture.clone(),
             title: self.title(item),
-            style: self.style_name(item.style.as_deref()),
-            resampling: self.resampling(item.style.as_deref()),
+            style: self.style_name(style),
+            resampling: self.resampling(style),
         }
+    }
+
+    /// A finished picture with its style, and with its title, which says what was drawn if that is not all that was asked for.
+    pub fn finished(&self, finished: &FinishedPicture) -> Shown {
+        let record = &finished.provenance;
+        let style = record.style.as_deref().or(self.style_of(&finished.item));
+        let title = self.title(&finished.item);
+        Shown {
+            picture: finished.picture.clone(),
+            title: match record.drawn_as() {
+                Some(drawn) => format!("{title} ({drawn})"),
+                None => title,
+            },
+            style: self.style_name(style),
+            resampling: self.resampling(style),
+        }
+    }
+
+    /// The style of an item, the default one while nothing has chosen another.
+    pub fn style_of<'a>(&'a self, item: &'a Item) -> Option<&'a str> {
+        let default = || {
+            let choices = self.choices.as_ref()?;
+            choices.styles.get(choices.style).map(String::as_str)
+        };
+        item.style.as_deref().or_else(default)
     }
 
     /// How pictures of a style are scaled; smoothly before the pack is open.

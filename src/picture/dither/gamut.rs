@@ -1,9 +1,9 @@
-//! Which colours a panel can mix from its inks, and what becomes of the others.
+//! The gamut of a panel's inks, and gamut mapping.
 //!
-//! Mixing dots of inks gives every colour within the convex hull of the inks, and no other. A colour outside leaves a
-//! debt that error diffusion can never pay: it carries it on and on, until it shows as dots of a wrong ink (light blue
-//! turns green). So each colour is first brought into the hull, straight towards a grey, which keeps its hue. That grey
-//! lies two thirds of the way from the colour's own luminance to the one at which its hue is most colourful on this panel
+//! Dots of inks mix to the colours within the convex hull of the inks, and no others. A colour outside leaves an error that
+//! error diffusion can never compensate: it carries it on until it shows as dots of a wrong ink (light blue turns green). So each
+//! colour is first mapped into the hull, in a straight line towards a grey, which keeps its hue. That grey lies two thirds of
+//! the way from the colour's own luminance to the one at which its hue is most colourful on this panel
 //! (the cusp; J. Morovič, *Color Gamut Mapping*, 2008, CUSP): a pure green becomes a darker green, not a pale one.
 //!
 //! Depends on [`light`](super::light). Only single additions, multiplications and divisions: the same on every
@@ -11,27 +11,27 @@
 
 use super::light;
 
-/// A plane that bounds the hull: points inside have `normal · point <= distance`.
+/// A bounding plane of the hull: points inside have `normal · point <= distance`.
 #[derive(Clone, Copy, Debug)]
 struct Facet {
     normal: [f64; 3],
     distance: f64,
 }
 
-/// Heights at which the cusp is looked for.
+/// Number of luminances searched for the cusp.
 const HEIGHTS: i32 = 16;
 
-/// How far towards the cusp colours outside are brought: where drawings in plain colours look best in previews.
+/// How far towards the cusp colours outside are mapped; chosen by the looks of previews of flat drawings.
 const TOWARDS_CUSP: f64 = 0.65;
 
-/// The colours that a panel can mix.
+/// The gamut of a panel.
 #[derive(Clone, Debug)]
 pub(super) struct Gamut {
     facets: Vec<Facet>,
 }
 
 impl Gamut {
-    /// The hull of inks, of which black and white are at 0 and full light.
+    /// The convex hull of inks, of which black is at 0 and white at full light.
     pub(super) fn new(inks: &[[i32; 3]]) -> Gamut {
         let points: Vec<[f64; 3]> = inks.iter().map(|ink| ink.map(f64::from)).collect();
         let mut facets = Vec::new();
@@ -45,8 +45,8 @@ impl Gamut {
         Gamut { facets }
     }
 
-    /// The colour itself where the panel can mix it, else the one that takes its place. Without a hull (black and white
-    /// alone) the grey of its luminance.
+    /// The colour itself if it is inside the gamut, otherwise the one that it is mapped to. Without a hull (black and white only),
+    /// the grey of its luminance.
     pub(super) fn nearest(&self, colour: [i32; 3]) -> [i32; 3] {
         let own = light::luminance(colour);
         if self.facets.is_empty() {
@@ -76,7 +76,7 @@ impl Gamut {
         self.facets.iter().map(excess).fold(0.0, f64::max).min(1.0)
     }
 
-    /// The luminance at which the hull reaches farthest in a direction of no luminance.
+    /// The luminance at which the hull reaches farthest in a direction of constant luminance.
     fn cusp(&self, direction: [f64; 3], otherwise: f64) -> f64 {
         let mut best = (0.0, otherwise);
         for step in 1..HEIGHTS {
@@ -89,7 +89,7 @@ impl Gamut {
         best.1
     }
 
-    /// How far the hull reaches from a grey in a direction, in lengths of it.
+    /// How far the hull reaches from a grey in a direction, in multiples of its length.
     fn reach(&self, grey: f64, direction: [f64; 3]) -> f64 {
         let limit = |facet: &Facet| {
             let slope = dot(facet.normal, direction);
@@ -100,7 +100,7 @@ impl Gamut {
     }
 }
 
-/// The plane through three points, where all others lie on one side of it.
+/// The plane through three points, if all others lie on one side of it.
 fn facet([a, b, c]: [[f64; 3]; 3], points: &[[f64; 3]]) -> Option<Facet> {
     let normal = cross(minus(b, a), minus(c, a));
     let length = dot(normal, normal).sqrt();
@@ -109,7 +109,7 @@ fn facet([a, b, c]: [[f64; 3]; 3], points: &[[f64; 3]]) -> Option<Facet> {
     }
     let normal = normal.map(|value| value / length);
     let heights = || points.iter().map(|&point| dot(normal, minus(point, a)));
-    // Light is rounded to whole numbers, so that inks on one plane may be half a unit off it.
+    // Light is rounded to integers, so inks on a plane may be half a unit off.
     let (above, below) = (heights().fold(0.0, f64::max), heights().fold(0.0, f64::min));
     let outward = match (above <= 0.5, below >= -0.5) {
         (true, false) => normal,

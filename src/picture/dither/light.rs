@@ -1,18 +1,17 @@
-//! From sRGB bytes to amounts of light, in whole numbers.
+//! Conversion from sRGB bytes to linear light, in integers.
 //!
-//! Depends on nothing. The eye adds up the light of neighbouring dots, so that colours may be mixed from dots only where
-//! numbers are proportional to light (IEC 61966-2-1, inverse of its transfer function). The table is stored, not
+//! Depends on nothing. The eye adds up the light of neighbouring dots, so colours must be mixed in values proportional to light (IEC 61966-2-1, inverse of its transfer function). The table is stored, not
 //! computed, because `powf` differs in its last bits between processors.
 
 /// Full light.
 pub(super) const FULL: i32 = 1 << 14;
 
-/// Light of one sRGB colour, red, green, blue, each from 0 to [`FULL`].
+/// Linear light of an sRGB colour: red, green, blue, each from 0 to [`FULL`].
 pub(super) fn of(colour: [u8; 3]) -> [i32; 3] {
     colour.map(|value| i32::from(LIGHT[value as usize]))
 }
 
-/// Luminance of such light (Rec. 709 weights, in 1/65536), in the same unit.
+/// Luminance (Rec. 709 weights, in 1/65536), in the same unit.
 pub(super) fn luminance([red, green, blue]: [i32; 3]) -> i32 {
     let sum = 13_933 * i64::from(red) + 46_871 * i64::from(green) + 4_732 * i64::from(blue);
     ((sum + (1 << 15)) >> 16) as i32

@@ -1,7 +1,7 @@
-//! The inks of a panel: what they are called by its maker, and what they look like.
+//! The inks of a panel: their nominal and their measured colours.
 //!
-//! Owns the shipped palettes with their sources, and the way from measured colours to those that dithering works with.
-//! Depends on [`light`](super::light) alone.
+//! Owns the shipped palettes with their sources, and the conversion from measured colours to those that dithering uses. Depends
+//! on [`light`](super::light) only.
 
 use super::light;
 use thiserror::Error;
@@ -9,11 +9,11 @@ use thiserror::Error;
 /// One colour that a panel can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ink {
-    /// What people call it.
+    /// Its name.
     pub name: &'static str,
-    /// The pure colour that drivers and tools name it by, sRGB.
+    /// Its nominal pure colour, as used by drivers and tools, sRGB.
     pub nominal: [u8; 3],
-    /// What it looks like on the panel, sRGB. On e-paper white is a light grey.
+    /// Its measured colour on the panel, sRGB. The white of e-paper is a light grey.
     pub measured: [u8; 3],
 }
 
@@ -23,20 +23,20 @@ pub struct Palette {
     inks: Vec<Ink>,
 }
 
-/// Why measured colours make no palette.
+/// Why measured colours do not make a palette.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum PaletteError {
-    /// Too many or too few colours.
+    /// The wrong number of colours.
     #[error("{given} measured colours were given for a panel of {expected} inks: {inks}")]
     Number {
-        /// Inks of the panel.
+        /// Number of inks of the panel.
         expected: usize,
-        /// Colours given.
+        /// Number of colours given.
         given: usize,
         /// Names of the inks, in order.
         inks: String,
     },
-    /// White is no lighter than black.
+    /// White is not lighter than black.
     #[error("the measured white {white:?} must be lighter than the measured black {black:?} in red, green and blue")]
     WhiteNotLighter {
         /// Measured white.
@@ -73,19 +73,18 @@ const ACEP_7: [Ink; 7] = [
     ink("orange", [255, 128, 0], [177, 106, 73]),
 ];
 
-/// Black and white, taken as they are named: with two inks only their ratio matters, and that is what paper white and
-/// ink black are adapted to anyway.
+/// Black and white in their nominal colours: the eye adapts to paper white and ink black.
 const MONO: [Ink; 2] = [ink("black", [0, 0, 0], [0, 0, 0]), ink("white", [255, 255, 255], [255, 255, 255])];
 
 impl Palette {
-    /// The six inks of E Ink Spectra 6: black, white, yellow, red, blue, green. Their colours are of one panel in one
-    /// light, photographed by the project aitjcize/esp32-photoframe; give your own by [`Palette::with_measured`].
+    /// The six inks of E Ink Spectra 6: black, white, yellow, red, blue, green. Their colours were photographed by the project
+    /// aitjcize/esp32-photoframe on one panel in one light; use [`Palette::with_measured`] for your own.
     pub fn spectra_6() -> Palette {
         Palette { inks: SPECTRA_6.to_vec() }
     }
 
-    /// The seven inks of E Ink Gallery Palette (ACeP): black, white, green, blue, red, yellow, orange, as Pimoroni
-    /// measured them; give your own by [`Palette::with_measured`].
+    /// The seven inks of E Ink Gallery Palette (ACeP): black, white, green, blue, red, yellow, orange, as
+    /// measured by Pimoroni; use [`Palette::with_measured`] for your own.
     pub fn acep_7() -> Palette {
         Palette { inks: ACEP_7.to_vec() }
     }
@@ -95,8 +94,8 @@ impl Palette {
         Palette { inks: MONO.to_vec() }
     }
 
-    /// The same inks with other measured colours, in the order of [`Palette::inks`]: photograph the panel beside a white
-    /// sheet in the light in which it hangs, and take the mean of each colour.
+    /// The same inks with other measured colours, in the order of [`Palette::inks`]: photograph the panel next to a white
+    /// sheet in the light of its place, and use the mean of each colour.
     ///
     /// # Errors
     /// If their number is wrong or white is not lighter than black.
@@ -130,19 +129,19 @@ impl Palette {
         &self.inks
     }
 
-    /// What each ink looks like on the panel, sRGB.
+    /// The measured colour of each ink, sRGB.
     pub fn measured(&self) -> Vec<[u8; 3]> {
         self.inks.iter().map(|ink| ink.measured).collect()
     }
 
-    /// What each ink looks like to an eye that takes the panel's white for white and its black for black, sRGB. Colours
-    /// that exceed white in a channel (yellow often does in red) are cut off.
+    /// The colour of each ink as seen by an eye adapted to the panel's white and black, sRGB. Channels that exceed white (often
+    /// the red of yellow) are clamped.
     pub fn adapted(&self) -> Vec<[u8; 3]> {
         self.light(1.0).iter().map(|light| light.map(light::byte)).collect()
     }
 
-    /// Light of each ink, relative to the panel's black and white. `saturation` 1 is what was measured; towards 0 each ink
-    /// has more and more the hue of its pure colour, at the luminance that was measured.
+    /// Light of each ink, relative to the panel's black and white. `saturation` 1 is as measured; towards 0 each ink
+    /// approaches the hue of its nominal colour, at the measured luminance.
     pub(super) fn light(&self, saturation: f32) -> Vec<[i32; 3]> {
         let (black, white) = match self.inks[..] {
             [black, white, ..] => (light::of(black.measured), light::of(white.measured)),
@@ -164,7 +163,7 @@ impl Palette {
         self.inks.iter().map(blend).collect()
     }
 
-    /// The ink that a colour names exactly: by its pure, its measured or its adapted colour.
+    /// The ink whose nominal, measured or adapted colour is exactly this colour.
     pub(super) fn named(&self, colour: [u8; 3], adapted: &[[u8; 3]]) -> Option<usize> {
         (0..self.inks.len()).find(|&index| {
             let ink = &self.inks[index];

@@ -122,8 +122,8 @@ struct Diffusion {
 }
 
 impl Family for Diffusion {
-    fn load(&mut self, _: &Engine) -> Result<(), EngineError> {
-        self.stages.load()
+    fn load(&mut self, engine: &Engine) -> Result<(), EngineError> {
+        self.stages.load(engine)
     }
 
     fn phases(&self, request: &Resolved) -> Vec<Phase> {

@@ -147,13 +147,11 @@ pub fn run_stage(stages: &Stages, engine: &Engine, name: &str, values: &Values) 
         .get(name)
         .ok_or_else(|| fail("the pack has no such stage".into()))?;
     let value = |port: &Port| {
-        let value = port.role.and_then(|role| values.get(&role));
-        value
-            .cloned()
-            .ok_or_else(|| fail(format!("nothing is supplied for input '{}'", port.name)))
+        let value = port.role.and_then(|role| values.get(&role)).map(Value::as_input);
+        value.ok_or_else(|| fail(format!("nothing is supplied for input '{}'", port.name)))
     };
     let inputs = record.inputs.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-    let outputs = stages.get(name)?.run(engine, &inputs)?;
+    let outputs = stages.get(engine, name)?.run(engine, &inputs)?;
     let roles = record.outputs.iter().filter_map(|port| port.role);
     Ok(roles.zip(outputs).collect())
 }

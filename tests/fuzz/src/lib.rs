@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use inkstone::engine::Stage;
+use inkstone::engine::{Engine, Stage};
 use inkstone::pack::{Pack, sha256_of_bytes};
 use inkstone::pipeline::check_manifest;
 
@@ -14,15 +14,21 @@ const GRAPH: &[u8] = include_bytes!("../seeds/graph/seed.onnx");
 const WEIGHTS: &[u8] = include_bytes!("../seeds/weights.bin");
 
 /// The seed pack on disk.
-pub struct Folder(tempfile::TempDir);
+pub struct Folder {
+    folder: tempfile::TempDir,
+    engine: Engine,
+}
 
 impl Folder {
     /// Writes the seed pack.
     ///
     /// # Panics
-    /// If the folder for temporary files cannot be written.
+    /// If the folder for temporary files cannot be written, or no thread started.
     pub fn new() -> Folder {
-        let folder = Folder(tempfile::tempdir().expect("a folder for temporary files"));
+        let folder = Folder {
+            folder: tempfile::tempdir().expect("a folder for temporary files"),
+            engine: Engine::new(1).expect("a thread"),
+        };
         folder.write("pack.toml", MANIFEST.as_bytes());
         folder.write("model.onnx", GRAPH);
         folder.write("weights.bin", WEIGHTS);
@@ -45,16 +51,16 @@ impl Folder {
 
     /// Loads the pack as far as it goes: every check, every stage made ready to run. Errors are what is expected.
     pub fn load(&self) {
-        let Ok(pack) = Pack::open(self.0.path()) else { return };
+        let Ok(pack) = Pack::open(self.folder.path()) else { return };
         let _ = pack.verify(&mut |_| ());
         let _ = check_manifest(pack.manifest(), &pack.manifest_path());
         for stage in pack.manifest().stages.keys().map(String::as_str).chain([STAGE]) {
-            let _ = Stage::load(&pack, stage);
+            let _ = Stage::load(&self.engine, &pack, stage);
         }
     }
 
     fn write(&self, name: &str, bytes: &[u8]) {
-        let path: &Path = self.0.path();
+        let path: &Path = self.folder.path();
         std::fs::write(path.join(name), bytes).expect("the folder for temporary files can be written");
     }
 }

@@ -93,13 +93,13 @@ fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
                 .for_each(|(i, sum)| *sum = *sum * f64::from(scales[i / area]) + f64::from(biases[i / area]));
             let mut all = Vec::new();
             for kernel in kernels::available() {
-                let operator = QuantizedConvolution::new("w".into(), [outputs, channels], window, padding, kernel);
+                let operator = QuantizedConvolution::new(matrix(&weights), window, padding, kernel);
                 let values = [
                     value(&[1, channels, height, width], &picture),
                     value(&[outputs], &scales),
                     value(&[outputs], &biases),
                 ];
-                let (found_shape, found) = run(&*bound(&operator, mapped(&weights)), &values);
+                let (found_shape, found) = run(&operator, &values);
                 assert_eq!(found_shape, shape);
                 assert_close(&found, &expected, 1e-4);
                 all.push(found);
@@ -118,7 +118,7 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
     let weights: Vec<Vec<i8>> = (0..outputs)
         .map(|_| (0..9 * channels).map(|_| numbers.weight()).collect())
         .collect();
-    let plain = QuantizedConvolution::new("w".into(), [outputs, channels], window, padding, kernel);
+    let plain = QuantizedConvolution::new(matrix(&weights), window, padding, kernel);
     let norm = GroupNorm {
         groups: 3,
         epsilon: 1e-5,
@@ -132,18 +132,18 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
     ];
     let inputs = |picture: &TValue, more: &[TValue]| [std::slice::from_ref(picture), &own[..], more].concat();
 
-    let (shape, normalised) = run(&norm, &[std::slice::from_ref(&picture), &parameters[..]].concat());
-    let apart = run(&*bound(&plain, mapped(&weights)), &inputs(&value(&shape, &normalised), &[]));
+    let (shape, normalized) = run(&norm, &[std::slice::from_ref(&picture), &parameters[..]].concat());
+    let apart = run(&plain, &inputs(&value(&shape, &normalized), &[]));
     let fused = QuantizedConvolution {
         norm: Some(norm),
         ..plain.clone()
     };
-    assert_eq!(run(&*bound(&fused, mapped(&weights)), &inputs(&picture, &parameters)), apart);
+    assert_eq!(run(&fused, &inputs(&picture, &parameters)), apart);
 
     let added = numbers.floats(outputs * height * width);
     let residual = [&parameters[..], &[value(&[1, outputs, height, width], &added)]].concat();
     let fused = QuantizedConvolution { residual: true, ..fused };
-    let (_, found) = run(&*bound(&fused, mapped(&weights)), &inputs(&picture, &residual));
+    let (_, found) = run(&fused, &inputs(&picture, &residual));
     assert!(
         found
             .iter()
@@ -159,19 +159,16 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
                 [row / (height * 2) * height * width + row % (height * 2) / 2 * width + x / 2]
         })
         .collect();
-    let apart = run(
-        &*bound(&plain, mapped(&weights)),
-        &inputs(&value(&[1, channels, height * 2, width * 2], &large), &[]),
-    );
+    let apart = run(&plain, &inputs(&value(&[1, channels, height * 2, width * 2], &large), &[]));
     let activated = QuantizedConvolution {
         activation: Some(Activation::GeluTanh),
         residual: true,
         ..plain.clone()
     };
-    let (_, alone) = run(&*bound(&plain, mapped(&weights)), &inputs(&picture, &[]));
+    let (_, alone) = run(&plain, &inputs(&picture, &[]));
     let residual = numbers.floats(alone.len());
     let added = value(&[1, outputs, height, width], &residual);
-    let (_, found) = run(&*bound(&activated, mapped(&weights)), &inputs(&picture, &[added]));
+    let (_, found) = run(&activated, &inputs(&picture, &[added]));
     assert_eq!(found, one_after_another(&alone, Some(Activation::GeluTanh), None, Some(&residual)));
 
     let shifted = QuantizedConvolution {
@@ -181,7 +178,7 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
     };
     let shifts = numbers.floats(outputs);
     let more = [value(&[1, outputs, 1, 1], &shifts), value(&[1, outputs, height, width], &residual)];
-    let (_, found) = run(&*bound(&shifted, mapped(&weights)), &inputs(&picture, &more));
+    let (_, found) = run(&shifted, &inputs(&picture, &more));
     let area = height * width;
     let expected = alone.iter().zip(&residual).enumerate();
     let expected: Vec<f32> = expected
@@ -189,8 +186,8 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
         .collect();
     assert_eq!(found, expected);
 
-    let fused = QuantizedConvolution { enlarge: 2, ..plain };
-    assert_eq!(run(&*bound(&fused, mapped(&weights)), &inputs(&picture, &[])), apart);
+    let fused = QuantizedConvolution { upsample: 2, ..plain };
+    assert_eq!(run(&fused, &inputs(&picture, &[])), apart);
 }
 
 #[test]

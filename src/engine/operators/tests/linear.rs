@@ -2,10 +2,6 @@
 
 use super::*;
 
-fn alone(rows: usize, inputs: usize, kernel: &'static dyn kernels::Kernel) -> QuantizedLinear {
-    QuantizedLinear::new("w".into(), [rows, inputs], kernel)
-}
-
 #[test]
 fn quantized_linear_layers_scale_each_row_by_itself_with_every_kernel() {
     let mut numbers = Numbers(5);
@@ -23,9 +19,9 @@ fn quantized_linear_layers_scale_each_row_by_itself_with_every_kernel() {
         }
         let mut all = Vec::new();
         for kernel in kernels::available() {
-            let operator = alone(rows, inputs, kernel);
+            let operator = QuantizedLinear::new(matrix(&weights), kernel);
             let values = [value(&[1, tokens, inputs], &x), value(&[rows], &scales), value(&[rows], &biases)];
-            let (shape, found) = run(&*bound(&operator, mapped(&weights)), &values);
+            let (shape, found) = run(&operator, &values);
             assert_eq!(shape, [1, tokens, rows]);
             assert_close(&found, &expected, 1e-4);
             all.push(found);
@@ -49,7 +45,7 @@ fn what_a_linear_layer_took_in_changes_no_bit() {
                 .iter()
                 .flat_map(move |&function| ways.map(|(gated, added)| (kernel, function, gated, added)))
         }) {
-            let plain = alone(rows, inputs, kernel);
+            let plain = QuantizedLinear::new(matrix(&weights), kernel);
             let fused = QuantizedLinear {
                 activation,
                 gated,
@@ -59,8 +55,8 @@ fn what_a_linear_layer_took_in_changes_no_bit() {
             let mut taken = own.to_vec();
             taken.extend(gated.then(|| value(&[1, 1, rows], &gates)));
             taken.extend(added.then(|| value(&[1, tokens, rows], &residual)));
-            let (_, unfused) = run(&*bound(&plain, mapped(&weights)), &own);
-            let (shape, found) = run(&*bound(&fused, mapped(&weights)), &taken);
+            let (_, unfused) = run(&plain, &own);
+            let (shape, found) = run(&fused, &taken);
             let expected = one_after_another(&unfused, activation, gated.then_some(&*gates), added.then_some(&*residual));
             assert_eq!(shape, [1, tokens, rows]);
             let same = found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
@@ -102,7 +98,7 @@ fn the_places_of_pictures_are_rows_to_the_bit() {
         let plain = QuantizedLinear {
             activation: Some(Activation::Silu),
             residual: true,
-            ..alone(rows, inputs, kernel)
+            ..QuantizedLinear::new(matrix(&weights), kernel)
         };
         let read = |from_picture: bool, to_picture: bool| {
             let operator = QuantizedLinear {
@@ -119,7 +115,7 @@ fn the_places_of_pictures_are_rows_to_the_bit() {
                 false => value(&[1, tokens, rows], &residual),
             };
             let [scales, biases] = parameters.clone();
-            run(&*bound(&operator, mapped(&weights)), &[x, scales, biases, added])
+            run(&operator, &[x, scales, biases, added])
         };
         let (_, expected) = read(false, false);
         let picture = exchanged(&expected, [tokens, rows]);
@@ -140,14 +136,16 @@ fn layers_together_are_as_if_alone() {
     let layers = [(300, 1024, 20), (300, 1024, 70), (33, 64, 9), (1, 256, 600), (270, 64, 24)];
     let layers = layers.map(|(tokens, inputs, rows)| {
         let weights: Vec<Vec<i8>> = (0..rows).map(|_| (0..inputs).map(|_| numbers.weight()).collect()).collect();
-        let plain = alone(rows, inputs, kernel).bind(&BTreeMap::from([("w".to_owned(), mapped(&weights))]));
-        let plain = plain.unwrap().unwrap();
+        let plain = QuantizedLinear::new(matrix(&weights), kernel);
         let parameters = [rows, rows].map(|count| value(&[count], &numbers.floats(count)));
-        (plain.downcast::<QuantizedLinear>().unwrap().clone(), tokens, parameters)
+        (plain, tokens, parameters)
     });
-    let tokens = layers
-        .each_ref()
-        .map(|(layer, tokens, _)| value(&[1, *tokens, layer.inputs], &numbers.floats(tokens * layer.inputs)));
+    let tokens = layers.each_ref().map(|(layer, tokens, _)| {
+        value(
+            &[1, *tokens, layer.weights.inputs()],
+            &numbers.floats(tokens * layer.weights.inputs()),
+        )
+    });
     for (threads, as_picture) in [(1, false), (2, true), (3, false), (4, true)].into_iter().take(AT_MOST) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         // The second has the first one's tokens, and is too large to be read by every thread.
@@ -168,8 +166,8 @@ fn layers_together_are_as_if_alone() {
         }
         pool.install(|| {
             let all = layers.iter().zip(&inputs).zip(&mut together);
-            let all = all.map(|((layer, inputs), output)| (layer, Inputs::of_tensors(inputs).unwrap(), &mut output[..]));
-            QuantizedLinear::run_together(all.collect()).unwrap();
+            let all = all.map(|((layer, inputs), output)| (layer as &dyn Operator, Inputs::of_tensors(inputs).unwrap(), &mut output[..]));
+            layers[0].run_batch(all.collect()).unwrap();
         });
         assert!(together == expected, "{threads} threads, pictures {as_picture}");
     }

@@ -36,6 +36,7 @@ fn choices() -> PackChoices {
     PackChoices {
         styles: ["3d", "flat", "pixel"].map(String::from).to_vec(),
         style: 0,
+        style_is_open: true,
         nearest: vec!["pixel".into()],
         steps: vec![1, 2, 4],
         step: 2,

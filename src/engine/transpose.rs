@@ -1,4 +1,4 @@
-//! Rows and columns of float matrices exchanged, squares of sixteen values at a time. Depends on nothing.
+//! Transposition of float matrices, in squares of sixteen values. Depends on nothing.
 
 /// Values of a square's row.
 pub const SIDE: usize = 4;
@@ -6,8 +6,8 @@ pub const SIDE: usize = 4;
 /// Four values of each of four rows.
 pub type Square = [[f32; SIDE]; SIDE];
 
-/// Exchanges rows and columns: value `column` of row `row` of the source, whose rows begin `from` after each other, becomes
-/// value `row` of row `column` of the target, whose rows begin `to` after each other.
+/// Transposes `rows` × `columns` values: value `column` of row `row` of the source, whose rows are `from` values apart, becomes value
+/// `row` of row `column` of the target, whose rows are `to` values apart.
 ///
 /// # Panics
 /// If a slice ends before the last of `rows` rows of `columns` values.
@@ -18,8 +18,8 @@ pub fn transpose(source: &[f32], from: usize, target: &mut [f32], to: usize, [ro
         let lines: [&[f32]; SIDE] = std::array::from_fn(|index| &source[(first + index) * from..][..columns]);
         let squares = lines.map(|line| line.as_chunks::<SIDE>().0);
         for index in 0..columns / SIDE {
-            let turned = turn(squares.map(|squares| squares[index]));
-            for (column, values) in turned.iter().enumerate() {
+            let transposed = transpose_square(squares.map(|squares| squares[index]));
+            for (column, values) in transposed.iter().enumerate() {
                 target[(index * SIDE + column) * to + first..][..SIDE].copy_from_slice(values);
             }
         }
@@ -34,10 +34,10 @@ pub fn transpose(source: &[f32], from: usize, target: &mut [f32], to: usize, [ro
     }
 }
 
-/// A square whose rows are the columns of another.
+/// The transpose of a square.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub fn turn(rows: Square) -> Square {
+pub fn transpose_square(rows: Square) -> Square {
     use std::arch::x86_64::*;
     let mut columns = Square::default();
     // SAFETY: SSE is part of every x86-64; each load and store is of a row of four.
@@ -45,23 +45,23 @@ pub fn turn(rows: Square) -> Square {
         let [a, b, c, d] = rows.each_ref().map(|row| _mm_loadu_ps(row.as_ptr()));
         let (upper_of_ab, upper_of_cd) = (_mm_unpacklo_ps(a, b), _mm_unpacklo_ps(c, d));
         let (lower_of_ab, lower_of_cd) = (_mm_unpackhi_ps(a, b), _mm_unpackhi_ps(c, d));
-        let turned = [
+        let transposed = [
             _mm_movelh_ps(upper_of_ab, upper_of_cd),
             _mm_movehl_ps(upper_of_cd, upper_of_ab),
             _mm_movelh_ps(lower_of_ab, lower_of_cd),
             _mm_movehl_ps(lower_of_cd, lower_of_ab),
         ];
-        for (column, values) in columns.iter_mut().zip(turned) {
+        for (column, values) in columns.iter_mut().zip(transposed) {
             _mm_storeu_ps(column.as_mut_ptr(), values);
         }
     }
     columns
 }
 
-/// A square whose rows are the columns of another.
+/// The transpose of a square.
 #[cfg(target_arch = "aarch64")]
 #[inline(always)]
-pub fn turn(rows: Square) -> Square {
+pub fn transpose_square(rows: Square) -> Square {
     use std::arch::aarch64::*;
     let mut columns = Square::default();
     // SAFETY: NEON is part of every 64-bit ARM; each load and store is of a row of four.
@@ -69,23 +69,23 @@ pub fn turn(rows: Square) -> Square {
         let [a, b, c, d] = rows.each_ref().map(|row| vld1q_f32(row.as_ptr()));
         let (upper_of_ac, upper_of_bd) = (vzip1q_f32(a, c), vzip1q_f32(b, d));
         let (lower_of_ac, lower_of_bd) = (vzip2q_f32(a, c), vzip2q_f32(b, d));
-        let turned = [
+        let transposed = [
             vzip1q_f32(upper_of_ac, upper_of_bd),
             vzip2q_f32(upper_of_ac, upper_of_bd),
             vzip1q_f32(lower_of_ac, lower_of_bd),
             vzip2q_f32(lower_of_ac, lower_of_bd),
         ];
-        for (column, values) in columns.iter_mut().zip(turned) {
+        for (column, values) in columns.iter_mut().zip(transposed) {
             vst1q_f32(column.as_mut_ptr(), values);
         }
     }
     columns
 }
 
-/// A square whose rows are the columns of another.
+/// The transpose of a square.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline(always)]
-pub fn turn(rows: Square) -> Square {
+pub fn transpose_square(rows: Square) -> Square {
     std::array::from_fn(|column| rows.map(|row| row[column]))
 }
 

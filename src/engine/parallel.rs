@@ -1,33 +1,34 @@
-//! How work is cut for threads and handed to them. Owns the sizes of shares and who does which; depends on the thread pool
+//! How work is split and scheduled over threads. Owns the size of tasks and which thread begins with which; depends on the Rayon pool
 //! that the caller runs in.
 //!
-//! What a thread wrote lies in its core's cache, and to fetch it from there takes another core longer than to compute most of
-//! it. So every operator cuts its work at about the same places of the picture, or tokens, and the same thread does the same
-//! part of all of them; another takes from it only what it has not come to when the other has nothing left.
+//! What a thread wrote is in its core's cache, and another core takes longer to fetch most of it than to compute it. So every operator
+//! splits its work at about the same places of the picture, or at the same tokens, and the same thread does the same part of all
+//! operators; threads that have finished steal the tasks that others have not begun.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Floats of an element-wise loop that are worth another thread. Threads stay awake while a graph runs, so handing one its
-/// share takes about a microsecond, and what is left to one thread alone has to come from the others' caches.
+/// Floats of an element-wise loop that are worth another thread. Threads stay awake while a graph runs, so starting a task takes about
+/// a microsecond, and a thread that works alone fetches its inputs from the others' caches.
 const VALUES: usize = 1 << 11;
-/// Products of a matrix product that are.
+/// Multiplications of a matrix product that are worth another thread.
 const PRODUCTS: u64 = 1 << 14;
-/// Floats of a row's piece that are worth a list of pieces, which another core has to fetch too.
-const PIECE: usize = 512;
-/// Pieces of large work for each thread, for another to take some of.
-pub const PER_THREAD: usize = 4;
-/// Looks at the others' work before a thread that waits for them lets others have its core.
+/// Floats of a row's chunk that are worth splitting every row: the list of chunks has to be fetched by another core too.
+const CHUNK: usize = 512;
+/// Tasks of large work for each thread, so that others can steal some.
+pub const TASKS_PER_THREAD: usize = 4;
+/// Iterations of a waiting thread before it yields its core.
 const LOOKS: usize = 1 << 10;
 
-/// Threads for so many floats.
-pub fn of_values(values: usize) -> usize {
+/// Threads worth using for an element-wise loop over `values` floats.
+pub fn threads_for_values(values: usize) -> usize {
     (values / VALUES).clamp(1, rayon::current_num_threads())
 }
 
-/// Threads for matrix products of so many rows, columns and inputs: more products than an address counts on small processors.
-pub fn of_products(sizes: impl IntoIterator<Item = [usize; 3]>) -> usize {
+/// Threads worth using for matrix products of `[rows, columns, inputs]`. Computed in 64 bits: the number of multiplications may
+/// overflow `usize` on 32-bit processors.
+pub fn threads_for_products(sizes: impl IntoIterator<Item = [usize; 3]>) -> usize {
     let products = |size: [usize; 3]| size.into_iter().map(|size| size as u64).product::<u64>();
     let products: u64 = sizes.into_iter().map(products).sum();
     usize::try_from(products / PRODUCTS)
@@ -35,24 +36,24 @@ pub fn of_products(sizes: impl IntoIterator<Item = [usize; 3]>) -> usize {
         .clamp(1, rayon::current_num_threads())
 }
 
-/// A number of things in a row, cut evenly: the places of each part.
-pub fn parts(things: usize, parts: usize) -> impl ExactSizeIterator<Item = Range<usize>> {
-    (0..parts).map(move |part| part * things / parts..(part + 1) * things / parts)
+/// `count` things split evenly into `parts` ranges.
+pub fn split_evenly(count: usize, parts: usize) -> impl ExactSizeIterator<Item = Range<usize>> {
+    (0..parts).map(move |part| part * count / parts..(part + 1) * count / parts)
 }
 
-/// Does work on every item, in as many threads. Items stand in the order of the places that they belong to; the first thread
-/// begins with the first ones, and so on.
-pub fn each<T: Send>(threads: usize, mut items: impl ExactSizeIterator<Item = T>, work: impl Fn(T) + Sync) {
+/// Does work on every item, in `threads` threads. Items are in the order of their place in the output; the first thread begins with the
+/// first ones, and so on.
+pub fn for_each<T: Send>(threads: usize, mut items: impl ExactSizeIterator<Item = T>, work: impl Fn(T) + Sync) {
     if threads < 2 || items.len() < 2 {
         return items.for_each(work);
     }
-    let lists = parts(items.len(), threads).map(|range| items.by_ref().take(range.len()).collect::<Vec<T>>());
-    each_of_parts(lists.collect(), |items| items, work);
+    let lists = split_evenly(items.len(), threads).map(|range| items.by_ref().take(range.len()).collect::<Vec<T>>());
+    for_each_in_parts(lists.collect(), |items| items, work);
 }
 
-/// Does work on what parts are cut into, in as many threads as there are parts. The thread that begins with a part cuts it, in its
-/// own cache and while others do the same.
-pub fn each_of_parts<P: Send, T: Send>(parts: Vec<P>, cut: impl Fn(P) -> Vec<T> + Sync, work: impl Fn(T) + Sync) {
+/// Does work on the items of parts, in as many threads as there are parts. The thread that begins with a part splits it into items, in
+/// its own cache and while others do the same.
+pub fn for_each_in_parts<P: Send, T: Send>(parts: Vec<P>, cut: impl Fn(P) -> Vec<T> + Sync, work: impl Fn(T) + Sync) {
     let threads = parts.len();
     if threads < 2 {
         return parts.into_iter().flat_map(cut).for_each(work);
@@ -75,7 +76,7 @@ pub fn each_of_parts<P: Send, T: Send>(parts: Vec<P>, cut: impl Fn(P) -> Vec<T> 
     rayon::join(first, || spread(threads - 1, &take));
 }
 
-/// Runs something in as many threads as are free, at the most.
+/// Runs a closure in up to `threads` threads.
 fn spread(threads: usize, take: &(impl Fn() + Sync)) {
     if threads == 1 {
         take();
@@ -86,14 +87,14 @@ fn spread(threads: usize, take: &(impl Fn() + Sync)) {
 
 /// Items that a thread begins with.
 struct List<P, T> {
-    /// What is still to be cut, or to be taken.
+    /// The part that is still to be split, or the items that are left.
     items: Mutex<(Option<P>, std::vec::IntoIter<T>)>,
-    /// A line of the cache between this list and the next: an allocator takes longer for an aligned block.
+    /// A cache line between this list and the next: an allocator takes longer for an aligned block.
     _apart: [u64; 8],
 }
 
 impl<P, T> List<P, T> {
-    /// Of a part that is still to be cut.
+    /// The items of a part.
     fn new(part: P) -> List<P, T> {
         List {
             items: Mutex::new((Some(part), Vec::new().into_iter())),
@@ -111,11 +112,11 @@ impl<P, T> List<P, T> {
     }
 }
 
-/// Threads that do some of the work.
+/// The number of threads at work.
 #[derive(Default)]
 struct Busy(AtomicUsize);
 
-/// Ends when dropped, also where the work panicked: others wait for it.
+/// A thread at work until this is dropped, also by a panic: others wait for it.
 struct Begun<'a>(&'a Busy);
 
 impl Busy {
@@ -124,7 +125,8 @@ impl Busy {
         Begun(self)
     }
 
-    /// Waits until no thread is at work. Called when all lists are empty: what a thread took from one before, its lock shows.
+    /// Waits until no thread is at work. Called when all lists are empty: a thread that took an item from a list counted itself before
+    /// it took the list's lock.
     fn wait(&self) {
         let mut looks = 0;
         while self.0.load(Ordering::Acquire) > 0 {
@@ -144,41 +146,41 @@ impl Drop for Begun<'_> {
     }
 }
 
-/// Rows of so many values cut at the same places: for each part its piece of every row.
-pub fn by_columns<T>(values: &mut [T], row: usize, parts: impl ExactSizeIterator<Item = Range<usize>>) -> Vec<Vec<&mut [T]>> {
+/// Splits rows of `row` values at the same columns: for each part its slice of every row.
+pub fn split_columns<T>(values: &mut [T], row: usize, parts: impl ExactSizeIterator<Item = Range<usize>>) -> Vec<Vec<&mut [T]>> {
     let mut rest: Vec<&mut [T]> = values.chunks_exact_mut(row.max(1)).collect();
     let cut = |length| rest.iter_mut().map(|row| row.split_off_mut(..length).unwrap_or_default()).collect();
     parts.map(|part| part.len()).map(cut).collect()
 }
 
-/// Pieces of rows cut further, into pieces of a length, of which the last may be shorter.
-pub fn by_length<T>(mut rows: Vec<&mut [T]>, length: usize) -> Vec<Vec<&mut [T]>> {
-    let pieces = rows.first().map_or(0, |row| row.len().div_ceil(length.max(1)));
+/// Splits slices of rows further, into chunks of `length` columns; the last may be shorter.
+pub fn chunk_columns<T>(mut rows: Vec<&mut [T]>, length: usize) -> Vec<Vec<&mut [T]>> {
+    let chunks = rows.first().map_or(0, |row| row.len().div_ceil(length.max(1)));
     let mut cut = |_| {
         rows.iter_mut()
             .map(|row| row.split_off_mut(..length.min(row.len())).unwrap_or_default())
             .collect()
     };
-    (0..pieces).map(&mut cut).collect()
+    (0..chunks).map(&mut cut).collect()
 }
 
-/// Values of a row that an operator on each value for itself cuts: a channel of a large picture, or all there are.
+/// The row that an element-wise operator splits: a channel of a large picture, otherwise all values.
 fn row(shape: &[usize], threads: usize) -> usize {
     match *shape {
-        [1, _, height, width] if height * width >= threads * PIECE => height * width,
+        [1, _, height, width] if height * width >= threads * CHUNK => height * width,
         _ => shape.iter().product(),
     }
 }
 
-/// Does work on pieces of an output of a shape, each with the place where it begins.
-pub fn each_piece(output: &mut [f32], shape: &[usize], work: impl Fn(usize, &mut [f32]) + Sync) {
-    let threads = of_values(output.len());
+/// Does work on chunks of an output of a shape, each with its offset.
+pub fn for_each_chunk(output: &mut [f32], shape: &[usize], work: impl Fn(usize, &mut [f32]) + Sync) {
+    let threads = threads_for_values(output.len());
     let row = row(shape, threads);
-    let mut strips = by_columns(output, row, parts(row, threads));
-    let starts = parts(row, threads).map(|part| part.start);
-    each(threads, strips.iter_mut().zip(starts), |(pieces, start)| {
-        for (index, piece) in pieces.iter_mut().enumerate() {
-            work(index * row + start, piece);
+    let mut strips = split_columns(output, row, split_evenly(row, threads));
+    let starts = split_evenly(row, threads).map(|part| part.start);
+    for_each(threads, strips.iter_mut().zip(starts), |(chunks, start)| {
+        for (index, chunk) in chunks.iter_mut().enumerate() {
+            work(index * row + start, chunk);
         }
     });
 }
@@ -195,16 +197,16 @@ mod tests {
     #[test]
     fn small_work_is_not_shared() {
         assert_eq!(
-            pool(3).install(|| [[0, 9, 9], [1, 1, 1 << 14], [2, 1 << 7, 1 << 7], [1 << 11; 3]].map(|size| of_products([size]))),
+            pool(3).install(|| [[0, 9, 9], [1, 1, 1 << 14], [2, 1 << 7, 1 << 7], [1 << 11; 3]].map(|size| threads_for_products([size]))),
             [1, 1, 2, 3]
         );
-        assert_eq!(pool(2).install(|| [1, 2 * VALUES, 9 * VALUES].map(of_values)), [1, 2, 2]);
+        assert_eq!(pool(2).install(|| [1, 2 * VALUES, 9 * VALUES].map(threads_for_values)), [1, 2, 2]);
     }
 
     #[test]
     fn parts_are_even_and_whole() {
         for (things, count) in [(0, 1), (1, 3), (7, 2), (48, 5)] {
-            let parts: Vec<_> = parts(things, count).collect();
+            let parts: Vec<_> = split_evenly(things, count).collect();
             assert_eq!(parts.len(), count);
             assert!(parts.iter().flat_map(|part| part.clone()).eq(0..things));
             assert!(parts.iter().all(|part| part.len().abs_diff(things / count) <= 1));
@@ -217,7 +219,7 @@ mod tests {
             for items in [0, 1, 2, 3, 10] {
                 let done = Mutex::new(BTreeSet::new());
                 pool(threads).install(|| {
-                    each(threads, 0..items, |item: usize| assert!(done.lock().unwrap().insert(item)));
+                    for_each(threads, 0..items, |item: usize| assert!(done.lock().unwrap().insert(item)));
                 });
                 assert_eq!(done.into_inner().unwrap(), (0..items).collect());
             }
@@ -230,7 +232,7 @@ mod tests {
         pool(2).install(|| {
             let started = std::sync::Barrier::new(2);
             // The first item waits for the second, of the same list.
-            each(2, 0..4, |item| {
+            for_each(2, 0..4, |item| {
                 if item < 2 {
                     started.wait();
                     doers.lock().unwrap().insert(rayon::current_thread_index());
@@ -249,7 +251,7 @@ mod tests {
                     cuts.fetch_add(1, Ordering::Relaxed);
                     (part * 7..part * 8).collect()
                 };
-                each_of_parts((0..threads).collect(), cut, |item: usize| {
+                for_each_in_parts((0..threads).collect(), cut, |item: usize| {
                     assert!(done.lock().unwrap().insert(item))
                 });
             });
@@ -265,16 +267,16 @@ mod tests {
 
     #[test]
     fn a_panic_ends_the_wait() {
-        let result = std::panic::catch_unwind(|| pool(2).install(|| each(2, 0..3, |item| assert_ne!(item, 1))));
+        let result = std::panic::catch_unwind(|| pool(2).install(|| for_each(2, 0..3, |item| assert_ne!(item, 1))));
         assert!(result.is_err());
     }
 
     #[test]
     fn rows_are_cut_at_the_same_places() {
         let mut values: Vec<usize> = (0..12).collect();
-        let cut = by_columns(&mut values, 6, [0..1, 1..3, 3..6].into_iter());
+        let cut = split_columns(&mut values, 6, [0..1, 1..3, 3..6].into_iter());
         assert_eq!(cut, [vec![&[0][..], &[6]], vec![&[1, 2], &[7, 8]], vec![&[3, 4, 5], &[9, 10, 11]]]);
         let rows = cut.into_iter().next_back().unwrap_or_default();
-        assert_eq!(by_length(rows, 2), [vec![&[3, 4][..], &[9, 10]], vec![&[5], &[11]]]);
+        assert_eq!(chunk_columns(rows, 2), [vec![&[3, 4][..], &[9, 10]], vec![&[5], &[11]]]);
     }
 }

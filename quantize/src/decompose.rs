@@ -1,4 +1,4 @@
-//! Operators that are newer than [`OPSET`](crate::proto::OPSET), in several nodes of older ones.
+//! Decomposes operators that are newer than [`OPSET`](crate::proto::OPSET) into several nodes of older ones.
 
 use tract_onnx::pb::NodeProto;
 
@@ -9,33 +9,17 @@ use crate::proto::{self, WithAttribute};
 use crate::shapes;
 use crate::tensor::Constant;
 
-/// The nodes that make what a node makes; `None` where it needs no others.
-///
-/// # Errors
-/// For attributes without a counterpart.
-pub(crate) fn spell_out(graph: &mut Graph, node: &NodeProto) -> Result<Option<Vec<NodeProto>>> {
-    if !node.domain.is_empty() && node.domain != "ai.onnx" {
-        return Ok(None);
-    }
-    let spelled = match node.op_type.as_str() {
-        "Mish" => mish,
-        "RMSNormalization" => root_mean_square,
-        _ => return Ok(None),
-    };
-    spelled(Spelling::new(graph, node)).map(Some)
-}
-
-/// Nodes that together make what one node makes.
-struct Spelling<'a> {
+/// Several nodes that take the place of one.
+pub(crate) struct Decomposition<'a> {
     graph: &'a mut Graph,
     node: &'a NodeProto,
     made: Vec<NodeProto>,
 }
 
-impl<'a> Spelling<'a> {
-    fn new(graph: &'a mut Graph, node: &'a NodeProto) -> Spelling<'a> {
+impl<'a> Decomposition<'a> {
+    pub(crate) fn new(graph: &'a mut Graph, node: &'a NodeProto) -> Decomposition<'a> {
         let made = Vec::new();
-        Spelling { graph, node, made }
+        Decomposition { graph, node, made }
     }
 
     fn input(&self) -> &'a str {
@@ -46,7 +30,7 @@ impl<'a> Spelling<'a> {
         self.graph.add_constant(&value.to_string(), Constant::f32(&[], vec![value]))
     }
 
-    /// A value under way, called after what it is.
+    /// An intermediate value, named after what it is.
     fn step(&mut self, what: &str, operator: &str, inputs: &[&str]) -> String {
         self.push(what, proto::node(operator, "", inputs, &[]))
     }
@@ -69,38 +53,38 @@ impl<'a> Spelling<'a> {
 }
 
 /// `x · tanh(softplus(x))` (Misra, arXiv 1908.08681).
-fn mish(mut spelling: Spelling) -> Result<Vec<NodeProto>> {
-    let x = spelling.input();
-    let soft = spelling.step("softplus", "Softplus", &[x]);
-    let gate = spelling.step("tanh", "Tanh", &[&soft]);
-    Ok(spelling.end("Mul", &[x, &gate]))
+pub(crate) fn mish(mut decomposition: Decomposition) -> Result<Vec<NodeProto>> {
+    let x = decomposition.input();
+    let soft = decomposition.step("softplus", "Softplus", &[x]);
+    let gate = decomposition.step("tanh", "Tanh", &[&soft]);
+    Ok(decomposition.end("Mul", &[x, &gate]))
 }
 
 /// `x / √(mean x² + ε) · gain` over the axes from `axis` on (Zhang and Sennrich, arXiv 1910.07467).
-fn root_mean_square(mut spelling: Spelling) -> Result<Vec<NodeProto>> {
-    let (x, node) = (spelling.input(), spelling.node);
+pub(crate) fn root_mean_square(mut decomposition: Decomposition) -> Result<Vec<NodeProto>> {
+    let (x, node) = (decomposition.input(), decomposition.node);
     let first = proto::int(node, "axis").unwrap_or(-1);
-    let rank = spelling.graph.shape(x).map(<[usize]>::len);
+    let rank = decomposition.graph.shape(x).map(<[usize]>::len);
     let axes: Vec<i64> = match rank.and_then(|rank| Some((shapes::axis(first, rank)?, rank))) {
         Some((first, rank)) => (first as i64..rank as i64).collect(),
         None if first == -1 => vec![-1],
         None => {
-            return Err(spelling.graph.error(
+            return Err(decomposition.graph.error(
                 node,
                 "attribute `axis` needs an input of known shape: export the model with operator set 17",
             ));
         }
     };
-    let square = spelling.step("square", "Mul", &[x, x]);
+    let square = decomposition.step("square", "Mul", &[x, x]);
     let mean = proto::node("ReduceMean", "", &[&square], &[])
         .with_ints("axes", &axes)
         .with_int("keepdims", 1);
-    let mean = spelling.push("mean", mean);
-    let epsilon = spelling.scalar(proto::float(node, "epsilon").unwrap_or(1e-5));
-    let stable = spelling.step("stable", "Add", &[&mean, &epsilon]);
-    let root = spelling.step("root", "Sqrt", &[&stable]);
-    let normal = spelling.step("normal", "Div", &[x, &root]);
-    Ok(spelling.end("Mul", &[&normal, &node.input[1]]))
+    let mean = decomposition.push("mean", mean);
+    let epsilon = decomposition.scalar(proto::float(node, "epsilon").unwrap_or(1e-5));
+    let stable = decomposition.step("stable", "Add", &[&mean, &epsilon]);
+    let root = decomposition.step("root", "Sqrt", &[&stable]);
+    let normal = decomposition.step("normal", "Div", &[x, &root]);
+    Ok(decomposition.end("Mul", &[&normal, &node.input[1]]))
 }
 
 #[cfg(test)]
@@ -110,7 +94,7 @@ mod tests {
     use crate::proto::{self, WithAttribute};
     use crate::testing::{Builder, names};
 
-    fn spelled(operator: &str, about: impl Fn(tract_onnx::pb::NodeProto) -> tract_onnx::pb::NodeProto) -> Graph {
+    fn decomposed(operator: &str, about: impl Fn(tract_onnx::pb::NodeProto) -> tract_onnx::pb::NodeProto) -> Graph {
         let node = about(proto::node(operator, "newer", &["x", "gain"], &["y"]));
         let builder = Builder::new(23)
             .input("x", &[2, 3, 4])
@@ -125,12 +109,12 @@ mod tests {
 
     #[test]
     fn mish_is_a_gate() {
-        assert_eq!(names(&spelled("Mish", |node| node)), ["Softplus", "Tanh", "Mul"]);
+        assert_eq!(names(&decomposed("Mish", |node| node)), ["Softplus", "Tanh", "Mul"]);
     }
 
     #[test]
     fn root_mean_squares_over_the_last_axes() {
-        let graph = spelled("RMSNormalization", |node| node.with_int("axis", 1).with_float("epsilon", 0.5));
+        let graph = decomposed("RMSNormalization", |node| node.with_int("axis", 1).with_float("epsilon", 0.5));
         assert_eq!(names(&graph), ["Mul", "ReduceMean", "Add", "Sqrt", "Div", "Mul"]);
         assert_eq!(proto::ints(&graph.nodes[1], "axes"), Some(&[1, 2][..]));
         assert_eq!(graph.shape(&graph.nodes[1].output[0]), Some(&[2, 1, 1][..]));

@@ -1,4 +1,4 @@
-//! Eight numbers of 16 bits in one vector, for the transforms of minimal filtering: as arrays the compiler takes them apart.
+//! Vectors of eight 16-bit integers, for the transforms of minimal filtering: the compiler would not keep arrays in registers.
 
 use std::ops::{Add, Sub};
 
@@ -138,19 +138,19 @@ mod vector {
 
 /// Eight numbers of 16 bits. Sums and differences wrap.
 #[derive(Clone, Copy)]
-pub struct Shorts(vector::Vector);
+pub struct I16x8(vector::Vector);
 
-impl Shorts {
+impl I16x8 {
     /// Eight signed bytes.
     #[inline(always)]
-    pub fn widened(bytes: &[u8; COUNT]) -> Shorts {
-        Shorts(vector::widened(bytes))
+    pub fn widened(bytes: &[u8; COUNT]) -> I16x8 {
+        I16x8(vector::widened(bytes))
     }
 
     /// Eight numbers.
     #[inline(always)]
-    pub fn load(values: &[i16; COUNT]) -> Shorts {
-        Shorts(vector::load(values))
+    pub fn load(values: &[i16; COUNT]) -> I16x8 {
+        I16x8(vector::load(values))
     }
 
     /// Writes all of them.
@@ -166,21 +166,21 @@ impl Shorts {
     }
 }
 
-impl Add for Shorts {
-    type Output = Shorts;
+impl Add for I16x8 {
+    type Output = I16x8;
 
     #[inline(always)]
-    fn add(self, other: Shorts) -> Shorts {
-        Shorts(vector::add(self.0, other.0))
+    fn add(self, other: I16x8) -> I16x8 {
+        I16x8(vector::add(self.0, other.0))
     }
 }
 
-impl Sub for Shorts {
-    type Output = Shorts;
+impl Sub for I16x8 {
+    type Output = I16x8;
 
     #[inline(always)]
-    fn sub(self, other: Shorts) -> Shorts {
-        Shorts(vector::subtract(self.0, other.0))
+    fn sub(self, other: I16x8) -> I16x8 {
+        I16x8(vector::subtract(self.0, other.0))
     }
 }
 
@@ -193,9 +193,9 @@ mod tests {
         let numbers = [0, 1, -1, i16::MAX, i16::MIN, 300, -300, 17];
         let others = [1, i16::MAX, i16::MIN, i16::MAX, -1, 5, -7, 0];
         let mut found = [0; COUNT];
-        (Shorts::load(&numbers) + Shorts::load(&others)).store(&mut found);
+        (I16x8::load(&numbers) + I16x8::load(&others)).store(&mut found);
         assert_eq!(found, std::array::from_fn(|lane| numbers[lane].wrapping_add(others[lane])));
-        (Shorts::load(&numbers) - Shorts::load(&others)).store(&mut found);
+        (I16x8::load(&numbers) - I16x8::load(&others)).store(&mut found);
         assert_eq!(found, std::array::from_fn(|lane| numbers[lane].wrapping_sub(others[lane])));
     }
 
@@ -203,7 +203,7 @@ mod tests {
     fn bytes_are_signed_and_halves_in_order() {
         let bytes = [0, 1, 127, 128, 129, 255, 64, 200];
         let (mut low, mut high) = ([0; 4], [0; 4]);
-        Shorts::widened(&bytes).store_halves([&mut low, &mut high]);
+        I16x8::widened(&bytes).store_halves([&mut low, &mut high]);
         assert_eq!([low, high].as_flattened(), bytes.map(|byte| i16::from(byte as i8)));
     }
 }

@@ -1,5 +1,5 @@
-//! Puts our operators in the place of those of tract that only add or move floats, so that their values lie in the arena
-//! too. Values do not change by a bit.
+//! Lowers tract's operators that only add or move floats to ours, so that their values lie in the arena too. Values stay the
+//! same to the bit.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use tract_onnx::tract_core::ops::change_axes::AxisOp;
 use super::adapter::{Node, Operator};
 use super::operators::{Addition, Concatenation, MoveAxis};
 
-/// Replaces what can be replaced in a decluttered model.
-pub fn adopt(model: &mut TypedModel) -> TractResult<()> {
+/// Lowers every node of a decluttered model that has a counterpart.
+pub fn lower(model: &mut TypedModel) -> TractResult<()> {
     for node in model.eval_order()? {
         let node = model.node(node);
         if let Some((operator, inputs)) = ours(model, node)? {
@@ -22,10 +22,10 @@ pub fn adopt(model: &mut TypedModel) -> TractResult<()> {
     Ok(())
 }
 
-/// An operator with what it reads.
+/// An operator with its inputs.
 type Wired = (Arc<dyn Operator>, Vec<OutletId>);
 
-/// Our operator for a node of tract's, with its inputs.
+/// The operator that replaces a node of tract's, with its inputs.
 fn ours(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Wired>> {
     let facts = model.node_input_facts(node.id)?;
     let shapes: Option<Vec<&[usize]>> = facts.iter().map(|fact| fact.shape.as_concrete()).collect();

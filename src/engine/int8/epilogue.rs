@@ -1,13 +1,13 @@
-//! What both ways to compute a convolution and the product with tokens share: outputs cut into blocks, sums of more panels than
-//! a kernel takes at once, and sums turned into floats.
+//! The common end of convolutions and matrix products: outputs split into blocks, sums of more panels than a kernel takes at once,
+//! and the epilogue that turns sums into floats: dequantization, bias, activation and residual.
 
 use std::ops::Range;
 
 use super::WeightMatrix;
 use crate::engine::arithmetic::Activation;
 use crate::engine::kernels::{GROUP, InPlace, Kernel, ROWS, Sums, Windows};
-use crate::engine::lanes::Fused;
-use crate::engine::shares;
+use crate::engine::parallel;
+use crate::engine::simd::Fused;
 
 /// What a product becomes: `activation(sum·scale·input scale + bias + shift) + residual`.
 #[derive(Clone, Copy)]
@@ -16,28 +16,30 @@ pub struct Outputs<'a> {
     pub scales: &'a [f32],
     /// Bias of each row.
     pub biases: &'a [f32],
-    /// Added to each row's outputs, after the bias was; nothing where it is empty.
+    /// Added to each row's outputs after the bias; empty for none.
     pub shifts: &'a [f32],
-    /// Function of every output, before anything is added to it.
+    /// Function of every output, before the residual is added.
     pub activation: Option<Activation>,
-    /// Added to the outputs, of their shape; nothing where it is empty.
+    /// Added to the outputs, of their shape; empty for none.
     pub residual: &'a [f32],
 }
 
 /// A block of columns of a picture: the first of them, and its part of every row.
 pub type Columns<'a> = (usize, Vec<&'a mut [f32]>);
 
-/// Does work on blocks of columns of a picture's rows `[rows][columns]`, so many columns each, in as many threads.
+/// Does work on blocks of `block` columns of an output `[rows][columns]`, in `threads` threads.
 pub fn each_block(threads: usize, output: &mut [f32], columns: usize, block: usize, work: impl Fn(Columns) + Sync) {
     let blocks = columns.div_ceil(block);
-    let places: Vec<Range<usize>> = shares::parts(blocks, threads.min(blocks))
+    let places: Vec<Range<usize>> = parallel::split_evenly(blocks, threads.min(blocks))
         .map(|blocks| columns.min(blocks.start * block)..columns.min(blocks.end * block))
         .collect();
     let firsts = places.iter().map(|places| places.start);
-    let parts: Vec<Columns> = firsts.zip(shares::by_columns(output, columns, places.iter().cloned())).collect();
-    shares::each_of_parts(
+    let parts: Vec<Columns> = firsts
+        .zip(parallel::split_columns(output, columns, places.iter().cloned()))
+        .collect();
+    parallel::for_each_in_parts(
         parts,
-        |(first, rows)| (first..).step_by(block).zip(shares::by_length(rows, block)).collect(),
+        |(first, rows)| (first..).step_by(block).zip(parallel::chunk_columns(rows, block)).collect(),
         work,
     );
 }

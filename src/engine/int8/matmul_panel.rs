@@ -1,17 +1,17 @@
-//! What is computed of a matrix product once its tokens are quantized: sums of weight panels with them become floats at once, with
-//! what follows the product.
+//! Matrix products of quantized tokens, panel by panel: integer sums become floats at once, with the bias, activation, gate and
+//! residual that follow the product.
 
 use std::ops::Range;
 
 use super::WeightMatrix;
-use super::blocks::{Outputs, PanelSums, SUMMED, shifts};
-use super::pieces::Pieces;
-use super::tokens::{Order, TOGETHER, filled};
+use super::epilogue::{Outputs, PanelSums, SUMMED, shifts};
+use super::matmul::OutputSlices;
+use super::quantize::{Order, TOGETHER, filled};
 use crate::engine::kernels::{Kernel, ROWS};
-use crate::engine::lanes::{Fused, widest};
-use crate::engine::transposition::{SIDE, turn};
+use crate::engine::simd::{Fused, widest};
+use crate::engine::transpose::{SIDE, transpose_square};
 
-/// A product, whatever its tokens.
+/// A product without its tokens.
 #[derive(Clone, Copy)]
 pub struct Layer<'a> {
     /// The micro-kernel.
@@ -20,28 +20,28 @@ pub struct Layer<'a> {
     pub weights: &'a WeightMatrix,
     /// What the sums become.
     pub outputs: Outputs<'a>,
-    /// Factors of each row's outputs after the activation, none where it is empty.
+    /// Factors of each row's outputs, after the activation; empty for none.
     pub gates: &'a [f32],
-    /// How the outputs lie, and what is added to them.
+    /// Memory order of the outputs and of the residual.
     pub order: Order,
     /// Number of all tokens.
     pub tokens: usize,
 }
 
-/// Quantized tokens, the first of which has a number.
+/// Some quantized tokens.
 #[derive(Clone, Copy)]
 pub struct Quantized<'a> {
-    /// The number.
+    /// Number of the first.
     pub first: usize,
-    /// Panels of `[groups][columns][4]` and, perhaps, more.
+    /// At least their panels, `[groups][columns][4]` each.
     pub panels: &'a [u8],
     /// The scale of every token.
     pub scales: &'a [f32],
 }
 
 impl Layer<'_> {
-    /// Computes outputs of rows from the start of a panel on.
-    pub fn compute(&self, rows: Range<usize>, tokens: Quantized, pieces: &mut Pieces) {
+    /// Computes the outputs of rows, which begin with a panel.
+    pub fn compute(&self, rows: Range<usize>, tokens: Quantized, slices: &mut OutputSlices) {
         let (row_sums, inputs, columns) = (shifts(self.kernel, self.weights), self.weights.inputs(), self.kernel.columns());
         let panels = &tokens.panels[..tokens.scales.len().next_multiple_of(columns) * inputs];
         let calls = panels.chunks(SUMMED * inputs).zip(tokens.scales.chunks(SUMMED));
@@ -50,14 +50,14 @@ impl Layer<'_> {
             let panel = row / ROWS;
             for (call, (activations, scales)) in calls.clone().enumerate() {
                 sums.multiply(self.kernel, self.weights, panel, row_sums(panel), activations);
-                let part = Part {
+                let part = PanelSlice {
                     layer: self,
                     sums: &sums,
                     row,
                     token: tokens.first + call * SUMMED,
                     place: [row - rows.start, call * SUMMED],
                 };
-                part.finish(scales, pieces);
+                part.finish(scales, slices);
             }
         }
     }
@@ -67,19 +67,19 @@ impl Layer<'_> {
 type Tile = [[f32; TOGETHER]; ROWS];
 
 /// Sums of one weight panel with up to [`SUMMED`] tokens.
-struct Part<'a> {
+struct PanelSlice<'a> {
     layer: &'a Layer<'a>,
     sums: &'a PanelSums,
     /// The first row and token.
     row: usize,
     token: usize,
-    /// Where they are in the pieces.
+    /// Where they are in the slices.
     place: [usize; 2],
 }
 
-impl Part<'_> {
+impl PanelSlice<'_> {
     /// Turns the sums into outputs.
-    fn finish(&self, scales: &[f32], pieces: &mut Pieces) {
+    fn finish(&self, scales: &[f32], slices: &mut OutputSlices) {
         let whole = self.layer.weights.rows() - self.row >= ROWS;
         for (part, scales) in scales.chunks(TOGETHER).enumerate() {
             let tile = widest(
@@ -88,16 +88,15 @@ impl Part<'_> {
             );
             let tokens = part * TOGETHER..part * TOGETHER + scales.len();
             match self.layer.order {
-                Order::Rows if whole => self.store(&tile, tokens, pieces),
-                Order::Rows => self.store_last(&tile, tokens, pieces),
-                Order::Picture => self.store_picture(&tile, tokens, pieces),
+                Order::Rows if whole => self.store(&tile, tokens, slices),
+                Order::Rows => self.store_last(&tile, tokens, slices),
+                Order::Picture => self.store_picture(&tile, tokens, slices),
             }
         }
     }
 
-    /// A tile of outputs by rows, before anything is added to them. Loops are written out and run over tokens, so that they
-    /// become vectors; with the rows in one loop of an unknown length the compiler does not mix them. Tokens that are not there
-    /// are computed too.
+    /// A tile of outputs by rows, without the residual. The loops run over all tokens of a tile, also missing ones, so that their length
+    /// is known and they are vectorized.
     #[inline(always)]
     fn dequantize(&self, part: usize, token_scales: [f32; TOGETHER], fused: Fused) -> Tile {
         let Layer { outputs, gates, .. } = self.layer;
@@ -120,12 +119,11 @@ impl Part<'_> {
         tile
     }
 
-    /// Puts a tile of whole panels where it belongs. Apart from [`Part::store_last`], so that no copy has a length that is not known
-    /// here.
-    fn store(&self, tile: &Tile, tokens: Range<usize>, pieces: &mut Pieces) {
+    /// Stores a tile of a whole panel. Apart from [`PanelSlice::store_last`], so that every copy has a length known when compiled.
+    fn store(&self, tile: &Tile, tokens: Range<usize>, slices: &mut OutputSlices) {
         let (upper, lower) = tile.split_at(SIDE);
         for (block, first) in tokens.clone().step_by(SIDE).enumerate() {
-            let square = |rows: &[[f32; TOGETHER]]| turn(std::array::from_fn(|row| rows[row].as_chunks().0[block]));
+            let square = |rows: &[[f32; TOGETHER]]| transpose_square(std::array::from_fn(|row| rows[row].as_chunks().0[block]));
             let halves = square(upper).into_iter().zip(square(lower));
             for (token, (upper, lower)) in (first..tokens.end).zip(halves) {
                 let mut values = [0f32; ROWS];
@@ -134,16 +132,16 @@ impl Part<'_> {
                 if let Some(added) = self.residual(token).first_chunk::<ROWS>() {
                     values = std::array::from_fn(|row| values[row] + added[row]);
                 }
-                self.line(token, pieces)[..ROWS].copy_from_slice(&values);
+                self.line(token, slices)[..ROWS].copy_from_slice(&values);
             }
         }
     }
 
     /// The same where rows end within the panel.
-    fn store_last(&self, tile: &Tile, tokens: Range<usize>, pieces: &mut Pieces) {
+    fn store_last(&self, tile: &Tile, tokens: Range<usize>, slices: &mut OutputSlices) {
         for (lane, token) in tokens.enumerate() {
             let residual = self.residual(token);
-            for (row, out) in self.line(token, pieces).iter_mut().enumerate() {
+            for (row, out) in self.line(token, slices).iter_mut().enumerate() {
                 *out = tile[row][lane];
                 if let Some(added) = residual.get(row) {
                     *out += added;
@@ -153,24 +151,24 @@ impl Part<'_> {
     }
 
     /// The same for a picture, whole or not.
-    fn store_picture(&self, tile: &Tile, tokens: Range<usize>, pieces: &mut Pieces) {
-        let Part { layer, place, .. } = *self;
+    fn store_picture(&self, tile: &Tile, tokens: Range<usize>, slices: &mut OutputSlices) {
+        let PanelSlice { layer, place, .. } = *self;
         let rows = self.row..layer.weights.rows().min(self.row + ROWS);
         for (index, (row, values)) in rows.zip(tile).enumerate() {
             let added = match layer.outputs.residual {
                 [] => &[],
                 residual => &residual[row * layer.tokens + self.token..][tokens.clone()],
             };
-            put(&mut pieces.line(place[0] + index)[place[1]..][tokens.clone()], values, added);
+            put(&mut slices.line(place[0] + index)[place[1]..][tokens.clone()], values, added);
         }
     }
 
     /// A token's outputs from the part's rows on.
-    fn line<'b>(&self, token: usize, pieces: &'b mut Pieces) -> &'b mut [f32] {
-        &mut pieces.line(self.place[1] + token)[self.place[0]..]
+    fn line<'b>(&self, token: usize, slices: &'b mut OutputSlices) -> &'b mut [f32] {
+        &mut slices.line(self.place[1] + token)[self.place[0]..]
     }
 
-    /// What is added to a token's outputs, nothing where nothing is.
+    /// What is added to a token's outputs; empty for none.
     fn residual(&self, token: usize) -> &[f32] {
         let (residual, rows) = (self.layer.outputs.residual, self.layer.weights.rows());
         match residual {
@@ -180,7 +178,7 @@ impl Part<'_> {
     }
 }
 
-/// Puts as many values as there are places, with what is added to them.
+/// Stores the first values of a tile's row, with the residual added.
 fn put(out: &mut [f32], values: &[f32; TOGETHER], added: &[f32]) {
     match (out.first_chunk_mut(), added.first_chunk::<TOGETHER>()) {
         (Some(out), Some(added)) => *out = std::array::from_fn(|lane| values[lane] + added[lane]),

@@ -1,16 +1,18 @@
-//! The loops around minimal filtering: tiles of the image are transformed into panels, multiplied with every
-//! transformed weight panel while they are in cache, and their sums turned back into floats at once.
+//! Convolution by Winograd's minimal filtering: tiles of the picture are transformed, line by line and then along the lines, into
+//! panels, multiplied with every transformed weight panel while they are in cache, and their sums turned into floats at once.
 
-use std::ops::Range;
+use std::marker::PhantomData;
+use std::ops::{Add, Range, Sub};
 
-use super::blocks::{Block, Outputs, each_block};
-use super::lines::{Lines, lines_values};
+use super::epilogue::{Block, Outputs, each_block};
 use super::scratch::Scratch;
-use super::{Image, WeightMatrix, Window};
-use crate::engine::kernels::winograd::{Form, Four, TILES, Two, Winograd, outputs, panel_values};
-use crate::engine::kernels::{Kernel, ROWS};
-use crate::engine::lanes::widest;
-use crate::engine::shares;
+use super::{Image, WeightMatrix};
+use crate::engine::geometry::Window;
+use crate::engine::kernels::i16x8::{COUNT, I16x8};
+use crate::engine::kernels::winograd::{Form, Four, TILES, Two, VALUES, Winograd, outputs, panel_values, place_values};
+use crate::engine::kernels::{GROUP, Kernel, ROWS};
+use crate::engine::parallel;
+use crate::engine::simd::widest;
 
 /// Bytes of transformed tiles that a thread makes at once, and for all of which each weight panel is transformed once:
 /// they stay in its second-level cache, on x86 in its share of the third.
@@ -30,8 +32,8 @@ pub fn fitting(kernel: &dyn Kernel, window: Window, positions: [usize; 2]) -> Op
         .find(|winograd| fits(winograd.side(), if winograd.side() == 2 { TILES } else { TILES / 2 }))
 }
 
-/// How a layer is cut for the threads.
-struct Cut {
+/// How a layer is split for the threads.
+struct Split {
     /// Tiles of a row of tiles.
     across: usize,
     /// Rows of tiles in a block.
@@ -42,17 +44,17 @@ struct Cut {
     threads: [usize; 2],
 }
 
-impl Cut {
-    fn new(side: usize, weights: &WeightMatrix, positions: [usize; 2]) -> Cut {
+impl Split {
+    fn new(side: usize, weights: &WeightMatrix, positions: [usize; 2]) -> Split {
         let [tall, across] = positions.map(|size| size / side);
-        let threads = shares::of_products([[positions[0] * positions[1], weights.rows(), weights.inputs()]]);
+        let threads = parallel::threads_for_products([[positions[0] * positions[1], weights.rows(), weights.inputs()]]);
         let panels = weights.panels();
         let by_rows = threads > 1 && tall * across < 2 * TILES * threads && panels >= threads;
         let (row_shares, block_shares) = if by_rows { (threads, 1) } else { (1, threads) };
         let tile_bytes = panel_values(side, weights.groups() / 9) / TILES * size_of::<i16>();
         let most = (BLOCK_BYTES / (tile_bytes * across)).clamp(1, tall);
         let blocks = tall.div_ceil(most).next_multiple_of(block_shares).min(tall);
-        Cut {
+        Split {
             across,
             block: tall.div_ceil(blocks),
             rows: panels.div_ceil(row_shares) * ROWS,
@@ -65,7 +67,7 @@ impl Cut {
 /// channel)]` over the image.
 pub fn convolve(kernel: &dyn Winograd, weights: &WeightMatrix, image: &Image, positions: [usize; 2], outputs: Outputs, output: &mut [f32]) {
     let (side, columns) = (kernel.side(), positions[0] * positions[1]);
-    let cut = Cut::new(side, weights, positions);
+    let cut = Split::new(side, weights, positions);
     let layer = Layer {
         kernel,
         weights,
@@ -76,7 +78,7 @@ pub fn convolve(kernel: &dyn Winograd, weights: &WeightMatrix, image: &Image, po
         columns,
     };
     let shares = output.chunks_mut(cut.rows * columns).enumerate();
-    shares::each(cut.threads[0], shares, |(share, output)| {
+    parallel::for_each(cut.threads[0], shares, |(share, output)| {
         let tile_row = side * positions[1];
         each_block(cut.threads[1], output, columns, cut.block * tile_row, |(first, mut rows)| {
             let first = first / tile_row;
@@ -106,10 +108,10 @@ impl Layer<'_> {
         let side = self.kernel.side();
         let count = tile_rows.len() * self.across;
         let panel_values = panel_values(side, self.groups);
-        let lines_values = lines_values(side, self.across);
-        let values = (count.div_ceil(TILES) + 1) * panel_values + lines_values;
+        let tile_row_values = tile_row_values(side, self.across);
+        let values = (count.div_ceil(TILES) + 1) * panel_values + tile_row_values;
         let (room, sums) = scratch.tiles(values, ROWS * outputs(side));
-        let (lines, room) = room.split_at_mut(lines_values);
+        let (lines, room) = room.split_at_mut(tile_row_values);
         let (transformed, tiles) = room.split_at_mut(panel_values);
         if side == 2 {
             self.spread::<Two, 4, 16, 4>(&tile_rows, lines, tiles);
@@ -134,7 +136,7 @@ impl Layer<'_> {
         lines: &mut [i16],
         tiles: &mut [i16],
     ) {
-        let mut lines = Lines::<F, POINTS, PLACES, OUTPUTS>::new(self.across, lines);
+        let mut lines = TileRow::<F, POINTS, PLACES, OUTPUTS>::new(self.across, lines);
         for tile_row in tile_rows.clone() {
             let first = (tile_row - tile_rows.start) * self.across;
             for (group, plane) in self.image.planes().enumerate() {
@@ -191,11 +193,164 @@ impl Iterator for Runs {
     }
 }
 
+/// Values of a [`TileRow`] of `across` tiles.
+pub fn tile_row_values(side: usize, across: usize) -> usize {
+    (side + 2) * side * (across + 1) * GROUP
+}
+
+/// A row of tiles, transformed vertically: Bᵀ·d. In `values` the pixels at the same place of their tiles are together, so that the
+/// values of neighbouring tiles are adjacent: `[lines][side][across + 1][4
+/// channels]`; the tile behind the last begins with the last one's last two pixels.
+pub struct TileRow<'a, F, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize> {
+    across: usize,
+    values: &'a mut [i16],
+    form: PhantomData<F>,
+}
+
+impl<'a, F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize>
+    TileRow<'a, F, POINTS, PLACES, OUTPUTS>
+{
+    const SIDE: usize = POINTS - 2;
+
+    /// A row of `across` tiles, in [`tile_row_values`] values.
+    pub fn new(across: usize, values: &'a mut [i16]) -> Self {
+        TileRow {
+            across,
+            values,
+            form: PhantomData,
+        }
+    }
+
+    /// Values of the pixels in one place of all tiles of a line.
+    fn place(&self) -> usize {
+        (self.across + 1) * GROUP
+    }
+
+    /// Transforms the lines of a row of tiles.
+    pub fn fill(&mut self, plane: &[u8], width: usize, tile_row: usize) {
+        let bytes = (self.across * Self::SIDE + 2) * GROUP;
+        let lines = std::array::from_fn(|index| &plane[(Self::SIDE * tile_row + index) * width * GROUP..][..bytes]);
+        match Self::SIDE {
+            2 => self.fill_tiles::<1>(lines),
+            _ => self.fill_tiles::<2>(lines),
+        }
+    }
+
+    /// [`TileRow::fill`] for tiles of `PAIRS` pairs of pixels a line. Never part of its caller, where the compiler would run out of
+    /// registers.
+    #[inline(never)]
+    fn fill_tiles<const PAIRS: usize>(&mut self, lines: [&[u8]; POINTS]) {
+        let across = self.across;
+        let pairs = lines.map(|line| line.as_chunks::<COUNT>().0);
+        let tiles: [&[[[u8; COUNT]; PAIRS]]; POINTS] = pairs.map(|pairs| &pairs.as_chunks().0[..across]);
+        for pair in 0..PAIRS {
+            // Split to the length of the loop, which leaves nothing to check in it.
+            let mut places = self.places_of(pair).map(|places| places.map(|place| &mut place[..across]));
+            widest(
+                #[inline(always)]
+                |_| {
+                    for tile in 0..across {
+                        put(
+                            &mut places,
+                            tile,
+                            transformed::<F, POINTS, PLACES, OUTPUTS>(tiles.map(|tiles| &tiles[tile][pair])),
+                        );
+                    }
+                },
+            );
+        }
+        let last = pairs.map(|pairs| &pairs[PAIRS * across]);
+        put(&mut self.places_of(0), across, transformed::<F, POINTS, PLACES, OUTPUTS>(last));
+    }
+
+    /// For every line the places of the two pixels of a pair.
+    fn places_of(&mut self, pair: usize) -> [[&mut [[i16; GROUP]]; 2]; POINTS] {
+        let place = self.place();
+        let mut lines = self.values.chunks_exact_mut(Self::SIDE * place);
+        std::array::from_fn(|_| {
+            let line = lines.next().unwrap_or_default();
+            let (first, second) = line[2 * pair * place..][..2 * place].split_at_mut(place);
+            [first, second].map(|place| place.as_chunks_mut().0)
+        })
+    }
+
+    /// Transforms along the lines, d·B, into the panels of tiles, of which this row's begin with tile `first`.
+    /// Never part of its caller, for the sake of registers.
+    #[inline(never)]
+    pub fn spread(&self, panels: &mut [i16], first: usize, group: usize, groups: usize) {
+        let (panel_values, place_values) = (panel_values(Self::SIDE, groups), place_values(groups));
+        let mut tile = first;
+        while tile < first + self.across {
+            let (panel, lane) = (tile / TILES, tile % TILES);
+            let count = (TILES - lane).min(first + self.across - tile);
+            let start = panel * panel_values + group * VALUES + lane * GROUP;
+            let part = &mut panels[start..(panel + 1) * panel_values];
+            self.spread_tiles(part, place_values, (tile - first) * GROUP, count);
+            tile += count;
+        }
+    }
+
+    /// [`TileRow::spread`] for `count` tiles side by side, two at a time, whose places lie `place_values` apart.
+    fn spread_tiles(&self, part: &mut [i16], place_values: usize, from: usize, count: usize) {
+        let (place, pairs) = (self.place(), count / 2);
+        let mut places = part.chunks_mut(place_values);
+        for line in 0..POINTS {
+            let pixels: [&[i16]; POINTS] = std::array::from_fn(|pixel| {
+                let start = (line * Self::SIDE + pixel % Self::SIDE) * place + pixel / Self::SIDE * GROUP + from;
+                &self.values[start..][..count * GROUP]
+            });
+            let mut places: [&mut [i16]; POINTS] = std::array::from_fn(|_| &mut places.next().unwrap_or_default()[..count * GROUP]);
+            // Split to the length of the loop, which leaves nothing to check in it.
+            let of_pairs = pixels.map(|pixels| &pixels.as_chunks::<COUNT>().0[..pairs]);
+            let mut to_pairs = places.each_mut().map(|places| &mut places.as_chunks_mut::<COUNT>().0[..pairs]);
+            for index in 0..pairs {
+                let transformed = F::inputs(of_pairs.map(|pixels| I16x8::load(&pixels[index])), Add::add, Sub::sub);
+                for (places, values) in to_pairs.iter_mut().zip(transformed) {
+                    values.store(&mut places[index]);
+                }
+            }
+            if !count.is_multiple_of(2) {
+                self.spread_last(
+                    pixels.map(|pixels| &pixels[2 * pairs * GROUP..]),
+                    places.map(|places| &mut places[2 * pairs * GROUP..]),
+                );
+            }
+        }
+    }
+
+    /// The same for one tile's line.
+    fn spread_last(&self, pixels: [&[i16]; POINTS], places: [&mut [i16]; POINTS]) {
+        let doubled = pixels.map(|pixels| I16x8::load(&std::array::from_fn(|lane| pixels[lane % GROUP])));
+        for (place, values) in places.into_iter().zip(F::inputs(doubled, Add::add, Sub::sub)) {
+            let mut twice = [0; COUNT];
+            values.store(&mut twice);
+            place.copy_from_slice(&twice[..GROUP]);
+        }
+    }
+}
+
+/// The same pair of pixels of all lines, from line to line.
+#[inline(always)]
+fn transformed<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize>(
+    pairs: [&[u8; COUNT]; POINTS],
+) -> [I16x8; POINTS] {
+    F::inputs(pairs.map(I16x8::widened), Add::add, Sub::sub)
+}
+
+/// Puts the pixels of a tile's pairs into their places.
+#[inline(always)]
+fn put<const POINTS: usize>(places: &mut [[&mut [[i16; GROUP]]; 2]; POINTS], tile: usize, pairs: [I16x8; POINTS]) {
+    for ([first, second], pair) in places.iter_mut().zip(pairs) {
+        pair.store_halves([&mut first[tile], &mut second[tile]]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{Layout, Padding, convolve as by_windows, largest_of};
+    use super::super::{Layout, convolve as by_windows, largest_of};
     use super::*;
     use crate::engine::AT_MOST;
+    use crate::engine::geometry::Padding;
     use crate::engine::kernels::{GROUP, available};
     use crate::pack::ExternalTensor;
 
@@ -241,7 +396,7 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let layout = Layout {
             shape,
-            enlarge: 1,
+            upsample: 1,
             padding,
         };
         let mut room = vec![0; layout.bytes()];

@@ -1,0 +1,33 @@
+//! Geometry of convolutions, in int8 and in f32. Depends on nothing.
+
+/// Zeros around a picture; none by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Padding {
+    /// Rows above.
+    pub top: usize,
+    /// Columns on the left.
+    pub left: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns on the right.
+    pub right: usize,
+}
+
+/// The window of a convolution, which moves over a padded picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width of the window.
+    pub size: [usize; 2],
+    /// Rows and columns from one position to the next.
+    pub strides: [usize; 2],
+}
+
+impl Window {
+    /// Height and width of the output for a padded picture of a height and width; none if the window is larger than the picture.
+    pub fn positions(&self, height: usize, width: usize) -> Option<[usize; 2]> {
+        Some([
+            height.checked_sub(self.size[0])? / self.strides[0] + 1,
+            width.checked_sub(self.size[1])? / self.strides[1] + 1,
+        ])
+    }
+}

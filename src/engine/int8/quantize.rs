@@ -1,0 +1,422 @@
+//! Quantization of activations to symmetric int8: pictures with one scale, as convolutions read them, and rows with a scale each, packed
+//! into panels as matrix products read them. Depends on the kernels' panel format.
+
+use std::ops::Range;
+
+use crate::engine::arithmetic::ROUNDING;
+use crate::engine::geometry::Padding;
+use crate::engine::kernels::{GROUP, Kernel};
+use crate::engine::parallel;
+use crate::engine::simd::{larger, largest_magnitude, widest};
+
+/// Lower bound of the largest magnitude, so that no scale is 0.
+const TINY: f32 = 1e-12;
+
+/// Scale by which the largest magnitude becomes 127.
+pub fn scale_of(values: &[f32]) -> f32 {
+    scale_for(largest_magnitude(values))
+}
+
+/// Scale by which this magnitude becomes 127.
+pub fn scale_for(largest: f32) -> f32 {
+    largest.max(TINY) / 127.0
+}
+
+/// The largest magnitude of many values. Threads share them.
+pub fn largest_of(values: &[f32]) -> f32 {
+    let threads = parallel::threads_for_values(values.len());
+    let parts = values.chunks(values.len().div_ceil(threads * parallel::TASKS_PER_THREAD).max(1));
+    let mut largest = vec![0f32; parts.len()];
+    parallel::for_each(threads, parts.zip(&mut largest), |(values, largest)| {
+        *largest = largest_magnitude(values)
+    });
+    largest.into_iter().fold(0.0, larger)
+}
+
+/// The nearest integer of `value·inverse`, ties to even, as a byte XORed with `mask`.
+#[inline(always)]
+pub fn quantize(value: f32, inverse: f32, mask: u8) -> u8 {
+    ((value * inverse + ROUNDING).to_bits() as u8) ^ mask
+}
+
+/// Quantizes four values.
+#[inline(always)]
+pub fn quantize_group(values: [f32; GROUP], inverse: f32, mask: u8) -> [u8; GROUP] {
+    values.map(|value| quantize(value, inverse, mask))
+}
+
+/// A quantized image with its padding, `[channels/4][height][width][4]` bytes: the four channels that a kernel
+/// multiplies at once are contiguous, and so are adjacent columns.
+pub struct Image<'a> {
+    bytes: &'a [u8],
+    /// Height with padding.
+    pub height: usize,
+    /// Width with padding.
+    pub width: usize,
+    /// Scale: the float that 1 stands for.
+    pub scale: f32,
+}
+
+/// How a picture is quantized.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Channels, a multiple of four, height and width of the picture.
+    pub shape: [usize; 3],
+    /// How often each row and column is repeated (nearest-neighbour upsampling).
+    pub upsample: usize,
+    /// Zeros around the upsampled picture.
+    pub padding: Padding,
+}
+
+impl Layout {
+    /// Height and width with padding.
+    fn size(&self) -> [usize; 2] {
+        let ([_, height, width], padding) = (self.shape, self.padding);
+        [
+            height * self.upsample + padding.top + padding.bottom,
+            width * self.upsample + padding.left + padding.right,
+        ]
+    }
+
+    /// Bytes of the quantized picture.
+    pub fn bytes(&self) -> usize {
+        let [tall, wide] = self.size();
+        self.shape[0] * tall * wide
+    }
+
+    /// Quantizes four channels into a plane.
+    fn fill(&self, plane: &mut [u8], channels: [&[f32]; GROUP], inverse: f32, mask: u8) {
+        plane.fill(mask);
+        let ([_, height, width], upsample, wide) = (self.shape, self.upsample, self.size()[1]);
+        for y in 0..height {
+            let start = |copy: usize| ((y * upsample + copy + self.padding.top) * wide + self.padding.left) * GROUP;
+            let row = &mut plane[start(0)..][..width * GROUP];
+            interleave(row, channels.map(|channel| &channel[y * width..][..width]), inverse, mask);
+            if upsample > 1 {
+                let length = width * upsample * GROUP;
+                repeat(&mut plane[start(0)..][..length], upsample);
+                (1..upsample).for_each(|copy| plane.copy_within(start(0)..start(0) + length, start(copy)));
+            }
+        }
+    }
+}
+
+impl<'a> Image<'a> {
+    /// Quantizes `[channels, height, width]` of a known largest magnitude with one scale into [`Layout::bytes`] bytes. Threads share the
+    /// channels.
+    pub fn quantize(values: &[f32], largest: f32, layout: &Layout, mask: u8, bytes: &'a mut [u8]) -> Image<'a> {
+        let ([height, width], area) = (layout.size(), layout.shape[1] * layout.shape[2]);
+        let (threads, scale) = (parallel::threads_for_values(values.len()), scale_for(largest));
+        let planes = (layout.shape[0] / GROUP).div_ceil(threads * parallel::TASKS_PER_THREAD).max(1);
+        let (plane, picture) = (height * width * GROUP, area.max(1) * GROUP);
+        let parts = bytes.chunks_mut((planes * plane).max(1)).zip(values.chunks(planes * picture));
+        parallel::for_each(threads, parts, |(bytes, values)| {
+            for (plane, channels) in bytes.chunks_exact_mut(plane).zip(values.chunks_exact(picture)) {
+                let channels = std::array::from_fn(|index| &channels[index * area..][..area]);
+                layout.fill(plane, channels, 1.0 / scale, mask);
+            }
+        });
+        Image {
+            bytes,
+            height,
+            width,
+            scale,
+        }
+    }
+
+    /// All bytes, plane by plane.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
+    /// Bytes of every group of four channels.
+    pub fn planes(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.chunks_exact(self.height * self.width * GROUP)
+    }
+}
+
+/// Repeats the pixels at the start of a row over all of it, from the last one on so that none is lost.
+fn repeat(row: &mut [u8], times: usize) {
+    let pixels = row.as_chunks_mut::<GROUP>().0;
+    for index in (0..pixels.len()).rev() {
+        pixels[index] = pixels[index / times];
+    }
+}
+
+fn interleave(row: &mut [u8], channels: [&[f32]; GROUP], inverse: f32, mask: u8) {
+    widest(
+        #[inline(always)]
+        |_| {
+            let [a, b, c, d] = channels;
+            for ((((out, a), b), c), d) in row.as_chunks_mut::<GROUP>().0.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *out = quantize_group([*a, *b, *c, *d], inverse, mask);
+            }
+        },
+    );
+}
+
+/// Tokens that are quantized, or whose outputs are computed, at once: whole panels of every kernel.
+pub const TOGETHER: usize = 16;
+
+/// Memory order of the values of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// `[tokens][values]`.
+    Rows,
+    /// `[values][tokens]`, as in a picture whose places are the tokens and whose channels are the values.
+    Picture,
+}
+
+/// Tokens to multiply.
+#[derive(Clone, Copy)]
+pub struct Tokens<'a> {
+    /// All their values.
+    pub values: &'a [f32],
+    /// Values of a token, a multiple of four.
+    pub inputs: usize,
+    /// Their memory order.
+    pub order: Order,
+}
+
+impl Tokens<'_> {
+    /// Number of tokens.
+    pub fn count(&self) -> usize {
+        self.values.len() / self.inputs.max(1)
+    }
+
+    /// Whether these are the same slice of tokens, not only equal ones.
+    pub fn are(&self, others: &Tokens) -> bool {
+        std::ptr::eq(self.values, others.values) && (self.inputs, self.order) == (others.inputs, others.order)
+    }
+
+    /// The least number of tokens that are quantized at once.
+    pub fn grain(&self, kernel: &dyn Kernel) -> usize {
+        match self.order {
+            Order::Rows => kernel.columns(),
+            Order::Picture => TOGETHER,
+        }
+    }
+
+    /// Bytes of the panels of `count` tokens.
+    pub fn panel_bytes(&self, kernel: &dyn Kernel, count: usize) -> usize {
+        count.next_multiple_of(kernel.columns()) * self.inputs
+    }
+
+    /// Quantizes a range of tokens into panels, `[groups][columns][4]` each, with a scale for every token.
+    pub fn pack(&self, range: Range<usize>, kernel: &dyn Kernel, panels: &mut [u8], scales: &mut [f32]) {
+        let panel = kernel.columns() * self.inputs;
+        match self.order {
+            Order::Rows => {
+                let tokens = &self.values[range.start * self.inputs..range.end * self.inputs];
+                let parts = panels.chunks_mut(panel).zip(tokens.chunks(panel));
+                for ((panel, tokens), scales) in parts.zip(scales.chunks_mut(kernel.columns())) {
+                    pack_rows(panel, tokens, self.inputs, scales, kernel);
+                }
+            }
+            Order::Picture => {
+                let parts = panels
+                    .chunks_mut(TOGETHER / kernel.columns() * panel)
+                    .zip(scales.chunks_mut(TOGETHER));
+                for (index, (panels, scales)) in parts.enumerate() {
+                    self.pack_places(panels, range.start + index * TOGETHER, scales, kernel);
+                }
+            }
+        }
+    }
+
+    /// Quantizes up to [`TOGETHER`] places of a picture.
+    fn pack_places(&self, panels: &mut [u8], first: usize, scales: &mut [f32], kernel: &dyn Kernel) {
+        let places = Places {
+            values: &self.values[first..],
+            row: self.count(),
+            count: scales.len(),
+        };
+        let largest = widest(
+            #[inline(always)]
+            |_| places.largest(self.inputs),
+        );
+        let own = largest.map(scale_for);
+        scales.copy_from_slice(&own[..scales.len()]);
+        let (inverses, mask, groups) = (own.map(|scale| 1.0 / scale), kernel.activation_mask(), self.inputs / GROUP);
+        match kernel.columns() {
+            4 => places.interleave::<16>(panels, groups, inverses, mask),
+            8 => places.interleave::<32>(panels, groups, inverses, mask),
+            _ => places.interleave::<64>(panels, groups, inverses, mask),
+        }
+    }
+}
+
+/// Up to [`TOGETHER`] adjacent places of a picture.
+struct Places<'a> {
+    /// The picture from the first of them on.
+    values: &'a [f32],
+    /// Values of a channel.
+    row: usize,
+    count: usize,
+}
+
+impl Places<'_> {
+    /// Values of a channel at these places, filled up with zeros.
+    #[inline(always)]
+    fn channel(&self, channel: usize) -> [f32; TOGETHER] {
+        filled(&self.values[channel * self.row..][..self.count], 0.0)
+    }
+
+    /// The largest magnitude at each place.
+    #[inline(always)]
+    fn largest(&self, channels: usize) -> [f32; TOGETHER] {
+        let mut largest = [0f32; TOGETHER];
+        for channel in 0..channels {
+            let values = self.channel(channel);
+            for lane in 0..TOGETHER {
+                largest[lane] = larger(values[lane].abs(), largest[lane]);
+            }
+        }
+        largest
+    }
+
+    /// Quantizes groups of channels into panels with groups of `BYTES` bytes.
+    fn interleave<const BYTES: usize>(&self, panels: &mut [u8], groups: usize, inverses: [f32; TOGETHER], mask: u8) {
+        widest(
+            #[inline(always)]
+            |_| {
+                for group in 0..groups {
+                    // Not by `map`, which may become a function for any processor.
+                    let (a, b) = (self.channel(group * GROUP), self.channel(group * GROUP + 1));
+                    let (c, d) = (self.channel(group * GROUP + 2), self.channel(group * GROUP + 3));
+                    let mut bytes = [[0u8; GROUP]; TOGETHER];
+                    for lane in 0..TOGETHER {
+                        bytes[lane] = quantize_group([a[lane], b[lane], c[lane], d[lane]], inverses[lane], mask);
+                    }
+                    for (panel, bytes) in bytes.as_flattened().as_chunks::<BYTES>().0.iter().enumerate() {
+                        let start = (panel * groups + group) * BYTES;
+                        if let Some(place) = panels.get_mut(start..start + BYTES) {
+                            place.copy_from_slice(bytes);
+                        }
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// Quantizes the tokens of a panel.
+fn pack_rows(panel: &mut [u8], tokens: &[f32], inputs: usize, scales: &mut [f32], kernel: &dyn Kernel) {
+    let stride = kernel.columns() * GROUP;
+    for (column, (values, scale)) in tokens.chunks_exact(inputs).zip(scales).enumerate() {
+        *scale = scale_of(values);
+        pack_row(&mut panel[column * GROUP..], stride, values, 1.0 / *scale, kernel.activation_mask());
+    }
+}
+
+/// Quantizes one token into the first bytes of every `stride`, a group each.
+fn pack_row(panel: &mut [u8], stride: usize, values: &[f32], inverse: f32, mask: u8) {
+    const WIDE: usize = 64;
+    let mut groups = panel.chunks_mut(stride);
+    for values in values.chunks(WIDE) {
+        let values: [f32; WIDE] = filled(values, 0.0);
+        let mut bytes = [0; WIDE];
+        widest(
+            #[inline(always)]
+            |_| {
+                for (byte, &value) in bytes.iter_mut().zip(&values) {
+                    *byte = quantize(value, inverse, mask);
+                }
+            },
+        );
+        for (bytes, group) in bytes.as_chunks::<GROUP>().0.iter().zip(&mut groups) {
+            group[..GROUP].copy_from_slice(bytes);
+        }
+    }
+}
+
+/// The first `COUNT` values, filled up with `beyond`.
+#[inline(always)]
+pub fn filled<T: Copy, const COUNT: usize>(values: &[T], beyond: T) -> [T; COUNT] {
+    if let Some(values) = values.first_chunk() {
+        return *values;
+    }
+    let mut filled = [beyond; COUNT];
+    filled[..values.len()].copy_from_slice(values);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_to_nearest_even_and_reaches_the_ends() {
+        for (value, expected) in [(0.5, 0), (1.5, 2), (-0.5, 0), (-1.5, -2), (126.6, 127), (-127.0, -127)] {
+            assert_eq!(quantize(value, 1.0, 0) as i8, expected, "{value}");
+            assert_eq!(quantize(value, 1.0, 0x80) ^ 0x80, expected as u8, "{value}");
+        }
+    }
+
+    #[test]
+    fn enlarging_repeats_rows_and_columns() {
+        let values: Vec<f32> = (0..4 * 3 * 2).map(|i| i as f32).collect();
+        let padding = Padding {
+            top: 1,
+            left: 1,
+            bottom: 1,
+            right: 1,
+        };
+        let shape = [4, 3, 2];
+        let layouts = [1, 3].map(|upsample| Layout { shape, upsample, padding });
+        let mut rooms = layouts.map(|layout| vec![0; layout.bytes()]);
+        let [one, other] = &mut rooms;
+        let (small, large) = (
+            Image::quantize(&values, largest_of(&values), &layouts[0], 0, one),
+            Image::quantize(&values, largest_of(&values), &layouts[1], 0, other),
+        );
+        assert_eq!((large.height, large.width, large.scale), (11, 8, small.scale));
+        let pixel = |image: &Image, y: usize, x: usize| image.planes().next().unwrap()[(y * image.width + x) * GROUP..][..GROUP].to_vec();
+        for y in 0..9 {
+            for x in 0..6 {
+                assert_eq!(
+                    pixel(&large, y + 1, x + 1),
+                    pixel(&small, y / 3 + 1, x / 3 + 1),
+                    "row {y}, column {x}"
+                );
+            }
+        }
+        assert!((0..8).all(|x| pixel(&large, 0, x) == [0; GROUP] && pixel(&large, 10, x) == [0; GROUP]));
+    }
+
+    #[test]
+    fn image_has_zeros_around_and_channels_together() {
+        let values: Vec<f32> = (0..8 * 2 * 3).map(|i| i as f32 - 20.0).collect();
+        let padding = Padding {
+            top: 1,
+            left: 2,
+            bottom: 0,
+            right: 1,
+        };
+        let layout = Layout {
+            shape: [8, 2, 3],
+            upsample: 1,
+            padding,
+        };
+        let mut room = vec![0; layout.bytes()];
+        let image = Image::quantize(&values, largest_of(&values), &layout, 0x80, &mut room);
+        assert_eq!((image.planes().count(), image.height, image.width), (2, 3, 6));
+        for group in 0..2 {
+            for y in 0..3 {
+                for x in 0..6 {
+                    for lane in 0..4 {
+                        let inside = y >= 1 && (2..5).contains(&x);
+                        let value = if inside {
+                            values[((group * 4 + lane) * 2 + y - 1) * 3 + x - 2]
+                        } else {
+                            0.0
+                        };
+                        let byte = image.planes().nth(group).unwrap()[(y * 6 + x) * 4 + lane] ^ 0x80;
+                        let error = (f32::from(byte as i8) * image.scale - value).abs();
+                        assert!(error <= image.scale * 0.5001, "group {group} y {y} x {x} lane {lane}");
+                    }
+                }
+            }
+        }
+    }
+}

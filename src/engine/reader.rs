@@ -1,0 +1,94 @@
+//! From a pack's graph to tract's model: nodes that the operator table knows become our operators, built with their mapped weights and
+//! the engine's kernel; all others are read by tract. Depends on `operators` and `adapter`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tract_onnx::Onnx;
+use tract_onnx::pb::{GraphProto, NodeProto};
+use tract_onnx::prelude::Framework;
+use tract_onnx::tract_core::internal::*;
+use tract_onnx::tract_hir::infer::InferenceModelExt;
+
+use super::adapter::inference;
+use super::kernels::Kernel;
+use super::operators::{Resources, Row};
+use crate::pack::{DOMAIN, ExternalTensor, Graph};
+
+/// Reads a graph by a table of operators.
+///
+/// # Errors
+/// For the first node that neither the table nor tract knows, or that does not fit its operator.
+pub fn read<'a>(mut graph: Graph, table: impl Iterator<Item = &'a Row> + Clone, kernel: &'static dyn Kernel) -> TractResult<TypedModel> {
+    let standard = tract_onnx::onnx();
+    let proto = graph.proto.graph.get_or_insert_default();
+    make_names_unique(proto);
+    let mut operators = HashMap::new();
+    for node in &mut proto.node {
+        let tensor = take_tensor(node, &graph.tensors);
+        let row = table.clone().find(|row| is_of(node, row));
+        let resources = Resources { tensor, kernel };
+        let operator = match row {
+            Some(row) => (row.build)(node, &resources).with_context(|| format!("node '{}' ({})", node.name, node.op_type))?,
+            None => None,
+        };
+        match operator {
+            Some(operator) => {
+                // tract leaves a place for an operator that it does not know.
+                node.op_type = format!("{DOMAIN}.{}", node.op_type);
+                operators.insert(node.name.clone(), operator);
+            }
+            None => check_is_standard(node, &standard)?,
+        }
+    }
+    let mut model = standard.model_for_proto_model(&graph.proto)?;
+    for node in model.nodes_mut() {
+        if let Some(operator) = operators.remove(&node.name) {
+            node.op = inference(operator);
+        }
+    }
+    model.into_typed()
+}
+
+/// Whether a node is of the operator of a row.
+fn is_of(node: &NodeProto, row: &Row) -> bool {
+    let own = node.domain == DOMAIN;
+    node.op_type == row.schema.name && own == row.schema.definition.is_some() && (own || is_standard(node))
+}
+
+fn is_standard(node: &NodeProto) -> bool {
+    matches!(&*node.domain, "" | "ai.onnx")
+}
+
+/// A node that the table leaves to tract must be one that tract knows.
+fn check_is_standard(node: &NodeProto, standard: &Onnx) -> TractResult<()> {
+    let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
+    ensure!(
+        is_standard(node) && standard.op_register.0.contains_key(&node.op_type),
+        "node '{}': operator {domain}.{} is not known to this version",
+        node.name,
+        node.op_type
+    );
+    Ok(())
+}
+
+/// Takes the mapped tensor out of the inputs of a node of ours, so that tract never sees it.
+fn take_tensor<'a>(node: &mut NodeProto, tensors: &'a BTreeMap<String, ExternalTensor>) -> Option<&'a ExternalTensor> {
+    if node.domain != DOMAIN {
+        return None;
+    }
+    let place = node.input.iter().position(|input| tensors.contains_key(input))?;
+    tensors.get(&node.input.remove(place))
+}
+
+/// ONNX lets a node have the name of an input or of another node; tract does not.
+fn make_names_unique(graph: &mut GraphProto) {
+    let inputs = graph.input.iter().map(|input| &input.name);
+    let values = inputs.chain(graph.initializer.iter().map(|tensor| &tensor.name));
+    let mut taken: BTreeSet<String> = values.cloned().collect();
+    for (index, node) in graph.node.iter_mut().enumerate() {
+        if node.name.is_empty() || !taken.insert(node.name.clone()) {
+            node.name = format!("{}#{index}", node.name);
+            taken.insert(node.name.clone());
+        }
+    }
+}
