@@ -42,6 +42,8 @@
 //! [`process`] is this process's memory and allocator, [`atomic_file`] writes files whole or not at all. The command line
 //! (feature `cli`) is not part of the library's interface.
 
+#![warn(missing_docs)]
+
 pub mod atomic_file;
 #[cfg(all(feature = "power", target_os = "linux"))]
 pub mod bench;

@@ -298,8 +298,9 @@ impl From<PictureError> for Fault {
 fn decode(format: Format, bytes: &[u8]) -> Result<PictureFile, Fault> {
     let source = Cursor::new(bytes);
     match format {
-        // The decoder fills up what is missing.
+        // These decoders do not report truncation.
         Format::Jpeg if !is_complete_jpeg(bytes) => Err(Fault::Truncated),
+        Format::WebP if !is_complete_webp(bytes) => Err(Fault::Truncated),
         Format::Jpeg => decode_with(JpegDecoder::new(source)?, format),
         Format::WebP => decode_with(WebPDecoder::new(source)?, format),
         Format::Gif | Format::Png => decode_with(GifDecoder::new(source)?, format),
@@ -383,6 +384,12 @@ fn is_complete_jpeg(bytes: &[u8]) -> bool {
         };
     }
     false
+}
+
+/// Whether a WebP file is as long as its RIFF header says.
+fn is_complete_webp(bytes: &[u8]) -> bool {
+    let Some(&[a, b, c, d]) = bytes.get(4..8) else { return false };
+    u64::from(u32::from_le_bytes([a, b, c, d])) + 8 <= bytes.len() as u64
 }
 
 fn encode_jpeg(picture: &Picture, provenance: Option<&Provenance>) -> Result<Vec<u8>, ImageFileError> {
