@@ -49,11 +49,10 @@ fn command_line() {
     let mut text = format!("```text\n{}\n```\n", pages::help(&mut inkstone()).trim_end());
     let overview = pages::help(&mut inkstone());
     let (_, commands) = overview.split_once("Commands:\n").unwrap();
-    let names = commands.lines().take_while(|line| !line.is_empty());
-    let names: Vec<&str> = names
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|name| *name != "help")
-        .collect();
+    // Two spaces before a name; further lines of its description have more.
+    let lines = commands.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?.split(' ').next());
+    let names: Vec<&str> = names.filter(|name| *name != "help").collect();
     assert!(names.len() >= 6, "{names:?}");
     for name in names {
         let help = pages::help(inkstone().arg(name));
@@ -413,7 +412,9 @@ fn links_lead_somewhere() {
     let root = pages::root();
     let mut broken = Vec::new();
     let mut linked = BTreeSet::new();
-    let pages = files(&root, ".md");
+    let mut pages = files(&root, ".md");
+    // Its links are those of the pack that it is copied into.
+    pages.retain(|page| !page.ends_with("models/train/MODEL_CARD.md"));
     assert!(pages.len() > 20, "{pages:?}");
     for page in &pages {
         let text = std::fs::read_to_string(page).unwrap();
