@@ -8,10 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::CommandCargoExt;
+use inkstone::Request;
 use inkstone::device::buttons::Gesture;
 use inkstone::kiosk::settings::Settings;
 use inkstone::kiosk::sources::Source;
-use inkstone::kiosk::state::{DrawRequest, Scene, View};
+use inkstone::kiosk::state::{Scene, View};
 use inkstone::kiosk::{Kiosk, Options};
 
 /// Longest that anything here may take; the machines that test are slow.
@@ -267,9 +268,7 @@ fn a_program_steers_the_kiosk_and_sees_what_it_shows() {
             handle.text("blue whale").unwrap();
             sees("typed");
             handle.press("back".parse().unwrap(), Gesture::Short).unwrap();
-            handle
-                .request(DrawRequest::new("red fox").unwrap().style("flat").steps(2).seed(7))
-                .unwrap();
+            handle.request(&Request::new("red fox").style("flat").steps(2).seed(7)).unwrap();
             sees("drawing");
             let Scene::Picture { shown, .. } = sees("picture").scene.clone() else {
                 panic!("{seen:?}")

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use super::state::DrawRequest;
+use super::state::{DrawRequest, RequestError};
 use super::views::{LatestView, Views};
 use super::{drawing_worker, gallery_worker};
 use crate::device::buttons::{Button, Event, Gesture, Signal, SignalSender};
+use crate::pipeline::Request;
 
 /// Events and requests that may wait. A kiosk that is this far behind takes no more.
 const CAPACITY: usize = 64;
@@ -36,9 +37,12 @@ pub(super) enum Incoming {
 }
 
 /// Why something was not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
+    /// The kiosk does not accept the request.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// The kiosk has ended.
     #[error("the kiosk has ended")]
     Ended,
@@ -87,8 +91,9 @@ impl Handle {
     /// [`Views`].
     ///
     /// # Errors
-    /// If the kiosk has ended or is busy.
-    pub fn request(&self, request: DrawRequest) -> Result<(), SendError> {
+    /// If the kiosk does not accept the request (see [`RequestError`]), has ended or is busy.
+    pub fn request(&self, request: &Request) -> Result<(), SendError> {
+        let request = DrawRequest::try_from(request)?;
         self.send_counted(Incoming::Request(request, Instant::now()))
     }
 

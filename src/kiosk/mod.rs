@@ -4,8 +4,8 @@
 //! A program runs one in a few lines, and reaches it from other threads through a [`Handle`]:
 //!
 //! ```no_run
+//! use inkstone::Request;
 //! use inkstone::kiosk::settings::Settings;
-//! use inkstone::kiosk::state::DrawRequest;
 //! use inkstone::kiosk::{Kiosk, Options};
 //!
 //! let settings = Settings::load("kiosk.toml".as_ref())?;
@@ -16,7 +16,7 @@
 //!         println!("{:?}", view.legends);
 //!     }
 //! });
-//! handle.request(DrawRequest::new("a red fox")?.style("flat").seed(7))?;
+//! handle.request(&Request::new("a red fox").style("flat").seed(7))?;
 //! kiosk.run();
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -1,6 +1,7 @@
 //! Drawing: jobs, every step, cancelling, four at once, and what can be done with a picture.
 
 use super::*;
+use crate::pipeline::Request;
 
 #[test]
 fn a_visitor_chooses_and_gets_a_picture_that_is_kept() {
@@ -243,14 +244,14 @@ fn once_without_a_pack_ends() {
     assert_eq!(session.scene(), "message");
 }
 
-fn request(prompt: &str) -> DrawRequest {
-    DrawRequest::new(prompt).unwrap()
+fn request(request: Request) -> Input {
+    Input::Request(DrawRequest::try_from(&request).unwrap())
 }
 
 #[test]
 fn a_request_is_drawn_as_if_a_visitor_had_asked() {
     let mut session = Session::begin();
-    session.input(Input::Request(request("red fox").style("flat").steps(2).seed(7)));
+    session.input(request(Request::new("red fox").style("flat").steps(2).seed(7)));
     let item = session.job.clone().unwrap().items.remove(0);
     let wanted = Item {
         prompt: "red fox".into(),
@@ -259,7 +260,7 @@ fn a_request_is_drawn_as_if_a_visitor_had_asked() {
         seed: 7,
     };
     assert_eq!((session.scene(), item), ("drawing", wanted));
-    session.input(Input::Request(request("owl")));
+    session.input(request(Request::new("owl")));
     let item = session.job.clone().unwrap().items.remove(0);
     assert_eq!(
         (item.prompt.as_str(), item.style, item.steps),
@@ -268,7 +269,7 @@ fn a_request_is_drawn_as_if_a_visitor_had_asked() {
     );
     session.press(Back);
     assert_eq!((session.scene(), session.word().as_str()), ("choose", "owl"));
-    session.input(Input::Request(request("owl")));
+    session.input(request(Request::new("owl")));
     session.draw();
     assert_eq!(session.scene(), "picture");
     assert!(session.did(|effect| matches!(effect, Effect::Keep { .. })));
@@ -277,25 +278,25 @@ fn a_request_is_drawn_as_if_a_visitor_had_asked() {
 #[test]
 fn requests_are_filtered_and_wait_for_the_pack_but_not_for_the_morning() {
     let mut session = Session::begin();
-    for refused in [request("rude fox"), request("fox").style("oil")] {
-        session.input(Input::Request(refused));
+    for refused in [Request::new("rude fox"), Request::new("fox").style("oil")] {
+        session.input(request(refused));
         assert_eq!((session.scene(), session.job.clone()), ("attract", None));
         assert_ne!(session.notice(), "");
     }
     session.input(Input::Hours(Wakefulness::Asleep));
-    session.input(Input::Request(request("fox")));
+    session.input(request(Request::new("fox")));
     assert_eq!((session.scene(), session.job.clone()), ("dark", None));
 
     let mut deferred = Session::new(rules());
-    deferred.input(Input::Request(request("cat")));
-    deferred.input(Input::Request(request("fox")));
+    deferred.input(request(Request::new("cat")));
+    deferred.input(request(Request::new("fox")));
     deferred.keep_some(1);
     assert_eq!((deferred.notice().as_str(), deferred.job.clone()), ("Starting …", None));
     deferred.input(Input::Pack(Some(choices())));
     assert_eq!(deferred.job.clone().unwrap().items[0].prompt, "fox");
 
     let mut broken = Session::new(rules());
-    broken.input(Input::Request(request("cat")));
+    broken.input(request(Request::new("cat")));
     broken.input(Input::Pack(None));
     assert!(broken.notice().starts_with("The model cannot be read"));
     broken.input(Input::Pack(Some(choices())));
