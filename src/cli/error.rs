@@ -50,6 +50,11 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// Whether standard output was closed by whoever read it, such as `head`.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, CliError::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     /// 2 if the input is at fault, 130 after Ctrl-C, otherwise 1.
     pub fn exit_code(&self) -> u8 {
         let input = match self {

@@ -35,6 +35,7 @@ pub fn parse<Arguments: Parser>() -> Result<Arguments, ExitCode> {
     let printed = written.and_then(|files| files.iter().try_for_each(|file| output::result(&file.display().to_string())));
     Err(match printed {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             output::message(&format!("error: {error}"));
             ExitCode::from(error.exit_code())
