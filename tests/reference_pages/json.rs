@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// The fields in the first column of the tables below a heading of a page: `pictures[].seed`. `*` stands for any name.
+/// The fields in the tables of fields below a heading of a page: `pictures[].seed`. `*` stands for any name.
 pub fn documented(page: &str, heading: &str) -> BTreeSet<String> {
     let (_, rest) = page
         .split_once(&format!("\n## {heading}\n"))
         .unwrap_or_else(|| panic!("the page has no heading '{heading}'"));
     let section = rest.split("\n## ").next().unwrap();
-    let cells = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let tables = section.split("\n\n").filter(|part| part.trim_start().starts_with("| field |"));
+    let rows = tables.flat_map(str::lines);
+    let cells = rows.filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
     cells.map(|(field, _)| field.to_owned()).collect()
 }
 
