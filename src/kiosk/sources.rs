@@ -1,4 +1,4 @@
-//! Sources of events: one function and one row of [`TABLE`] each. Owns starting them; depends on the drivers of buttons and
+//! Sources of events: one function and one row of `TABLE` each. Owns starting them; depends on the drivers of buttons and
 //! on the kiosk's [`Handle`].
 //!
 //! A source listens on a thread of its own and sends what it hears through the handle. Two inputs are no sources because the
