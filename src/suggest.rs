@@ -16,7 +16,7 @@ pub(crate) fn did_you_mean(wrong: &str, known: &[&str]) -> String {
     match nearest(wrong, known.iter().copied()) {
         Some(name) => format!("; did you mean '{name}'?"),
         None if known.is_empty() => String::new(),
-        None => format!("; there is {}", known.join(", ")),
+        None => format!("; expected one of {}", known.join(", ")),
     }
 }
 
@@ -38,7 +38,7 @@ mod tests {
             assert_eq!(nearest(wrong, known), expected, "{wrong}");
         }
         assert_eq!(did_you_mean("kmss", &known), "; did you mean 'kms'?");
-        assert_eq!(did_you_mean("hologram", &["kms", "spi"]), "; there is kms, spi");
+        assert_eq!(did_you_mean("hologram", &["kms", "spi"]), "; expected one of kms, spi");
         assert_eq!(did_you_mean("hologram", &[]), "");
     }
 }

@@ -95,7 +95,7 @@ fn a_misspelt_field_is_pointed_at_and_the_nearest_is_named() {
         "letters that changed places"
     );
     let far = message("[battery]\nqqqqqqqq = 1");
-    assert!(far.contains("unknown field 'qqqqqqqq'; there is prompt, show"), "{far}");
+    assert!(far.contains("unknown field 'qqqqqqqq'; expected one of prompt, show"), "{far}");
 }
 
 #[test]
