@@ -89,7 +89,16 @@ fn doctor_draws_what_the_library_draws() {
         .style(quickest["style"].as_str().unwrap())
         .steps(quickest["steps"].as_integer().unwrap() as usize)
         .seed(7);
+    // On a busy machine doctor gives up a picture that takes too long.
+    let drawn = (0..10).find_map(|_| self_test_hash()).expect("doctor finishes one of ten pictures");
+    assert_eq!(drawn, by_library(&request));
+}
+
+/// The hash of doctor's picture, if it finished one.
+fn self_test_hash() -> Option<String> {
     let output = inkstone().args(["doctor", "--json"]).output().unwrap().stdout;
-    let report = String::from_utf8(output).unwrap();
-    assert!(report.contains(&by_library(&request)), "{report}");
+    let report: Value = serde_json::from_slice(&output).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let test = findings.iter().find(|finding| finding["check"] == "self-test").unwrap();
+    test["figures"]["picture_sha256"].as_str().map(str::to_owned)
 }
