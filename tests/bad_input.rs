@@ -500,7 +500,7 @@ fn ctrl_c_stops_within_a_step() {
         .spawn()
         .unwrap();
     // The first step's picture shows that drawing has begun.
-    let first = folder.path().join("steps/step-1.png");
+    let first = folder.path().join("steps/picture-1-step-1.png");
     for _ in 0..600 {
         if first.exists() {
             break;

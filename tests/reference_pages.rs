@@ -309,7 +309,7 @@ fn json_of_generate_info_and_verify() {
     support::inkstone()
         .args([
             "generate",
-            "cat",
+            "a cat wearing a hat",
             "--steps",
             "1",
             "--guidance",

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::locate::PackArgument;
 use super::{CliError, interrupt, output};
-use crate::atomic_file::WriteError;
+use crate::atomic_file;
 use crate::engine::Residency;
 use crate::picture::image_file::{self, Format};
 use crate::picture::{Background, ImageFileError, file_name, png};
@@ -111,9 +111,9 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
     if !arguments.quiet {
         resolved.notes().iter().for_each(|note| output::message(&format!("note: {note}")));
     }
+    let mut watch = Watch::new(arguments, memory, started)?;
     pipeline.load()?;
     interrupt::listen();
-    let mut watch = Watch::new(arguments, memory, started)?;
     let (mut records, mut shown) = (Vec::new(), Vec::new());
     for (index, file) in files.iter().enumerate() {
         let request = request.clone().seed(resolved.seed().wrapping_add(index as u64));
@@ -124,6 +124,7 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
         records.push(record(file, &generated, drawn));
         shown.push(generated.picture);
         watch.memory.sample();
+        watch.finished += 1;
     }
     watch.bar.finish_and_clear();
     warn_above(arguments.memory_cap, &watch.memory);
@@ -171,10 +172,19 @@ fn files(arguments: &Arguments, first_seed: u64) -> Result<Vec<PathBuf>, CliErro
             (0..count).map(numbered).collect()
         }
     };
-    match files.iter().find(|file| !arguments.force && file.symlink_metadata().is_ok()) {
-        Some(file) => Err(WriteError::Exists(file.clone()).into()),
-        None => Ok(files),
+    if is_folder && arguments.out.is_some() {
+        make_folder("--out", &out)?;
     }
+    files.iter().try_for_each(|file| atomic_file::check(file, arguments.force))?;
+    Ok(files)
+}
+
+fn make_folder(option: &str, folder: &Path) -> Result<(), CliError> {
+    if folder.is_file() {
+        let problem = format!("{option} {}: this is a file; a folder is needed", folder.display());
+        return Err(CliError::Usage(problem));
+    }
+    std::fs::create_dir_all(folder).map_err(|error| CliError::Usage(format!("{option} {}: {error}", folder.display())))
 }
 
 /// Whether pictures on this background can be written under this name.
@@ -191,7 +201,7 @@ fn previews(arguments: &Arguments) -> Result<Option<PathBuf>, CliError> {
         return Ok(None);
     }
     let folder = PathBuf::from(&arguments.preview);
-    std::fs::create_dir_all(&folder).map_err(|error| CliError::Usage(format!("--preview {}: {error}", folder.display())))?;
+    make_folder("--preview", &folder)?;
     Ok(Some(folder))
 }
 
@@ -232,7 +242,9 @@ struct Watch {
     first_step: Option<Duration>,
     started: Instant,
     pictures: u64,
+    finished: u64,
     folder: Option<PathBuf>,
+    force: bool,
 }
 
 impl Watch {
@@ -248,7 +260,9 @@ impl Watch {
             first_step: None,
             started,
             pictures: arguments.count.into(),
+            finished: 0,
             folder: previews(arguments)?,
+            force: arguments.force,
         })
     }
 
@@ -257,8 +271,11 @@ impl Watch {
             return;
         };
         let Some(picture) = progress.preview() else { return };
-        let file = folder.join(format!("step-{step}.png"));
-        if let Err(error) = png::write(&picture, &file, None, true) {
+        let name = match self.pictures {
+            1 => format!("step-{step}.png"),
+            _ => format!("picture-{}-step-{step}.png", self.finished + 1),
+        };
+        if let Err(error) = png::write(&picture, &folder.join(name), None, self.force) {
             log::warn!("{error}");
         }
     }

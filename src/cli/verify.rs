@@ -29,9 +29,10 @@ fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
     let manifest = pack.manifest();
     if manifest.family.is_some() {
         let mut pipeline = Pipeline::of_pack(pack.clone(), &Options::default())?;
-        // Reads the tokenizer and the word list.
-        pipeline.resolve(&Request::new("cat"))?;
-        pipeline.load()?;
+        let fewest = pipeline.capabilities().steps.first().copied();
+        let mut request = Request::new("cat").seed(1);
+        request.steps = fewest;
+        pipeline.generate(&request)?;
     } else {
         let load = |engine: Engine| -> Result<(), EngineError> {
             let mut stages = manifest.stages.keys();
@@ -58,6 +59,10 @@ fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
 
 fn picture(path: &Path, as_json: bool) -> Result<(), CliError> {
     let contents = image_file::read(path)?;
+    if let Some(fault) = &contents.record_fault {
+        let problem = format!("{}: the record of what made this picture is invalid: {fault}", path.display());
+        return Err(CliError::Mismatch(problem));
+    }
     let Some(provenance) = &contents.provenance else {
         return Err(CliError::Mismatch(format!(
             "{}: there is no record of what made this picture",

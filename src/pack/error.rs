@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// The folder holds no manifest.
-    #[error("{}: no pack here ({} is missing); give a pack's folder with --pack or INKSTONE_PACK", folder.display(), super::MANIFEST)]
+    #[error("{}: no pack here ({} is missing); name a pack's folder, with --pack or INKSTONE_PACK for commands that draw", folder.display(), super::MANIFEST)]
     NoPack {
         /// The folder asked for.
         folder: PathBuf,

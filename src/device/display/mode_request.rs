@@ -15,9 +15,12 @@ pub struct ModeRequest {
     pub rate: Option<u32>,
 }
 
+/// Largest width and height, in pixels: a frame of both takes 768 MiB.
+const MAX_SIDE: u32 = 16_384;
+
 /// Text that is not a display mode.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a display mode; write 1280x720 or 1280x720@50")]
+#[error("'{0}' is not a display mode; write 1280x720 or 1280x720@50, with sides from 1 to {MAX_SIDE} pixels")]
 pub struct ModeRequestError(String);
 
 impl FromStr for ModeRequest {
@@ -27,7 +30,8 @@ impl FromStr for ModeRequest {
         let parse = || {
             let (size, rate) = text.split_once('@').map_or((text, None), |(size, rate)| (size, Some(rate)));
             let (width, height) = size.split_once('x')?;
-            let size = Size::new(width.parse().ok()?, height.parse().ok()?);
+            let side = |text: &str| text.parse().ok().filter(|side| (1..=MAX_SIDE).contains(side));
+            let size = Size::new(side(width)?, side(height)?);
             let rate = rate.map(str::parse).transpose().ok()?;
             Some(ModeRequest { size, rate })
         };
@@ -65,7 +69,19 @@ mod tests {
         for text in ["800x480", "1280x720@50"] {
             assert_eq!(text.parse::<ModeRequest>().unwrap().to_string(), text);
         }
-        for text in ["", "800", "800x", "x480", "800x480@", "800x480@sixty", "800×480", "-1x4"] {
+        for text in [
+            "",
+            "800",
+            "800x",
+            "x480",
+            "800x480@",
+            "800x480@sixty",
+            "800×480",
+            "-1x4",
+            "0x0",
+            "800x0",
+            "16385x1",
+        ] {
             let error = text.parse::<ModeRequest>().unwrap_err().to_string();
             assert!(error.contains("1280x720@50"), "{error}");
         }

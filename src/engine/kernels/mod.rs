@@ -79,7 +79,10 @@ pub trait Kernel: Send + Sync + std::fmt::Debug {
 
 /// Windows over an image `[planes][pixels][4]`, a plane for each four channels: the columns of a product whose groups are the
 /// window's pixels and, of each, the planes. Masked as panels are.
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only kernels of x86-64 read windows in place"))]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "only kernels of x86-64 read windows in place")
+)]
 #[derive(Clone, Copy, Debug)]
 pub struct Windows<'a> {
     /// The bytes of all planes.
@@ -91,7 +94,10 @@ pub struct Windows<'a> {
 }
 
 /// Kernels that can multiply windows without packing them into a panel, if the windows of a panel's columns begin at adjacent pixels.
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only kernels of x86-64 read windows in place"))]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "only kernels of x86-64 read windows in place")
+)]
 pub trait InPlace: Kernel {
     /// [`Kernel::multiply`] with panels that begin at the given bytes of the first plane, up to [`Kernel::panels`] of them.
     ///
