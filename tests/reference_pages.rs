@@ -2,6 +2,7 @@
 //! output, every relative link in every Markdown file, and the length of the README.
 //!
 //! `INKSTONE_WRITE_PAGES=1 cargo test --workspace --test reference_pages` writes the blocks anew.
+#![cfg(all(feature = "kiosk", feature = "power", target_os = "linux"))]
 
 #[path = "reference_pages/json.rs"]
 mod json;
