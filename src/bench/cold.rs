@@ -24,8 +24,8 @@ struct Start {
     to_picture: f64,
 }
 
-/// Starts the program `program` so many times. `pack` must not have been read through its mapping, since pages that a process
-/// has mapped stay in memory. `done` is called after each start; `false` from it ends the rest.
+/// Starts `program` `count` times. `pack` must not have been read through its mapping, since pages that a process has mapped
+/// stay in memory. `done` is called after each start; it returns `false` to stop.
 ///
 /// # Errors
 /// If a process cannot be started, fails, or reports something else than `generate --json` does.

@@ -40,16 +40,16 @@ impl std::fmt::Display for Configuration {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Amount {
-    /// So many pictures.
+    /// N pictures.
     Pictures(usize),
-    /// As many as can be drawn in so many seconds.
+    /// As many as can be drawn in N seconds.
     Seconds(f64),
 }
 
 /// What one block draws.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Share {
-    /// So many pictures.
+    /// N pictures.
     Pictures(usize),
     /// At least one, and more until the time is over.
     Time(Duration),
