@@ -3,7 +3,7 @@
 use inkstone::engine::Value;
 use inkstone::pack::{Element, Port};
 
-/// So many floats.
+/// `count` floats.
 pub fn wave(count: usize) -> Vec<f32> {
     (0..count).map(|index| (index as f32 * 0.37).sin()).collect()
 }

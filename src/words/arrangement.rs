@@ -17,7 +17,7 @@ pub struct Arrangement {
     pub rows: Vec<Vec<usize>>,
 }
 
-/// So many of a thing.
+/// N of a thing.
 struct Several {
     count: usize,
     thing: String,

@@ -17,9 +17,9 @@ pub(super) enum Kind {
     Word,
     /// A size, a place: says more about a thing.
     Attribute,
-    /// So many of a thing.
+    /// N of a thing.
     Number(usize),
-    /// The same; words that mean a thing were learned with colours, and are drawn in them, better than its name.
+    /// A colour. Keywords of a thing were learned with colours and are drawn in them better than the thing's name.
     Colour,
     /// Stands between two things, as "and" and "next to" do.
     Relation(Relation),

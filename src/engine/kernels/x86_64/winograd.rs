@@ -97,7 +97,7 @@ unsafe fn multiply<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const 
                 };
                 *whole = _mm256_srav_epi32(scaled, _mm256_set1_epi32(shift));
             }
-            // SAFETY: a row has so many outputs.
+            // SAFETY: each row of `sums` has `outputs(POINTS - 2)` values.
             unsafe { put_row(&whole, sums.add(row * outputs(POINTS - 2)), start > 0) };
         }
     }
@@ -121,10 +121,10 @@ unsafe fn eight_rows(weights: *const i16, tiles: *const i16, groups: usize, coun
     }
 }
 
-/// Sums of some rows with `VECTORS` times four tiles; as many sums as stay in registers.
+/// Sums of `SOME` rows with `VECTORS` × 4 tiles: as many as stay in registers.
 ///
 /// # Safety
-/// `weights` holds so many rows of `groups` groups, `tiles` as many groups.
+/// `weights` holds `SOME` rows of `groups` groups, `tiles` holds `groups` groups.
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn some_rows<const SOME: usize, const VECTORS: usize>(weights: *const i16, tiles: *const i16, groups: usize) -> [__m256i; SOME] {
