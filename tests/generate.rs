@@ -21,6 +21,11 @@ fn stages(picture: &Value) -> Vec<&str> {
     stages.iter().map(|stage| stage["stage"].as_str().unwrap()).collect()
 }
 
+/// What `info` tells about a picture or a pack.
+fn info(path: &std::path::Path) -> Value {
+    json(&inkstone().args(["info", "--json"]).arg(path).assert().success().get_output().stdout)
+}
+
 /// The report of a picture drawn with more arguments.
 fn report(arguments: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
@@ -66,15 +71,7 @@ fn draws_a_picture_that_tells_what_made_it() {
     assert!(report["memory"]["private_bytes"].as_u64().unwrap() > 0);
     assert!(report["start_to_first_step_milliseconds"].as_f64().unwrap() > 0.0);
 
-    let info = json(
-        &inkstone()
-            .args(["info", "--json"])
-            .arg(&file)
-            .assert()
-            .success()
-            .get_output()
-            .stdout,
-    );
+    let info = info(&file);
     assert_eq!(info["sha256"], picture["sha256"]);
     assert_eq!(info["made_by"]["prompt"], "a smiling cat, 3d style");
     assert_eq!(info["made_by"]["pack_sha256"], report["pack"]["sha256"]);
@@ -309,15 +306,7 @@ fn other_picture_formats_carry_the_record_too() {
     for (name, background, is_lossless) in [("sun.webp", "transparent", true), ("sun.jpg", "white", false)] {
         let file = folder.path().join(name);
         let report = reported(generate("sun", &file).args(["--steps", "1", "--background", background]));
-        let info = json(
-            &inkstone()
-                .args(["info", "--json"])
-                .arg(&file)
-                .assert()
-                .success()
-                .get_output()
-                .stdout,
-        );
+        let info = info(&file);
         assert_eq!(info["made_by"]["seed"], 7, "{name}");
         assert_eq!(info["marked_as_generated"], true, "{name}");
         assert_eq!(info["sha256"] == report["pictures"][0]["sha256"], is_lossless, "{name}");
@@ -372,15 +361,7 @@ fn the_shipped_pack_is_clean() {
         .assert()
         .success()
         .stdout(predicate::str::contains("clean"));
-    let info = json(
-        &inkstone()
-            .args(["info", "--json"])
-            .arg(support::pack())
-            .assert()
-            .success()
-            .get_output()
-            .stdout,
-    );
+    let info = info(&support::pack());
     assert_eq!(info["manifest"]["name"], "pictogram");
     assert_eq!(info["manifest"]["styles"].as_array().unwrap().len(), 9);
 }

@@ -18,10 +18,10 @@ const ONE_STEP: FamilyEntry = FamilyEntry {
     name: "one-step",
     check,
     open: |pack, residency| {
-        Box::new(OneStep {
+        Ok(Box::new(OneStep {
             stages: Stages::new(pack, residency),
             pictures: 0,
-        })
+        }))
     },
 };
 static TABLE: &[FamilyEntry] = &[ONE_STEP];

@@ -144,7 +144,7 @@ impl Pipeline {
         let capabilities = (entry.check)(manifest, &file)?;
         let engine = Engine::new(options.threads)?;
         Ok(Pipeline {
-            family: (entry.open)(pack.clone(), options.residency),
+            family: (entry.open)(pack.clone(), options.residency)?,
             capabilities,
             threads: engine.threads(),
             engines: BTreeMap::from([(engine.threads(), engine)]),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::{Capabilities, Family, FamilyEntry, Run, Supply, Values, check_stage, run_stage};
 use crate::engine::{Engine, EngineError, Residency, Stages, Value};
-use crate::pack::{Channels, Manifest, Pack, PackError, PictureShape, Role, Sampling};
+use crate::pack::{Channels, Element, Manifest, Pack, PackError, PictureShape, Role, Sampling};
 use crate::picture::Picture;
 use crate::pipeline::noise::gaussian_noise;
 use crate::pipeline::observer::Phase;
@@ -37,26 +37,40 @@ const DENOISER: &str = "denoiser";
 /// Turns what was denoised into the picture.
 const DECODER: &str = "decoder";
 
-fn tables<'a>(manifest: &'a Manifest, file: &Path) -> Result<(&'a PictureShape, usize, &'a Sampling), PackError> {
+/// The manifest's tables that this family needs.
+struct Tables<'a> {
+    picture: &'a PictureShape,
+    max_tokens: usize,
+    sampling: &'a Sampling,
+    scheduler: &'static dyn Scheduler,
+}
+
+fn tables<'a>(manifest: &'a Manifest, file: &Path) -> Result<Tables<'a>, PackError> {
     let missing = |field: &str| PackError::field(file, field, "is required for the family 'diffusion'".into());
     let picture = manifest.picture.as_ref().ok_or_else(|| missing("picture"))?;
     let prompt = manifest.prompt.as_ref().ok_or_else(|| missing("prompt"))?;
     let sampling = manifest.sampling.as_ref().ok_or_else(|| missing("sampling"))?;
-    Ok((picture, prompt.max_tokens, sampling))
-}
-
-fn check(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError> {
-    let (picture, max_tokens, sampling) = tables(manifest, file)?;
-    if schedulers::find(&sampling.scheduler).is_none() {
+    let scheduler = schedulers::find(&sampling.scheduler).ok_or_else(|| {
         let known: Vec<&str> = schedulers::SCHEDULERS.iter().map(|entry| entry.name).collect();
         let problem = format!(
             "unknown scheduler '{}'; this version knows {}",
             sampling.scheduler,
             known.join(", ")
         );
-        return Err(PackError::field(file, "sampling.scheduler", problem));
-    }
-    check_stages(manifest, file, picture, max_tokens, sampling)?;
+        PackError::field(file, "sampling.scheduler", problem)
+    })?;
+    Ok(Tables {
+        picture,
+        max_tokens: prompt.max_tokens,
+        sampling,
+        scheduler,
+    })
+}
+
+fn check(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError> {
+    let tables = tables(manifest, file)?;
+    check_stages(manifest, file, &tables)?;
+    let Tables { picture, sampling, .. } = tables;
     Ok(Capabilities {
         steps: sampling.steps(),
         default_steps: sampling.default_steps,
@@ -67,13 +81,18 @@ fn check(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError> {
     })
 }
 
-fn check_stages(manifest: &Manifest, file: &Path, picture: &PictureShape, max_tokens: usize, sampling: &Sampling) -> Result<(), PackError> {
+fn check_stages(manifest: &Manifest, file: &Path, tables: &Tables) -> Result<(), PackError> {
+    let Tables {
+        picture,
+        max_tokens,
+        sampling,
+        ..
+    } = *tables;
     let fail = |stage: &str, problem: String| PackError::field(file, &format!("stages.{stage}"), problem);
-    let ids = manifest.styles.iter().map(|style| style.id as f64);
-    let style = ids.fold(Supply::integers(1).within(0.0, 0.0), |supply, id| {
-        let [low, high] = supply.range.filter(|range| *range != [0.0, 0.0]).unwrap_or([id, id]);
-        supply.within(low.min(id), high.max(id))
-    });
+    // A pack without styles is given style 0.
+    let ids = || manifest.styles.iter().map(|style| style.id);
+    let (lowest, highest) = (ids().min().unwrap_or(0), ids().max().unwrap_or(0));
+    let style = Supply::integers(1).within(lowest as f64, highest as f64);
     let mut supplied = BTreeMap::from([(Role::Ids, Supply::integers(max_tokens)), (Role::Style, style)]);
     supplied.extend(check_stage(manifest, file, TEXT_ENCODER, &supplied)?);
     supplied.remove(&Role::Ids);
@@ -85,7 +104,8 @@ fn check_stages(manifest: &Manifest, file: &Path, picture: &PictureShape, max_to
         (Role::Guidance, Supply::floats(1).within(0.0, f64::from(sampling.max_guidance))),
     ]);
     let given = check_stage(manifest, file, DENOISER, &supplied)?;
-    if given.get(&Role::Prediction) != Some(&Supply::floats(denoised)) || given.len() != 1 {
+    let is_prediction = |supply: &Supply| supply.element == Element::F32 && supply.elements == denoised;
+    if given.len() != 1 || !given.get(&Role::Prediction).is_some_and(is_prediction) {
         return Err(fail(DENOISER, "must have one output, of role 'prediction' and type f32".into()));
     }
     let clean = Supply::floats(denoised);
@@ -111,13 +131,20 @@ fn check_stages(manifest: &Manifest, file: &Path, picture: &PictureShape, max_to
     Ok(())
 }
 
-fn open(pack: Arc<Pack>, residency: Residency) -> Box<dyn Family> {
-    Box::new(Diffusion {
+fn open(pack: Arc<Pack>, residency: Residency) -> Result<Box<dyn Family>, PackError> {
+    let tables = tables(pack.manifest(), &pack.manifest_path())?;
+    Ok(Box::new(Diffusion {
+        picture: tables.picture.clone(),
+        sampling: tables.sampling.clone(),
+        scheduler: tables.scheduler,
         stages: Stages::new(pack, residency),
-    })
+    }))
 }
 
 struct Diffusion {
+    picture: PictureShape,
+    sampling: Sampling,
+    scheduler: &'static dyn Scheduler,
     stages: Stages,
 }
 
@@ -144,7 +171,7 @@ impl Family for Diffusion {
                 Ok(decoded.collect::<Result<_, EngineError>>()?)
             })?;
         }
-        let shape = self.picture();
+        let shape = &self.picture;
         let pictures = drawn
             .iter()
             .map(|planes| picture(shape.channels, planes, shape.width, shape.height));
@@ -155,15 +182,6 @@ impl Family for Diffusion {
 impl Diffusion {
     fn manifest(&self) -> &Manifest {
         self.stages.pack().manifest()
-    }
-
-    /// The picture's table, which `check` requires.
-    fn picture(&self) -> PictureShape {
-        self.manifest().picture.clone().unwrap_or(PictureShape {
-            width: 0,
-            height: 0,
-            channels: Channels::Rgb,
-        })
     }
 
     fn has_decoder(&self) -> bool {
@@ -200,10 +218,7 @@ impl Diffusion {
         mut negative: Option<Values>,
         run: &mut Run<'_>,
     ) -> Result<Vec<f32>, PipelineError> {
-        let Some((sampling, scheduler)) = self.sampling() else {
-            return Ok(Vec::new());
-        };
-        let times = sampling.schedule(request.steps()).unwrap_or_default();
+        let times = self.sampling.schedule(request.steps()).unwrap_or_default();
         let count = self.manifest().stages[DENOISER].outputs[0].elements();
         let stream = |step: usize| u32::try_from(object | step << 16).unwrap_or(u32::MAX);
         let mut noisy = gaussian_noise(request.seed(), stream(0), count);
@@ -211,7 +226,7 @@ impl Diffusion {
             let step = Step {
                 start: pair[0],
                 end: pair[1],
-                prediction: sampling.prediction,
+                prediction: self.sampling.prediction,
             };
             let number = object * request.steps() + index + 1;
             let work = || {
@@ -225,7 +240,7 @@ impl Diffusion {
                 }
                 let estimate = clean(&noisy, &predicted, step);
                 let mut fresh = || gaussian_noise(request.seed(), stream(index + 1), count);
-                scheduler.step(&mut noisy, &predicted, step, &mut fresh);
+                self.scheduler.step(&mut noisy, &predicted, step, &mut fresh);
                 Ok(estimate)
             };
             run.phase_with_preview(Phase::Step(number), work, &|estimate| self.preview(estimate))?;
@@ -235,12 +250,6 @@ impl Diffusion {
             None => noisy.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0)),
         }
         Ok(noisy)
-    }
-
-    /// The manifest's sampling and its scheduler, both of which `check` requires.
-    fn sampling(&self) -> Option<(&Sampling, &'static dyn Scheduler)> {
-        let sampling = self.manifest().sampling.as_ref()?;
-        Some((sampling, schedulers::find(&sampling.scheduler)?))
     }
 
     fn predict(&self, engine: &Engine, values: &mut Values, noisy: &[f32], time: f32) -> Result<Vec<f32>, EngineError> {
@@ -263,7 +272,7 @@ impl Diffusion {
         if self.manifest().latent.is_some() {
             return None;
         }
-        let channels = self.picture().channels;
+        let channels = self.picture.channels;
         let [1, planes, height, width] = *self.manifest().stages[DENOISER].outputs[0].shape else {
             return None;
         };

@@ -28,8 +28,8 @@ pub struct FamilyEntry {
     /// Checks that the manifest has the tables, stages and port roles that the family needs, and nothing that it does not
     /// supply. `file` is the manifest's, for errors.
     pub check: fn(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError>,
-    /// The family for a checked pack. Loads no stage yet.
-    pub open: fn(pack: Arc<Pack>, residency: Residency) -> Box<dyn Family>,
+    /// The family with a checked pack. Loads no stage yet.
+    pub open: fn(pack: Arc<Pack>, residency: Residency) -> Result<Box<dyn Family>, PackError>,
 }
 
 /// Every family.
