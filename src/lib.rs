@@ -31,7 +31,7 @@
 //!    [`pipeline::schedulers`].
 //! 2. **[`pack`]** is a folder that holds a model. Opening one checks it; nothing reads an unchecked byte after that.
 //! 3. **[`engine`]** runs a pack's graphs through tract, with int8 operators of our own on the mapped weights.
-//! 4. **[`words`]** is what a prompt asks for, by the pack's word list.
+//! 4. **[`words`]** is what a prompt asks for, by the pack's lexicon, in twelve languages.
 //! 5. **[`picture`]** is what is done with a finished picture: files with provenance, backgrounds, sizes, dithering, previews.
 //! 6. **[`device`]** is what is attached, each behind a small trait: displays and buttons (feature `kiosk`), power meters and
 //!    the processor's own figures (feature `power`).

@@ -213,7 +213,7 @@ fn one_changed_byte_of_the_weights_is_found_by_verify() {
 
 #[test]
 fn one_changed_byte_of_a_graph_is_found_on_load() {
-    for name in ["denoiser.onnx", "tokenizer.json", "words.txt"] {
+    for name in ["denoiser.onnx", "tokenizer.json", "words.lexicon"] {
         let (_folder, pack) = copied_pack();
         change(&pack, name, false, |bytes| {
             let middle = bytes.len() / 2;
@@ -225,7 +225,7 @@ fn one_changed_byte_of_a_graph_is_found_on_load() {
 
 #[test]
 fn missing_files() {
-    for name in ["weights.bin", "denoiser.onnx", "tokenizer.json", "words.txt"] {
+    for name in ["weights.bin", "denoiser.onnx", "tokenizer.json", "words.lexicon"] {
         let (_folder, pack) = copied_pack();
         std::fs::remove_file(pack.join(name)).unwrap();
         refused(&pack, &[name]);
@@ -233,14 +233,17 @@ fn missing_files() {
 }
 
 #[test]
-fn a_list_of_words_that_cannot_be_searched() {
-    for (line, problem) in [
-        ("\u{10ffff}\tverb\n", "`verb` is no kind of word"),
-        ("cat\n", "`cat` is not behind"),
-    ] {
+fn a_lexicon_that_is_none() {
+    type Edit = fn(&mut Vec<u8>);
+    let edits: [(Edit, &str); 3] = [
+        (|bytes| bytes.truncate(1000), "in the middle of a section"),
+        (|bytes| bytes[0] = b'x', "it does not begin as one"),
+        (|bytes| bytes[5000] ^= 1, "its map is damaged"),
+    ];
+    for (edit, problem) in edits {
         let (_folder, pack) = copied_pack();
-        change(&pack, "words.txt", true, |bytes| bytes.extend_from_slice(line.as_bytes()));
-        refused(&pack, &["words.txt, line", problem]);
+        change(&pack, "words.lexicon", true, edit);
+        refused(&pack, &["words.lexicon: the lexicon cannot be used", problem]);
     }
 }
 

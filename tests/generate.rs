@@ -278,24 +278,24 @@ fn words_that_ask_for_nothing_change_nothing() {
         let report = json(&output.stdout);
         let read = report["read_as"].as_str().unwrap().to_owned();
         let unread = report["unread"].as_array().unwrap().len();
-        let told = String::from_utf8(output.stderr).unwrap().matches("cannot combine it with").count();
+        let notes = String::from_utf8(output.stderr).unwrap();
+        let told = notes.matches("cannot combine it with").count() + notes.matches("left out").count();
         assert_eq!(unread, told, "{prompt}");
         (report["pictures"][0]["sha256"].as_str().unwrap().to_owned(), read, unread)
     };
-    for (plain, around, unread) in [
-        ("red cat", "Please draw me a cute picture of a red cat!", 0),
-        ("house", "a house in the snow", 1),
-        ("猫", "画一只可爱的猫", 0),
-        ("gato", "una foto de un gato, por favor", 0),
-        ("apple", "exquisitely xylographed apples", 1),
-        ("hot beverage", "a steaming cup of coffee, please", 0),
+    for (plain, read, around, unread) in [
+        ("red cat", "red cat", "Please draw me a cute picture of a red cat!", 0),
+        ("house", "house", "a house in the snow", 1),
+        ("猫", "cat", "画一只可爱的猫", 0),
+        ("gato", "cat", "una foto de un gato, por favor", 0),
+        ("apple", "red apple", "exquisitely xylographed apples", 1),
+        ("hot beverage", "hot beverage", "a steaming cup of coffee, please", 0),
+        ("blue wolf", "blue wolf", "a blue werewolf", 0),
     ] {
-        let (picture, read, _) = draw(plain);
-        assert_eq!(read, plain);
-        assert_eq!(draw(around), (picture, plain.to_owned(), unread), "{around}");
+        let (picture, as_read, _) = draw(plain);
+        assert_eq!(as_read, read);
+        assert_eq!(draw(around), (picture, read.to_owned(), unread), "{around}");
     }
-    let (picture, ..) = draw("blue ship");
-    assert_eq!(draw("a blue submarine"), (picture, "blue ship".to_owned(), 0));
     let known = "man in tuxedo";
     assert_eq!(draw(known).1, known);
 }

@@ -16,7 +16,7 @@ fn requests() -> [Request; 5] {
         Request::new("pixel art dragon").steps(1).seed(3),
         Request::new("dragon").style("pixel").steps(1).seed(3).size(256),
         Request::new("two cats and a robot").steps(1).seed(5),
-        Request::new("a blue submarine in the snow").steps(2).seed(11),
+        Request::new("a blue werewolf in the snow").steps(2).seed(11),
     ]
 }
 

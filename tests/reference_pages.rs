@@ -303,9 +303,21 @@ fn json_of_generate_info_and_verify() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("picture.png");
     let out = file.to_str().unwrap();
-    let long = "blue zebra ".repeat(40);
-    let prompts = ["a cat wearing a hat", "a submarine", "harp", "two cats and a robot", &long];
-    let draw = |prompt: &&str| json_of(&["generate", prompt, "--steps", "1", "--seed", "7", "--force", "--json", "--out", out]);
+    let long = "qwxzv ".repeat(40);
+    let prompts = [
+        "a cat wearing a hat",
+        "a werewolf",
+        "harp",
+        "two cats and a robot",
+        &long,
+        "twelve wombat cats",
+        "buterfly on a lighthouse",
+    ];
+    let draw = |prompt: &&str| {
+        json_of(&[
+            "generate", prompt, "--steps", "1", "--seed", "7", "--force", "--guess", "--json", "--out", out,
+        ])
+    };
     same_fields("`inkstone generate --json`", &prompts.iter().map(draw).collect::<Vec<_>>());
     support::inkstone()
         .args([

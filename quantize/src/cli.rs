@@ -14,11 +14,11 @@ use crate::{Options, Report, Scheme};
 #[derive(Debug, Parser)]
 #[command(version, about, after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or input.")]
 pub struct Arguments {
-    /// Folder with model.toml, graphs, tokenizer and card; or one ONNX graph
-    #[arg(value_name = "MODEL.onnx|FOLDER")]
+    /// Folder with model.toml, graphs, tokenizer and card; one ONNX graph; or a table of words, of which a lexicon is made
+    #[arg(value_name = "FOLDER|MODEL.onnx|WORDS.tsv")]
     pub input: PathBuf,
-    /// Folder to write the pack to
-    #[arg(long, value_name = "PACK")]
+    /// Folder to write the pack to, or file to write the lexicon to
+    #[arg(long, value_name = "PACK|LEXICON")]
     pub out: PathBuf,
     /// Which layers become int8
     #[arg(long, value_enum, default_value_t)]
@@ -49,13 +49,20 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(ended) => return ended,
     };
+    if arguments.input.extension().is_some_and(|extension| extension == "tsv") {
+        return ended(crate::lexicon::make(&arguments.input, &arguments.out, arguments.force));
+    }
     let options = Options {
         scheme: arguments.scheme,
         sizes: arguments.sizes.into_iter().collect(),
         force: arguments.force,
     };
     let report = crate::quantize(&arguments.input, &arguments.out, &options);
-    match report.and_then(|report| print(&report, arguments.json)) {
+    ended(report.and_then(|report| print(&report, arguments.json)))
+}
+
+fn ended(result: Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("inkstone-quantize: {error}");

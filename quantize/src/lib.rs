@@ -23,6 +23,7 @@ pub mod functions;
 pub mod fuse;
 pub mod graph;
 pub mod layers;
+pub mod lexicon;
 pub mod proto;
 pub mod report;
 mod shapes;

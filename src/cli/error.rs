@@ -55,6 +55,12 @@ impl CliError {
         matches!(self, CliError::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
     }
 
+    /// What to do about it, where the error itself does not say.
+    pub fn hint(&self) -> Option<&'static str> {
+        let is_unknown = matches!(self, CliError::Pipeline(PipelineError::UnknownPrompt { .. }));
+        is_unknown.then_some("`inkstone list subjects --search TEXT` finds what is known; --guess draws the prompt all the same")
+    }
+
     /// 2 if the input is at fault, 130 after Ctrl-C, otherwise 1.
     pub fn exit_code(&self) -> u8 {
         let input = match self {

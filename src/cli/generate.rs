@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use super::locate::PackArgument;
+use super::locate::{self, PackArgument};
 use super::{CliError, interrupt, output};
 use crate::atomic_file;
 use crate::engine::Residency;
@@ -16,6 +16,7 @@ use crate::picture::image_file::{self, Format};
 use crate::picture::{Background, ImageFileError, file_name, png};
 use crate::pipeline::{Generated, Note, Observer, Options, Phase, Pipeline, Progress, Request, Resolved};
 use crate::process::PeakMemory;
+use crate::words::Language;
 
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
@@ -39,6 +40,12 @@ pub struct Arguments {
     /// What the picture should not show; only has an effect with a guidance above 1.
     #[arg(long, value_name = "TEXT")]
     negative: Option<String>,
+    /// Language that the prompt is taken for where its words do not tell; by default that of LANG.
+    #[arg(long, value_name = "TAG")]
+    language: Option<Language>,
+    /// Draw a prompt of which nothing is known all the same, as the model takes it.
+    #[arg(long)]
+    guess: bool,
     /// Number of pictures; the seed counts up.
     #[arg(short = 'n', long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
@@ -81,6 +88,8 @@ impl Arguments {
         request.negative.clone_from(&self.negative);
         request.seed = self.seed;
         request.size = self.size;
+        request.language = self.language.or_else(locate::language);
+        request.guess = self.guess;
         request
     }
 
@@ -223,7 +232,7 @@ fn report(arguments: &Arguments, resolved: &Resolved, pipeline: &Pipeline, watch
     let (pack, manifest) = (pipeline.pack(), pipeline.pack().manifest());
     let notes: Vec<Value> = resolved.notes().iter().map(Note::to_json).collect();
     json!({
-        "prompt": arguments.prompt, "read_as": resolved.read_as(), "nearest": resolved.nearest(), "unread": resolved.unread(),
+        "prompt": arguments.prompt, "read_as": resolved.read_as(), "nearest": resolved.nearest(), "unread": resolved.unread(), "language": resolved.reading().language,
         "objects": resolved.objects(), "rows": resolved.rows(), "notes": notes, "negative": arguments.negative,
         "style": resolved.style(), "steps": resolved.steps(), "guidance": resolved.guidance(),
         "background": arguments.background.to_string(), "pictures": records,

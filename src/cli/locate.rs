@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::pack::MANIFEST;
+use crate::words::Language;
 
 /// Name of the shipped pack's folder.
 const SHIPPED: &str = "pictogram";
@@ -39,6 +40,14 @@ fn shipped() -> PathBuf {
     packs
         .find(|pack| pack.join(MANIFEST).is_file())
         .unwrap_or_else(|| Path::new("models").join(SHIPPED))
+}
+
+/// The language of the environment: of the first of LC_ALL, LC_MESSAGES and LANG that is set.
+pub fn language() -> Option<Language> {
+    let mut set = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok());
+    Language::of(&set.find(|locale| !locale.is_empty())?)
 }
 
 /// What `info` and `verify` look at.

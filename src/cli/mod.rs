@@ -12,9 +12,11 @@ mod info;
 mod interrupt;
 #[cfg(feature = "kiosk")]
 mod kiosk;
+mod list;
 mod locate;
 pub mod manual;
 mod output;
+mod read;
 mod verify;
 
 use std::process::ExitCode;
@@ -48,6 +50,10 @@ enum Command {
     /// Measure time, memory and energy per picture.
     #[cfg(all(feature = "power", target_os = "linux"))]
     Bench(Box<bench::Arguments>),
+    /// Show how prompts are read: which words are known, and what would be drawn.
+    Read(read::Arguments),
+    /// List what can be asked for.
+    List(list::Arguments),
     /// Show what made a picture, or what a pack contains.
     Info(locate::Subject),
     /// Check a pack's files, or a picture against its record.
@@ -73,6 +79,8 @@ pub fn run() -> ExitCode {
         Command::Kiosk(arguments) => kiosk::run(&arguments),
         #[cfg(all(feature = "power", target_os = "linux"))]
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Read(arguments) => read::run(&arguments),
+        Command::List(arguments) => list::run(&arguments),
         Command::Info(subject) => info::run(&subject),
         Command::Verify(subject) => verify::run(&subject),
         Command::Doctor(arguments) => doctor::run(&arguments),
@@ -83,6 +91,9 @@ pub fn run() -> ExitCode {
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             output::message(&format!("error: {error}"));
+            if let Some(hint) = error.hint() {
+                output::message(&format!("hint: {hint}"));
+            }
             ExitCode::from(error.exit_code())
         }
     }

@@ -35,6 +35,8 @@ pub struct WorkerSettings {
     pub guidance: Option<f32>,
     /// Background of pictures.
     pub background: Background,
+    /// Language that prompts are taken for where their words do not tell.
+    pub language: Option<crate::words::Language>,
 }
 
 /// An event from the worker.
@@ -235,6 +237,7 @@ fn draw(
         .background(settings.background);
     request.style.clone_from(&item.style);
     request.guidance = settings.guidance;
+    request.language = settings.language;
     let generated = pipeline.generate_with(&request, observer)?;
     for note in &generated.notes {
         log::warn!("{note}");

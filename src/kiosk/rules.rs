@@ -59,6 +59,7 @@ pub fn rules(settings: &Settings, seed: u64, still: bool) -> Result<Rules, Rules
 /// The settings of the drawing worker. `pack` is the folder of the pack by default.
 pub fn worker_settings(settings: &Settings, pack: &Path) -> WorkerSettings {
     WorkerSettings {
+        language: crate::words::Language::of(settings.language.tag()),
         pack: settings.pack.clone().unwrap_or_else(|| pack.to_owned()),
         threads: settings.threads,
         styles: settings.draw.styles.clone(),

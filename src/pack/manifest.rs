@@ -121,9 +121,9 @@ impl Channels {
 pub struct Prompt {
     /// File in the Hugging Face `tokenizers` format.
     pub tokenizer: String,
-    /// The word list: the words that the text encoder has learned. Without one, prompts are encoded as they are.
+    /// The lexicon, by which prompts are read: a file that `inkstone-quantize` makes. Without one, prompts are encoded as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub words: Option<String>,
+    pub lexicon: Option<String>,
     /// Tokens that the text encoder takes, special tokens included (1 to 4096); longer prompts are truncated.
     pub max_tokens: usize,
     /// Longest prompt accepted, in characters.
@@ -442,8 +442,8 @@ impl Latent {
 impl Prompt {
     /// The files that are read for a prompt, by the manifest's field.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let words = self.words.as_deref().map(|name| ("prompt.words", name));
-        std::iter::once(("prompt.tokenizer", self.tokenizer.as_str())).chain(words)
+        let lexicon = self.lexicon.as_deref().map(|name| ("prompt.lexicon", name));
+        std::iter::once(("prompt.tokenizer", self.tokenizer.as_str())).chain(lexicon)
     }
 }
 

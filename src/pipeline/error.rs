@@ -14,6 +14,18 @@ pub enum PipelineError {
     /// The prompt has no words.
     #[error("the prompt is empty; say what to draw, for example \"a smiling cat\"")]
     EmptyPrompt,
+    /// Nothing in the prompt is something that the pack can draw.
+    #[error("{}", unknown(prompt, *is_known, name.as_deref(), nearest))]
+    UnknownPrompt {
+        /// The prompt.
+        prompt: String,
+        /// Whether the lexicon knows all of its words, but none that names a thing: "red".
+        is_known: bool,
+        /// The thing that the prompt is about, if the lexicon knows it and the model has not learned it.
+        name: Option<String>,
+        /// Names of things that are near it by meaning or by spelling, at most three.
+        nearest: Vec<String>,
+    },
     /// The prompt is too long.
     #[error("the prompt has {characters} characters; this pack reads at most {max}")]
     LongPrompt {
@@ -57,7 +69,7 @@ pub enum PipelineError {
         /// The tokenizers library's reason.
         problem: String,
     },
-    /// The word list cannot be used.
+    /// The lexicon cannot be used.
     #[error(transparent)]
     Words(#[from] WordsError),
     /// A stage's output is not a picture.
@@ -72,6 +84,18 @@ pub enum PipelineError {
     /// The pack is not usable.
     #[error(transparent)]
     Pack(#[from] PackError),
+}
+
+fn unknown(prompt: &str, is_known: bool, name: Option<&str>, nearest: &[String]) -> String {
+    let problem = match name {
+        Some(name) => format!("not learned yet: {name}"),
+        None if is_known => format!("\"{prompt}\" names nothing to draw"),
+        None => format!("nothing in \"{prompt}\" is known to this model"),
+    };
+    match nearest {
+        [] => problem,
+        names => format!("{problem}; it knows {}", names.join(", ")),
+    }
 }
 
 fn list(steps: &[usize]) -> String {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::observer::Phase;
 use crate::picture::{Picture, Provenance};
+use crate::words::{Found, Remark};
 
 /// A generated picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +53,39 @@ pub enum Note {
         /// What was drawn.
         drawn: String,
     },
+    /// A word was read as another: a typing mistake, or a word that is only used of the thing.
+    ReadAs {
+        /// The word.
+        text: String,
+        /// What it was read as.
+        read: String,
+    },
+    /// A word is not known, and was left out.
+    Unknown {
+        /// The word.
+        text: String,
+        /// Names of things that are near it; may be empty.
+        nearest: Vec<String>,
+    },
+    /// The model has not learned a thing, and it was left out.
+    NotLearned {
+        /// The thing's name.
+        name: String,
+        /// Names of things that are near it; may be empty.
+        nearest: Vec<String>,
+    },
+    /// More things were asked for than a picture has room for.
+    Limited {
+        /// What was asked for.
+        text: String,
+        /// How many were drawn.
+        drawn: u32,
+    },
+    /// Nothing in the prompt is known; it was drawn all the same.
+    Guessed {
+        /// The prompt.
+        text: String,
+    },
     /// No style was asked for, and the pack's default is not one that the model has learned the object in.
     StyleChosen {
         /// The style.
@@ -73,6 +107,19 @@ impl fmt::Display for Note {
             Note::Approximated { text, drawn } => {
                 write!(out, "drew \"{drawn}\" for \"{text}\": the nearest that this model has learned")
             }
+            Note::ReadAs { text, read } => write!(out, "read \"{text}\" as {read}"),
+            Note::Unknown { text, nearest } if nearest.is_empty() => write!(out, "left out \"{text}\": this model does not know it"),
+            Note::Unknown { text, nearest } => {
+                write!(
+                    out,
+                    "left out \"{text}\": this model does not know it; nearest: {}",
+                    nearest.join(", ")
+                )
+            }
+            Note::NotLearned { name, nearest } if nearest.is_empty() => write!(out, "not learned yet: {name}"),
+            Note::NotLearned { name, nearest } => write!(out, "not learned yet: {name}; nearest: {}", nearest.join(", ")),
+            Note::Limited { text, drawn } => write!(out, "drew {drawn} of \"{text}\": a picture has room for nine things"),
+            Note::Guessed { text } => write!(out, "guessed: nothing in \"{text}\" is known to this model"),
             Note::StyleChosen { style } => write!(out, "drew in the style '{style}', the one that this model has learned it in"),
             Note::Truncated { tokens } => write!(out, "the prompt is too long: read its first {tokens} tokens"),
         }
@@ -80,6 +127,22 @@ impl fmt::Display for Note {
 }
 
 impl Note {
+    /// What a reader remarks about a prompt.
+    pub(super) fn of(remark: &Remark) -> Note {
+        match remark.clone() {
+            Remark::ReadAs {
+                text,
+                read: drawn,
+                found: Found::Nearest,
+            } => Note::Approximated { text, drawn },
+            Remark::ReadAs { text, read, .. } => Note::ReadAs { text, read },
+            Remark::Dropped { text, drawn } => Note::Dropped { text, drawn },
+            Remark::Unknown { text, nearest } => Note::Unknown { text, nearest },
+            Remark::NotLearned { name, nearest, .. } => Note::NotLearned { name, nearest },
+            Remark::Limited { text, drawn } => Note::Limited { text, drawn },
+        }
+    }
+
     /// The note as JSON, with the sentence for people as `message`.
     pub fn to_json(&self) -> serde_json::Value {
         let mut value = serde_json::json!(self);

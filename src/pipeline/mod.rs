@@ -54,14 +54,19 @@ pub use resolved::Resolved;
 
 use families::{FAMILIES, Family, FamilyEntry, Run};
 use prompt::{Prompt, PromptReader};
+use styles::Chosen;
 
 use crate::engine::{Engine, Residency};
 use crate::pack::{Manifest, Pack, PackError, Style};
 use crate::picture::provenance::DRAWN_AS;
 use crate::picture::{Picture, PictureError, Provenance, ScaleError, arranged, scale};
+use crate::words::{Language, Reader, Reading, Remark};
 
 /// Prompts that are remembered, so that drawing one again reads no tokenizer.
 const REMEMBERED: usize = 8;
+
+/// A prompt, and the language that it is taken for; nothing for what is not read.
+type PromptKey = (String, Option<Option<Language>>);
 
 /// How a pipeline is opened.
 #[derive(Clone, Copy)]
@@ -113,7 +118,7 @@ pub struct Pipeline {
     /// By number of threads. Those that were used before keep their memory.
     engines: BTreeMap<usize, Engine>,
     threads: usize,
-    prompts: Vec<(String, Prompt)>,
+    prompts: Vec<(PromptKey, Prompt)>,
 }
 
 impl Pipeline {
@@ -238,12 +243,10 @@ impl Pipeline {
         let styles = &styles.manifest().styles;
         let chosen = styles::choose(styles, request.style.as_deref(), &request.prompt)?;
         let (steps, guidance) = self.check(request)?;
-        let negative = request.negative.as_deref().filter(|text| !text.is_empty());
-        let (prompt, negative) = self.read(&chosen.prompt, negative)?;
-        let style = chosen.or_learned(styles, prompt.reading.style.as_deref());
-        let learned = style.filter(|style| chosen.style != Some(style));
+        let (prompt, negative) = self.read(&chosen.prompt, request)?;
+        let (style, learned) = style_of(styles, chosen, &prompt.reading);
         Ok(Resolved {
-            notes: notes(&prompt, learned),
+            notes: notes(&prompt, style, learned),
             negative_ids: negative.ids.into_iter().next().unwrap_or_default(),
             style: style.cloned(),
             steps,
@@ -279,30 +282,71 @@ impl Pipeline {
     }
 
     /// A prompt and what guidance moves away from. The tokenizer is in memory only while this runs.
-    fn read(&mut self, text: &str, negative: Option<&str>) -> Result<(Prompt, Prompt), PipelineError> {
+    fn read(&mut self, text: &str, request: &Request) -> Result<(Prompt, Prompt), PipelineError> {
         if text.is_empty() {
             return Err(PipelineError::EmptyPrompt);
         }
         let mut reader = None;
-        let negative = self.read_one(negative.unwrap_or_default(), &mut reader)?;
-        Ok((self.read_one(text, &mut reader)?, negative))
+        let mut prompt = self.read_one(text, request.language, &mut reader)?;
+        if !prompt.reading.is_known() {
+            if !request.guess {
+                return Err(unknown_prompt(text, prompt));
+            }
+            prompt = Prompt {
+                is_guess: true,
+                ..self.whole(text, &mut reader)?
+            };
+        }
+        let negative = self.negative(&prompt.reading, request, &mut reader)?;
+        Ok((prompt, negative))
+    }
+
+    /// What guidance moves away from: what the request says, and what the prompt says shall not be there.
+    fn negative(&mut self, reading: &Reading, request: &Request, reader: &mut Option<PromptReader>) -> Result<Prompt, PipelineError> {
+        let asked = request.negative.as_deref().filter(|text| !text.is_empty());
+        if reading.negative.is_empty()
+            && let Some(text) = asked
+        {
+            let read = self.read_one(text, request.language, reader)?;
+            return if read.reading.is_known() {
+                Ok(read)
+            } else {
+                self.whole(text, reader)
+            };
+        }
+        let all: Vec<&str> = asked.into_iter().chain(reading.negative.iter().map(String::as_str)).collect();
+        self.whole(&all.join(", "), reader)
     }
 
     /// A prompt that is remembered, or is read by `reader`, which is loaded if it is not there yet.
-    fn read_one(&mut self, text: &str, reader: &mut Option<PromptReader>) -> Result<Prompt, PipelineError> {
+    fn read_one(&mut self, text: &str, language: Option<Language>, reader: &mut Option<PromptReader>) -> Result<Prompt, PipelineError> {
+        self.remembered((text.to_owned(), Some(language)), reader, |reader| reader.read(text, language))
+    }
+
+    /// A text as the text encoder takes it.
+    fn whole(&mut self, text: &str, reader: &mut Option<PromptReader>) -> Result<Prompt, PipelineError> {
+        self.remembered((text.to_owned(), None), reader, |reader| reader.whole(text))
+    }
+
+    fn remembered(
+        &mut self,
+        key: PromptKey,
+        reader: &mut Option<PromptReader>,
+        read: impl FnOnce(&PromptReader) -> Result<Prompt, PipelineError>,
+    ) -> Result<Prompt, PipelineError> {
         let Some(limits) = &self.pack.manifest().prompt else {
-            return Ok(Prompt::unread(text));
+            return Ok(Prompt::unread(&key.0));
         };
-        if let Some((_, prompt)) = self.prompts.iter().find(|(known, _)| known == text) {
+        if let Some((_, prompt)) = self.prompts.iter().find(|(known, _)| *known == key) {
             return Ok(prompt.clone());
         }
         let reader = match reader {
             Some(reader) => reader,
             none => none.insert(PromptReader::load(&self.pack, limits)?),
         };
-        let prompt = if text.is_empty() { reader.empty()? } else { reader.read(text)? };
+        let prompt = read(reader)?;
         self.prompts.truncate(REMEMBERED - 1);
-        self.prompts.insert(0, (text.to_owned(), prompt.clone()));
+        self.prompts.insert(0, (key, prompt.clone()));
         Ok(prompt)
     }
 
@@ -348,25 +392,94 @@ fn random_seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish() & 0xffff_ffff
 }
 
-/// What there is to say about a prompt, and about a style that nobody asked for.
-fn notes(prompt: &Prompt, learned: Option<&Style>) -> Vec<Note> {
-    let reading = &prompt.reading;
-    let approximated = reading.nearest.iter().map(|(text, drawn)| Note::Approximated {
-        text: text.clone(),
-        drawn: drawn.clone(),
+/// A prompt as it would be drawn, without anything being loaded but the lexicon.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PromptReading {
+    /// How its words were read.
+    pub reading: Reading,
+    /// The style that it would be drawn in; `None` if the pack has none.
+    pub style: Option<String>,
+    /// What there is to say about it.
+    pub notes: Vec<Note>,
+    /// Names of things to ask for instead, if nothing of it can be drawn.
+    pub suggestions: Vec<String>,
+}
+
+/// Reads a prompt as [`Pipeline::generate`] does, by a lexicon that is open.
+///
+/// # Errors
+/// If the lexicon is damaged.
+pub fn read_prompt(manifest: &Manifest, reader: &Reader, text: &str, language: Option<Language>) -> Result<PromptReading, PipelineError> {
+    let styles = &manifest.styles;
+    let chosen = styles::choose(styles, None, text)?;
+    let reading = reader.read(&chosen.prompt, language)?;
+    let suggestions = if reading.is_known() {
+        Vec::new()
+    } else {
+        reader.suggestions(&reading)
+    };
+    let prompt = Prompt::of(reading);
+    let (style, learned) = style_of(styles, chosen, &prompt.reading);
+    Ok(PromptReading {
+        notes: notes(&prompt, style, learned),
+        style: style.map(|style| style.name.clone()),
+        suggestions,
+        reading: prompt.reading,
+    })
+}
+
+/// The style to draw in, and again if it is one that only the model's training asks for.
+fn style_of<'a>(styles: &'a [Style], chosen: Chosen<'a>, reading: &Reading) -> (Option<&'a Style>, Option<&'a Style>) {
+    let chosen = chosen.or_asked(styles, reading.style.as_ref().map(|asked| asked.name.as_str()));
+    let style = chosen.or_learned(styles, reading.learned_style.as_deref());
+    (style, style.filter(|style| chosen.style != Some(style)))
+}
+
+/// The error for a prompt of which nothing can be drawn.
+fn unknown_prompt(text: &str, prompt: Prompt) -> PipelineError {
+    let learned = prompt.reading.remarks.iter().find_map(|remark| match remark {
+        Remark::NotLearned { name, .. } => Some(name.clone()),
+        _ => None,
     });
-    let dropped = reading.unread.iter().map(|text| Note::Dropped {
-        text: text.clone(),
+    let remarks = &prompt.reading.remarks;
+    PipelineError::UnknownPrompt {
+        prompt: text.to_owned(),
+        is_known: !prompt.reading.spans.is_empty() && !remarks.iter().any(|remark| matches!(remark, Remark::Unknown { .. })),
+        name: learned,
+        nearest: prompt.suggested,
+    }
+}
+
+/// What there is to say about a prompt, and about a style that nobody asked for.
+fn notes(prompt: &Prompt, style: Option<&Style>, learned: Option<&Style>) -> Vec<Note> {
+    let reading = &prompt.reading;
+    let remarks = reading.remarks.iter().map(Note::of);
+    let missing = reading
+        .style
+        .as_ref()
+        .filter(|asked| style.is_none_or(|style| style.name != asked.name));
+    let missing = missing.map(|asked| Note::Dropped {
+        text: asked.text.clone(),
         drawn: reading.text.clone(),
+    });
+    let guessed = prompt.is_guess.then(|| Note::Guessed {
+        text: reading.text.clone(),
     });
     let style = learned.map(|style| Note::StyleChosen { style: style.name.clone() });
     let truncated = prompt.truncated.map(|tokens| Note::Truncated { tokens });
-    approximated.chain(dropped).chain(style).chain(truncated).collect()
+    guessed
+        .into_iter()
+        .chain(remarks)
+        .chain(missing)
+        .chain(style)
+        .chain(truncated)
+        .collect()
 }
 
 /// What is drawn, if that is not all of the prompt.
 fn drawn_as(resolved: &Resolved) -> Option<String> {
-    let is_part = |note: &Note| matches!(note, Note::Dropped { .. } | Note::Approximated { .. });
+    let is_part = |note: &Note| !matches!(note, Note::StyleChosen { .. } | Note::Truncated { .. });
     resolved.notes.iter().any(is_part).then(|| resolved.read_as().to_owned())
 }
 

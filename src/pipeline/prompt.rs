@@ -1,4 +1,4 @@
-//! Prompts as the text encoder takes them: limits, the word list, and token ids. Depends on [`crate::words`] and on the
+//! Prompts as the text encoder takes them: limits, the lexicon, and token ids. Depends on [`crate::words`] and on the
 //! tokenizers library.
 
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use tokenizers::utils::truncation::TruncationParams;
 
 use super::PipelineError;
 use crate::pack::{self, Pack};
-use crate::words::{Reader, Reading};
+use crate::words::{Language, Reader, Reading};
 
 /// A prompt that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,20 +19,31 @@ pub(super) struct Prompt {
     pub reading: Reading,
     /// Tokens that the text encoder takes, if the prompt has more.
     pub truncated: Option<usize>,
+    /// Names of things to ask for instead, if nothing of the prompt can be drawn.
+    pub suggested: Vec<String>,
+    /// Whether it is drawn although nothing of it is known.
+    pub is_guess: bool,
 }
 
 impl Prompt {
     /// A prompt for a model that reads none.
     pub fn unread(text: &str) -> Prompt {
+        Prompt::of(Reading::whole(text))
+    }
+
+    /// A reading without token ids.
+    pub fn of(reading: Reading) -> Prompt {
         Prompt {
             ids: vec![Vec::new()],
-            reading: Reading::whole(text),
+            reading,
             truncated: None,
+            suggested: Vec::new(),
+            is_guess: false,
         }
     }
 }
 
-/// A pack's tokenizer, word list and limits. Holds more memory than a denoising step: it should be dropped before the stages
+/// A pack's tokenizer, lexicon and limits. Holds more memory than a denoising step: it should be dropped before the stages
 /// are loaded.
 pub(super) struct PromptReader {
     tokenizer: Tokenizer,
@@ -42,7 +53,7 @@ pub(super) struct PromptReader {
 }
 
 impl PromptReader {
-    /// Loads the tokenizer and the word list.
+    /// Loads the tokenizer and the lexicon.
     ///
     /// # Errors
     /// If one of them cannot be read.
@@ -59,7 +70,7 @@ impl PromptReader {
             ..TruncationParams::default()
         };
         tokenizer.with_truncation(Some(truncation)).map_err(failed)?;
-        let words = limits.words.as_ref().map(|name| Reader::load(&pack.folder().join(name)));
+        let words = limits.lexicon.as_ref().map(|name| Reader::open(&pack.folder().join(name)));
         Ok(PromptReader {
             tokenizer,
             words: words.transpose()?,
@@ -72,7 +83,7 @@ impl PromptReader {
     ///
     /// # Errors
     /// If the text has no words or more characters than the pack reads, or the tokenizer fails.
-    pub fn read(&self, text: &str) -> Result<Prompt, PipelineError> {
+    pub fn read(&self, text: &str, language: Option<Language>) -> Result<Prompt, PipelineError> {
         let characters = text.chars().count();
         if characters > self.limits.max_characters {
             return Err(PipelineError::LongPrompt {
@@ -83,19 +94,30 @@ impl PromptReader {
         if text.chars().all(|character| character.is_whitespace() || character.is_control()) {
             return Err(PipelineError::EmptyPrompt);
         }
-        let reading = self.words.as_ref().map_or_else(|| Reading::whole(text), |words| words.read(text));
+        let Some(words) = &self.words else {
+            return self.tokens(Reading::whole(text));
+        };
+        let reading = words.read(text, language)?;
         if reading.text != text {
             log::info!("the prompt is read as \"{}\"", reading.text);
         }
-        self.tokens(reading)
+        let suggested = if reading.is_known() {
+            Vec::new()
+        } else {
+            words.suggestions(&reading)
+        };
+        Ok(Prompt {
+            suggested,
+            ..self.tokens(reading)?
+        })
     }
 
-    /// The empty prompt, which guidance moves away from by default.
+    /// A text as the text encoder takes it, without reading it.
     ///
     /// # Errors
     /// If the tokenizer fails.
-    pub fn empty(&self) -> Result<Prompt, PipelineError> {
-        self.tokens(Reading::whole(""))
+    pub fn whole(&self, text: &str) -> Result<Prompt, PipelineError> {
+        self.tokens(Reading::whole(text))
     }
 
     fn tokens(&self, reading: Reading) -> Result<Prompt, PipelineError> {
@@ -108,6 +130,8 @@ impl PromptReader {
         Ok(Prompt {
             ids: encoded.into_iter().map(|(ids, _)| ids).collect(),
             truncated: is_truncated.then_some(self.limits.max_tokens),
+            suggested: Vec::new(),
+            is_guess: false,
             reading,
         })
     }

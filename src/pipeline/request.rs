@@ -1,6 +1,7 @@
-//! What is asked for: everything about a picture that its user decides. Depends on [`crate::picture`] alone.
+//! What is asked for: everything about a picture that its user decides. Depends on [`crate::picture`] and the languages of [`crate::words`].
 
 use crate::picture::Background;
+use crate::words::Language;
 
 /// A picture to generate. Everything but the prompt has a default.
 ///
@@ -34,6 +35,10 @@ pub struct Request {
     pub size: Option<u32>,
     /// What is put behind the picture; transparent by default.
     pub background: Background,
+    /// The language that the prompt is taken for where its words do not tell.
+    pub language: Option<Language>,
+    /// Draw a prompt of which nothing is known as the text encoder takes it, instead of refusing it.
+    pub guess: bool,
 }
 
 impl Request {
@@ -48,6 +53,8 @@ impl Request {
             seed: None,
             size: None,
             background: Background::Transparent,
+            language: None,
+            guess: false,
         }
     }
 
@@ -97,6 +104,20 @@ impl Request {
     #[must_use]
     pub fn background(mut self, background: Background) -> Request {
         self.background = background;
+        self
+    }
+
+    /// Sets the language that the prompt is taken for where its words do not tell: "chat" is a cat in French.
+    #[must_use]
+    pub fn language(mut self, language: Language) -> Request {
+        self.language = Some(language);
+        self
+    }
+
+    /// Sets whether a prompt of which nothing is known is drawn all the same.
+    #[must_use]
+    pub fn guess(mut self, guess: bool) -> Request {
+        self.guess = guess;
         self
     }
 }

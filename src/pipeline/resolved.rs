@@ -7,6 +7,7 @@ use super::generated::Note;
 use super::prompt::Prompt;
 use crate::pack::Style;
 use crate::picture::{Background, Resampling};
+use crate::words::{Reading, Remark};
 
 /// What will be generated for a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,14 +30,27 @@ impl Resolved {
         &self.prompt.reading.text
     }
 
-    /// Words of the prompt that are drawn as the nearest that the model has learned, and those.
-    pub fn nearest(&self) -> &BTreeMap<String, String> {
-        &self.prompt.reading.nearest
+    /// Words of the prompt that were read as others, and those.
+    pub fn nearest(&self) -> BTreeMap<&str, &str> {
+        let read = self.prompt.reading.remarks.iter().filter_map(|remark| match remark {
+            Remark::ReadAs { text, read, .. } => Some((text.as_str(), read.as_str())),
+            _ => None,
+        });
+        read.collect()
     }
 
     /// Parts of the prompt that are not drawn.
-    pub fn unread(&self) -> &[String] {
-        &self.prompt.reading.unread
+    pub fn unread(&self) -> Vec<&str> {
+        let unread = self.prompt.reading.remarks.iter().filter_map(|remark| match remark {
+            Remark::Dropped { text, .. } | Remark::Unknown { text, .. } | Remark::NotLearned { text, .. } => Some(text.as_str()),
+            _ => None,
+        });
+        unread.collect()
+    }
+
+    /// How the prompt was read: its words, their roles and meanings.
+    pub fn reading(&self) -> &Reading {
+        &self.prompt.reading
     }
 
     /// The prompts of several objects that are drawn one by one; empty if the prompt is drawn as a whole.

@@ -15,6 +15,21 @@ pub(super) struct Chosen<'a> {
 }
 
 impl<'a> Chosen<'a> {
+    /// With the style that the prompt's words ask for, unless another one was asked for by name or by the manifest's words.
+    pub fn or_asked(self, styles: &'a [Style], asked: Option<&str>) -> Chosen<'a> {
+        let asked = asked
+            .filter(|_| !self.asked)
+            .and_then(|name| styles.iter().find(|style| style.name == name));
+        match asked {
+            Some(style) => Chosen {
+                style: Some(style),
+                asked: true,
+                ..self
+            },
+            None => self,
+        }
+    }
+
     /// The style to draw in: the chosen one or, if the user did not ask for it, the one named `learned` that the model has
     /// learned the object in.
     pub fn or_learned(&self, styles: &'a [Style], learned: Option<&str>) -> Option<&'a Style> {

@@ -1,15 +1,33 @@
-//! What can be wrong with a pack's word list.
+//! What can be wrong with a pack's lexicon, or with the tables that one is made from.
 
 use std::path::PathBuf;
 
-/// A word list that cannot be used.
+/// A lexicon that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{}, line {line}: {problem}", file.display())]
-pub struct WordsError {
-    /// The list's file.
-    pub file: PathBuf,
-    /// The line, from 1; 0 if the file itself cannot be read.
-    pub line: usize,
-    /// What is wrong with it.
-    pub problem: String,
+#[non_exhaustive]
+pub enum WordsError {
+    /// The file cannot be read.
+    #[error("{}: cannot read the lexicon: {source}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The file is no lexicon, or a damaged one.
+    #[error("{}: the lexicon cannot be used: {problem}; copy the pack again, or make it with `inkstone-quantize lexicon`", file.display())]
+    Invalid {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A line of a table is invalid.
+    #[error("line {line}: {problem}")]
+    Line {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
 }

@@ -1,301 +1,339 @@
-//! A pack's word list: its entries and what it says about them. Depends only on the errors of its parent.
+//! The lexicon of a pack: a memory-mapped file of forms, what they mean, and things. Owns the file's layout, which
+//! [`compile`](super::compile) writes; depends on the vocabulary.
+//!
+//! All numbers are little-endian. After [`MAGIC`] come the lengths of the sections as `u32`, then the sections, each padded to
+//! four bytes:
+//!
+//! 1. an `fst::Map` from [`keys`] of normalized forms to a sense or a list of senses;
+//! 2. the lists: a count and so many senses, all `u32`;
+//! 3. concepts, [`CONCEPT_WORDS`] words each;
+//! 4. combinations: a concept, a kind and a value that make another concept, three words each, ascending;
+//! 5. variants: pairs of characters as `u16`, the first of which is looked up as the second, ascending;
+//! 6. strings, each a length in two bytes and UTF-8. Others refer to them by their place.
 
-use std::ops::Range;
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
-use super::WordsError;
+use memmap2::Mmap;
 
-/// An unknown word that shares at least this many letters with an attribute, and this share of its own, is a form of it.
-const ALIKE: (usize, f32) = (3, 0.6);
+use super::normalise::Variants;
+use super::vocabulary::{Kind, Language};
+use super::{WordsError, keys};
 
-/// What an entry of the list is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A word of captions that the text encoder was trained on.
-    Thing,
-    /// A word of captions by which nothing is called.
-    Word,
-    /// A size, a place: says more about a thing.
-    Attribute,
-    /// N of a thing.
-    Number(usize),
-    /// A colour. Keywords of a thing were learned with colours and are drawn in them better than the thing's name.
-    Colour,
-    /// Stands between two things, as "and" and "next to" do.
-    Relation(Relation),
-    Article,
-    /// Asks for nothing: "a picture of", "cute".
-    Aside,
-    /// What follows belongs to what stands before: "with", "wearing".
-    Join,
-    /// The same after a thing; after a word that is unknown the thing follows: "of".
-    Link,
-    /// Before or behind a word, without a space: "l'".
-    Affix,
+pub(super) const MAGIC: &[u8; 8] = b"INKWORD1";
+pub(super) const SECTIONS: usize = 6;
+pub(super) const CONCEPT_WORDS: usize = 7;
+/// Largest file that is read, in bytes.
+const LARGEST: u64 = 16 << 20;
+
+/// Number of a thing in a lexicon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ConceptId(pub u16);
+
+/// One meaning of a form: in which language it means what. Packed into 32 bits: language, kind, value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Sense {
+    /// Nothing for what is the same in all languages.
+    pub language: Option<Language>,
+    pub kind: Kind,
+    /// A concept, or the index of one of the kind's values.
+    pub value: u16,
+    /// Of a stem, which is no word by itself.
+    pub is_stem: bool,
 }
 
-/// Where the thing before a relation is, seen from the one behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Relation {
-    /// Not told: both are one picture.
-    Untold,
-    Beside,
-    Above,
-    Below,
-}
+/// Language of what is the same in all.
+const ANY: u32 = 15;
 
-impl Kind {
-    /// The kind that a line's tag says.
-    fn of(tag: &str) -> Kind {
-        match tag.as_bytes().first() {
-            Some(b'#') => Kind::Word,
-            _ => Kind::named(tag).unwrap_or(Kind::Thing),
-        }
+impl Sense {
+    pub fn packed(self) -> u32 {
+        let language = self.language.map_or(ANY, |language| language.index() as u32);
+        language | self.kind.index() << 4 | u32::from(self.is_stem) << 9 | u32::from(self.value) << 10
     }
 
-    fn named(name: &str) -> Option<Kind> {
-        Some(match name {
-            "attribute" => Kind::Attribute,
-            "colour" => Kind::Colour,
-            "relation" => Kind::Relation(Relation::Untold),
-            "beside" => Kind::Relation(Relation::Beside),
-            "above" => Kind::Relation(Relation::Above),
-            "below" => Kind::Relation(Relation::Below),
-            "article" => Kind::Article,
-            "aside" => Kind::Aside,
-            "join" => Kind::Join,
-            "link" => Kind::Link,
-            "affix" => Kind::Affix,
-            _ => {
-                return name
-                    .strip_prefix("number ")?
-                    .parse()
-                    .ok()
-                    .filter(|&number| number > 0)
-                    .map(Kind::Number);
-            }
+    fn unpacked(bits: u32) -> Option<Sense> {
+        let language = match bits & 15 {
+            ANY => None,
+            index => Some(Language::from_index(index as usize)?),
+        };
+        Some(Sense {
+            language,
+            kind: Kind::from_index(bits >> 4 & 31)?,
+            value: (bits >> 10) as u16,
+            is_stem: bits >> 9 & 1 == 1,
         })
     }
-}
 
-/// What the list says of an entry.
-#[derive(Clone, Copy)]
-pub(super) struct Entry<'a> {
-    pub kind: Kind,
-    /// The numbers of its concepts, with spaces between them; empty where the list does not tell.
-    pub concepts: &'a str,
-    /// For what was not learned, the nearest thing.
-    pub nearest: Option<&'a str>,
-    /// The name of the thing that the word alone means.
-    pub name: Option<&'a str>,
-}
-
-impl Entry<'_> {
-    /// Whether one concept has both.
-    pub fn is_known_with(&self, other: &Entry) -> bool {
-        self.concepts.split(' ').any(|concept| other.has(concept))
-    }
-
-    /// Whether a concept has it.
-    pub fn has(&self, concept: &str) -> bool {
-        self.concepts.split(' ').any(|number| number == concept)
+    /// The concept of a thing.
+    pub fn concept(self) -> Option<ConceptId> {
+        self.kind.is_object().then_some(ConceptId(self.value))
     }
 }
 
-/// A pack's list of words.
-///
-/// Lines of an entry and, but for things, a tab and its [`Kind`], or `=` and the nearest thing of one that was not learned;
-/// ascending by the entries' bytes. `@` before a thing's numbers, `#` before a word's: those of the concepts in whose captions it
-/// is, ascending; where the list tells them, words that share none with the thing beside them are left out. Behind `~` is the name
-/// that stands for a word where nothing else says what is meant. Entries are in lower case, with one space between words, none
-/// between characters of scripts that have none, and without punctuation. A relation is `beside`, `above` or `below` where things that
-/// stand so are drawn one by one, and so are several of a thing where its number is `number N`.
-///
-/// A line of `^` and a style's name has the numbers of the concepts that were learned in this style, and neither in the pack's
-/// default style nor in one much like it.
+/// A thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concept<'a> {
+    /// Its identifier in the training data: code points, the name of a picture, or `many:` and a name.
+    pub id: &'a str,
+    /// What the text encoder gets for it; empty for a thing of which the model has learned no picture.
+    pub text: &'a str,
+    /// What the text encoder gets beside a colour.
+    pub coloured: &'a str,
+    /// The name that most people use.
+    pub plain: &'a str,
+    /// The plural of the plain name, in English.
+    pub plural: &'a str,
+    /// The style that it was learned in, if that is neither the pack's default style nor one like it.
+    pub style: Option<&'a str>,
+}
+
+impl Concept<'_> {
+    /// Whether the model has learned a picture of it.
+    pub fn is_learned(&self) -> bool {
+        !self.text.is_empty()
+    }
+}
+
+/// A mapped lexicon, checked when it was opened.
 pub(super) struct Lexicon {
-    text: String,
-    /// The lines of styles.
-    styles: Vec<Range<usize>>,
+    bytes: Bytes,
+    map: fst::raw::Fst<Section>,
+    /// Where the other sections are.
+    places: [(usize, usize); SECTIONS],
+    variants: Vec<[u16; 2]>,
 }
 
-/// Begins the line of a style.
-const STYLE: char = '^';
+/// What a lexicon is read from.
+#[derive(Clone)]
+enum Bytes {
+    Mapped(Arc<Mmap>),
+    Owned(Arc<Vec<u8>>),
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(map) => map,
+            Bytes::Owned(bytes) => bytes,
+        }
+    }
+}
+
+/// A part of it.
+struct Section {
+    bytes: Bytes,
+    start: usize,
+    end: usize,
+}
+
+impl AsRef<[u8]> for Section {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes.as_ref()[self.start..self.end]
+    }
+}
 
 impl Lexicon {
-    /// Reads a list.
+    /// Maps and checks a lexicon.
     ///
     /// # Errors
-    /// If the file cannot be read or a line is not what it has to be; with the line's number.
-    pub fn load(file: &Path) -> Result<Lexicon, WordsError> {
-        let failed = |line, problem: String| WordsError {
-            file: file.to_owned(),
-            line,
-            problem,
-        };
-        let text = std::fs::read_to_string(file).map_err(|error| failed(0, error.to_string()))?;
-        Lexicon::parse(text).map_err(|(line, problem)| failed(line, problem))
-    }
-
-    /// The list of a text, or the number of the first line that is at fault and why.
-    pub fn parse(text: String) -> Result<Lexicon, (usize, String)> {
-        let (mut last, mut begin, mut styles) = ("", 0, Vec::new());
-        for (index, line) in text.split_terminator('\n').enumerate() {
-            let (entry, tag) = line.split_once('\t').unwrap_or((line, ""));
-            if entry <= last {
-                return Err((
-                    index + 1,
-                    format!("`{entry}` is not behind `{last}`: sort the lines by their bytes"),
-                ));
-            }
-            if entry.starts_with(STYLE) {
-                if tag.split(' ').any(|number| number.parse::<u32>().is_err()) {
-                    return Err((
-                        index + 1,
-                        format!("behind `{entry}` stand the numbers of concepts, with a space between two"),
-                    ));
-                }
-                styles.push(begin..begin + line.len());
-            } else if !tag.is_empty() && !tag.starts_with(['=', '@', '#', '~']) && Kind::named(tag).is_none() {
-                return Err((index + 1, format!("`{tag}` is no kind of word")));
-            }
-            last = entry;
-            begin += line.len() + 1;
+    /// If the file cannot be read, or is not what it has to be.
+    pub fn open(path: &Path) -> Result<Lexicon, WordsError> {
+        let read = |source| WordsError::Read { file: path.into(), source };
+        let file = File::open(path).map_err(read)?;
+        let length = file.metadata().map_err(read)?.len();
+        if length > LARGEST {
+            return Err(WordsError::Invalid {
+                file: path.into(),
+                problem: format!("it has {length} bytes; a lexicon has at most {LARGEST}"),
+            });
         }
-        Ok(Lexicon { text, styles })
-    }
-
-    /// What the list says of an entry, where it has it.
-    pub fn find(&self, entry: &str) -> Option<Entry<'_>> {
-        let tag = self.tag(entry).filter(|_| !entry.starts_with(STYLE))?;
-        let nearest = tag.strip_prefix('=');
-        // What stands in for a word has concepts of its own.
-        let concepts = nearest.and_then(|nearest| self.tag(nearest)).unwrap_or(tag);
-        let concepts = concepts.split('~').next().unwrap_or_default();
-        Some(Entry {
-            kind: Kind::of(tag),
-            concepts: concepts.strip_prefix(['@', '#']).unwrap_or_default(),
-            nearest,
-            name: tag.split_once('~').map(|(_, name)| name),
+        // SAFETY: the mapping is private and read-only. Packs are replaced by renaming a whole folder, never by writing in place;
+        // a file that another process cuts short would end the program, as with any mapped file.
+        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        Lexicon::of(Bytes::Mapped(Arc::new(map))).map_err(|problem| WordsError::Invalid {
+            file: path.into(),
+            problem,
         })
     }
 
-    /// The style in which the first of some concepts was learned, where none of them was in the default style or one like it.
-    pub fn style(&self, concepts: &[&str]) -> Option<&str> {
-        let mut styles = concepts.iter().map(|concept| self.style_of(concept));
-        let first = styles.next()??;
-        styles.all(|style| style.is_some()).then_some(first)
+    /// A lexicon in memory.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn of_bytes(bytes: Vec<u8>) -> Result<Lexicon, String> {
+        Lexicon::of(Bytes::Owned(Arc::new(bytes)))
     }
 
-    fn style_of(&self, concept: &str) -> Option<&str> {
-        let mut lines = self.styles.iter().filter_map(|line| self.text[line.clone()].split_once('\t'));
-        let (style, _) = lines.find(|(_, concepts)| concepts.split(' ').any(|number| number == concept))?;
-        style.strip_prefix(STYLE)
+    fn of(bytes: Bytes) -> Result<Lexicon, String> {
+        let places = sections(bytes.as_ref())?;
+        let (start, end) = places[0];
+        let section = Section {
+            bytes: bytes.clone(),
+            start,
+            end,
+        };
+        let map = fst::raw::Fst::new(section).map_err(|error| format!("its map is damaged: {error}"))?;
+        map.verify().map_err(|error| format!("its map is damaged: {error}"))?;
+        let (start, end) = places[4];
+        let pairs = bytes.as_ref()[start..end].as_chunks::<4>().0.iter();
+        let variants = pairs
+            .map(|[a, b, c, d]| [u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d])])
+            .collect();
+        let lexicon = Lexicon {
+            bytes,
+            map,
+            places,
+            variants,
+        };
+        lexicon.check()?;
+        Ok(lexicon)
     }
 
-    /// What stands behind the tab in an entry's line.
-    fn tag(&self, entry: &str) -> Option<&str> {
-        let bytes = self.text.as_bytes();
-        let (mut low, mut high) = (0, bytes.len());
+    /// Checks what the sections say of each other, so that nothing else has to.
+    fn check(&self) -> Result<(), String> {
+        let concepts = self.words(2);
+        let rows = [
+            (concepts.len(), 4 * CONCEPT_WORDS),
+            (self.words(3).len(), 12),
+            (self.words(4).len(), 4),
+        ];
+        if rows.iter().any(|(length, row)| !length.is_multiple_of(*row)) {
+            return Err("a table ends in the middle of a row".into());
+        }
+        match words_of(concepts).find(|&place| self.string(place).is_none()) {
+            Some(place) => Err(format!("there is no string at {place}")),
+            None if self.count() > usize::from(u16::MAX) => Err(format!("it has {} things; at most {} fit", self.count(), u16::MAX)),
+            None => Ok(()),
+        }
+    }
+
+    fn words(&self, section: usize) -> &[u8] {
+        let (start, end) = self.places[section];
+        &self.bytes.as_ref()[start..end]
+    }
+
+    /// A word of a section.
+    fn word(&self, section: usize, index: usize) -> Option<u32> {
+        let bytes = self.words(section).get(4 * index..4 * index + 4)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    }
+
+    fn string(&self, place: u32) -> Option<&str> {
+        let strings = self.words(5).get(place as usize..)?;
+        let (length, rest) = strings.split_first_chunk()?;
+        std::str::from_utf8(rest.get(..usize::from(u16::from_le_bytes(*length)))?).ok()
+    }
+
+    /// Number of things.
+    pub fn count(&self) -> usize {
+        self.words(2).len() / (4 * CONCEPT_WORDS)
+    }
+
+    /// Every thing.
+    pub fn concepts(&self) -> impl Iterator<Item = ConceptId> {
+        (0..self.count() as u16).map(ConceptId)
+    }
+
+    /// A thing; nothing for a number that is none.
+    pub fn concept(&self, id: ConceptId) -> Option<Concept<'_>> {
+        let field = |index| self.string(self.word(2, usize::from(id.0) * CONCEPT_WORDS + index)?);
+        Some(Concept {
+            id: field(0)?,
+            text: field(1)?,
+            coloured: field(2)?,
+            plain: field(3)?,
+            plural: field(4)?,
+            style: field(5).filter(|style| !style.is_empty()),
+        })
+    }
+
+    /// The name of a thing in a language; nothing if the lexicon has none.
+    pub fn name(&self, id: ConceptId, language: Language) -> Option<&str> {
+        let names = self.string(self.word(2, usize::from(id.0) * CONCEPT_WORDS + CONCEPT_WORDS - 1)?)?;
+        names.split('\t').nth(language.index()).filter(|name| !name.is_empty())
+    }
+
+    /// What a thing is with a colour or a mood, where that is a thing by itself: a black cat.
+    pub fn combined(&self, id: ConceptId, kind: Kind, value: u16) -> Option<ConceptId> {
+        let wanted = (u32::from(id.0) << 5 | kind.index(), u32::from(value));
+        let count = self.words(3).len() / 12;
+        let row = |index: usize| Some((self.word(3, 3 * index)?, self.word(3, 3 * index + 1)?));
+        let (mut low, mut high) = (0, count);
         while low < high {
-            let middle = usize::midpoint(low, high);
-            let begin = bytes[low..middle]
-                .iter()
-                .rposition(|&byte| byte == b'\n')
-                .map_or(low, |place| low + place + 1);
-            let end = bytes[middle..high]
-                .iter()
-                .position(|&byte| byte == b'\n')
-                .map_or(high, |place| middle + place);
-            let line = &self.text[begin..end];
-            let (found, tag) = line.split_once('\t').unwrap_or((line, ""));
-            match found.cmp(entry) {
-                std::cmp::Ordering::Equal => return Some(tag),
-                std::cmp::Ordering::Less => low = end + 1,
-                std::cmp::Ordering::Greater => high = begin,
+            let middle = low.midpoint(high);
+            match row(middle)?.cmp(&wanted) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return self.word(3, 3 * middle + 2).map(|made| ConceptId(made as u16)),
             }
         }
         None
     }
 
-    /// Whether an unknown word looks like a form of an attribute or a colour, as "roten" of "rote".
-    pub fn resembles_attribute(&self, word: &str) -> bool {
-        let attributes = self
-            .text
-            .lines()
-            .filter_map(|line| line.strip_suffix("\tattribute").or(line.strip_suffix("\tcolour")));
-        let enough = ALIKE.0.max((word.chars().count() as f32 * ALIKE.1).ceil() as usize);
-        attributes.into_iter().any(|attribute| {
-            let same = word.chars().zip(attribute.chars()).take_while(|(one, other)| one == other);
-            same.count() >= enough
-        })
+    /// The meanings that a value of the map stands for, those of stems included.
+    pub fn senses(&self, value: u64) -> impl Iterator<Item = Sense> + '_ {
+        let single = (value & 1 == 1).then_some((value >> 1) as u32);
+        let start = (value >> 1) as usize;
+        let count = if single.is_some() {
+            0
+        } else {
+            self.word(1, start).unwrap_or(0).min(64) as usize
+        };
+        let listed = (0..count).filter_map(move |index| self.word(1, start + 1 + index));
+        single
+            .into_iter()
+            .chain(listed)
+            .filter_map(Sense::unpacked)
+            .filter(|sense| match sense.concept() {
+                Some(id) => usize::from(id.0) < self.count(),
+                None => true,
+            })
+    }
+
+    /// The things of a list of the nearest.
+    pub fn near(&self, place: u16) -> impl Iterator<Item = ConceptId> + '_ {
+        let start = usize::from(place);
+        let count = self.word(1, start).unwrap_or(0).min(8) as usize;
+        let listed = (0..count).filter_map(move |index| self.word(1, start + 1 + index));
+        listed.map(|id| ConceptId(id as u16)).filter(|id| usize::from(id.0) < self.count())
+    }
+
+    /// The value of a key.
+    pub fn find(&self, key: &str) -> Option<u64> {
+        self.map.get(keys::encoded(key)).map(fst::raw::Output::value)
+    }
+
+    /// Characters that are looked up as others.
+    pub fn variants(&self) -> &Variants {
+        &self.variants
+    }
+
+    /// The map, to walk through.
+    pub fn map(&self) -> &fst::raw::Fst<impl AsRef<[u8]>> {
+        &self.map
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_entry_is_found_and_nothing_else() {
-        let text = "a\tarticle\ncar\t@2 5~automobile\ncat\nman in tuxedo\t@7\nsails\t#1\nvan\t=car\n猫\n";
-        let lexicon = Lexicon::parse(text.to_owned()).unwrap();
-        for line in text.lines() {
-            let (entry, tag) = line.split_once('\t').unwrap_or((line, ""));
-            assert_eq!(lexicon.find(entry).map(|entry| entry.kind), Some(Kind::of(tag)), "{entry}");
-        }
-        for other in ["", "c", "ca", "cats", "zebra", "man in", "\n", "\t", "cat\n"] {
-            assert!(lexicon.find(other).is_none(), "{other}");
-        }
-        let [car, van] = ["car", "van"].map(|entry| lexicon.find(entry).unwrap());
-        assert_eq!((car.concepts, car.name, car.nearest), ("2 5", Some("automobile"), None));
-        assert_eq!((van.concepts, van.name, van.nearest), ("2 5", None, Some("car")));
+/// Where the sections are, in bytes.
+fn sections(bytes: &[u8]) -> Result<[(usize, usize); SECTIONS], String> {
+    let header = MAGIC.len() + 4 * SECTIONS;
+    if bytes.len() < header || !bytes.starts_with(MAGIC) {
+        return Err("it is not a lexicon: it does not begin as one".into());
     }
-
-    #[test]
-    fn numbers_and_relations_say_what_they_are() {
-        for (tag, kind) in [
-            ("number 3", Kind::Number(3)),
-            ("above", Kind::Relation(Relation::Above)),
-            ("relation", Kind::Relation(Relation::Untold)),
-        ] {
-            assert_eq!(Kind::named(tag), Some(kind), "{tag}");
+    let mut start = header;
+    let mut places = [(0, 0); SECTIONS];
+    for (place, length) in places.iter_mut().zip(words_of(&bytes[MAGIC.len()..header])) {
+        let end = start + length as usize;
+        if end > bytes.len() {
+            return Err(format!("it ends after {} bytes, in the middle of a section", bytes.len()));
         }
-        for tag in ["number", "number 0", "number -1", "number two", "number 99999999999999999999999"] {
-            assert_eq!(Kind::named(tag), None, "{tag}");
-        }
+        *place = (start, end);
+        start = end.next_multiple_of(4);
     }
+    Ok(places)
+}
 
-    #[test]
-    fn styles_are_told_by_concepts_and_are_no_words() {
-        let lexicon = Lexicon::parse("^line\t4\n^noto\t2 33\ncat\t@3\nharp\t@33\n".to_owned()).unwrap();
-        for (concepts, style) in [
-            (&["33"][..], Some("noto")),
-            (&["2", "33"], Some("noto")),
-            (&["4", "33"], Some("line")),
-            (&["33", "3"], None),
-            (&["3"], None),
-            (&[], None),
-            (&[""], None),
-        ] {
-            assert_eq!(lexicon.style(concepts), style, "{concepts:?}");
-        }
-        assert!(lexicon.find("^noto").is_none());
-        assert_eq!(lexicon.find("harp").map(|entry| entry.concepts), Some("33"));
-    }
-
-    #[test]
-    fn a_list_that_is_not_sorted_or_has_unknown_kinds_is_told_by_line() {
-        for (text, line) in [
-            ("b\na\n", 2),
-            ("a\na\n", 2),
-            ("a\nb\tverb\n", 2),
-            ("\n", 1),
-            ("^noto\n", 1),
-            ("^noto\t1\r\n猫\n", 1),
-            ("^noto\t1 b\n", 1),
-        ] {
-            assert_eq!(Lexicon::parse(text.to_owned()).err().map(|error| error.0), Some(line), "{text:?}");
-        }
-    }
+fn words_of(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
+    bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word))
 }

@@ -183,7 +183,7 @@ def without_words(pack: Path, folder: Path) -> Path:
     copy = folder / "pack"
     shutil.copytree(pack, copy)
     lines = (copy / "pack.toml").read_text(encoding="utf-8").splitlines(keepends=True)
-    (copy / "pack.toml").write_text("".join(line for line in lines if not line.startswith("words = ")), encoding="utf-8")
+    (copy / "pack.toml").write_text("".join(line for line in lines if not line.startswith("lexicon = ")), encoding="utf-8")
     return copy
 
 

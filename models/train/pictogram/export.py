@@ -2,8 +2,8 @@
 
     python -m pictogram.export --out work/f32
 
-One ONNX graph a stage (opset 23, external data), the tokenizer, the list of words, `model.toml` (the manifest
-without checksums) and the model card.
+One ONNX graph a stage (opset 23, external data), the tokenizer, `model.toml` (the manifest without checksums), the model card
+and, with `--data`, the table of words that `inkstone-quantize` makes the lexicon of.
 """
 
 import argparse
@@ -13,8 +13,7 @@ from pathlib import Path
 
 import torch
 
-from . import rounding, settings, wording
-from .captions import Captions
+from . import lexicon, rounding, settings
 from .networks import Decoder, Model
 
 VERSION = "0.1.0"
@@ -82,7 +81,7 @@ channels = "rgba-premultiplied"
 
 [prompt]
 tokenizer = "tokenizer.json"
-words = "words.txt"
+lexicon = "words.lexicon"
 max_tokens = {settings.TOKENS}
 max_characters = 1000
 padding = {settings.PAD}
@@ -114,6 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=settings.DEFAULT_WORK)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--data", type=Path, help="folder of the training data, for the table of words")
     parser.add_argument("--network", choices=["student", "teacher"], default="student")
     options = parser.parse_args()
     out = options.out or options.work / "f32"
@@ -128,7 +128,8 @@ def main() -> None:
     decoder.load_state_dict(torch.load(options.work / "decoder.pt", map_location="cpu")["model"])
     tables = [export_stage(name, *stage, out) for name, stage in stages(model, decoder).items()]
     (out / "model.toml").write_text(describe(tables), encoding="utf-8")
-    wording.write(Captions(options.work), out / "words.txt")
+    if options.data:
+        lexicon.write(options.data, out / "words.tsv")
     (out / "tokenizer.json").write_text(plain_tokenizer(options.work / "tokenizer.json"), encoding="utf-8")
     card = Path(__file__).parents[1] / "MODEL_CARD.md"
     if card.exists():

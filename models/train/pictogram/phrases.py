@@ -55,7 +55,7 @@ HELD_OUT = [
     "a snapshot of a {}", "could you sketch a {}", "a charming {}", "a gorgeous {}", "an enormous {}", "the most wonderful {} ever", "a depiction of a {}", "design me a {}",
     "{} artwork", "{} on a plain background", "{} in the garden", "a portrait of a {}", "something like a {}", "{} for my website", "a fantastic {}", "let me see a {}",
 ]  # fmt: skip
-# By these a finished pack is judged: written after `wording`'s list, which was not changed for them.
+# By these a finished pack is judged: written after the words that a prompt is read by, which were not changed for them.
 UNLISTED = [
     "a hilarious {}", "a dreamy {}", "a sturdy {}", "would somebody please draw us a {}", "the world's finest {}", "a {} that nobody has seen before",
     "a {} lit by candles", "a {} worth framing", "let's have a {}", "my grandmother's {}", "an ordinary {}", "{} rendered in exquisite detail",

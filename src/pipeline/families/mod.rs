@@ -29,8 +29,11 @@ pub struct FamilyEntry {
     /// supply. `file` is the manifest's, for errors.
     pub check: fn(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError>,
     /// The family with a checked pack. Loads no stage yet.
-    pub open: fn(pack: Arc<Pack>, residency: Residency) -> Result<Box<dyn Family>, PackError>,
+    pub open: OpenFamily,
 }
+
+/// Opens a family with a checked pack.
+pub type OpenFamily = fn(pack: Arc<Pack>, residency: Residency) -> Result<Box<dyn Family>, PackError>;
 
 /// Every family.
 pub static FAMILIES: &[FamilyEntry] = &[diffusion::ENTRY];

@@ -1,0 +1,108 @@
+//! `inkstone list`: what a pack can be asked for.
+
+use std::io::{BufWriter, Write};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::locate::{self, PackArgument};
+use super::{CliError, output};
+use crate::pack::Pack;
+use crate::pipeline::PipelineError;
+use crate::words::{Concept, Language, Reader};
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Things that the model has learned, by name.
+    Subjects(SubjectArguments),
+    /// Drawing styles.
+    Styles {
+        #[command(flatten)]
+        pack: PackArgument,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct SubjectArguments {
+    #[command(flatten)]
+    pack: PackArgument,
+    /// Language of the names; by default that of LANG, or English.
+    #[arg(long, value_name = "TAG")]
+    language: Option<Language>,
+    /// Only things whose name has this text, or that are called so.
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `list`.
+pub fn run(arguments: &Arguments) -> Result<(), CliError> {
+    match &arguments.what {
+        What::Subjects(arguments) => subjects(arguments),
+        What::Styles { pack, json } => styles(&Pack::open(&pack.folder())?, *json),
+    }
+}
+
+fn styles(pack: &Pack, as_json: bool) -> Result<(), CliError> {
+    let styles = &pack.manifest().styles;
+    if as_json {
+        let rows: Vec<_> = styles
+            .iter()
+            .map(|style| json!({ "name": style.name, "words": style.words, "default": style.default }))
+            .collect();
+        return output::json(&rows);
+    }
+    styles
+        .iter()
+        .try_for_each(|style| output::result(&format!("{}{}", style.name, if style.default { " (default)" } else { "" })))
+}
+
+fn subjects(arguments: &SubjectArguments) -> Result<(), CliError> {
+    let pack = Pack::open(&arguments.pack.folder())?;
+    let Some(name) = pack.manifest().prompt.as_ref().and_then(|prompt| prompt.lexicon.as_ref()) else {
+        return Err(CliError::Usage(format!(
+            "{}: this pack has no lexicon, and so no list of subjects",
+            pack.folder().display()
+        )));
+    };
+    let reader = Reader::open(&pack.folder().join(name)).map_err(PipelineError::from)?;
+    let language = arguments.language.or_else(locate::language).unwrap_or(Language::ENGLISH);
+    let called: Vec<&str> = arguments
+        .search
+        .iter()
+        .flat_map(|text| reader.meanings(text, language))
+        .map(|concept| concept.id)
+        .collect();
+    let found = reader.named(language).filter(|(concept, name)| {
+        let matches = |text: &String| contains(name, text) || called.contains(&concept.id);
+        arguments.search.as_ref().is_none_or(matches)
+    });
+    let mut found: Vec<(Concept, &str)> = found.collect();
+    found.sort_by_key(|(_, name)| name.to_lowercase());
+    if arguments.json {
+        let rows: Vec<_> = found
+            .iter()
+            .map(|(concept, name)| json!({ "id": concept.id, "name": name, "english": concept.plain }))
+            .collect();
+        return output::json(&rows);
+    }
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    found.iter().try_for_each(|(_, name)| writeln!(out, "{name}"))?;
+    Ok(out.flush()?)
+}
+
+fn contains(name: &str, text: &str) -> bool {
+    name.to_lowercase().contains(&text.to_lowercase())
+}

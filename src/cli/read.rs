@@ -1,0 +1,183 @@
+//! `inkstone read`: how prompts are read, without drawing them.
+
+use std::io::{BufRead, BufWriter, Read, Write};
+
+use clap::Args;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use super::locate::PackArgument;
+use super::{CliError, locate};
+use crate::pack::Pack;
+use crate::pipeline::{Note, PromptReading, read_prompt};
+use crate::words::{Language, Reader, Role};
+
+/// Prompts from standard input that are read side by side.
+const AT_ONCE: usize = 1024;
+/// Longest line of standard input, in bytes.
+const LONGEST_LINE: u64 = 64 << 10;
+
+/// Arguments of `read`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without PROMPT, reads one prompt a line from standard input. Exit codes: 0 all prompts can be drawn, 2 one of them cannot."
+)]
+pub struct Arguments {
+    /// Prompts to read.
+    prompts: Vec<String>,
+    #[command(flatten)]
+    pack: PackArgument,
+    /// Language that a prompt is taken for where its words do not tell; by default that of LANG.
+    #[arg(long, value_name = "TAG")]
+    language: Option<Language>,
+    /// Print JSON, one prompt a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `read`.
+pub fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let pack = Pack::open(&arguments.pack.folder())?;
+    let lexicon = pack.manifest().prompt.as_ref().and_then(|prompt| prompt.lexicon.as_ref());
+    let Some(name) = lexicon else {
+        return Err(CliError::Usage(format!(
+            "{}: this pack reads prompts as they are: it has no lexicon",
+            pack.folder().display()
+        )));
+    };
+    let session = Session {
+        reader: Reader::open(&pack.folder().join(name)).map_err(crate::pipeline::PipelineError::from)?,
+        language: arguments.language.or_else(locate::language),
+        as_json: arguments.json,
+        pack,
+    };
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    let unknown = if arguments.prompts.is_empty() {
+        session.lines(&mut std::io::stdin().lock(), &mut output)?
+    } else {
+        session.prompts(&arguments.prompts, &mut output)?
+    };
+    output.flush()?;
+    match unknown {
+        0 => Ok(()),
+        1 => Err(CliError::Usage("one prompt cannot be drawn: this model knows nothing in it".into())),
+        count => Err(CliError::Usage(format!(
+            "{count} prompts cannot be drawn: this model knows nothing in them"
+        ))),
+    }
+}
+
+struct Session {
+    pack: Pack,
+    reader: Reader,
+    language: Option<Language>,
+    as_json: bool,
+}
+
+impl Session {
+    /// Reads prompts side by side and writes them in order. Returns how many cannot be drawn.
+    fn prompts(&self, prompts: &[String], output: &mut impl Write) -> Result<usize, CliError> {
+        let read = |prompt: &String| read_prompt(self.pack.manifest(), &self.reader, prompt, self.language);
+        let readings = prompts.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        for (prompt, read) in prompts.iter().zip(&readings) {
+            if self.as_json {
+                writeln!(output, "{}", record(prompt, read))?;
+            } else {
+                write!(output, "{}", table(prompt, read))?;
+            }
+        }
+        Ok(readings.iter().filter(|read| !read.reading.is_known()).count())
+    }
+
+    fn lines(&self, input: &mut impl BufRead, output: &mut impl Write) -> Result<usize, CliError> {
+        let (mut unknown, mut number) = (0, 0);
+        loop {
+            let mut prompts = Vec::with_capacity(AT_ONCE);
+            while prompts.len() < AT_ONCE
+                && let Some(line) = next_line(input, &mut number)?
+            {
+                prompts.push(line);
+            }
+            if prompts.is_empty() {
+                return Ok(unknown);
+            }
+            unknown += self.prompts(&prompts, output)?;
+        }
+    }
+}
+
+/// The next line that is not empty.
+fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<String>, CliError> {
+    loop {
+        let mut line = Vec::new();
+        let length = input.take(LONGEST_LINE + 1).read_until(b'\n', &mut line)?;
+        *number += 1;
+        if length as u64 > LONGEST_LINE {
+            return Err(CliError::Usage(format!(
+                "standard input, line {number}: it is longer than {LONGEST_LINE} bytes"
+            )));
+        }
+        if length == 0 {
+            return Ok(None);
+        }
+        let text = String::from_utf8(line).map_err(|_| CliError::Usage(format!("standard input, line {number}: it is not UTF-8")))?;
+        let text = text.trim_end_matches(['\n', '\r']);
+        if !text.is_empty() {
+            return Ok(Some(text.to_owned()));
+        }
+    }
+}
+
+fn record(prompt: &str, read: &PromptReading) -> Value {
+    let reading = &read.reading;
+    let notes: Vec<Value> = read.notes.iter().map(Note::to_json).collect();
+    json!({
+        "prompt": prompt, "language": reading.language, "known": reading.is_known(), "read_as": reading.text, "style": read.style,
+        "spans": reading.spans, "objects": reading.objects, "rows": reading.arrangement.as_ref().map(|arrangement| &arrangement.rows),
+        "negative": reading.negative, "notes": notes, "suggestions": read.suggestions,
+    })
+}
+
+/// The words of a prompt in columns, and what becomes of it.
+fn table(prompt: &str, read: &PromptReading) -> String {
+    let reading = &read.reading;
+    let language = reading.language.map_or("", Language::tag);
+    let rows: Vec<[&str; 4]> = reading.spans.iter().filter(|span| span.role != Role::Filler).map(columns).collect();
+    let widths: [usize; 3] = std::array::from_fn(|column| rows.iter().map(|row| width(row[column])).max().unwrap_or(0));
+    let mut text = format!("{prompt} ({language})\n");
+    for row in &rows {
+        text.push_str("  ");
+        for (cell, size) in row.iter().zip(widths) {
+            text.push_str(cell);
+            text.extend(std::iter::repeat_n(' ', size + 2 - width(cell)));
+        }
+        text.push_str(row[3]);
+        text.push('\n');
+    }
+    if reading.is_known() {
+        text.push_str(&format!("  drawn: {}\n", reading.text));
+    } else {
+        text.push_str("  nothing in it can be drawn\n");
+    }
+    read.style.iter().for_each(|style| text.push_str(&format!("  style: {style}\n")));
+    reading
+        .negative
+        .iter()
+        .for_each(|name| text.push_str(&format!("  left out: {name}\n")));
+    read.notes.iter().for_each(|note| text.push_str(&format!("  note: {note}\n")));
+    if !read.suggestions.is_empty() {
+        text.push_str(&format!("  hint: it knows {}\n", read.suggestions.join(", ")));
+    }
+    text
+}
+
+fn columns(span: &crate::words::Span) -> [&str; 4] {
+    let meaning = span.name.as_deref().or(span.value.as_deref()).unwrap_or("");
+    [&span.text, span.role.name(), meaning, span.found.name()]
+}
+
+/// Width of a text on a terminal, where Chinese, Japanese and Korean letters take two columns.
+fn width(text: &str) -> usize {
+    let is_wide = |letter: char| matches!(letter, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}' | '\u{1f000}'..='\u{1faff}');
+    text.chars().map(|letter| if is_wide(letter) { 2 } else { 1 }).sum()
+}
