@@ -340,6 +340,27 @@ fn json_of_generate_info_and_verify() {
 }
 
 #[test]
+fn json_of_read_and_list() {
+    let prompts = [
+        "a cat wearing a hat",
+        "two dogs and a buterfly without a flower",
+        "12 cats",
+        "lighthouse on a wombat",
+        "wombat",
+    ];
+    let output = support::inkstone().args(["read", "--json"]).args(prompts).output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let values: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((values.len(), output.status.code()), (prompts.len(), Some(2)));
+    same_fields("`inkstone read --json`", &values);
+    same_fields(
+        "`inkstone list subjects --json`",
+        &[json_of(&["list", "subjects", "--language", "de", "--search", "Katze", "--json"])],
+    );
+    same_fields("`inkstone list styles --json`", &[json_of(&["list", "styles", "--json"])]);
+}
+
+#[test]
 fn json_of_packs() {
     let pack = support::pack();
     let pack = pack.to_str().unwrap();

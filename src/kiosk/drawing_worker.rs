@@ -213,6 +213,10 @@ impl Worker {
             match draw(pipeline, &self.settings, item, &mut observer) {
                 Ok(finished) => report(JobStage::Finished(finished)),
                 Err(PipelineError::Interrupted) => return,
+                Err(PipelineError::UnknownPrompt { nearest, .. }) => {
+                    report(JobStage::Unknown(nearest));
+                    return;
+                }
                 Err(error) => {
                     report(JobStage::Failed(error.to_string()));
                     if matches!(error, PipelineError::Pack(_) | PipelineError::Engine(_)) {

@@ -87,6 +87,8 @@ pub enum Phrase {
     Slower,
     Failed,
     Refused,
+    Unknown,
+    UnknownNear,
     NothingKept,
     TypeOrTurn,
 }
@@ -119,6 +121,11 @@ impl Language {
     /// [`Language::say`] with a number in it.
     pub fn say_number(self, phrase: Phrase, number: u64) -> String {
         self.say(phrase).replace("{}", &number.to_string())
+    }
+
+    /// [`Language::say`] with names in it.
+    pub fn say_names(self, phrase: Phrase, names: &[String]) -> String {
+        self.say(phrase).replace("{}", &names.join(", "))
     }
 
     /// The name of a colour, category or style; unchanged if no table has it.

@@ -254,6 +254,12 @@ impl Lexicon {
         names.split('\t').nth(language.index()).filter(|name| !name.is_empty())
     }
 
+    /// The name of a thing in a language, or in English if the lexicon has none.
+    pub fn name_or_plain(&self, id: ConceptId, language: Language) -> Option<String> {
+        let plain = self.concept(id)?.plain;
+        Some(self.name(id, language).unwrap_or(plain).to_owned())
+    }
+
     /// What a thing is with a colour or a mood, where that is a thing by itself: a black cat.
     pub fn combined(&self, id: ConceptId, kind: Kind, value: u16) -> Option<ConceptId> {
         let wanted = (u32::from(id.0) << 5 | kind.index(), u32::from(value));

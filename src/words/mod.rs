@@ -272,11 +272,8 @@ impl Reader {
             if let Remark::Unknown { text, .. } = remark {
                 let letters = normalise::letters(text, self.lexicon.variants());
                 let similar = corrections::similar(&self.lexicon, &letters, reading.language.unwrap_or_default());
-                names.extend(
-                    similar
-                        .into_iter()
-                        .filter_map(|id| Some(self.lexicon.concept(id)?.plain.to_owned())),
-                );
+                let language = reading.language.unwrap_or_default();
+                names.extend(similar.into_iter().filter_map(|id| self.lexicon.name_or_plain(id, language)));
             }
         }
         let mut seen = std::collections::BTreeSet::new();

@@ -314,7 +314,7 @@ impl<'a> Writer<'a> {
     /// Names of a list of the nearest things.
     fn names(&self, list: u16) -> Vec<String> {
         let near = self.prompt.lexicon.near(list);
-        near.filter_map(|id| Some(self.prompt.lexicon.concept(id)?.plain.to_owned()))
+        near.filter_map(|id| self.prompt.lexicon.name_or_plain(id, self.prompt.language))
             .collect()
     }
 

@@ -13,7 +13,10 @@ pub fn pack() -> PathBuf {
 /// The binary, without the surroundings of whoever runs the tests.
 pub fn inkstone() -> Command {
     let mut command = Command::cargo_bin("inkstone").expect("cargo builds the binary for its tests");
-    command.env_remove("INKSTONE_KERNEL").env("INKSTONE_PACK", pack());
+    for name in ["INKSTONE_KERNEL", "LC_ALL", "LC_MESSAGES", "LANG"] {
+        command.env_remove(name);
+    }
+    command.env("INKSTONE_PACK", pack());
     command
 }
 

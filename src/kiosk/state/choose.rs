@@ -208,7 +208,7 @@ impl Mode for Choose {
                 self.sketching = None;
                 shared.end_job();
             }
-            JobStage::Failed(_) => shared.end_job(),
+            JobStage::Failed(_) | JobStage::Unknown(_) => shared.end_job(),
             JobStage::Text | JobStage::Step { .. } => {}
         }
         None

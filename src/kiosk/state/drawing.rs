@@ -115,6 +115,16 @@ impl Drawing {
         None
     }
 
+    /// Goes back to the words, and says why.
+    fn give_up(shared: &mut Shared, phrase: Phrase, names: Vec<String>, now: Duration) -> Next {
+        shared.end_job();
+        shared.hint_with(phrase, names, now);
+        if shared.once {
+            shared.effects.push(Effect::Quit);
+        }
+        go(Choose::resume(now))
+    }
+
     fn finish(&mut self, shared: &mut Shared) -> Next {
         shared.end_job();
         let number = self.job.number;
@@ -188,14 +198,13 @@ impl Mode for Drawing {
                     return self.finish(shared);
                 }
             }
+            JobStage::Unknown(names) => {
+                let phrase = if names.is_empty() { Phrase::Unknown } else { Phrase::UnknownNear };
+                return Drawing::give_up(shared, phrase, names.clone(), now);
+            }
             JobStage::Failed(problem) => {
                 log::error!("{problem}");
-                shared.end_job();
-                shared.hint(Phrase::Failed, now);
-                if shared.once {
-                    shared.effects.push(Effect::Quit);
-                }
-                return go(Choose::resume(now));
+                return Drawing::give_up(shared, Phrase::Failed, Vec::new(), now);
             }
         }
         None

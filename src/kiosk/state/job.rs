@@ -85,6 +85,8 @@ pub enum JobStage {
     },
     /// The picture is finished.
     Finished(FinishedPicture),
+    /// Nothing in the prompt is known; the job ends. With names of things that are near it.
+    Unknown(Vec<String>),
     /// It could not be drawn; the job ends.
     Failed(String),
 }
@@ -115,7 +117,7 @@ impl StageTimes {
             JobStage::Text => &mut self.text,
             JobStage::Step { .. } => &mut self.step,
             JobStage::Finished(_) => &mut self.decoding,
-            JobStage::Failed(_) => return,
+            JobStage::Failed(_) | JobStage::Unknown(_) => return,
         };
         // Half new, half old: one slow step does not change the estimate much.
         *slot = Some(slot.map_or(took, |old| (old + took) / 2));

@@ -13,6 +13,12 @@ use crate::kiosk::language::{Language, Phrase};
 use crate::kiosk::subjects::Subjects;
 use crate::picture::{Picture, Resampling};
 
+/// A line for the visitor, with names where the phrase has room for them.
+struct Hint {
+    phrase: Phrase,
+    names: Vec<String>,
+}
+
 /// How long a hint is shown.
 const HINT: Duration = Duration::from_secs(4);
 /// Jobs whose outcomes are remembered.
@@ -91,7 +97,7 @@ pub(super) struct Shared {
     pace: Pace,
     display_gone: bool,
     gallery: Option<Phrase>,
-    hint: Option<(Phrase, Duration)>,
+    hint: Option<(Hint, Duration)>,
     outcomes: Vec<((u64, usize), KeepOutcome)>,
     running: Option<(u64, Duration)>,
     numbers: u64,
@@ -277,7 +283,7 @@ impl Shared {
 
     /// Removes an expired hint.
     pub fn forget_hint(&mut self, now: Duration) {
-        self.hint = self.hint.filter(|(_, until)| now < *until);
+        self.hint = self.hint.take().filter(|(_, until)| now < *until);
     }
 
     fn apply_outcome(&mut self, job: u64, item: usize, outcome: KeepOutcome) {
@@ -303,21 +309,28 @@ impl Shared {
         }
         self.choices = choices;
         self.is_pack_known = true;
-        self.hint = self.hint.filter(|(phrase, _)| *phrase != Phrase::Starting);
+        self.hint = self.hint.take().filter(|(hint, _)| hint.phrase != Phrase::Starting);
     }
 
     /// Shows a hint for a few seconds.
     pub fn hint(&mut self, phrase: Phrase, now: Duration) {
-        self.hint = Some((phrase, now + HINT));
+        self.hint_with(phrase, Vec::new(), now);
+    }
+
+    /// Shows a hint with names in it for a few seconds.
+    pub fn hint_with(&mut self, phrase: Phrase, names: Vec<String>, now: Duration) {
+        self.hint = Some((Hint { phrase, names }, now + HINT));
     }
 
     pub fn notice_ends(&self) -> Option<Duration> {
-        self.hint.map(|(_, until)| until)
+        self.hint.as_ref().map(|(_, until)| *until)
     }
 
     /// The notice beside the picture. That the pack is still being opened concerns only visitors who are there.
     pub fn notice(&self, now: Duration, is_someone_there: bool) -> Option<String> {
-        let hint = self.hint.filter(|(_, until)| now < *until).map(|(phrase, _)| phrase);
+        if let Some((hint, _)) = self.hint.as_ref().filter(|(_, until)| now < *until) {
+            return Some(self.language.say_names(hint.phrase, &hint.names));
+        }
         let display = self.display_gone.then_some(Phrase::DisplayTrouble);
         let pack = self.lacks_pack().filter(|phrase| is_someone_there || *phrase != Phrase::Starting);
         let warm = match self.pace {
@@ -325,7 +338,7 @@ impl Shared {
             Pace::Slower => Some(Phrase::Slower),
             Pace::Paused => Some(Phrase::Pause),
         };
-        let phrase = hint.or(display).or(pack).or(self.gallery).or(warm)?;
+        let phrase = display.or(pack).or(self.gallery).or(warm)?;
         Some(self.language.say(phrase).to_owned())
     }
 

@@ -115,6 +115,23 @@ fn a_drawing_that_fails_leads_back() {
 }
 
 #[test]
+fn a_prompt_of_which_nothing_is_known_is_answered_with_what_is() {
+    let mut session = Session::begin();
+    session.press(A).press(C);
+    let job = session.job.take().unwrap();
+    session.update(&job, 0, JobStage::Unknown(vec!["kangaroo".into(), "koala".into()]));
+    let notice = session.notice();
+    assert_eq!(
+        (session.scene(), notice.as_str()),
+        ("choose", "I do not know that. I know: kangaroo, koala")
+    );
+    session.press(C);
+    let job = session.job.take().unwrap();
+    session.update(&job, 0, JobStage::Unknown(Vec::new()));
+    assert_eq!(session.notice(), "I do not know that. Please say it in other words.");
+}
+
+#[test]
 fn four_at_once_are_picked_varied_enlarged_and_kept() {
     let mut session = Session::new(Rules {
         at_once: AtOnce::Four,

@@ -1,0 +1,126 @@
+//! `inkstone read` and `list`, and what `generate` says of prompts that it cannot draw.
+
+mod support;
+
+use predicates::prelude::*;
+use support::inkstone;
+
+#[test]
+fn prompts_are_shown_in_columns() {
+    let text = "\
+zwei rote Äpfel auf einem Bett (de)
+  zwei   number    2      exact
+  rote   colour    red    exact
+  Äpfel  object    apple  exact
+  auf    relation  on     exact
+  einem  number    1      exact
+  Bett   object    bed    exact
+  drawn: two red apples on bed
+  style: 3d
+";
+    inkstone()
+        .args(["read", "zwei rote Äpfel auf einem Bett"])
+        .assert()
+        .success()
+        .stdout(text);
+}
+
+#[test]
+fn standard_input_is_read_line_by_line() {
+    let lines = |input: &[u8]| inkstone().args(["read", "--json"]).write_stdin(input.to_vec()).assert();
+    let many: String = (0..3000).map(|number| format!("{} cats\n\r\n", number % 9 + 1)).collect();
+    let output = lines(many.as_bytes()).success().get_output().stdout.clone();
+    let values: Vec<serde_json::Value> = String::from_utf8(output)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(values.len(), 3000);
+    assert_eq!(
+        (&values[1]["prompt"], &values[1]["objects"][0]["count"]),
+        (&"2 cats".into(), &2.into())
+    );
+    lines(b"cat\n\xff\xfe\n")
+        .code(2)
+        .stderr(predicate::str::contains("line 2: it is not UTF-8"));
+    let long = "a".repeat(70_000);
+    lines(long.as_bytes())
+        .code(2)
+        .stderr(predicate::str::contains("line 1: it is longer than 65536 bytes"));
+    lines(b"cat\nqwxzv\n")
+        .code(2)
+        .stderr(predicate::str::contains("one prompt cannot be drawn"));
+    lines(b"").success().stdout("");
+}
+
+#[test]
+fn the_language_is_that_of_the_option_then_of_the_environment() {
+    let language = |arguments: &[&str], lang: &str| {
+        let output = inkstone()
+            .args(["read", "--json"])
+            .args(arguments)
+            .env("LC_ALL", lang)
+            .output()
+            .unwrap();
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()["language"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(language(&["gato"], "pt_BR.UTF-8"), "pt");
+    assert_eq!(language(&["gato"], "C"), "es");
+    assert_eq!(language(&["gato", "--language", "pt-PT"], "es_ES.UTF-8"), "pt");
+    assert_eq!(language(&["ein roter Apfel"], "fr_FR.UTF-8"), "de");
+    let wrong = inkstone().args(["read", "gato", "--language", "tlh"]).assert().code(2);
+    wrong.stderr(predicate::str::contains(
+        "prompts are read in en, zh, es, fr, de, ja, ko, pt, ru, ar, hi, it",
+    ));
+}
+
+#[test]
+fn what_is_known_is_listed() {
+    let list = |arguments: &[&str]| {
+        let output = inkstone()
+            .arg("list")
+            .args(arguments)
+            .assert()
+            .success()
+            .get_output()
+            .stdout
+            .clone();
+        String::from_utf8(output).unwrap()
+    };
+    assert!(
+        list(&["subjects", "--language", "ja", "--search", "ねこ"])
+            .lines()
+            .any(|name| name == "猫")
+    );
+    assert!(list(&["subjects", "--language", "en"]).lines().count() > 1000);
+    assert_eq!(list(&["styles"]), "3d (default)\nflat\nink\nnoto\nblob\nfx\none\nline\npixel\n");
+}
+
+#[test]
+fn unknown_prompts_are_refused_with_advice_and_guessed_if_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("picture.png");
+    let generate = |prompt: &str| {
+        let mut command = inkstone();
+        command.args(["generate", prompt, "--steps", "1", "--out"]).arg(&file);
+        command
+    };
+    for (prompt, problem) in [
+        ("wombat", "nothing in \"wombat\" is known to this model; it knows kangaroo, koala"),
+        ("lighthouse", "not learned yet: lighthouse"),
+        ("red", "\"red\" names nothing to draw"),
+        (".", "nothing in \".\" is known"),
+    ] {
+        let refused = generate(prompt).assert().code(2);
+        refused.stderr(predicate::str::contains(problem).and(predicate::str::contains("hint: ")));
+        assert!(!file.exists(), "{prompt}");
+    }
+    let guessed = generate("wombat").arg("--guess").assert().success();
+    guessed.stderr(predicate::str::contains(
+        "note: guessed: nothing in \"wombat\" is known to this model",
+    ));
+    assert!(file.exists());
+}
