@@ -109,7 +109,7 @@ fn unknown_prompts_are_refused_with_advice_and_guessed_if_asked() {
         command
     };
     for (prompt, problem) in [
-        ("wombat", "nothing in \"wombat\" is known to this model; it knows kangaroo, koala"),
+        ("wombat", "nothing in \"wombat\" is known to this model; nearest: kangaroo, koala"),
         ("lighthouse", "not learned yet: lighthouse"),
         ("red", "\"red\" names nothing to draw"),
         (".", "nothing in \".\" is known"),

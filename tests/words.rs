@@ -178,7 +178,13 @@ fn what_was_read_is_read_again() {
         let once = reader.read(&row.prompt, None).unwrap();
         if once.is_known() {
             let again = reader.read(&once.text, Some(Language::ENGLISH)).unwrap();
-            assert_eq!((&again.text, &again.objects), (&once.text, &once.objects), "{}", row.prompt);
+            // What is on something else stands before it in English, and behind it in some other languages.
+            let sorted = |reading: &Reading| {
+                let mut objects: Vec<(String, u32)> = reading.objects.iter().map(|object| (object.text.clone(), object.count)).collect();
+                objects.sort();
+                objects
+            };
+            assert_eq!((&again.text, sorted(&again)), (&once.text, sorted(&once)), "{}", row.prompt);
         }
     }
 }

@@ -98,6 +98,9 @@ fn subjects(arguments: &SubjectArguments) -> Result<(), CliError> {
             .collect();
         return output::json(&rows);
     }
+    if let (Some(text), true) = (&arguments.search, found.is_empty()) {
+        output::message(&format!("nothing is called \"{text}\" in this language ({language})"));
+    }
     let mut out = BufWriter::new(std::io::stdout().lock());
     found.iter().try_for_each(|(_, name)| writeln!(out, "{name}"))?;
     Ok(out.flush()?)

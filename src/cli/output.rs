@@ -13,12 +13,20 @@ const PREVIEW_COLUMNS: u32 = 64;
 
 /// Writes a line to standard error. Errors are ignored, since there is nowhere to report them.
 pub fn message(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(text));
 }
 
 /// Writes a line to standard output.
 pub fn result(text: &str) -> Result<(), CliError> {
-    Ok(writeln!(std::io::stdout(), "{text}")?)
+    Ok(writeln!(std::io::stdout(), "{}", printable(text))?)
+}
+
+/// A text without what a terminal would act upon: prompts come from anywhere.
+pub fn printable(text: &str) -> String {
+    let acts = |letter: char| {
+        letter.is_control() && !matches!(letter, '\n' | '\t') || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|letter| if acts(letter) { '\u{fffd}' } else { letter }).collect()
 }
 
 /// Writes a value as JSON to standard output.

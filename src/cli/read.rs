@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::locate::PackArgument;
+use super::output::printable;
 use super::{CliError, locate};
 use crate::pack::Pack;
 use crate::pipeline::{Note, PromptReading, read_prompt};
@@ -83,7 +84,7 @@ impl Session {
             if self.as_json {
                 writeln!(output, "{}", record(prompt, read))?;
             } else {
-                write!(output, "{}", table(prompt, read))?;
+                write!(output, "{}", printable(&table(prompt, read)))?;
             }
         }
         Ok(readings.iter().filter(|read| !read.reading.is_known()).count())
@@ -93,15 +94,23 @@ impl Session {
         let (mut unknown, mut number) = (0, 0);
         loop {
             let mut prompts = Vec::with_capacity(AT_ONCE);
-            while prompts.len() < AT_ONCE
-                && let Some(line) = next_line(input, &mut number)?
-            {
-                prompts.push(line);
+            let mut ended = Ok(());
+            while prompts.len() < AT_ONCE {
+                match next_line(input, &mut number) {
+                    Ok(Some(line)) => prompts.push(line),
+                    Ok(None) => break,
+                    Err(error) => {
+                        ended = Err(error);
+                        break;
+                    }
+                }
             }
-            if prompts.is_empty() {
-                return Ok(unknown);
-            }
+            let is_last = prompts.len() < AT_ONCE;
             unknown += self.prompts(&prompts, output)?;
+            if is_last {
+                output.flush()?;
+                return ended.map(|()| unknown);
+            }
         }
     }
 }
@@ -122,7 +131,7 @@ fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<Stri
         }
         let text = String::from_utf8(line).map_err(|_| CliError::Usage(format!("standard input, line {number}: it is not UTF-8")))?;
         let text = text.trim_end_matches(['\n', '\r']);
-        if !text.is_empty() {
+        if !text.trim().is_empty() {
             return Ok(Some(text.to_owned()));
         }
     }
@@ -141,10 +150,10 @@ fn record(prompt: &str, read: &PromptReading) -> Value {
 /// The words of a prompt in columns, and what becomes of it.
 fn table(prompt: &str, read: &PromptReading) -> String {
     let reading = &read.reading;
-    let language = reading.language.map_or("", Language::tag);
+    let language = reading.language.map_or(String::new(), |language| format!(" ({language})"));
     let rows: Vec<[&str; 4]> = reading.spans.iter().filter(|span| span.role != Role::Filler).map(columns).collect();
     let widths: [usize; 3] = std::array::from_fn(|column| rows.iter().map(|row| width(row[column])).max().unwrap_or(0));
-    let mut text = format!("{prompt} ({language})\n");
+    let mut text = format!("{prompt}{language}\n");
     for row in &rows {
         text.push_str("  ");
         for (cell, size) in row.iter().zip(widths) {
@@ -166,7 +175,7 @@ fn table(prompt: &str, read: &PromptReading) -> String {
         .for_each(|name| text.push_str(&format!("  left out: {name}\n")));
     read.notes.iter().for_each(|note| text.push_str(&format!("  note: {note}\n")));
     if !read.suggestions.is_empty() {
-        text.push_str(&format!("  hint: it knows {}\n", read.suggestions.join(", ")));
+        text.push_str(&format!("  nearest: {}\n", read.suggestions.join(", ")));
     }
     text
 }

@@ -148,10 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_survive_translation() {
+    fn numbers_and_names_survive_translation() {
         for table in PHRASES.values() {
             for (phrase, text) in table {
-                let counts = matches!(phrase, Phrase::SecondsLeft | Phrase::MinutesLeft);
+                let counts = matches!(phrase, Phrase::SecondsLeft | Phrase::MinutesLeft | Phrase::UnknownNear);
                 assert_eq!(text.contains("{}"), counts, "{text}");
             }
         }

@@ -94,7 +94,7 @@ fn unknown(prompt: &str, is_known: bool, name: Option<&str>, nearest: &[String])
     };
     match nearest {
         [] => problem,
-        names => format!("{problem}; it knows {}", names.join(", ")),
+        names => format!("{problem}; nearest: {}", names.join(", ")),
     }
 }
 

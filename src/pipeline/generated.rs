@@ -69,7 +69,9 @@ pub enum Note {
     },
     /// The model has not learned a thing, and it was left out.
     NotLearned {
-        /// The thing's name.
+        /// The thing, as it was typed.
+        text: String,
+        /// Its name, in English.
         name: String,
         /// Names of things that are near it; may be empty.
         nearest: Vec<String>,
@@ -84,6 +86,11 @@ pub enum Note {
     /// Nothing in the prompt is known; it was drawn all the same.
     Guessed {
         /// The prompt.
+        text: String,
+    },
+    /// What is not to be drawn has no effect without guidance.
+    NegativeUnused {
+        /// The negative prompt.
         text: String,
     },
     /// No style was asked for, and the pack's default is not one that the model has learned the object in.
@@ -116,9 +123,12 @@ impl fmt::Display for Note {
                     nearest.join(", ")
                 )
             }
-            Note::NotLearned { name, nearest } if nearest.is_empty() => write!(out, "not learned yet: {name}"),
-            Note::NotLearned { name, nearest } => write!(out, "not learned yet: {name}; nearest: {}", nearest.join(", ")),
+            Note::NotLearned { text, nearest, .. } if nearest.is_empty() => write!(out, "not learned yet: {text}"),
+            Note::NotLearned { text, nearest, .. } => write!(out, "not learned yet: {text}; nearest: {}", nearest.join(", ")),
             Note::Limited { text, drawn } => write!(out, "drew {drawn} of \"{text}\": a picture has room for nine things"),
+            Note::NegativeUnused { text } => {
+                write!(out, "nothing keeps \"{text}\" out of the picture unless the guidance is above 1")
+            }
             Note::Guessed { text } => write!(out, "guessed: nothing in \"{text}\" is known to this model"),
             Note::StyleChosen { style } => write!(out, "drew in the style '{style}', the one that this model has learned it in"),
             Note::Truncated { tokens } => write!(out, "the prompt is too long: read its first {tokens} tokens"),
@@ -138,7 +148,7 @@ impl Note {
             Remark::ReadAs { text, read, .. } => Note::ReadAs { text, read },
             Remark::Dropped { text, drawn } => Note::Dropped { text, drawn },
             Remark::Unknown { text, nearest } => Note::Unknown { text, nearest },
-            Remark::NotLearned { name, nearest, .. } => Note::NotLearned { name, nearest },
+            Remark::NotLearned { text, name, nearest } => Note::NotLearned { text, name, nearest },
             Remark::Limited { text, drawn } => Note::Limited { text, drawn },
         }
     }

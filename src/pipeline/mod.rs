@@ -245,8 +245,10 @@ impl Pipeline {
         let (steps, guidance) = self.check(request)?;
         let (prompt, negative) = self.read(&chosen.prompt, request)?;
         let (style, learned) = style_of(styles, chosen, &prompt.reading);
+        let mut notes = notes(&prompt, style, learned);
+        notes.extend(unused(&negative, guidance));
         Ok(Resolved {
-            notes: notes(&prompt, style, learned),
+            notes,
             negative_ids: negative.ids.into_iter().next().unwrap_or_default(),
             style: style.cloned(),
             steps,
@@ -411,6 +413,8 @@ pub struct PromptReading {
 /// # Errors
 /// If the lexicon is damaged.
 pub fn read_prompt(manifest: &Manifest, reader: &Reader, text: &str, language: Option<Language>) -> Result<PromptReading, PipelineError> {
+    let limits = manifest.prompt.as_ref();
+    limits.map_or(Ok(()), |limits| prompt::check_length(text, limits))?;
     let styles = &manifest.styles;
     let chosen = styles::choose(styles, None, text)?;
     let reading = reader.read(&chosen.prompt, language)?;
@@ -439,7 +443,7 @@ fn style_of<'a>(styles: &'a [Style], chosen: Chosen<'a>, reading: &Reading) -> (
 /// The error for a prompt of which nothing can be drawn.
 fn unknown_prompt(text: &str, prompt: Prompt) -> PipelineError {
     let learned = prompt.reading.remarks.iter().find_map(|remark| match remark {
-        Remark::NotLearned { name, .. } => Some(name.clone()),
+        Remark::NotLearned { text, .. } => Some(text.clone()),
         _ => None,
     });
     let remarks = &prompt.reading.remarks;
@@ -451,6 +455,12 @@ fn unknown_prompt(text: &str, prompt: Prompt) -> PipelineError {
     }
 }
 
+/// What there is to say about a negative prompt that has no effect.
+fn unused(negative: &Prompt, guidance: f32) -> Option<Note> {
+    let text = &negative.reading.text;
+    (guidance <= 1.0 && !text.is_empty()).then(|| Note::NegativeUnused { text: text.clone() })
+}
+
 /// What there is to say about a prompt, and about a style that nobody asked for.
 fn notes(prompt: &Prompt, style: Option<&Style>, learned: Option<&Style>) -> Vec<Note> {
     let reading = &prompt.reading;
@@ -459,7 +469,7 @@ fn notes(prompt: &Prompt, style: Option<&Style>, learned: Option<&Style>) -> Vec
         .style
         .as_ref()
         .filter(|asked| style.is_none_or(|style| style.name != asked.name));
-    let missing = missing.map(|asked| Note::Dropped {
+    let missing = missing.filter(|_| reading.is_known()).map(|asked| Note::Dropped {
         text: asked.text.clone(),
         drawn: reading.text.clone(),
     });
@@ -479,7 +489,12 @@ fn notes(prompt: &Prompt, style: Option<&Style>, learned: Option<&Style>) -> Vec
 
 /// What is drawn, if that is not all of the prompt.
 fn drawn_as(resolved: &Resolved) -> Option<String> {
-    let is_part = |note: &Note| !matches!(note, Note::StyleChosen { .. } | Note::Truncated { .. });
+    let is_part = |note: &Note| {
+        !matches!(
+            note,
+            Note::StyleChosen { .. } | Note::Truncated { .. } | Note::NegativeUnused { .. }
+        )
+    };
     resolved.notes.iter().any(is_part).then(|| resolved.read_as().to_owned())
 }
 

@@ -84,13 +84,7 @@ impl PromptReader {
     /// # Errors
     /// If the text has no words or more characters than the pack reads, or the tokenizer fails.
     pub fn read(&self, text: &str, language: Option<Language>) -> Result<Prompt, PipelineError> {
-        let characters = text.chars().count();
-        if characters > self.limits.max_characters {
-            return Err(PipelineError::LongPrompt {
-                characters,
-                max: self.limits.max_characters,
-            });
-        }
+        check_length(text, &self.limits)?;
         if text.chars().all(|character| character.is_whitespace() || character.is_control()) {
             return Err(PipelineError::EmptyPrompt);
         }
@@ -146,4 +140,16 @@ impl PromptReader {
         ids.resize(self.limits.max_tokens, i64::from(self.limits.padding));
         Ok((ids, !encoding.get_overflowing().is_empty()))
     }
+}
+
+/// Checks that a prompt is not longer than the pack reads.
+///
+/// # Errors
+/// If it is.
+pub(super) fn check_length(text: &str, limits: &pack::Prompt) -> Result<(), PipelineError> {
+    let (characters, max) = (text.chars().count(), limits.max_characters);
+    if characters > max {
+        return Err(PipelineError::LongPrompt { characters, max });
+    }
+    Ok(())
 }

@@ -9,12 +9,13 @@
 //! | `name` | concept, language, name |
 //! | `form` | language (`*`: all), kind, value, form; the value is a concept's identifier or one of the kind's values (`-`: it has none) |
 //! | `combined` | concept, `colour` or `mood`, value, the concept that both make |
+//! | `same` | a concept without a picture, and one that is hardly different and has one |
 //! | `variant` | a character, and the one that it is looked up as; before all forms, ascending |
 //! | `near` | language, word, identifiers with `\|` between them: the nearest things of what has no picture |
 //!
 //! Concepts come before what names them. Of a form that means several things in a language the first row counts most.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::WordsError;
 use super::keys::encoded;
@@ -66,6 +67,12 @@ struct Tables {
     stemmed: BTreeMap<Vec<u8>, Vec<Sense>>,
     lists: Lists,
     variants: Vec<[u16; 2]>,
+    /// Forms that are found by their stems.
+    inflected: Vec<(Vec<u8>, Sense)>,
+    /// Forms of one word, and of several, by language.
+    single: BTreeMap<(String, usize), bool>,
+    /// Words for colours and sizes, by language.
+    coloured: BTreeSet<(String, usize)>,
 }
 
 impl Tables {
@@ -89,9 +96,16 @@ impl Tables {
                 Ok(())
             }
             ["variant", from, to] => self.variant(from, to),
+            ["same", id, other] => {
+                let key = (u32::from(self.id(id)?) << 5 | Kind::Near.index(), 0);
+                let other = self.id(other)?;
+                self.combined.insert(key, u32::from(other));
+                Ok(())
+            }
             ["near", language, word, ids] => {
                 let ids = ids
                     .split('|')
+                    .filter(|id| !id.is_empty())
                     .map(|id| Ok(u32::from(self.id(id)?)))
                     .collect::<Result<Vec<u32>, String>>()?;
                 let place = u16::try_from(self.lists.add(&ids)).map_err(|_| "there are too many lists of the nearest things".to_owned())?;
@@ -150,6 +164,8 @@ impl Tables {
             kind,
             value,
             is_stem: false,
+            // Advice for a word is none for two: bluefish and blue fish.
+            is_solid: kind == Kind::Near && !form.contains(' '),
         };
         let key = key(form, &self.variants);
         // What is nothing but marks cannot be looked up; lists are read by their marks.
@@ -161,9 +177,18 @@ impl Tables {
         }
         let stem = language.filter(|_| is_stemmed(kind)).and_then(|language| self.stem(language, form));
         if stem.as_ref().is_some_and(|stem| self.is_inflected_name(stem, &key, sense)) {
+            self.inflected.push((encoded(&key), sense));
             return Ok(());
         }
         insert(self.forms.entry(encoded(&key)).or_default(), sense);
+        if let Some(language) = language {
+            let is_single = letters(form, &self.variants).iter().skip(1).all(|letter| letter.gap == Gap::Within);
+            let entry = self.single.entry((key.clone(), language.index())).or_insert(true);
+            *entry &= is_single;
+            if matches!(kind, Kind::Colour | Kind::Size) {
+                self.coloured.insert((key.clone(), language.index()));
+            }
+        }
         if let Some(language) = language.filter(|_| kind == Kind::Name) {
             let accented = accented(&letters(form, &self.variants));
             self.accented
@@ -222,6 +247,17 @@ impl Tables {
             senses.retain(|sense| !known.iter().any(|known| same_meaning(known, sense)));
             known.append(&mut senses);
         }
+        for (key, sense) in std::mem::take(&mut self.inflected) {
+            // Where the form is another thing's as well, its own thing has to be found there.
+            if let Some(senses) = forms.get_mut(&key).filter(|senses| {
+                senses
+                    .iter()
+                    .any(|known| matches!(known.kind, Kind::Also | Kind::Label) && known.language == sense.language)
+            }) {
+                insert(senses, sense);
+            }
+        }
+        mark_solid(&mut forms, &self.single, &self.coloured);
         tell_apart(&mut forms, std::mem::take(&mut self.accented));
         let mut map = fst::MapBuilder::memory();
         for (key, senses) in &forms {
@@ -258,6 +294,28 @@ fn is_stemmed(kind: Kind) -> bool {
         kind,
         Kind::Name | Kind::Plural | Kind::Also | Kind::Colour | Kind::Size | Kind::Mood
     )
+}
+
+/// Marks compounds of one word whose parts are a colour and a thing.
+fn mark_solid(forms: &mut BTreeMap<Vec<u8>, Vec<Sense>>, single: &BTreeMap<(String, usize), bool>, coloured: &BTreeSet<(String, usize)>) {
+    let is_thing = |forms: &BTreeMap<Vec<u8>, Vec<Sense>>, key: &str, language: usize| {
+        let senses = forms.get(&encoded(key)).map_or(&[][..], Vec::as_slice);
+        senses
+            .iter()
+            .any(|sense| sense.kind < Kind::Keyword && !sense.is_stem && sense.language.is_some_and(|known| known.index() == language))
+    };
+    let is_compound = |forms: &BTreeMap<Vec<u8>, Vec<Sense>>, key: &str, language: usize| {
+        let mut cuts = key.char_indices().skip(1).map(|(place, _)| key.split_at(place));
+        cuts.any(|(first, rest)| coloured.contains(&(first.to_owned(), language)) && is_thing(forms, rest, language))
+    };
+    for ((key, language), _) in single.iter().filter(|(_, is_single)| **is_single) {
+        if key.is_ascii() && is_compound(forms, key, *language) {
+            let senses = forms.get_mut(&encoded(key)).into_iter().flatten();
+            senses
+                .filter(|sense| sense.kind.is_object() && sense.language.is_some_and(|known| known.index() == *language))
+                .for_each(|sense| sense.is_solid = true);
+        }
+    }
 }
 
 /// Stores names that differ by accents alone with their accents as well, and first of all under what has none the one that has

@@ -62,12 +62,13 @@ pub(super) fn nearest(lexicon: &Lexicon, letters: &[Letter], languages: &[Langua
             return None;
         }
         let other_letter = !found.key.starts_with(first);
-        let edits = usize::from(found.edits) + 2 * difference + usize::from(other_letter);
+        let edits = usize::from(found.edits);
+        let edits = edits + 2 * difference.min(edits) + usize::from(other_letter);
         Some((
             (
                 edits,
-                found.sense.kind,
                 place,
+                found.sense.kind,
                 found.key.chars().count().abs_diff(length),
                 found.key.clone(),
             ),
@@ -141,10 +142,10 @@ pub(super) fn similar(lexicon: &Lexicon, letters: &[Letter], language: Language)
     } else {
         search(lexicon, letters, most + 1)
     };
-    let is_learned = |id: &ConceptId| lexicon.concept(*id).is_some_and(|concept| concept.is_learned());
+    let is_learned = |id: &ConceptId| lexicon.name(*id, language).is_some();
     let mut things: Vec<(u8, String, ConceptId)> = found
         .into_iter()
-        .filter(|found| found.sense.language == Some(language))
+        .filter(|found| found.sense.language == Some(language) && found.sense.kind < Kind::Label)
         .filter_map(|found| Some((found.edits, found.key, found.sense.concept().filter(is_learned)?)))
         .collect();
     things.sort();
@@ -245,11 +246,7 @@ impl Search<'_> {
             return;
         }
         let is_word = |sense: &Sense| {
-            sense.kind < Kind::Label
-                || matches!(
-                    sense.kind,
-                    Kind::Label | Kind::Colour | Kind::Size | Kind::Mood | Kind::Number | Kind::Style | Kind::Filler
-                )
+            sense.kind < Kind::Label || matches!(sense.kind, Kind::Label | Kind::Colour | Kind::Size | Kind::Mood | Kind::Filler)
         };
         let key: String = key.iter().collect();
         self.found.extend(

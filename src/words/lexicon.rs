@@ -41,6 +41,8 @@ pub(super) struct Sense {
     pub value: u16,
     /// Of a stem, which is no word by itself.
     pub is_stem: bool,
+    /// Of a compound that means something else than its parts, a colour and a thing: a bluebird is no blue bird.
+    pub is_solid: bool,
 }
 
 /// Language of what is the same in all.
@@ -49,7 +51,7 @@ const ANY: u32 = 15;
 impl Sense {
     pub fn packed(self) -> u32 {
         let language = self.language.map_or(ANY, |language| language.index() as u32);
-        language | self.kind.index() << 4 | u32::from(self.is_stem) << 9 | u32::from(self.value) << 10
+        language | self.kind.index() << 4 | u32::from(self.is_stem) << 9 | u32::from(self.is_solid) << 10 | u32::from(self.value) << 11
     }
 
     fn unpacked(bits: u32) -> Option<Sense> {
@@ -60,8 +62,9 @@ impl Sense {
         Some(Sense {
             language,
             kind: Kind::from_index(bits >> 4 & 31)?,
-            value: (bits >> 10) as u16,
+            value: (bits >> 11) as u16,
             is_stem: bits >> 9 & 1 == 1,
+            is_solid: bits >> 10 & 1 == 1,
         })
     }
 

@@ -7,18 +7,20 @@ use super::lexicon::Lexicon;
 use super::normalise::{Gap, Letter, Script};
 use super::roles::Read;
 use super::segments::{Cut, Piece};
-use super::vocabulary::Kind;
+use super::vocabulary::{Kind, Language};
 
 /// Fewest letters of a word that is corrected although the prompt says what to draw without it: a short word may as well be one
 /// that just is not in the lexicon.
 const LONG: usize = 6;
+/// Most words that are tried to be corrected in a prompt.
+const MOST: usize = 6;
 
 /// Replaces pieces that no form covers by what may have been meant. Returns where, and how.
 pub(super) fn mend(lexicon: &Lexicon, letters: &[Letter], cut: &mut Cut) -> Vec<(usize, Read)> {
-    cut.pieces = without_fragments(letters, std::mem::take(&mut cut.pieces));
+    cut.pieces = without_fragments(lexicon, letters, std::mem::take(&mut cut.pieces), &cut.close);
     let mut mended = Vec::new();
-    let mut index = 0;
-    while index < cut.pieces.len() {
+    let (mut index, mut tried) = (0, 0);
+    while index < cut.pieces.len() && tried < MOST {
         let piece = &cut.pieces[index];
         if !piece.senses.is_empty() || letters[piece.start].script == Script::Digit {
             index += 1;
@@ -32,6 +34,7 @@ pub(super) fn mend(lexicon: &Lexicon, letters: &[Letter], cut: &mut Cut) -> Vec<
             index += count;
             continue;
         }
+        tried += 1;
         if correct(lexicon, letters, cut, index) {
             mended.push((start, Read::Corrected));
         }
@@ -66,7 +69,7 @@ fn correct(lexicon: &Lexicon, letters: &[Letter], cut: &mut Cut, index: usize) -
 
 /// Puts together what is left of a mistyped word where words have no spaces: letters that no form covers, and beside them forms that
 /// are too short to be meant.
-fn without_fragments(letters: &[Letter], pieces: Vec<Piece>) -> Vec<Piece> {
+fn without_fragments(lexicon: &Lexicon, letters: &[Letter], pieces: Vec<Piece>, languages: &[Language]) -> Vec<Piece> {
     let mut whole: Vec<Piece> = Vec::with_capacity(pieces.len());
     let adjoins = |before: &Piece, piece: &Piece| {
         let (one, other) = (&letters[before.start], &letters[piece.start]);
@@ -82,8 +85,11 @@ fn without_fragments(letters: &[Letter], pieces: Vec<Piece>) -> Vec<Piece> {
             continue;
         }
         for group in run.chunk_by(|one, other| is_fragment(letters, one) && is_fragment(letters, other)) {
-            if is_broken_word(group) {
-                let (start, end) = (group[0].start, group[group.len() - 1].end);
+            let (start, end) = (group[0].start, group[group.len() - 1].end);
+            // Han characters are words by themselves.
+            let is_whole =
+                || letters[start].script != Script::Han || corrections::nearest(lexicon, &letters[start..end], languages).is_some();
+            if is_broken_word(group) && is_whole() {
                 whole.push(Piece {
                     start,
                     end,
@@ -108,5 +114,6 @@ fn is_fragment(letters: &[Letter], piece: &Piece) -> bool {
 fn is_broken_word(group: &[Piece]) -> bool {
     let is_letter = |piece: &Piece| piece.end == piece.start + 1 && piece.senses.iter().all(|sense| sense.kind.is_object());
     let unknown = group.iter().any(|piece| piece.senses.is_empty());
-    group.len() > 1 && (unknown || group.iter().filter(|piece| is_letter(piece)).count() >= 2)
+    let letters = group.iter().filter(|piece| is_letter(piece)).count();
+    group.len() > 1 && (unknown || letters >= 2)
 }

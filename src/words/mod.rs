@@ -269,7 +269,9 @@ impl Reader {
             if let Remark::Unknown { nearest, .. } | Remark::NotLearned { nearest, .. } = remark {
                 names.extend(nearest.iter().cloned());
             }
-            if let Remark::Unknown { text, .. } = remark {
+            if let Remark::Unknown { text, nearest } = remark
+                && nearest.is_empty()
+            {
                 let letters = normalise::letters(text, self.lexicon.variants());
                 let similar = corrections::similar(&self.lexicon, &letters, reading.language.unwrap_or_default());
                 let language = reading.language.unwrap_or_default();

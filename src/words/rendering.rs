@@ -139,6 +139,18 @@ impl<'a> Writer<'a> {
 
     /// Draws a thing as often as there is room, and returns how often.
     fn draw(&mut self, thing: &'a Thing, room: u32) -> u32 {
+        if room == 0 {
+            self.lost.push(stretch(thing));
+            return 0;
+        }
+        if let Some(meant) = thing.twin_of.and_then(|id| self.prompt.lexicon.concept(id)) {
+            let read = self.prompt.concept(thing).plain.to_owned();
+            self.remarks.push(Remark::ReadAs {
+                text: meant.plain.to_owned(),
+                read,
+                found: Found::Nearest,
+            });
+        }
         let asked = match thing.count {
             Count::Untold => 1,
             Count::Exactly(number) => number.max(1),
@@ -229,7 +241,7 @@ impl<'a> Writer<'a> {
     fn finish(mut self, sentence: &Sentence) -> Reading {
         let prompt = self.prompt;
         self.places();
-        self.unknown();
+        self.unknown(sentence);
         self.read_as(sentence);
         let text = self.text();
         self.dropped(&text);
@@ -279,12 +291,27 @@ impl<'a> Writer<'a> {
     /// Places are understood, but pictures have none.
     fn places(&mut self) {
         let is_place = |word: &Word| matches!(word.part, Part::Place(_));
-        let places = self.prompt.words.iter().enumerate().filter(|(_, word)| is_place(word));
+        let drawn: Vec<usize> = self.drawn.iter().map(|drawn| drawn.thing.word).collect();
+        let places = self
+            .prompt
+            .words
+            .iter()
+            .enumerate()
+            .filter(|(index, word)| is_place(word) && !drawn.contains(index));
         self.lost.extend(places.map(|(index, _)| (index, index)));
     }
 
-    fn unknown(&mut self) {
+    fn unknown(&mut self, sentence: &Sentence) {
+        let joins = |index: usize| {
+            sentence
+                .things
+                .iter()
+                .any(|thing| thing.fate == Fate::Dropped && thing.link.is_some_and(|link| link.word == Some(index)))
+        };
         for (index, word) in self.prompt.words.iter().enumerate().filter(|(_, word)| word.part == Part::Unknown) {
+            if joins(index) {
+                continue;
+            }
             let near = word.sense.filter(|sense| sense.kind == Kind::Near);
             let nearest = near.map(|sense| self.names(sense.value)).unwrap_or_default();
             // Words that follow each other, as "exquisitely xylographed", are told together.
@@ -346,14 +373,17 @@ impl<'a> Writer<'a> {
         }
         let mut text = String::new();
         for drawn in &self.drawn {
-            if !text.is_empty() {
-                text.push_str(match drawn.thing.link.map(|link| link.relation) {
-                    Some(Relation::On) => " on ",
-                    Some(Relation::Under) => " under ",
-                    _ => " and ",
-                });
-            }
-            text.push_str(&drawn.phrase);
+            let link = drawn.thing.link.filter(|_| !text.is_empty());
+            let between = match link.map(|link| link.relation) {
+                None => "",
+                Some(Relation::On) => " on ",
+                Some(Relation::Under) => " under ",
+                Some(_) => " and ",
+            };
+            text = match link {
+                Some(link) if link.is_reversed && is_above(link).is_some() => format!("{}{between}{text}", drawn.phrase),
+                _ => format!("{text}{between}{}", drawn.phrase),
+            };
         }
         text
     }

@@ -119,7 +119,18 @@ pub(super) fn decide(letters: &[Letter], pieces: &[Piece], language: Language) -
             note: None,
         });
     }
+    forget_numbers_in_words(letters, &mut words);
     words
+}
+
+/// "Two-headed": a number that is joined to what is not known is part of it.
+fn forget_numbers_in_words(letters: &[Letter], words: &mut [Word]) {
+    for index in 1..words.len() {
+        let is_joined = letters[words[index].start].gap == Gap::Joint && words[index].part == Part::Unknown;
+        if is_joined && matches!(words[index - 1].part, Part::Number(_)) {
+            words[index - 1].part = Part::Unknown;
+        }
+    }
 }
 
 /// The number of each piece's clause: what lies between punctuation and relations.
@@ -177,7 +188,7 @@ impl Context<'_> {
         options.object().is_none()
             || self.has_thing_beside()
             || options.is_strong() && !self.is_head()
-            || !options.is_strong() && self.has_object_beside()
+            || !options.is_strong() && (self.has_object_beside() || self.has_strong())
     }
 
     /// Whether another piece of the same clause may be a thing.
@@ -242,8 +253,13 @@ impl Context<'_> {
         let is_aside = options
             .object()
             .is_none_or(|_| self.has_thing() || !options.is_strong() && self.has_strong());
-        filler(options)
-            .filter(|(_, sense)| is_aside && sense.is_none_or(|sense| options.object().is_none() || sense.kind != Kind::Classifier))
+        // "A box of cats", but "a cat in a box"; counters count behind numbers alone.
+        let counts = |kind: Kind| match kind {
+            Kind::Classifier => options.object().is_none(),
+            Kind::Measure => !options.is_strong() || self.has_thing_beside(),
+            _ => true,
+        };
+        filler(options).filter(|(_, sense)| is_aside && sense.is_none_or(|sense| counts(sense.kind)))
     }
 
     fn has_strong(&self) -> bool {

@@ -14,12 +14,12 @@ use super::vocabulary::{Kind, Language, Relation};
 /// Longest form, in letters.
 const LONGEST: usize = 48;
 /// Most words of a form that is looked up by its stem.
-const STEMMED_WORDS: usize = 4;
+const STEMMED_WORDS: usize = 1;
 
 /// Cost of any form: of two cuts the one with fewer forms is better.
 const FORM: u32 = 20;
 /// What a stem costs more than a form.
-const BY_STEM: u32 = 3;
+const BY_STEM: u32 = 6;
 /// What a word of another language costs more.
 const FOREIGN: u32 = 30;
 /// Cost of a word that no form covers, and of such a letter where words have no spaces.
@@ -28,7 +28,7 @@ const UNKNOWN_LETTER: u32 = 52;
 /// How much more a cut may cost in a language that the prompt may as well be in.
 const CLOSE: u32 = 12;
 /// What the language that the user has costs less.
-const PREFERRED: u32 = 2;
+const PREFERRED: u32 = 5;
 
 /// A form found in the prompt.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub(super) struct Edge {
     pub end: usize,
     pub senses: Vec<Sense>,
     pub by_stem: bool,
+    /// In none of the scripts of most languages, so that a short word is no other language's.
+    is_in_other_script: bool,
 }
 
 /// A stretch of the prompt, and what it may mean in the prompt's language; no senses if no form covers it.
@@ -75,7 +77,8 @@ impl Edge {
 
     /// Whether the word is taken for what it is in another language: things alone, and no short words.
     fn is_known_abroad(&self, sense: &Sense) -> bool {
-        matches!(sense.kind, Kind::Name | Kind::Plural | Kind::Also) && !self.by_stem && self.end - self.start >= 4
+        let is_word = matches!(sense.kind, Kind::Name | Kind::Plural | Kind::Also | Kind::Colour);
+        is_word && !self.by_stem && (self.end - self.start >= 4 || self.is_in_other_script)
     }
 
     /// What it means in a language, or abroad if it means nothing there.
@@ -95,7 +98,8 @@ fn kind_cost(kind: Kind) -> u32 {
     match kind {
         Kind::Also | Kind::Label | Kind::Particle | Kind::Classifier => 1,
         Kind::Keyword | Kind::Nearest => 8,
-        Kind::Near => 60,
+        Kind::Near => 6,
+        Kind::Measure => 2,
         _ => 0,
     }
 }
@@ -107,14 +111,17 @@ pub(super) struct Segmenter<'a> {
 }
 
 impl Segmenter<'_> {
-    /// The cheapest cut of all languages; `preferred` wins where two cost the same.
+    /// The cheapest cut of all languages; `preferred`, or English, wins where two cost about the same.
     pub fn cut(&self, letters: &[Letter], preferred: Option<Language>) -> Cut {
+        let preferred = preferred.unwrap_or_default();
         let starts = starts(letters);
         let mut edges = Vec::new();
         let inner = self.inner_starts(letters);
         let begins = |at: usize| starts[at] || inner.contains(&at);
         for start in (0..letters.len()).filter(|&at| begins(at)) {
-            self.forms(letters, start, &|at| starts[at] || inner.contains(&at), &mut edges);
+            // What is not written with a space may end in the middle of its own word alone.
+            let in_word = |end: usize| letters[start + 1..end].iter().all(|letter| letter.gap == Gap::Within);
+            self.forms(letters, start, &|at| starts[at] || inner.contains(&at) && in_word(at), &mut edges);
             if starts[start] && !letters[start].script.is_unspaced() {
                 self.stemmed(letters, start, &mut edges);
             }
@@ -122,16 +129,18 @@ impl Segmenter<'_> {
         let languages = Language::all().map(|language| {
             let (cost, pieces) = cheapest(letters, &edges, &starts, language);
             let unlearned = pieces.iter().filter(|piece| self.is_unlearned(piece)).count() as u32;
-            let cost = 2 * cost + unlearned + PREFERRED - if Some(language) == preferred { PREFERRED } else { 0 };
+            let cost = 2 * cost + unlearned + PREFERRED - if language == preferred { PREFERRED } else { 0 };
             (cost, language, pieces)
         });
         let cuts: Vec<_> = languages.collect();
         let least = cuts.iter().map(|(cost, ..)| *cost).min().unwrap_or_default();
-        let close = cuts
+        let mut close: Vec<Language> = cuts
             .iter()
             .filter(|(cost, ..)| *cost <= least + CLOSE)
             .map(|(_, language, _)| *language)
             .collect();
+        // Where nothing tells, what is preferred comes first.
+        close.sort_by_key(|language| *language != preferred);
         let best = cuts.into_iter().min_by_key(|(cost, language, _)| (*cost, language.index()));
         let (_, language, pieces) = best.unwrap_or_default();
         Cut { language, close, pieces }
@@ -142,7 +151,7 @@ impl Segmenter<'_> {
         let map = self.lexicon.map();
         let (mut node, mut out) = (map.root(), fst::raw::Output::zero());
         let (mut encoder, mut bytes) = (Encoder::default(), Vec::with_capacity(4));
-        let mut crosses = false;
+        let (mut crosses, mut is_spaced) = (false, false);
         for (length, letter) in letters[start..].iter().take(LONGEST).enumerate() {
             crosses |= length > 0 && letter.gap == Gap::Break;
             bytes.clear();
@@ -154,10 +163,11 @@ impl Segmenter<'_> {
                 node = map.node(step.addr);
             }
             let end = start + length + 1;
+            is_spaced |= length > 0 && letter.gap >= Gap::Space;
             if node.is_final() && (end == letters.len() || may_start(end)) {
                 let value = out.cat(node.final_output()).value();
                 // Only names that have punctuation themselves go on behind it: "family: man, boy".
-                let counts = |sense: &Sense| !sense.is_stem && (!crosses || sense.kind == Kind::Label);
+                let counts = |sense: &Sense| !sense.is_stem && (!crosses || sense.kind == Kind::Label) && !(sense.is_solid && is_spaced);
                 let senses = self.lexicon.senses(value).filter(counts).collect();
                 let senses = self.as_accented(letters, start, end, senses);
                 edges.extend((!senses.is_empty()).then_some(Edge {
@@ -165,6 +175,7 @@ impl Segmenter<'_> {
                     end,
                     senses,
                     by_stem: false,
+                    is_in_other_script: letters[start].script != Script::Latin,
                 }));
             }
         }
@@ -208,7 +219,10 @@ impl Segmenter<'_> {
     fn by_stem(&self, letters: &[Letter], start: usize, end: usize, language: Language) -> Option<Edge> {
         let stem = stem_of(self.stems, language, &letters[start..end])?;
         let ending = (end - start).saturating_sub(stem.chars().count());
-        if ending > LONGEST_ENDING {
+        // The Arabic stemmer takes "and" off, which is a word by itself.
+        let word = || letters[start..end].iter().map(|letter| letter.value);
+        let loses_and = letters[start].value == 'و' && !stem.chars().zip(word()).all(|(one, other)| one == other);
+        if ending > LONGEST_ENDING || loses_and {
             return None;
         }
         let is_word =
@@ -219,6 +233,7 @@ impl Segmenter<'_> {
             end,
             senses,
             by_stem: true,
+            is_in_other_script: letters[start].script != Script::Latin,
         })
     }
 
@@ -307,7 +322,8 @@ fn cheapest(letters: &[Letter], edges: &[Edge], starts: &[bool], language: Langu
             let end = word_end(letters, at);
             // A letter behind an apostrophe is part of the word before it: "cat's".
             let is_ending = letters[at].gap == Gap::Joint && end == at + 1;
-            reach(end, if is_ending { FORM } else { UNKNOWN_WORD }, None);
+            let is_known = is_ending || letters[at].script == Script::Digit;
+            reach(end, if is_known { FORM } else { UNKNOWN_WORD }, None);
         } else {
             reach(word_end(letters, at), UNKNOWN_WORD, None);
         }

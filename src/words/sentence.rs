@@ -5,9 +5,10 @@
 //! size and mood on either side; two nouns without anything between them are a compound, of which one is the thing. In Japanese,
 //! Korean and Hindi, and where Chinese puts 的 behind it, what stands before a relation says where the thing behind it is.
 
-use super::lexicon::{ConceptId, Lexicon};
+use super::lexicon::{ConceptId, Lexicon, Sense};
+use super::normalise::is_emoji;
 use super::roles::{Part, Word};
-use super::vocabulary::{Kind, Language, Relation};
+use super::vocabulary::{Kind, Language, PLACES, Relation};
 
 /// Things of a prompt, in its order.
 #[derive(Debug, Default)]
@@ -30,6 +31,8 @@ pub(super) struct Thing {
     /// How it stands to the thing before it; nothing for the first one.
     pub link: Option<Link>,
     pub fate: Fate,
+    /// The thing that was meant, if the model has learned another that is hardly different.
+    pub twin_of: Option<ConceptId>,
 }
 
 /// How many of a thing are asked for.
@@ -91,6 +94,12 @@ impl Sentence {
             border = stronger(border, group.border);
             if group.objects.is_empty() {
                 let said: Vec<usize> = group.number.into_iter().chain(group.modifiers).collect();
+                // "A cat but not black": what is refused is not said of the cat.
+                if border.is_some_and(|link| link.relation == Relation::Without) && !said.is_empty() && !sentence.things.is_empty() {
+                    sentence.dropped.extend(said);
+                    border = None;
+                    continue;
+                }
                 match sentence.things.last_mut() {
                     Some(thing) => sentence.dropped.extend(said.into_iter().filter(|&word| !thing.take(word, words))),
                     None => pending.extend(said),
@@ -100,6 +109,15 @@ impl Sentence {
             sentence.add(group, border.take(), &mut pending, words, language, text);
         }
         sentence.dropped.extend(pending);
+        // "猫はいらない", "कुत्ता नहीं": what is refused stands before the word that says so, and nothing behind it.
+        if let Some(thing) = sentence.things.last_mut()
+            && border.is_some_and(|link| link.relation == Relation::Without && link.is_reversed)
+        {
+            thing.fate = Fate::Negated;
+        }
+        if sentence.things.is_empty() {
+            sentence.things.extend(place(words, lexicon));
+        }
         sentence.combine(lexicon);
         sentence.forget_repetitions();
         sentence.resolve(lexicon);
@@ -127,7 +145,7 @@ impl Sentence {
             self.things.push(Thing::new(first, words, None));
             border = border.map(|link| Link { is_reversed: true, ..link });
         }
-        let is_strong = |&&word: &&usize| words[word].sense.is_some_and(|sense| sense.kind < Kind::Keyword);
+        let is_strong = |&&word: &&usize| words[word].note.is_none() && words[word].sense.is_some_and(|sense| sense.kind < Kind::Keyword);
         let mut heads = objects.iter().filter(is_strong);
         let head = if language.is_head_first() && !is_genitive_before(&objects, words, text) {
             heads.next()
@@ -135,7 +153,8 @@ impl Sentence {
             heads.next_back()
         };
         let head = head.or(objects.last()).copied().unwrap_or_default();
-        let mut thing = Thing::new(head, words, border.filter(|_| !self.things.is_empty()));
+        let mut thing = Thing::new(head, words, border);
+        thing.count = several_signs(&objects, words, text).unwrap_or(thing.count);
         let others = objects.iter().filter(|&&word| words[word].part != words[head].part);
         self.dropped.extend(others);
         for word in pending.drain(..).chain(group.number).chain(group.modifiers) {
@@ -195,14 +214,22 @@ impl Sentence {
             }
         }
         if let Some(first) = self.things.first_mut()
-            && first.link.is_some_and(|link| link.relation == Relation::Without)
+            && first
+                .link
+                .is_some_and(|link| link.relation == Relation::Without && !link.is_reversed)
         {
             first.fate = Fate::Negated;
+        }
+        for thing in self.things.iter_mut().filter(|thing| thing.count == Count::Exactly(0)) {
+            thing.fate = Fate::Negated;
         }
         for thing in &mut self.things {
             let is_learned = lexicon.concept(thing.concept).is_some_and(|concept| concept.is_learned());
             if !is_learned && thing.fate == Fate::Drawn {
-                thing.fate = Fate::Unlearned;
+                match lexicon.combined(thing.concept, Kind::Near, 0) {
+                    Some(twin) => (thing.concept, thing.twin_of) = (twin, Some(thing.concept)),
+                    None => thing.fate = Fate::Unlearned,
+                }
             }
         }
         if !self.things.iter().any(|thing| thing.fate == Fate::Drawn) {
@@ -229,6 +256,32 @@ fn is_genitive(text: &str) -> bool {
     matches!(text, "の" | "的" | "之" | "의" | "का" | "की" | "के")
 }
 
+/// A place as a thing, where nothing else is asked for: "it's raining".
+fn place(words: &[Word], lexicon: &Lexicon) -> Option<Thing> {
+    let is_thing = |sense: &Sense| sense.language == Some(Language::ENGLISH) && !sense.is_stem;
+    let concept = |name: &str| {
+        lexicon
+            .senses(lexicon.find(name)?)
+            .filter(is_thing)
+            .find_map(|sense| sense.concept())
+    };
+    words.iter().enumerate().find_map(|(index, word)| match word.part {
+        Part::Place(value) => Some(Thing {
+            concept: concept(PLACES.get(usize::from(value))?)?,
+            ..Thing::new(index, words, None)
+        }),
+        _ => None,
+    })
+}
+
+/// How often one emoji stands behind itself.
+fn several_signs(objects: &[usize], words: &[Word], text: &dyn Fn(usize) -> String) -> Option<Count> {
+    let first = words[*objects.first()?].part;
+    let is_sign = |&word: &usize| words[word].part == first && text(word).chars().next().is_some_and(is_emoji);
+    let count = objects.iter().filter(|word| is_sign(word)).count();
+    (count > 1).then_some(Count::Exactly(count as u32))
+}
+
 /// The link that says more.
 fn stronger(one: Option<Link>, other: Option<Link>) -> Option<Link> {
     match (one, other) {
@@ -253,6 +306,7 @@ impl Thing {
             mood: None,
             link,
             fate: Fate::Drawn,
+            twin_of: None,
         }
     }
 
@@ -318,7 +372,8 @@ impl Grouping<'_> {
                 Part::Number(_) => self.number(index),
                 Part::Object(_) => self.object(index),
                 Part::Colour(_) | Part::Size(_) | Part::Mood(_) => self.modifier(index),
-                Part::Place(_) | Part::Style(_) | Part::Filler | Part::Unknown => {}
+                Part::Unknown => self.unknown(index),
+                Part::Place(_) | Part::Style(_) | Part::Filler => {}
             }
         }
     }
@@ -385,6 +440,22 @@ impl Grouping<'_> {
         self.last().objects.push(index);
     }
 
+    /// What is not known and stands between two things is mostly what the first does with the second: "grandma baking cookies".
+    fn unknown(&mut self, index: usize) {
+        let is_verbal = !matches!(self.language.tag(), "zh" | "ja" | "ko" | "hi" | "de");
+        let is_behind_thing = !self.last().objects.is_empty();
+        let more = self.words[index + 1..]
+            .iter()
+            .take_while(|word| !word.is_broken && !matches!(word.part, Part::Relation(_)));
+        if is_verbal && is_behind_thing && more.clone().any(|word| matches!(word.part, Part::Object(_))) {
+            self.border(Link {
+                relation: Relation::With,
+                word: Some(index),
+                is_reversed: false,
+            });
+        }
+    }
+
     /// What is said between two things is said of the one behind it where it is not said of the one before.
     fn modifier(&mut self, index: usize) {
         self.last().modifiers.push(index);
@@ -393,6 +464,10 @@ impl Grouping<'_> {
     /// Whether two things in one clause are told one after the other, instead of being one compound.
     fn is_listed(&self, before: usize, index: usize) -> bool {
         let between = &self.words[before + 1..index];
+        let is_sign = |word: usize| (self.text)(word).chars().next().is_some_and(is_emoji);
+        if is_sign(before) || is_sign(index) {
+            return self.words[before].part != self.words[index].part;
+        }
         let asides = || (before + 1..index).filter(|&word| self.words[word].part == Part::Filler);
         match self.language.tag() {
             "zh" | "ja" | "ko" | "hi" => {
@@ -412,7 +487,7 @@ impl Grouping<'_> {
         let text = (self.text)(index);
         match self.language.tag() {
             "ja" | "ko" => true,
-            "hi" => relation != Relation::Without || text.starts_with("के"),
+            "hi" => relation != Relation::Without || !matches!(text.as_str(), "बिना" | "बगैर" | "बग़ैर" | "बिना किसी" | "ना" | "न"),
             "zh" => {
                 let is_followed = self
                     .words

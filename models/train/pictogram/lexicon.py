@@ -26,10 +26,14 @@ HAND = Path(__file__).resolve().parent.parent / "words"
 # alone is drawn in one of them where no style is asked for.
 ALIKE = {"3d", "flat", "ink"}
 OTHERS = ["noto", "one", "blob", "fx", "line", "pixel"]
+# Most letters of a word whose nearest things are stored.
+LONGEST_ADVICE = 11
 KINDS = {"colour", "number", "size", "relation", "place", "style", "mood", "filler", "article", "measure", "classifier", "particle"}
 VALUED = {"colour", "number", "size", "relation", "place", "style", "mood"}
 # A colour or a mood and a name are another name: "black cat".
 COMBINED = {"colour", "mood"}
+# Signs whose names are words for other things: suits of cards and signs of the zodiac.
+RARE = {"2660", "2663", "2665", "2666", "2b55", *(f"{code:x}" for code in range(0x2648, 0x2654)), "26ce"}
 MARKS = {"\ufe0f"} | {chr(code) for code in range(0x1F3FB, 0x1F400)}
 FEMALE, MALE = "200d-2640", "200d-2642"
 
@@ -199,9 +203,14 @@ def gather(data: Data) -> list[str]:
             table.add("form", "*", "name", key, emoji(key))
     # What is learned comes before what is not: the same word may stand for both.
     learned_first = {language: sorted(words, key=lambda word: not known[word.id][0]) for language, words in things.items()}
+    # What the text encoder gets is a name, too, where no other thing has it: "books" is a stack, not several of a closed book.
+    named = {word.name.lower() for word in things["en"]}
+    for key, (text, *_) in known.items():
+        if text.lower() not in named and key not in RARE and not set(text) & set(",.:()!"):
+            table.forms("en", "name", key, [text])
     for language, words in learned_first.items():
         for word in words:
-            table.forms(language, "name", word.id, [word.name])
+            table.forms(language, "also" if word.id in RARE else "name", word.id, [word.name])
         for word in words:
             for plural in word.plural:
                 two = language == "ar" and any(is_dual(one, plural) for one in [word.name, *word.also])
@@ -209,7 +218,7 @@ def gather(data: Data) -> list[str]:
         coloured = Coloured(data, language, known)
         for word in words:
             is_coloured = coloured.says_more(word.id, word.name)
-            also = [form for form in word.also if is_coloured or not coloured.says_more(word.id, form)]
+            word.also = also = [form for form in word.also if is_coloured or not coloured.says_more(word.id, form)]
             duals = [form for form in also if language == "ar" and any(is_dual(one, form) for one in [word.name, *also])]
             table.forms(language, "dual", word.id, duals)
             table.forms(language, "also", word.id, [form for form in also if form not in duals])
@@ -218,13 +227,15 @@ def gather(data: Data) -> list[str]:
     grammar(table, data)
     for name in sorted(set(concepts.pixel.values()) & known.keys()):
         table.forms("en", "label", name, [name])
+    texts = {text for text, *_ in known.values()}
     for key, (text, *_) in known.items():
         table.forms("en", "label", key, [text])
-        if text and len(text.split(" ")) < 3:
+        if text and len(text.split(" ")) < 3 and regular_plural(text) not in texts:
             table.forms("en", "plural", key, [regular_plural(text)])
     keywords(table, data, known)
     combined(table, data, known)
     nearest(table, known)
+    twins(table, data, known)
     return table.lines
 
 
@@ -232,23 +243,31 @@ class Coloured:
     """Synonyms that are a colour or a size and another name in one language: what they say of it would be lost."""
 
     def __init__(self, data: Data, language: str, known: dict):
-        self.values = {form.lower(): kind for kind, _, forms in data.grammar[language] if kind in ("colour", "size") for form in forms}
+        self.values = {form.lower(): (kind, value) for kind, value, forms in data.grammar[language] if kind in ("colour", "size") for form in forms}
         self.things = defaultdict(set)
         for word in data.words[language]:
             for form in [word.name, *word.plural, *word.also]:
                 if form and word.id in known:
                     self.things[form.lower()].add(word.id)
-        self.kept = set(combinations(data, known).values())
+        self.named = {word.id: {word.name} for word in data.words[language]}
+        self.combined = combinations(data, known)
 
     def says_more(self, key: str, form: str) -> bool:
         """Whether a form is a colour or a size beside a name, and no thing by itself as a black cat is."""
         form = form.lower()
         words = form.split(" ")
         cuts = [(words[0], " ".join(words[1:])), (words[-1], " ".join(words[:-1]))] if len(words) > 1 else []
+        if len(words) == 1 and form[:1] in self.values and form[1:] in self.named.get(key, ()):
+            return True
         if len(words) == 1 and language_is_unspaced(form):
             # Shorter parts are parts of other words: 白菜 is no white dish.
             cuts = [(form[:place], form[place:]) for place in range(2, len(form) - 1)]
-        return key not in self.kept and any(one in self.values and rest in self.things for one, rest in cuts)
+        return any(one in self.values and rest in self.things and not self.makes(one, rest, key) for one, rest in cuts)
+
+    def makes(self, one: str, rest: str, key: str) -> bool:
+        """Whether a colour and one of the things of a name are this thing."""
+        kind, value = self.values[one]
+        return any(self.combined.get((thing, kind, value)) == key for thing in self.things[rest])
 
 
 def language_is_unspaced(form: str) -> bool:
@@ -258,9 +277,10 @@ def language_is_unspaced(form: str) -> bool:
 def labels(table: Table, data: Data, known: dict) -> None:
     """Names in Unicode's annotations, and English titles of pictures that are of one thing alone."""
     for language in LANGUAGES:
+        coloured = Coloured(data, language, known)
         for key, names in data.names.items():
-            if key in known and language in names:
-                name = names[language]["name"]
+            name = names[language]["name"] if key in known and language in names else ""
+            if language == "en" or not coloured.says_more(key, name):
                 table.forms(language, "label", key, [name])
     english = {row["name"].lower(): f"many:{row['concept']}" for row in data.many if row.get("concept") and row["name"].lower() == row["concept"]}
     for name, key in english.items():
@@ -328,15 +348,38 @@ def combinations(data: Data, known: dict) -> dict[tuple[str, str, str], str]:
 
 def nearest(table: Table, known: dict) -> None:
     """Nearest things by hand, which are drawn, and by WordNet's hypernyms, which are advice."""
-    for line in rows(HAND / "nearest.en.tsv"):
-        key, words = line.split("\t")
-        if key in known:
-            table.forms("en", "nearest", key, split(words))
+    for language in LANGUAGES:
+        for line in rows(HAND / f"nearest.{language}.tsv"):
+            key, words = line.split("\t")
+            if key in known:
+                table.forms(language, "nearest", key, split(words))
     for line in rows(HAND / "near.en.tsv"):
         word, keys = line.split("\t")
         kept = [key for key in keys.split("|") if key in known]
-        if kept:
+        if kept and len(word) <= LONGEST_ADVICE:
             table.add("near", "en", word, "|".join(kept))
+    # Ordinary words that are no things: nobody who types them meant another.
+    for word in rows(HAND / "ordinary.en.txt"):
+        table.add("near", "en", word, "")
+
+
+def twins(table: Table, data: Data, known: dict) -> None:
+    """Things without a picture that are called as others which have one: motorbike and motorcycle."""
+    compact = lambda form: form.lower().replace(" ", "").replace("-", "")
+    calls = defaultdict(list)
+    for word in data.words["en"]:
+        if word.id in known and known[word.id][0]:
+            for form in [word.name, *word.also]:
+                calls[compact(form)].append(word.id)
+    for key, names in data.names.items():
+        if key in known and known[key][0] and "en" in names:
+            calls[compact(names["en"]["name"])].append(key)
+    by_hand = dict(line.split("\t") for line in rows(HAND / "same.tsv"))
+    for word in data.words["en"]:
+        if word.name and word.id in known and not known[word.id][0]:
+            same = by_hand.get(word.id) or next(iter(calls.get(compact(word.name), [])), None)
+            if same and same != "-":
+                table.add("same", word.id, same)
 
 
 def main() -> None:
