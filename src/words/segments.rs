@@ -167,7 +167,11 @@ impl Segmenter<'_> {
             if node.is_final() && (end == letters.len() || may_start(end)) {
                 let value = out.cat(node.final_output()).value();
                 // Only names that have punctuation themselves go on behind it: "family: man, boy".
-                let counts = |sense: &Sense| !sense.is_stem && (!crosses || sense.kind == Kind::Label) && !(sense.is_solid && is_spaced);
+                let counts = |sense: &Sense| {
+                    let is_whole = sense.kind == Kind::Label || !crosses;
+                    let is_apart = sense.is_solid && is_spaced;
+                    is_whole && !is_apart && !sense.is_stem
+                };
                 let senses = self.lexicon.senses(value).filter(counts).collect();
                 let senses = self.as_accented(letters, start, end, senses);
                 edges.extend((!senses.is_empty()).then_some(Edge {
