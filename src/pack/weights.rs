@@ -1,5 +1,5 @@
 //! The weights file in memory: mapped read-only, so that its pages are shared, clean and given back under
-//! pressure. The only place that may map files.
+//! pressure.
 
 use std::fs::File;
 use std::ops::Range;

@@ -12,6 +12,8 @@ use super::vocabulary::{Kind, Language};
 
 /// Most steps of a search.
 const STEPS: usize = 400_000;
+/// Letters that have to be the same where more edits than usual are made.
+const ALIKE: usize = 2;
 /// Longest word that is corrected, in letters.
 const LONGEST: usize = 32;
 
@@ -76,8 +78,18 @@ pub(super) fn nearest(lexicon: &Lexicon, letters: &[Letter], languages: &[Langua
         ))
     };
     let extra = u8::from(most > 0 && letters[0].script == Script::Latin);
-    let found = search(lexicon, letters, most + extra).into_iter().filter_map(rank);
-    found.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, found)| found)
+    // A word that sounds alike may be one edit further away: what is nearer only ends the search if nothing can be better.
+    let mut best = None;
+    for edits in 1..=most + extra {
+        best = search(lexicon, letters, edits, edits > most)
+            .into_iter()
+            .filter_map(&rank)
+            .min_by(|(one, _), (other, _)| one.cmp(other));
+        if best.as_ref().is_some_and(|((score, ..), _)| *score <= usize::from(edits) + 1) {
+            break;
+        }
+    }
+    best.map(|(_, found)| found)
 }
 
 /// A word as it sounds, roughly, in the languages with Latin letters: letters that are mixed up are one, and doubled ones single.
@@ -129,7 +141,7 @@ fn other_character(lexicon: &Lexicon, letters: &[Letter], languages: &[Language]
         let begins = characters.next() == Some(letters[0].value) && characters.count() == 1;
         begins && found.sense.kind.is_object() && found.sense.language.is_some_and(|language| languages.contains(&language))
     };
-    let mut found = search(lexicon, letters, 1).into_iter().filter(is_meant);
+    let mut found = search(lexicon, letters, 1, false).into_iter().filter(is_meant);
     let only = found.next()?;
     found.all(|other| other.sense.value == only.sense.value).then_some(only)
 }
@@ -140,7 +152,7 @@ pub(super) fn similar(lexicon: &Lexicon, letters: &[Letter], language: Language)
     let found = if most == 0 {
         Vec::new()
     } else {
-        search(lexicon, letters, most + 1)
+        search(lexicon, letters, most + 1, true)
     };
     let is_learned = |id: &ConceptId| lexicon.name(*id, language).is_some();
     let mut things: Vec<(u8, String, ConceptId)> = found
@@ -152,7 +164,8 @@ pub(super) fn similar(lexicon: &Lexicon, letters: &[Letter], language: Language)
     things.into_iter().map(|(_, _, id)| id).collect()
 }
 
-fn search(lexicon: &Lexicon, letters: &[Letter], most: u8) -> Vec<Candidate> {
+/// The forms that are so many edits away; `begin_alike` if their first letters have to be the same.
+fn search(lexicon: &Lexicon, letters: &[Letter], most: u8, begin_alike: bool) -> Vec<Candidate> {
     if most == 0 || letters.len() > LONGEST {
         return Vec::new();
     }
@@ -160,6 +173,7 @@ fn search(lexicon: &Lexicon, letters: &[Letter], most: u8) -> Vec<Candidate> {
         lexicon,
         word: letters.iter().map(|letter| letter.value).collect(),
         most,
+        begin_alike,
         steps: STEPS,
         key: Vec::new(),
         rows: vec![std::array::from_fn(|place| place as u8)],
@@ -177,6 +191,7 @@ struct Search<'a> {
     lexicon: &'a Lexicon,
     word: Vec<char>,
     most: u8,
+    begin_alike: bool,
     steps: usize,
     /// The letters that were walked, and the rows before and behind each.
     key: Vec<char>,
@@ -221,17 +236,24 @@ impl Search<'_> {
     /// The table's next row, for a letter behind those that were walked; nothing if too many edits are in all of it. Another first
     /// letter counts twice: hardly anybody mistypes it.
     fn row(&self, letter: char) -> Option<Row> {
+        if self.begin_alike && self.key.len() < ALIKE && self.word.get(self.key.len()) != Some(&letter) {
+            return None;
+        }
         let before = &self.rows[self.rows.len() - 1];
         let other = 1 + u8::from(self.key.is_empty());
+        let (length, most) = (self.key.len() + 1, usize::from(self.most));
         let mut row = [u8::MAX; LONGEST + 1];
         row[0] = before[0].saturating_add(1);
         let mut least = row[0];
-        for (at, &typed) in self.word.iter().enumerate() {
+        // Beginnings that are much shorter or longer are too many edits away.
+        for at in length.saturating_sub(most + 1)..self.word.len().min(length + most) {
+            let typed = self.word[at];
             let changed = if typed == letter { 0 } else { other };
-            let mut edits = (before[at] + changed).min(before[at + 1] + 1).min(row[at] + 1);
+            let inserted = before[at + 1].min(row[at]).saturating_add(1);
+            let mut edits = before[at].saturating_add(changed).min(inserted);
             let swapped = at > 0 && self.key.last() == Some(&typed) && self.word[at - 1] == letter;
             if swapped {
-                edits = edits.min(self.rows[self.rows.len() - 2][at - 1] + 1);
+                edits = edits.min(self.rows[self.rows.len() - 2][at - 1].saturating_add(1));
             }
             row[at + 1] = edits;
             least = least.min(edits);
