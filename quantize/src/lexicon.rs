@@ -26,8 +26,9 @@ pub fn make(table: &Path, out: &Path, force: bool) -> Result<()> {
     let bytes = std::fs::read(table).map_err(Error::reading(table, missing))?;
     let text = String::from_utf8(bytes).map_err(|error| Error::input(table, format!("it is not UTF-8: {error}")))?;
     let lexicon = inkstone::words::compile(&text).map_err(|error| Error::input(table, error.to_string()))?;
+    let named = format!("{} ", out.display());
     atomic_file::write(out, &lexicon, force).map_err(|error| Error::Target {
         path: out.to_owned(),
-        problem: error.to_string(),
+        problem: error.to_string().trim_start_matches(&named).to_owned(),
     })
 }
