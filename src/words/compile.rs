@@ -46,7 +46,10 @@ pub fn compile(table: &str) -> Result<Vec<u8>, WordsError> {
             .row(&fields)
             .map_err(|problem| WordsError::Line { line: index + 1, problem })?;
     }
-    Ok(tables.bytes())
+    tables.bytes().map_err(|error| WordsError::Invalid {
+        file: "lexicon".into(),
+        problem: error.to_string(),
+    })
 }
 
 /// By key and language, names with their accents.
@@ -239,7 +242,10 @@ impl Tables {
     }
 
     /// The file.
-    fn bytes(mut self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// If `fst` refuses a key; keys are in order.
+    fn bytes(mut self) -> Result<Vec<u8>, fst::Error> {
         let mut forms = std::mem::take(&mut self.forms);
         for (key, mut senses) in std::mem::take(&mut self.stemmed) {
             // A stem that is a form of the same thing is found as that.
@@ -265,10 +271,9 @@ impl Tables {
                 [sense] => u64::from(sense.packed()) << 1 | 1,
                 senses => (self.lists.add(&senses.iter().map(|sense| sense.packed()).collect::<Vec<_>>()) as u64) << 1,
             };
-            // Keys are in order, and written to memory.
-            map.insert(key, value).expect("keys ascend");
+            map.insert(key, value)?;
         }
-        let map = map.into_inner().expect("memory can be written");
+        let map = map.into_inner()?;
         for (id, concept) in self.concepts.iter_mut().enumerate() {
             let name = |language| self.names.get(&(id as u16, language)).map_or("", String::as_str);
             let names: Vec<&str> = (0..Language::COUNT).map(name).collect();
@@ -277,14 +282,14 @@ impl Tables {
             concept[CONCEPT_WORDS - 1] = self.strings.add(names.trim_end()).unwrap_or_default();
         }
         let combined: Vec<u32> = self.combined.iter().flat_map(|(key, made)| [key.0, key.1, *made]).collect();
-        joined([
+        Ok(joined([
             map,
             little_endian(&self.lists.words),
             little_endian(self.concepts.as_flattened()),
             little_endian(&combined),
             self.variants.iter().flatten().flat_map(|code| code.to_le_bytes()).collect(),
             self.strings.bytes,
-        ])
+        ]))
     }
 }
 

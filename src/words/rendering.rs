@@ -14,19 +14,10 @@ const MOST: u32 = 9;
 const MANY: u32 = 5;
 /// Colours that captions do not name, and those that come nearest.
 const NEAR_COLOURS: [(&str, &str); 2] = [("gold", "yellow"), ("silver", "gray")];
-/// The colours, sizes and moods that captions name.
+/// The first so many colours, and the size, that captions name; and the mood that they do not.
 const LEARNED_COLOURS: usize = 11;
 const LEARNED_SIZE: &str = "small";
-const MOOD_WORDS: [(&str, &str); 8] = [
-    ("happy", "happy"),
-    ("sad", "sad"),
-    ("angry", "angry"),
-    ("sleeping", "sleeping"),
-    ("surprised", "surprised"),
-    ("scared", "scared"),
-    ("crying", "crying"),
-    ("laughing", "laughing"),
-];
+const UNLEARNED_MOOD: &str = "in_love";
 /// Words for moods that captions have as well.
 const LEARNED_MOODS: [&str; 5] = ["smiling", "sleepy", "grinning", "winking", "smiley"];
 const NUMBERS: [&str; 10] = ["", "", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
@@ -227,11 +218,10 @@ impl<'a> Writer<'a> {
         if LEARNED_MOODS.contains(&typed.as_str()) {
             return Some(typed);
         }
-        let name = *MOODS.get(usize::from(value))?;
-        let learned = MOOD_WORDS
-            .iter()
-            .find(|(mood, _)| *mood == name)
-            .map(|(_, word)| (*word).to_owned());
+        let learned = MOODS
+            .get(usize::from(value))
+            .filter(|name| **name != UNLEARNED_MOOD)
+            .map(|name| (*name).to_owned());
         if learned.is_none() {
             self.lost.push((word, word));
         }
