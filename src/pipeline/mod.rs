@@ -421,7 +421,7 @@ pub fn read_prompt(manifest: &Manifest, reader: &Reader, text: &str, language: O
     let suggestions = if reading.is_known() {
         Vec::new()
     } else {
-        reader.suggestions(&reading)
+        reader.suggestions(&reading, language)
     };
     let prompt = Prompt::of(reading);
     let (style, learned) = style_of(styles, chosen, &prompt.reading);

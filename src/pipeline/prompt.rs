@@ -98,7 +98,7 @@ impl PromptReader {
         let suggested = if reading.is_known() {
             Vec::new()
         } else {
-            words.suggestions(&reading)
+            words.suggestions(&reading, language)
         };
         Ok(Prompt {
             suggested,

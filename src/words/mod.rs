@@ -258,12 +258,13 @@ impl Reader {
             letters: &letters,
             words: &words,
             language: cut.language,
+            advice: preferred.unwrap_or(cut.language),
         })
     }
 
     /// Names of things to ask for instead of a prompt of which nothing can be drawn, at most three: things that are near it by
-    /// meaning, then by spelling.
-    pub fn suggestions(&self, reading: &Reading) -> Vec<String> {
+    /// meaning, then by spelling; in the preferred language, else in the prompt's.
+    pub fn suggestions(&self, reading: &Reading, preferred: Option<Language>) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for remark in &reading.remarks {
             if let Remark::Unknown { nearest, .. } | Remark::NotLearned { nearest, .. } = remark {
@@ -274,7 +275,7 @@ impl Reader {
             {
                 let letters = normalise::letters(text, self.lexicon.variants());
                 let similar = corrections::similar(&self.lexicon, &letters, reading.language.unwrap_or_default());
-                let language = reading.language.unwrap_or_default();
+                let language = preferred.or(reading.language).unwrap_or_default();
                 names.extend(similar.into_iter().filter_map(|id| self.lexicon.name_or_plain(id, language)));
             }
         }

@@ -29,6 +29,8 @@ pub(super) struct Prompt<'a> {
     pub letters: &'a [Letter],
     pub words: &'a [Word],
     pub language: Language,
+    /// The language that names of other things are told in.
+    pub advice: Language,
 }
 
 /// The reading of a prompt.
@@ -331,7 +333,7 @@ impl<'a> Writer<'a> {
     /// Names of a list of the nearest things.
     fn names(&self, list: u16) -> Vec<String> {
         let near = self.prompt.lexicon.near(list);
-        near.filter_map(|id| self.prompt.lexicon.name_or_plain(id, self.prompt.language))
+        near.filter_map(|id| self.prompt.lexicon.name_or_plain(id, self.prompt.advice))
             .collect()
     }
 

@@ -64,6 +64,7 @@ impl Choose {
 
     fn changed(&mut self, shared: &mut Shared, now: Duration) -> Next {
         self.changed = now;
+        shared.forget_unknown();
         self.deferred.draw = false;
         if self.sketching.take().is_some() {
             shared.cancel();

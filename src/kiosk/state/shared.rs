@@ -312,6 +312,14 @@ impl Shared {
         self.hint = self.hint.take().filter(|(hint, _)| hint.phrase != Phrase::Starting);
     }
 
+    /// Removes the hint that words are not known, once they are others.
+    pub fn forget_unknown(&mut self) {
+        self.hint = self
+            .hint
+            .take()
+            .filter(|(hint, _)| !matches!(hint.phrase, Phrase::Unknown | Phrase::UnknownNear));
+    }
+
     /// Shows a hint for a few seconds.
     pub fn hint(&mut self, phrase: Phrase, now: Duration) {
         self.hint_with(phrase, Vec::new(), now);

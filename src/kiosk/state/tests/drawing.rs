@@ -129,6 +129,9 @@ fn a_prompt_of_which_nothing_is_known_is_answered_with_what_is() {
     let job = session.job.take().unwrap();
     session.update(&job, 0, JobStage::Unknown(Vec::new()));
     assert_eq!(session.notice(), "I do not know that. Please say it in other words.");
+    // Other words may be known.
+    session.press(A);
+    assert_eq!(session.notice(), "");
 }
 
 #[test]
