@@ -296,14 +296,15 @@ impl From<PictureError> for Fault {
 }
 
 fn decode(format: Format, bytes: &[u8]) -> Result<PictureFile, Fault> {
-    let source = Cursor::new(bytes);
+    // The decoders of JPEG and WebP do not report truncation.
     match format {
-        // These decoders do not report truncation.
         Format::Jpeg if !is_complete_jpeg(bytes) => Err(Fault::Truncated),
-        Format::WebP if !is_complete_webp(bytes) => Err(Fault::Truncated),
-        Format::Jpeg => decode_with(JpegDecoder::new(source)?, format),
-        Format::WebP => decode_with(WebPDecoder::new(source)?, format),
-        Format::Gif | Format::Png => decode_with(GifDecoder::new(source)?, format),
+        Format::Jpeg => decode_with(JpegDecoder::new(Cursor::new(bytes))?, format),
+        Format::WebP => {
+            let file = complete_webp(bytes).ok_or(Fault::Truncated)?;
+            decode_with(WebPDecoder::new(Cursor::new(file))?, format)
+        }
+        Format::Gif | Format::Png => decode_with(GifDecoder::new(Cursor::new(bytes))?, format),
     }
 }
 
@@ -386,10 +387,30 @@ fn is_complete_jpeg(bytes: &[u8]) -> bool {
     false
 }
 
-/// Whether a WebP file is as long as its RIFF header says.
-fn is_complete_webp(bytes: &[u8]) -> bool {
-    let Some(&[a, b, c, d]) = bytes.get(4..8) else { return false };
-    u64::from(u32::from_le_bytes([a, b, c, d])) + 8 <= bytes.len() as u64
+/// A WebP file without what follows it; `None` if the file or one of its chunks is shorter than it says. The decoder allocates
+/// as many bytes as a chunk says that it has.
+fn complete_webp(bytes: &[u8]) -> Option<&[u8]> {
+    /// What an animation's frame holds before its own chunks, in bytes.
+    const FRAME_HEADER: usize = 16;
+    let file = bytes.get(..chunk_length(bytes)?.checked_add(8)?)?;
+    let mut rest = file.get(12..)?;
+    while rest.len() >= 8 {
+        let length = chunk_length(rest)?;
+        rest[8..].get(..length)?;
+        let read = if rest.starts_with(b"ANMF") {
+            length.min(FRAME_HEADER)
+        } else {
+            length
+        };
+        rest = rest.get(8 + read.next_multiple_of(2)..).unwrap_or_default();
+    }
+    Some(file)
+}
+
+/// What a RIFF chunk says that it holds, in bytes.
+fn chunk_length(chunk: &[u8]) -> Option<usize> {
+    let length: [u8; 4] = chunk.get(4..8)?.try_into().ok()?;
+    usize::try_from(u32::from_le_bytes(length)).ok()
 }
 
 fn encode_jpeg(picture: &Picture, provenance: Option<&Provenance>) -> Result<Vec<u8>, ImageFileError> {

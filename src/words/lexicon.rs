@@ -136,6 +136,15 @@ impl AsRef<[u8]> for Section {
     }
 }
 
+/// Whether a map has this form: a version, a type, nodes, the number of keys and the address of the root, both as `u64`, and a
+/// checksum. `Fst::new` panics on a 32-bit system if one of the two does not fit into 32 bits.
+fn is_map(bytes: &[u8]) -> bool {
+    let number = |at: Option<usize>| Some(u64::from_le_bytes(*bytes.get(at?..)?.first_chunk()?));
+    let from_end = |distance| bytes.len().checked_sub(distance);
+    let fits = |number: Option<u64>| number.is_some_and(|number| u32::try_from(number).is_ok());
+    number(Some(0)) == Some(fst::raw::VERSION) && fits(number(from_end(20))) && fits(number(from_end(12)))
+}
+
 impl Lexicon {
     /// Maps and checks a lexicon.
     ///
@@ -176,6 +185,9 @@ impl Lexicon {
             start,
             end,
         };
+        if !is_map(section.as_ref()) {
+            return Err("its map is damaged".into());
+        }
         let map = fst::raw::Fst::new(section).map_err(|error| format!("its map is damaged: {error}"))?;
         map.verify().map_err(|error| format!("its map is damaged: {error}"))?;
         let (start, end) = places[4];

@@ -186,6 +186,34 @@ fn mutated_files_are_errors_or_pictures() {
 }
 
 #[test]
+fn webp_chunks_longer_than_the_file_are_refused() {
+    let [_, (_, webp), _] = files();
+    let chunk = |name: &[u8; 4], length: u32, content: &[u8]| [&name[..], &length.to_le_bytes(), content].concat();
+    let file = |extra: &[u8]| {
+        let mut file = [&webp[..], extra].concat();
+        let length = file.len() as u32 - 8;
+        file[4..8].copy_from_slice(&length.to_le_bytes());
+        file
+    };
+    let frame = chunk(b"XMP ", u32::MAX, b"");
+    for extra in [
+        chunk(b"XMP ", 1, b""),
+        chunk(b"EXIF", u32::MAX, b"Exif"),
+        chunk(b"none", 1 << 31, b""),
+        chunk(b"ANMF", 24, &[&[0; 16], &frame[..]].concat()),
+    ] {
+        assert!(matches!(decode(Format::WebP, &file(&extra)), Err(Fault::Truncated)));
+    }
+    for extra in [chunk(b"none", 3, b"abc\0"), chunk(b"none", 3, b"abc"), b"none".to_vec()] {
+        assert!(decode(Format::WebP, &file(&extra)).is_ok());
+    }
+    assert!(
+        decode(Format::WebP, &[&webp[..], &frame].concat()).is_ok(),
+        "what follows the file is not read"
+    );
+}
+
+#[test]
 fn huge_pictures_are_refused_before_they_are_decoded() {
     let folder = tempfile::tempdir().unwrap();
     let huge = |format: Format, bytes: &[u8]| {
