@@ -230,6 +230,61 @@ fn wrong_settings_and_scripts_name_the_place() {
     assert_eq!(code, Some(2), "{said}");
 }
 
+/// With pictures of what it shows and a gallery in a folder.
+fn settings(folder: &Path) -> Settings {
+    let mut settings = Settings::default();
+    settings.display.kind = format!("png:{}", folder.join("frames").display()).parse().unwrap();
+    settings.gallery.folder = Some(folder.join("gallery"));
+    settings.attract.idle = 3600;
+    settings
+}
+
+/// A word that names two things: the wheel asks which one, and the other one is drawn.
+#[test]
+fn a_visitor_is_asked_which_of_two_things_a_word_means() {
+    let folder = tempfile::tempdir().unwrap();
+    let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram");
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let source = Source::new("visitor", move |context| {
+        let handle = context.kiosk.clone();
+        let thread = std::thread::spawn(move || {
+            let mut views = handle.subscribe();
+            let press = |button: &str| handle.press(button.parse().unwrap(), Gesture::Short).unwrap();
+            handle.text("two blue cricket").unwrap();
+            press("confirm");
+            let asked = loop {
+                let view = views.next_within(PATIENCE).unwrap();
+                if let Scene::Choose { wheel, kind, typed, .. } = &view.scene
+                    && !typed
+                    && kind == "cricket"
+                {
+                    break (wheel.clone(), view.notice.clone());
+                }
+            };
+            press("next");
+            press("confirm");
+            let shown = loop {
+                if let Scene::Picture { shown, .. } = &views.next_within(PATIENCE).unwrap().scene {
+                    break shown.clone();
+                }
+            };
+            handle.stop().unwrap();
+            sender.send((asked, shown)).unwrap();
+        });
+        Ok(Some(Box::new(thread)))
+    });
+    Kiosk::new(settings(folder.path()), Options::new(&pack).sources(vec![source]))
+        .unwrap()
+        .run();
+    let ((wheel, notice), shown) = receiver.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(
+        (wheel.word.as_str(), wheel.after.as_slice()),
+        ("cricket", &["cricket bat".to_owned()][..])
+    );
+    assert_eq!(notice.as_deref(), Some("Which one?"));
+    assert!(shown.title.starts_with("two blue cricket bat"), "{}", shown.title);
+}
+
 /// The scene that a phone or a broker would tell about a view.
 fn scene(view: &View) -> &'static str {
     match &view.scene {
@@ -245,11 +300,6 @@ fn scene(view: &View) -> &'static str {
 fn a_program_steers_the_kiosk_and_sees_what_it_shows() {
     let folder = tempfile::tempdir().unwrap();
     let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram");
-    let mut settings = Settings::default();
-    settings.display.kind = format!("png:{}", folder.path().join("frames").display()).parse().unwrap();
-    settings.gallery.folder = Some(folder.path().join("gallery"));
-    settings.attract.idle = 3600;
-
     let (sender, receiver) = std::sync::mpsc::channel();
     let source = Source::new("second hand", move |context| {
         let handle = context.kiosk.clone();
@@ -278,7 +328,9 @@ fn a_program_steers_the_kiosk_and_sees_what_it_shows() {
         });
         Ok(Some(Box::new(thread)))
     });
-    Kiosk::new(settings, Options::new(&pack).sources(vec![source])).unwrap().run();
+    Kiosk::new(settings(folder.path()), Options::new(&pack).sources(vec![source]))
+        .unwrap()
+        .run();
     let (shown, mut slow) = receiver.recv_timeout(PATIENCE).unwrap();
     assert_eq!((shown.title.as_str(), shown.style.as_str()), ("fox · red", "flat colour"));
     assert!(slow.next().is_some(), "the latest view is there for whoever comes late");

@@ -26,6 +26,30 @@ zwei rote Äpfel auf einem Bett (de)
 }
 
 #[test]
+fn words_that_name_several_things_are_told() {
+    for (prompt, note) in [
+        ("cricket", "drew \"cricket\" as cricket; it may also mean cricket bat"),
+        ("zwei rote Drachen", "drew \"Drachen\" as Drache; it may also mean Flugdrachen"),
+    ] {
+        let told = predicate::str::contains(format!("  note: {note}\n"));
+        inkstone().args(["read", prompt]).assert().success().stdout(told);
+    }
+    let output = inkstone().args(["read", "--json", "zwei rote Drachen"]).output().unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let meanings = &value["ambiguity"]["meanings"];
+    assert_eq!(
+        (&meanings[0]["prompt"], &meanings[1]["prompt"]),
+        (&"zwei rote Drache".into(), &"zwei rote Flugdrachen".into())
+    );
+    // An eye is one of two eyes, and a book is a book.
+    inkstone()
+        .args(["read", "eyes", "book", "cat"])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("note").not());
+}
+
+#[test]
 fn standard_input_is_read_line_by_line() {
     let lines = |input: &[u8]| inkstone().args(["read", "--json"]).write_stdin(input.to_vec()).assert();
     let many: String = (0..3000).map(|number| format!("{} cats\n\r\n", number % 9 + 1)).collect();

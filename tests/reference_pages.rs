@@ -312,6 +312,7 @@ fn json_of_generate_info_and_verify() {
         &long,
         "twelve wombat cats",
         "buterfly on a lighthouse",
+        "cricket",
     ];
     let draw = |prompt: &&str| {
         json_of(&[
@@ -347,6 +348,7 @@ fn json_of_read_and_list() {
         "12 cats",
         "lighthouse on a wombat",
         "wombat",
+        "cricket",
     ];
     let output = support::inkstone().args(["read", "--json"]).args(prompts).output().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();

@@ -143,7 +143,7 @@ fn record(prompt: &str, read: &PromptReading) -> Value {
     json!({
         "prompt": prompt, "language": reading.language, "known": reading.is_known(), "read_as": reading.text, "style": read.style,
         "spans": reading.spans, "objects": reading.objects, "rows": reading.arrangement.as_ref().map(|arrangement| &arrangement.rows),
-        "negative": reading.negative, "notes": notes, "suggestions": read.suggestions,
+        "negative": reading.negative, "notes": notes, "suggestions": read.suggestions, "ambiguity": read.ambiguity,
     })
 }
 

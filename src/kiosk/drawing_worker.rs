@@ -14,6 +14,7 @@ use super::state::{FinishedPicture, Item, Job, JobStage, JobUpdate, PackChoices}
 use crate::picture::{Background, Resampling};
 use crate::pipeline::{Observer, Options, Phase, Pipeline, PipelineError, Progress, Request};
 use crate::process::allocator;
+use crate::words::{Ambiguity, Language};
 
 /// Delay before a pack that cannot be read is tried again.
 const RETRY: Duration = Duration::from_secs(20);
@@ -36,7 +37,7 @@ pub struct WorkerSettings {
     /// Background of pictures.
     pub background: Background,
     /// Language that prompts are taken for where their words do not tell.
-    pub language: Option<crate::words::Language>,
+    pub language: Option<Language>,
 }
 
 /// An event from the worker.
@@ -210,7 +211,16 @@ impl Worker {
                 job: job.number,
                 report: &report,
             };
-            match draw(pipeline, &self.settings, item, &mut observer) {
+            let request = request(&self.settings, item);
+            match ambiguity(pipeline, &request, job) {
+                Ok(None) => {}
+                Ok(Some(ambiguity)) => {
+                    report(JobStage::Ambiguous(ambiguity));
+                    return;
+                }
+                Err(error) => log::debug!("{error}"),
+            }
+            match draw(pipeline, &request, item, &mut observer) {
                 Ok(finished) => report(JobStage::Finished(finished)),
                 Err(PipelineError::Interrupted) => return,
                 Err(PipelineError::UnknownPrompt { nearest, .. }) => {
@@ -229,12 +239,7 @@ impl Worker {
     }
 }
 
-fn draw(
-    pipeline: &mut Pipeline,
-    settings: &WorkerSettings,
-    item: &Item,
-    observer: &mut JobObserver,
-) -> Result<FinishedPicture, PipelineError> {
+fn request(settings: &WorkerSettings, item: &Item) -> Request {
     let mut request = Request::new(&item.prompt)
         .steps(item.steps)
         .seed(item.seed)
@@ -242,7 +247,19 @@ fn draw(
     request.style.clone_from(&item.style);
     request.guidance = settings.guidance;
     request.language = settings.language;
-    let generated = pipeline.generate_with(&request, observer)?;
+    request
+}
+
+/// A word of the prompt that a visitor is to be asked about.
+fn ambiguity(pipeline: &mut Pipeline, request: &Request, job: &Job) -> Result<Option<Ambiguity>, PipelineError> {
+    if !job.asks {
+        return Ok(None);
+    }
+    Ok(pipeline.resolve(request)?.ambiguity().cloned())
+}
+
+fn draw(pipeline: &mut Pipeline, request: &Request, item: &Item, observer: &mut JobObserver) -> Result<FinishedPicture, PipelineError> {
+    let generated = pipeline.generate_with(request, observer)?;
     for note in &generated.notes {
         log::warn!("{note}");
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::observer::Phase;
 use crate::picture::{Picture, Provenance};
-use crate::words::{Found, Remark};
+use crate::words::{Ambiguity, Found, Remark};
 
 /// A generated picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +83,15 @@ pub enum Note {
         /// How many were drawn.
         drawn: u32,
     },
+    /// A word names several things, and one of them was drawn.
+    Ambiguous {
+        /// The word.
+        text: String,
+        /// What was drawn.
+        drawn: String,
+        /// The other things that it names.
+        others: Vec<String>,
+    },
     /// Nothing in the prompt is known; it was drawn all the same.
     Guessed {
         /// The prompt.
@@ -126,6 +135,9 @@ impl fmt::Display for Note {
             Note::NotLearned { text, nearest, .. } if nearest.is_empty() => write!(out, "not learned yet: {text}"),
             Note::NotLearned { text, nearest, .. } => write!(out, "not learned yet: {text}; nearest: {}", nearest.join(", ")),
             Note::Limited { text, drawn } => write!(out, "drew {drawn} of \"{text}\": a picture has room for nine things"),
+            Note::Ambiguous { text, drawn, others } => {
+                write!(out, "drew \"{text}\" as {drawn}; it may also mean {}", others.join(", "))
+            }
             Note::NegativeUnused { text } => {
                 write!(out, "nothing keeps \"{text}\" out of the picture unless the guidance is above 1")
             }
@@ -151,6 +163,16 @@ impl Note {
             Remark::NotLearned { text, name, nearest } => Note::NotLearned { text, name, nearest },
             Remark::Limited { text, drawn } => Note::Limited { text, drawn },
         }
+    }
+
+    /// What there is to say about a word that names several things.
+    pub(super) fn of_ambiguity(ambiguity: &Ambiguity) -> Option<Note> {
+        let mut names = ambiguity.meanings.iter().map(|meaning| meaning.name.clone());
+        Some(Note::Ambiguous {
+            text: ambiguity.text.clone(),
+            drawn: names.next()?,
+            others: names.collect(),
+        })
     }
 
     /// The note as JSON, with the sentence for people as `message`.

@@ -60,7 +60,7 @@ use crate::engine::{Engine, Residency};
 use crate::pack::{Manifest, Pack, PackError, Style};
 use crate::picture::provenance::DRAWN_AS;
 use crate::picture::{Picture, PictureError, Provenance, ScaleError, arranged, scale};
-use crate::words::{Language, Reader, Reading, Remark};
+use crate::words::{Ambiguity, Language, Reader, Reading, Remark};
 
 /// Prompts that are remembered, so that drawing one again reads no tokenizer.
 const REMEMBERED: usize = 8;
@@ -243,10 +243,13 @@ impl Pipeline {
         let styles = &styles.manifest().styles;
         let chosen = styles::choose(styles, request.style.as_deref(), &request.prompt)?;
         let (steps, guidance) = self.check(request)?;
-        let (prompt, negative) = self.read(&chosen.prompt, request)?;
+        let is_whole = chosen.prompt == request.prompt;
+        let (mut prompt, negative) = self.read(&chosen.prompt, request)?;
         let (style, learned) = style_of(styles, chosen, &prompt.reading);
         let mut notes = notes(&prompt, style, learned);
         notes.extend(unused(&negative, guidance));
+        // Its prompts lack the words that chose the style.
+        prompt.ambiguity = prompt.ambiguity.filter(|_| is_whole);
         Ok(Resolved {
             notes,
             negative_ids: negative.ids.into_iter().next().unwrap_or_default(),
@@ -406,6 +409,8 @@ pub struct PromptReading {
     pub notes: Vec<Note>,
     /// Names of things to ask for instead, if nothing of it can be drawn.
     pub suggestions: Vec<String>,
+    /// A word that names several things, with the prompts that ask for each.
+    pub ambiguity: Option<Ambiguity>,
 }
 
 /// Reads a prompt as [`Pipeline::generate`] does, by a lexicon that is open.
@@ -423,12 +428,16 @@ pub fn read_prompt(manifest: &Manifest, reader: &Reader, text: &str, language: O
     } else {
         reader.suggestions(&reading, language)
     };
-    let prompt = Prompt::of(reading);
+    let prompt = Prompt {
+        ambiguity: reader.ambiguity(&chosen.prompt, &reading, language)?,
+        ..Prompt::of(reading)
+    };
     let (style, learned) = style_of(styles, chosen, &prompt.reading);
     Ok(PromptReading {
         notes: notes(&prompt, style, learned),
         style: style.map(|style| style.name.clone()),
         suggestions,
+        ambiguity: prompt.ambiguity,
         reading: prompt.reading,
     })
 }
@@ -476,11 +485,13 @@ fn notes(prompt: &Prompt, style: Option<&Style>, learned: Option<&Style>) -> Vec
     let guessed = prompt.is_guess.then(|| Note::Guessed {
         text: reading.text.clone(),
     });
+    let ambiguous = prompt.ambiguity.as_ref().and_then(Note::of_ambiguity);
     let style = learned.map(|style| Note::StyleChosen { style: style.name.clone() });
     let truncated = prompt.truncated.map(|tokens| Note::Truncated { tokens });
     guessed
         .into_iter()
         .chain(remarks)
+        .chain(ambiguous)
         .chain(missing)
         .chain(style)
         .chain(truncated)
@@ -492,7 +503,7 @@ fn drawn_as(resolved: &Resolved) -> Option<String> {
     let is_part = |note: &Note| {
         !matches!(
             note,
-            Note::StyleChosen { .. } | Note::Truncated { .. } | Note::NegativeUnused { .. }
+            Note::StyleChosen { .. } | Note::Truncated { .. } | Note::NegativeUnused { .. } | Note::Ambiguous { .. }
         )
     };
     resolved.notes.iter().any(is_part).then(|| resolved.read_as().to_owned())

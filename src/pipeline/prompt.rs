@@ -8,7 +8,7 @@ use tokenizers::utils::truncation::TruncationParams;
 
 use super::PipelineError;
 use crate::pack::{self, Pack};
-use crate::words::{Language, Reader, Reading};
+use crate::words::{Ambiguity, Language, Reader, Reading};
 
 /// A prompt that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(super) struct Prompt {
     pub truncated: Option<usize>,
     /// Names of things to ask for instead, if nothing of the prompt can be drawn.
     pub suggested: Vec<String>,
+    /// A word that names several things.
+    pub ambiguity: Option<Ambiguity>,
     /// Whether it is drawn although nothing of it is known.
     pub is_guess: bool,
 }
@@ -38,6 +40,7 @@ impl Prompt {
             reading,
             truncated: None,
             suggested: Vec::new(),
+            ambiguity: None,
             is_guess: false,
         }
     }
@@ -102,6 +105,7 @@ impl PromptReader {
         };
         Ok(Prompt {
             suggested,
+            ambiguity: words.ambiguity(text, &reading, language)?,
             ..self.tokens(reading)?
         })
     }
@@ -125,6 +129,7 @@ impl PromptReader {
             ids: encoded.into_iter().map(|(ids, _)| ids).collect(),
             truncated: is_truncated.then_some(self.limits.max_tokens),
             suggested: Vec::new(),
+            ambiguity: None,
             is_guess: false,
             reading,
         })

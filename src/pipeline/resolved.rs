@@ -7,7 +7,7 @@ use super::generated::Note;
 use super::prompt::Prompt;
 use crate::pack::Style;
 use crate::picture::{Background, Resampling};
-use crate::words::{Reading, Remark};
+use crate::words::{Ambiguity, Reading, Remark};
 
 /// What will be generated for a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,12 @@ impl Resolved {
     /// How the prompt was read: its words, their roles and meanings.
     pub fn reading(&self) -> &Reading {
         &self.prompt.reading
+    }
+
+    /// A word of the prompt that names several things, with the prompts that ask for each of them; `None` if the prompt is
+    /// clear.
+    pub fn ambiguity(&self) -> Option<&Ambiguity> {
+        self.prompt.ambiguity.as_ref()
     }
 
     /// The prompts of several objects that are drawn one by one; empty if the prompt is drawn as a whole.

@@ -10,6 +10,8 @@
 //! 5. `sentence`: things with what is said of each, and how they stand to each other;
 //! 6. `rendering`: the text encoder's text, the arrangement of several objects, and remarks about what is not drawn.
 //!
+//! `meanings` finds words that name several things, and the prompts that ask for each of them.
+//!
 //! A prompt is never handed to the text encoder as it was typed: what it gets are the names that it has learned, so that "caballos",
 //! "лошади" and "horses" are one prompt. The lexicon (`lexicon`) is one memory-mapped file, made by [`compile`] from a table that
 //! `models/train/pictogram/lexicon.py` gathers.
@@ -21,6 +23,7 @@ mod corrections;
 mod error;
 mod keys;
 mod lexicon;
+mod meanings;
 mod mending;
 mod normalise;
 mod rendering;
@@ -42,6 +45,7 @@ pub use arrangement::Arrangement;
 pub use compile::compile;
 pub use error::WordsError;
 pub use lexicon::Concept;
+pub use meanings::{Ambiguity, Meaning};
 pub use vocabulary::{Found, Language, Role};
 
 use lexicon::Lexicon;
@@ -292,14 +296,15 @@ impl Reader {
             .filter_map(move |id| Some((self.lexicon.concept(id)?, self.lexicon.name(id, language)?)))
     }
 
-    /// The things that a word may mean, best first, with their names in a language: two things' names for a word that means both.
+    /// The things that a word names in a language, best first.
     pub fn meanings(&self, word: &str, language: Language) -> Vec<Concept<'_>> {
         let senses = self
             .lexicon
             .find(&normalise::key(word, self.lexicon.variants()))
             .map(|value| self.lexicon.senses(value).collect::<Vec<_>>());
         let senses = senses.unwrap_or_default().into_iter();
-        let strong = senses.filter(|sense| sense.kind < vocabulary::Kind::Keyword && sense.language.is_none_or(|other| other == language));
+        let is_name = |sense: &lexicon::Sense| sense.kind < vocabulary::Kind::Keyword && !sense.is_stem;
+        let strong = senses.filter(|sense| is_name(sense) && sense.language.is_none_or(|other| other == language));
         strong.filter_map(|sense| self.lexicon.concept(sense.concept()?)).collect()
     }
 }

@@ -134,7 +134,7 @@ impl Mode for Attract {
                     self.advance(shared, now);
                 }
             }
-            JobStage::Failed(_) | JobStage::Unknown(_) => shared.end_job(),
+            JobStage::Failed(_) | JobStage::Unknown(_) | JobStage::Ambiguous(_) => shared.end_job(),
             JobStage::Text | JobStage::Step { .. } => {}
         }
         None

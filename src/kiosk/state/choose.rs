@@ -9,7 +9,7 @@ use super::gallery::Gallery;
 use super::job::{Item, JobStage, JobUpdate, Purpose};
 use super::menu::Menu;
 use super::message::Message;
-use super::selection::{AtOnce, around};
+use super::selection::{AtOnce, Typed, around};
 use super::shared::Shared;
 use super::view::{Choice, Scene, Shown, Wheel};
 use super::{Mode, Next, go};
@@ -86,6 +86,7 @@ impl Choose {
             self.deferred.draw = phrase == Phrase::Starting;
             return (phrase == Phrase::PackTrouble).then(|| Box::new(Message { phrase }) as Box<dyn Mode>);
         }
+        shared.forget_unknown();
         let prompt = shared.selection.prompt(&shared.rules.subjects, &shared.rules.colours);
         if !shared.allows(&prompt) {
             shared.hint(Phrase::Refused, now);
@@ -96,11 +97,7 @@ impl Choose {
 
     fn wheel(shared: &Shared) -> Wheel {
         if let Some(typed) = &shared.selection.typed {
-            return Wheel {
-                before: Vec::new(),
-                word: typed.clone(),
-                after: Vec::new(),
-            };
+            return Choose::typed(typed);
         }
         let places = shared.selection.places(&shared.rules.subjects);
         let at = places.iter().position(|place| *place == shared.selection.subject).unwrap_or(0);
@@ -112,6 +109,21 @@ impl Choose {
             before: (-NEIGHBOURS..0).map(word).collect(),
             word: word(0),
             after: (1..=NEIGHBOURS).map(word).collect(),
+        }
+    }
+
+    /// A typed text alone, or what an ambiguous word of it may mean.
+    fn typed(typed: &Typed) -> Wheel {
+        let names: Vec<&String> = match &typed.question {
+            Some((ambiguity, _)) => ambiguity.meanings.iter().map(|meaning| &meaning.name).collect(),
+            None => vec![&typed.text],
+        };
+        let at = typed.question.as_ref().map_or(0, |(_, at)| *at);
+        let words = |names: &[&String]| names.iter().map(|name| (*name).clone()).collect();
+        Wheel {
+            before: words(&names[..at]),
+            word: names[at].clone(),
+            after: words(&names[at + 1..]),
         }
     }
 
@@ -202,12 +214,17 @@ impl Mode for Choose {
         None
     }
 
-    fn job_update(&mut self, shared: &mut Shared, update: &JobUpdate, _now: Duration) -> Next {
+    fn job_update(&mut self, shared: &mut Shared, update: &JobUpdate, now: Duration) -> Next {
         match &update.stage {
             JobStage::Finished(finished) => {
                 self.sketch = Some((shared.finished(finished), finished.item.clone()));
                 self.sketching = None;
                 shared.end_job();
+            }
+            JobStage::Ambiguous(ambiguity) => {
+                shared.end_job();
+                shared.ask(ambiguity, now);
+                return self.changed(shared, now);
             }
             JobStage::Failed(_) | JobStage::Unknown(_) => shared.end_job(),
             JobStage::Text | JobStage::Step { .. } => {}
@@ -232,11 +249,15 @@ impl Mode for Choose {
                 .is_some_and(|item| (&item.prompt, &item.style) == (&sketched.prompt, &sketched.style))
         };
         let categories = shared.rules.subjects.categories();
+        let typed = shared.selection.typed.as_ref();
         let kind = shared.selection.category.and_then(|category| categories.get(category).copied());
         Scene::Choose {
             wheel: Choose::wheel(shared),
-            typed: shared.selection.typed.is_some(),
-            kind: kind.map_or_else(String::new, |kind| shared.language.name(kind).to_owned()),
+            typed: typed.is_some_and(|typed| typed.question.is_none()),
+            kind: match typed.and_then(|typed| typed.question.as_ref()) {
+                Some((ambiguity, _)) => ambiguity.text.clone(),
+                None => kind.map_or_else(String::new, |kind| shared.language.name(kind).to_owned()),
+            },
             choice: Choose::choice(shared),
             sketch: self.sketch.as_ref().map(|(shown, item)| (shown.clone(), is_current(item))),
         }

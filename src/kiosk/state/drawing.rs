@@ -202,6 +202,11 @@ impl Mode for Drawing {
                 let phrase = if names.is_empty() { Phrase::Unknown } else { Phrase::UnknownNear };
                 return Drawing::give_up(shared, phrase, names.clone(), now);
             }
+            JobStage::Ambiguous(ambiguity) => {
+                shared.end_job();
+                shared.ask(ambiguity, now);
+                return go(Choose::resume(now));
+            }
             JobStage::Failed(problem) => {
                 log::error!("{problem}");
                 return Drawing::give_up(shared, Phrase::Failed, Vec::new(), now);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::picture::{Picture, Provenance};
+use crate::words::Ambiguity;
 
 /// One picture of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Job {
     pub purpose: Purpose,
     /// The pictures.
     pub items: Vec<Item>,
+    /// Whether a visitor is to be asked which of several things a word means, instead of drawing the first.
+    pub asks: bool,
 }
 
 /// A finished picture.
@@ -87,6 +90,8 @@ pub enum JobStage {
     Finished(FinishedPicture),
     /// Nothing in the prompt is known; the job ends. With names of things that are near it.
     Unknown(Vec<String>),
+    /// A word names several things, and the job asks; it ends.
+    Ambiguous(Ambiguity),
     /// It could not be drawn; the job ends.
     Failed(String),
 }
@@ -117,7 +122,7 @@ impl StageTimes {
             JobStage::Text => &mut self.text,
             JobStage::Step { .. } => &mut self.step,
             JobStage::Finished(_) => &mut self.decoding,
-            JobStage::Failed(_) | JobStage::Unknown(_) => return,
+            JobStage::Failed(_) | JobStage::Unknown(_) | JobStage::Ambiguous(_) => return,
         };
         // Half new, half old: one slow step does not change the estimate much.
         *slot = Some(slot.map_or(took, |old| (old + took) / 2));

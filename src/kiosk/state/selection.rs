@@ -2,6 +2,7 @@
 
 use super::job::Item;
 use crate::kiosk::subjects::Subjects;
+use crate::words::{Ambiguity, Meaning};
 
 /// How many pictures at once, and what differs between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,38 @@ pub struct PackChoices {
     pub step: usize,
 }
 
+/// What is typed, instead of a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Typed {
+    /// The text.
+    pub text: String,
+    /// Whether the visitor is to be asked what an ambiguous word of it means.
+    pub asks: bool,
+    /// What an ambiguous word of it may mean, and which of that is selected.
+    pub question: Option<(Ambiguity, usize)>,
+}
+
+impl Typed {
+    /// A text that nothing was asked about.
+    pub fn new(text: impl Into<String>) -> Typed {
+        Typed {
+            text: text.into(),
+            asks: true,
+            question: None,
+        }
+    }
+
+    /// The prompt: the text, or what the visitor said that it means.
+    fn prompt(&self) -> &str {
+        self.meaning().map_or(&self.text, |meaning| &meaning.prompt)
+    }
+
+    fn meaning(&self) -> Option<&Meaning> {
+        let (ambiguity, at) = self.question.as_ref()?;
+        ambiguity.meanings.get(*at)
+    }
+}
+
 /// The selection. Indices are always within their lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -45,7 +78,7 @@ pub struct Selection {
     /// Index of the category; `None` for all.
     pub category: Option<usize>,
     /// Typed text, which replaces the subject.
-    pub typed: Option<String>,
+    pub typed: Option<Typed>,
     /// Index of the style.
     pub style: usize,
     /// Index of the colour; `None` for any.
@@ -71,8 +104,13 @@ pub fn around_or_none(at: Option<usize>, by: i32, length: usize) -> Option<usize
 }
 
 impl Selection {
-    /// Moves by `by` subjects within the category. A typed text is discarded instead.
+    /// Moves by `by` subjects within the category, or by as many meanings of an ambiguous text. Any other typed text is discarded
+    /// instead.
     pub fn turn_subject(&mut self, by: i32, subjects: &Subjects) {
+        if let Some((ambiguity, at)) = self.typed.as_mut().and_then(|typed| typed.question.as_mut()) {
+            *at = around(*at, by, ambiguity.meanings.len());
+            return;
+        }
         let places = self.places(subjects);
         let at = places.iter().position(|place| *place == self.subject).unwrap_or(0);
         let by = if self.typed.take().is_some() { 0 } else { by };
@@ -95,7 +133,11 @@ impl Selection {
 
     /// The prompt.
     pub fn prompt(&self, subjects: &Subjects, colours: &[String]) -> String {
-        let words = self.typed.as_deref().unwrap_or_else(|| subjects.get(self.subject).prompt()).trim();
+        let words = self
+            .typed
+            .as_ref()
+            .map_or_else(|| subjects.get(self.subject).prompt(), Typed::prompt)
+            .trim();
         match self.colour.and_then(|colour| colours.get(colour)) {
             Some(colour) if !words.is_empty() => format!("{colour} {words}"),
             _ => words.to_owned(),
@@ -156,7 +198,7 @@ mod tests {
         assert_eq!(subjects.get(selection.subject).prompt(), "circus tent");
         selection.turn_subject(1, &subjects);
         assert_eq!(subjects.get(selection.subject).prompt(), "house");
-        selection.typed = Some("blue whale".into());
+        selection.typed = Some(Typed::new("blue whale"));
         selection.turn_subject(1, &subjects);
         assert_eq!((subjects.get(selection.subject).prompt(), selection.typed), ("house", None));
     }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::job::{FinishedPicture, Item, Job, JobUpdate, Purpose, StageTimes};
 use super::request::DrawRequest;
-use super::selection::{AtOnce, PackChoices, Selection};
+use super::selection::{AtOnce, PackChoices, Selection, Typed};
 use super::view::Shown;
 use super::{Effect, Input, KeepOutcome};
 use crate::kiosk::heat::Pace;
 use crate::kiosk::language::{Language, Phrase};
 use crate::kiosk::subjects::Subjects;
 use crate::picture::{Picture, Resampling};
+use crate::words::Ambiguity;
 
 /// A line for the visitor, with names where the phrase has room for them.
 struct Hint {
@@ -190,7 +191,10 @@ impl Shared {
             steps: self.pace.steps(steps, &choices.steps),
             seed: request.seed_or(|| self.next_seed()),
         };
-        self.selection.typed = Some(item.prompt.clone());
+        self.selection.typed = Some(Typed {
+            asks: false,
+            ..Typed::new(&item.prompt)
+        });
         self.selection.colour = None;
         self.selection.seed = item.seed;
         self.selection.style = place.unwrap_or(self.selection.style);
@@ -235,10 +239,27 @@ impl Shared {
         let job = Job {
             number: self.numbers,
             purpose,
+            asks: self.asks_about(&items),
             items,
         };
         self.effects.push(Effect::Draw(job.clone()));
         job
+    }
+
+    /// Whether these are of a text that someone typed, who has not been asked yet what it means.
+    fn asks_about(&self, items: &[Item]) -> bool {
+        let prompt = self.selection.prompt(&self.rules.subjects, &self.rules.colours);
+        let is_typed = self.selection.typed.as_ref().is_some_and(|typed| typed.asks);
+        is_typed && !self.once && items.iter().all(|item| item.prompt == prompt)
+    }
+
+    /// A word of the typed text names several things: their names take the place of the wheel's words.
+    pub fn ask(&mut self, ambiguity: &Ambiguity, now: Duration) {
+        if let Some(typed) = &mut self.selection.typed {
+            typed.question = Some((ambiguity.clone(), 0));
+            typed.asks = false;
+            self.hint(Phrase::Pick, now);
+        }
     }
 
     /// Cancels the running job.
@@ -312,12 +333,12 @@ impl Shared {
         self.hint = self.hint.take().filter(|(hint, _)| hint.phrase != Phrase::Starting);
     }
 
-    /// Removes the hint that words are not known, once they are others.
+    /// Removes the hint that words are not known or not clear, once they are others.
     pub fn forget_unknown(&mut self) {
         self.hint = self
             .hint
             .take()
-            .filter(|(hint, _)| !matches!(hint.phrase, Phrase::Unknown | Phrase::UnknownNear));
+            .filter(|(hint, _)| !matches!(hint.phrase, Phrase::Unknown | Phrase::UnknownNear | Phrase::Pick));
     }
 
     /// Shows a hint for a few seconds.
@@ -420,7 +441,8 @@ impl Shared {
 
     /// Appends a typed character; backspace removes the last one. Returns whether anything changed.
     pub fn type_letter(&mut self, letter: char) -> bool {
-        let mut text = self.selection.typed.clone().unwrap_or_default();
+        let before = self.selection.typed.as_ref().map_or("", |typed| &typed.text);
+        let mut text = before.to_owned();
         match letter {
             '\u{8}' | '\u{7f}' => {
                 text.pop();
@@ -429,9 +451,10 @@ impl Shared {
             letter if letter.is_whitespace() && text.is_empty() => return false,
             letter => text.push(letter),
         }
-        let typed = (!text.is_empty()).then_some(text);
-        let changed = typed != self.selection.typed;
-        self.selection.typed = typed;
+        let changed = text != before;
+        if changed {
+            self.selection.typed = (!text.is_empty()).then(|| Typed::new(text));
+        }
         changed
     }
 
@@ -441,7 +464,12 @@ impl Shared {
         for letter in text.chars() {
             self.type_letter(letter);
         }
-        self.selection.typed != before
+        let text = |typed: &Option<Typed>| typed.as_ref().map(|typed| typed.text.clone());
+        let changed = text(&self.selection.typed) != text(&before);
+        if !changed {
+            self.selection.typed = before;
+        }
+        changed
     }
 
     /// Keeps a picture.

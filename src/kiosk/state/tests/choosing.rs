@@ -1,6 +1,7 @@
 //! Choosing: words, letters, the menu, wheels and sketches.
 
 use super::*;
+use crate::words::Ambiguity;
 
 #[test]
 fn letters_make_a_prompt_of_ones_own() {
@@ -34,6 +35,72 @@ fn letters_make_a_prompt_of_ones_own() {
     assert_eq!(session.word().len(), 120);
     session.press(A);
     assert_eq!(session.word(), "fox");
+}
+
+/// What the wheel asks about: the word, the selected meaning and those after it.
+fn question(session: &Session) -> (String, String, Vec<String>) {
+    let Scene::Choose { wheel, typed, kind, .. } = session.view().scene else {
+        panic!()
+    };
+    assert!(!typed);
+    (kind, wheel.word, wheel.after)
+}
+
+fn cricket() -> JobStage {
+    JobStage::Ambiguous(Ambiguity::new(
+        "cricket",
+        [("cricket", "red cricket"), ("cricket bat", "red cricket bat"), ("game", "red game")],
+    ))
+}
+
+#[test]
+fn who_typed_an_ambiguous_word_is_asked_once() {
+    let mut session = Session::begin();
+    let text = |session: &mut Session, text: &str| session.input(Input::Event(Event::Text(text.into())));
+    text(&mut session, "red cricket");
+    session.press(C);
+    let job = session.job.take().unwrap();
+    assert!(job.asks);
+    session.update(&job, 0, cricket());
+    assert_eq!(session.notice(), "Which one?");
+    let rest = vec!["cricket bat".to_owned(), "game".to_owned()];
+    assert_eq!(question(&session), ("cricket".into(), "cricket".into(), rest.clone()));
+    session.press(A);
+    assert_eq!((session.notice(), question(&session).1), (String::new(), rest[0].clone()));
+    session.press(Previous).press(Previous);
+    assert_eq!(question(&session).1, "game");
+    session.press(C);
+    let job = session.job.clone().unwrap();
+    assert_eq!((job.asks, job.items[0].prompt.as_str()), (false, "red game"));
+    session.draw();
+    assert_eq!(session.scene(), "picture");
+    session.press(Back);
+
+    // A sketch asks as well, and what is typed then is another text.
+    text(&mut session, "red cricket");
+    session.wait(SECOND);
+    let job = session.job.take().unwrap();
+    assert_eq!((job.purpose, job.asks), (Purpose::Sketch, true));
+    session.update(&job, 0, cricket());
+    assert_eq!(question(&session).1, "cricket");
+    session.wait(SECOND);
+    assert_eq!(session.job.clone().unwrap().items[0].prompt, "red cricket");
+    session.input(Input::Event(Event::Character('s')));
+    assert_eq!(session.word(), "red crickets");
+    session.press(C);
+    assert!(session.job.clone().unwrap().asks);
+}
+
+#[test]
+fn nobody_is_asked_about_the_wheel_or_a_request() {
+    let mut session = Session::begin();
+    session.press(A).press(C);
+    assert!(!session.job.take().unwrap().asks);
+    session.press(D);
+    let request = crate::pipeline::Request::new("cricket");
+    session.input(Input::Request(DrawRequest::try_from(&request).unwrap()));
+    let job = session.job.take().unwrap();
+    assert_eq!((job.items[0].prompt.as_str(), job.asks), ("cricket", false));
 }
 
 #[test]
