@@ -256,7 +256,7 @@ fn a_visitor_is_asked_which_of_two_things_a_word_means() {
                 let view = views.next_within(PATIENCE).unwrap();
                 if let Scene::Choose { wheel, kind, typed, .. } = &view.scene
                     && !typed
-                    && kind == "cricket"
+                    && kind == "cricket · Which one?"
                 {
                     break (wheel.clone(), view.notice.clone());
                 }

@@ -223,8 +223,8 @@ impl Mode for Choose {
             }
             JobStage::Ambiguous(ambiguity) => {
                 shared.end_job();
+                self.changed(shared, now);
                 shared.ask(ambiguity, now);
-                return self.changed(shared, now);
             }
             JobStage::Failed(_) | JobStage::Unknown(_) => shared.end_job(),
             JobStage::Text | JobStage::Step { .. } => {}
@@ -255,7 +255,7 @@ impl Mode for Choose {
             wheel: Choose::wheel(shared),
             typed: typed.is_some_and(|typed| typed.question.is_none()),
             kind: match typed.and_then(|typed| typed.question.as_ref()) {
-                Some((ambiguity, _)) => ambiguity.text.clone(),
+                Some((ambiguity, _)) => format!("{} · {}", ambiguity.text, shared.language.say(Phrase::Pick)),
                 None => kind.map_or_else(String::new, |kind| shared.language.name(kind).to_owned()),
             },
             choice: Choose::choice(shared),

@@ -59,7 +59,7 @@ pub enum Scene {
         wheel: Wheel,
         /// Whether the text is typed.
         typed: bool,
-        /// Category of the words; empty for all.
+        /// Category of the words, empty for all; or the typed word that may mean any of them, and a question.
         kind: String,
         /// Style, colour and number.
         choice: Choice,

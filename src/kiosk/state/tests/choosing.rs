@@ -64,7 +64,7 @@ fn who_typed_an_ambiguous_word_is_asked_once() {
     session.update(&job, 0, cricket());
     assert_eq!(session.notice(), "Which one?");
     let rest = vec!["cricket bat".to_owned(), "game".to_owned()];
-    assert_eq!(question(&session), ("cricket".into(), "cricket".into(), rest.clone()));
+    assert_eq!(question(&session), ("cricket · Which one?".into(), "cricket".into(), rest.clone()));
     session.press(A);
     assert_eq!((session.notice(), question(&session).1), (String::new(), rest[0].clone()));
     session.press(Previous).press(Previous);
@@ -82,7 +82,10 @@ fn who_typed_an_ambiguous_word_is_asked_once() {
     let job = session.job.take().unwrap();
     assert_eq!((job.purpose, job.asks), (Purpose::Sketch, true));
     session.update(&job, 0, cricket());
-    assert_eq!(question(&session).1, "cricket");
+    assert_eq!(
+        (session.notice().as_str(), question(&session).1.as_str()),
+        ("Which one?", "cricket")
+    );
     session.wait(SECOND);
     assert_eq!(session.job.clone().unwrap().items[0].prompt, "red cricket");
     session.input(Input::Event(Event::Character('s')));
