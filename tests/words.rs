@@ -230,14 +230,13 @@ fn the_lexicon_is_small() {
 }
 
 /// Reads prompts made of others, cut, joined and changed at random.
-fn fuzz(count: u64) {
-    let reader = reader();
+fn fuzz(reader: &Reader, seed: u64, count: u64) {
     let prompts: Vec<String> = rows("tests/words/given")
         .into_iter()
         .chain(rows("tests/words/unseen"))
         .map(|row| row.prompt)
         .collect();
-    let mut random = Random(42);
+    let mut random = Random(seed);
     for _ in 0..count {
         let mut letters: Vec<char> = Vec::new();
         for _ in 0..=random.below(3) {
@@ -259,18 +258,43 @@ fn fuzz(count: u64) {
         }
         assert!(reading.objects.iter().map(|object| object.count).sum::<u32>() <= 9, "{prompt}");
         assert!(reading.objects.is_empty() == reading.text.is_empty(), "{prompt}");
+        if let Some(ambiguity) = reader.ambiguity(&prompt, &reading, None).unwrap() {
+            assert!(ambiguity.meanings.len() > 1, "{prompt}");
+        }
     }
 }
 
 #[test]
 fn random_prompts_are_read() {
-    fuzz(3_000);
+    fuzz(&reader(), 42, 3_000);
 }
 
+/// Private memory of this process, in KiB.
+#[cfg(target_os = "linux")]
+fn private_memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
 #[test]
-#[ignore = "takes an hour: cargo test --release --test words -- --ignored"]
-fn ten_million_random_prompts_are_read() {
-    fuzz(10_000_000);
+#[ignore = "takes hours: cargo test --release --test words -- --ignored"]
+fn ten_million_random_prompts_are_read_in_the_same_memory() {
+    const ROUNDS: u64 = 100;
+    let (reader, threads) = (reader(), 2);
+    let mut first = None;
+    for round in 0..ROUNDS {
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let reader = &reader;
+                scope.spawn(move || fuzz(reader, 1 + round * threads + thread, 10_000_000 / ROUNDS / threads));
+            }
+        });
+        let memory = private_memory();
+        eprintln!("{} of {ROUNDS} rounds, {memory} KiB", round + 1);
+        assert!(memory <= *first.get_or_insert(memory) + 1024, "{memory} KiB");
+    }
 }
 
 /// Numbers by xorshift (Marsaglia 2003).
