@@ -336,7 +336,13 @@ fn json_of_generate_info_and_verify() {
         ])
         .assert()
         .success();
-    same_fields("`inkstone info PICTURE --json`", &[json_of(&["info", out, "--json"])]);
+    let foreign = folder.path().join("foreign.png");
+    let mut encoder = png::Encoder::new(std::fs::File::create(&foreign).unwrap(), 1, 1);
+    let text = "cat\nNegative prompt: dog\nSteps: 4, Seed: 7";
+    encoder.add_itxt_chunk("parameters".into(), text.into()).unwrap();
+    encoder.write_header().unwrap().write_image_data(&[1]).unwrap();
+    let foreign = json_of(&["info", foreign.to_str().unwrap(), "--json"]);
+    same_fields("`inkstone info PICTURE --json`", &[json_of(&["info", out, "--json"]), foreign]);
     same_fields("`inkstone verify PICTURE --json`", &[json_of(&["verify", out, "--json"])]);
 }
 
@@ -360,6 +366,7 @@ fn json_of_read_and_list() {
         &[json_of(&["list", "subjects", "--language", "de", "--search", "Katze", "--json"])],
     );
     same_fields("`inkstone list styles --json`", &[json_of(&["list", "styles", "--json"])]);
+    same_fields("`inkstone list packs --json`", &[json_of(&["list", "packs", "--json"])]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn size(text: &str) -> std::result::Result<(String, usize), String> {
 
 /// Runs the command line; returns the exit code of [`Error::exit_code`], or 2 for wrong usage.
 pub fn run() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    inkstone::cli::log_to_stderr("warn");
     let arguments: Arguments = match manual::parse() {
         Ok(arguments) => arguments,
         Err(ended) => return ended,

@@ -5,6 +5,9 @@ use crate::pack::PackError;
 use crate::picture::{ImageFileError, PngError, PreviewError, SheetError};
 use crate::pipeline::PipelineError;
 
+/// The exit code for wrong usage or input.
+pub const INPUT_FAULT: u8 = 2;
+
 /// A command that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -44,6 +47,16 @@ pub enum CliError {
     /// `doctor` found a reason why a kiosk would not run.
     #[error("a kiosk would not run here; each FAULT above says what to do")]
     Unfit,
+    /// Some of several paths, each of which was told.
+    #[error("{failed} of {all} are at fault")]
+    Several {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        all: usize,
+        /// The lowest exit code of them.
+        code: u8,
+    },
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -65,6 +78,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         let input = match self {
             CliError::Interrupted | CliError::Pipeline(PipelineError::Interrupted) => return 130,
+            CliError::Several { code, .. } => return *code,
             CliError::Pack(error) => error.is_input_fault(),
             CliError::Pipeline(error) => error.is_input_fault(),
             CliError::Write(error) => error.is_input_fault(),
@@ -73,6 +87,6 @@ impl CliError {
             CliError::Usage(_) | CliError::Mismatch(_) => true,
             CliError::Display(_) | CliError::Unfit | CliError::Sheet(_) | CliError::Preview(_) | CliError::Output(_) => false,
         };
-        if input { 2 } else { 1 }
+        if input { INPUT_FAULT } else { 1 }
     }
 }

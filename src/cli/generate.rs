@@ -1,5 +1,6 @@
 //! `inkstone generate`: prompt → pictures on disk and in the terminal.
 
+use std::io::BufRead;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,21 +9,27 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use super::destination::{Destination, make_folder};
+use super::error::INPUT_FAULT;
 use super::locate::{self, PackArgument};
+use super::prompts::Prompts;
+use super::terminal::{Album, Preview};
 use super::{CliError, interrupt, output};
-use crate::atomic_file;
 use crate::engine::Residency;
-use crate::picture::image_file::{self, Format};
-use crate::picture::{Background, ImageFileError, file_name, png};
+use crate::picture::{Background, png};
 use crate::pipeline::{Generated, Note, Observer, Options, Phase, Pipeline, Progress, Request, Resolved};
 use crate::process::PeakMemory;
 use crate::words::Language;
 
+/// The prompt that stands for prompts from standard input.
+const STANDARD_INPUT: &str = "-";
+
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// What to draw, such as "a smiling cat, 3d style".
-    prompt: String,
+    /// What to draw, such as "a smiling cat, 3d style"; `-` reads prompts from standard input, one a line.
+    #[arg(required = true)]
+    prompt: Vec<String>,
     #[command(flatten)]
     pack: PackArgument,
     /// Drawing style. By default the prompt's words choose it, then the styles that the model has learned the object in.
@@ -31,9 +38,9 @@ pub struct Arguments {
     /// Denoising steps; by default the pack's. More steps are slower and better.
     #[arg(long, allow_negative_numbers = true, value_name = "N")]
     steps: Option<usize>,
-    /// Seed of the noise; random by default. The same seed draws the same picture.
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    /// Seed of the noise; random by default, and with -1. The same seed draws the same picture.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    seed: Option<Seed>,
     /// How strongly to follow the prompt; values other than 1 take twice the time.
     #[arg(long, allow_negative_numbers = true, value_name = "G")]
     guidance: Option<f32>,
@@ -55,15 +62,17 @@ pub struct Arguments {
     /// What is put behind the picture: transparent, a colour, or two for a gradient from top to bottom.
     #[arg(long, value_name = "transparent|COLOUR|COLOUR:COLOUR", default_value = "transparent")]
     background: Background,
-    /// File (.png, .jpg or .webp) or folder to write; by default a file named after the prompt.
-    #[arg(short, long, value_name = "FILE|DIR")]
+    /// File (.png, .jpg or .webp) or folder to write; by default a file named after the prompt. A missing folder is made; `-`
+    /// writes a PNG to standard output.
+    #[arg(short, long, value_name = "FILE|DIR|-", allow_hyphen_values = true)]
     out: Option<PathBuf>,
     /// Replace existing files.
     #[arg(long)]
     force: bool,
-    /// `auto` shows the picture in the terminal, `none` does not, a folder also receives a preview of every step.
-    #[arg(long, value_name = "auto|none|DIR", default_value = "auto")]
-    preview: String,
+    /// `auto` shows the picture in a terminal that can, `none` does not; `kitty`, `iterm`, `sixel` and `blocks` name the protocol.
+    /// A folder also receives a preview of every step.
+    #[arg(long, value_name = "auto|none|PROTOCOL|DIR", default_value = "auto")]
+    preview: Preview,
     /// Number of threads; one per core by default.
     #[arg(long, value_parser = threads)]
     threads: Option<usize>,
@@ -80,13 +89,13 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    fn request(&self) -> Request {
-        let mut request = Request::new(&self.prompt).background(self.background);
+    fn request(&self, prompt: &str) -> Request {
+        let mut request = Request::new(prompt).background(self.background);
         request.style.clone_from(&self.style);
         request.steps = self.steps;
         request.guidance = self.guidance;
         request.negative.clone_from(&self.negative);
-        request.seed = self.seed;
+        request.seed = self.seed.and_then(|Seed(seed)| seed);
         request.size = self.size;
         request.language = self.language.or_else(locate::language);
         request.guess = self.guess;
@@ -102,6 +111,22 @@ impl Arguments {
     }
 }
 
+/// A seed; nothing for a random one.
+#[derive(Clone, Copy, Debug)]
+struct Seed(Option<u64>);
+
+impl std::str::FromStr for Seed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Seed, String> {
+        if text == "-1" {
+            return Ok(Seed(None));
+        }
+        let problem = || format!("a seed is a number from 0 to {}, or -1 for a random one", u64::MAX);
+        text.parse().map(|seed| Seed(Some(seed))).map_err(|_| problem())
+    }
+}
+
 fn threads(text: &str) -> Result<usize, String> {
     text.parse::<usize>()
         .ok()
@@ -111,46 +136,139 @@ fn threads(text: &str) -> Result<usize, String> {
 
 /// Runs `generate`. `started` is when the process started.
 pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
-    let mut pipeline = Pipeline::open_with(arguments.pack.folder(), &arguments.options())?;
-    let mut memory = PeakMemory::default();
-    let request = arguments.request();
-    let resolved = pipeline.resolve(&request)?;
-    memory.sample();
-    let files = files(arguments, resolved.seed())?;
-    if !arguments.quiet {
-        resolved.notes().iter().for_each(|note| output::message(&format!("note: {note}")));
+    let mut session = Session {
+        pipeline: Pipeline::open_with(arguments.pack.folder(), &arguments.options())?,
+        destination: Destination::of(arguments.out.as_deref()),
+        written: 0,
+        arguments,
+        started,
+    };
+    if session.destination.is_stdout() && arguments.json {
+        return Err(CliError::Usage("--out -: standard output cannot take a picture and --json".into()));
     }
-    let mut watch = Watch::new(arguments, memory, started)?;
-    pipeline.load()?;
-    interrupt::listen();
-    let (mut records, mut shown) = (Vec::new(), Vec::new());
-    for (index, file) in files.iter().enumerate() {
-        let request = request.clone().seed(resolved.seed().wrapping_add(index as u64));
-        let drawing = Instant::now();
-        let generated = pipeline.generate_with(&request, &mut watch)?;
-        let drawn = drawing.elapsed();
-        image_file::write(&generated.picture, file, Some(&generated.provenance), arguments.force)?;
-        records.push(record(file, &generated, drawn));
-        shown.push(generated.picture);
-        watch.memory.sample();
-        watch.finished += 1;
+    session.warn_of_threads();
+    match arguments.prompt.as_slice() {
+        [one] if one == STANDARD_INPUT => session.draw_lines(Prompts::new(std::io::stdin().lock())),
+        words => session.draw(&words.join(" "), arguments.count > 1),
     }
-    watch.bar.finish_and_clear();
-    warn_above(arguments.memory_cap, &watch.memory);
-    if arguments.json {
-        return output::json(&report(arguments, &resolved, &pipeline, &watch, records));
+}
+
+/// Prompts that are drawn one after another.
+struct Session<'a> {
+    arguments: &'a Arguments,
+    pipeline: Pipeline,
+    destination: Destination,
+    /// Pictures of earlier prompts.
+    written: u64,
+    started: Instant,
+}
+
+impl Session<'_> {
+    fn note(&self, text: &str) {
+        if !self.arguments.quiet {
+            output::message(&format!("note: {text}"));
+        }
     }
-    if arguments.preview != "none" {
-        output::show(&shown)?;
+
+    fn warn_of_threads(&self) {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        if let Some(threads) = self.arguments.threads.filter(|&threads| threads > cores) {
+            self.note(&format!(
+                "{threads} threads share {cores} processor cores, which is slower than one thread a core"
+            ));
+        }
     }
-    files.iter().zip(&records).try_for_each(|(file, record)| {
-        output::result(&format!(
+
+    /// Draws a prompt a line. One that cannot be drawn is told and does not end the others.
+    fn draw_lines(&mut self, mut prompts: Prompts<impl BufRead>) -> Result<(), CliError> {
+        let (mut all, mut failed) = (0, 0);
+        while let Some(prompt) = prompts.next_line()? {
+            all += 1;
+            match self.draw(&prompt, true) {
+                Err(error) if error.exit_code() == INPUT_FAULT => {
+                    failed += 1;
+                    output::message(&format!("error: standard input, line {}: {error}", prompts.number()));
+                }
+                drawn => drawn?,
+            }
+        }
+        match failed {
+            0 => Ok(()),
+            _ => Err(CliError::Usage(format!("{failed} of {all} prompts were not drawn"))),
+        }
+    }
+
+    /// Draws a prompt as often as asked for. `is_several` is whether further pictures are written to the same destination.
+    fn draw(&mut self, prompt: &str, is_several: bool) -> Result<(), CliError> {
+        let arguments = self.arguments;
+        let mut memory = PeakMemory::default();
+        let request = arguments.request(prompt);
+        let resolved = self.pipeline.resolve(&request)?;
+        memory.sample();
+        self.destination.prepare(arguments.background, is_several)?;
+        let files = self.files(prompt, resolved.seed(), is_several)?;
+        resolved.notes().iter().for_each(|note| self.note(&note.to_string()));
+        let mut watch = Watch::new(arguments, memory, self.started)?;
+        (watch.is_several, watch.before) = (is_several, self.written);
+        self.pipeline.load()?;
+        interrupt::listen();
+        let preview = if self.destination.is_stdout() || arguments.json {
+            &Preview::None
+        } else {
+            &arguments.preview
+        };
+        let mut album = Album::new(preview);
+        let mut records = Vec::new();
+        for (index, file) in files.iter().enumerate() {
+            let request = request.clone().seed(resolved.seed().wrapping_add(index as u64));
+            let drawing = Instant::now();
+            let generated = self.pipeline.generate_with(&request, &mut watch)?;
+            let drawn = drawing.elapsed();
+            self.destination
+                .write(file, &generated.picture, &generated.provenance, arguments.force)?;
+            self.written += 1;
+            records.push(record(file, &generated, drawn));
+            album.add(&generated.picture)?;
+            watch.memory.sample();
+            watch.finished += 1;
+        }
+        watch.bar.finish_and_clear();
+        warn_above(arguments.memory_cap, &watch.memory);
+        if arguments.json {
+            return output::json(&report(prompt, arguments, &resolved, &self.pipeline, &watch, records));
+        }
+        album.show()?;
+        files.iter().zip(&records).try_for_each(|(file, record)| self.tell(file, record))
+    }
+
+    /// Names of a prompt's pictures, all of which can be written.
+    fn files(&self, prompt: &str, first_seed: u64, is_several: bool) -> Result<Vec<PathBuf>, CliError> {
+        let name = |index: u64| {
+            let number = is_several.then_some(self.written + index + 1);
+            self.destination.name(prompt, first_seed.wrapping_add(index), number)
+        };
+        let files: Vec<PathBuf> = (0..self.arguments.count.into()).map(name).collect();
+        files
+            .iter()
+            .try_for_each(|file| self.destination.check(file, self.arguments.force))?;
+        Ok(files)
+    }
+
+    fn tell(&self, file: &Path, record: &Value) -> Result<(), CliError> {
+        let text = format!(
             "{} (seed {}, {:.0} ms)",
             file.display(),
             record["seed"],
             record["milliseconds"].as_f64().unwrap_or_default()
-        ))
-    })
+        );
+        if !self.destination.is_stdout() {
+            return output::result(&text);
+        }
+        if !self.arguments.quiet {
+            output::message(&text);
+        }
+        Ok(())
+    }
 }
 
 fn warn_above(cap: Option<u64>, memory: &PeakMemory) {
@@ -160,58 +278,13 @@ fn warn_above(cap: Option<u64>, memory: &PeakMemory) {
     }
 }
 
-/// The files to write, checked before anything is drawn: their format can be written, and none exists without `--force`.
-fn files(arguments: &Arguments, first_seed: u64) -> Result<Vec<PathBuf>, CliError> {
-    let count = arguments.count as usize;
-    let out = arguments.out.clone().unwrap_or_default();
-    let is_folder = arguments.out.is_none() || out.is_dir() || out.as_os_str().as_encoded_bytes().ends_with(b"/");
-    let files: Vec<PathBuf> = if is_folder {
-        let name = |seed: u64| format!("{}-{seed}.png", file_name(&arguments.prompt));
-        (0..count)
-            .map(|index| out.join(name(first_seed.wrapping_add(index as u64))))
-            .collect()
-    } else {
-        check_format(&out, arguments.background)?;
-        let extension = out.extension().unwrap_or_default().to_string_lossy();
-        let stem = out.file_stem().unwrap_or_default().to_string_lossy();
-        let numbered = |index: usize| out.with_file_name(format!("{stem}-{}.{extension}", index + 1));
-        if count == 1 {
-            vec![out.clone()]
-        } else {
-            (0..count).map(numbered).collect()
-        }
-    };
-    if is_folder && arguments.out.is_some() {
-        make_folder("--out", &out)?;
-    }
-    files.iter().try_for_each(|file| atomic_file::check(file, arguments.force))?;
-    Ok(files)
-}
-
-fn make_folder(option: &str, folder: &Path) -> Result<(), CliError> {
-    if folder.is_file() {
-        let problem = format!("{option} {}: this is a file; a folder is needed", folder.display());
-        return Err(CliError::Usage(problem));
-    }
-    std::fs::create_dir_all(folder).map_err(|error| CliError::Usage(format!("{option} {}: {error}", folder.display())))
-}
-
-/// Whether pictures on this background can be written under this name.
-fn check_format(file: &Path, background: Background) -> Result<(), CliError> {
-    if !Format::for_writing(file)?.has_alpha() && background == Background::Transparent {
-        return Err(ImageFileError::Transparent(file.to_owned()).into());
-    }
-    Ok(())
-}
-
 /// The folder for previews, which is made if it is missing.
 fn previews(arguments: &Arguments) -> Result<Option<PathBuf>, CliError> {
-    if matches!(arguments.preview.as_str(), "auto" | "none") {
+    let Preview::Folder(folder) = &arguments.preview else {
         return Ok(None);
-    }
-    let folder = PathBuf::from(&arguments.preview);
-    make_folder("--preview", &folder)?;
-    Ok(Some(folder))
+    };
+    make_folder("--preview", folder)?;
+    Ok(Some(folder.clone()))
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -223,16 +296,16 @@ fn record(file: &Path, generated: &Generated, drawn: Duration) -> Value {
     let stages: Vec<Value> = generated.timings.iter().map(stage).collect();
     let (picture, made) = (&generated.picture, &generated.provenance);
     json!({
-        "file": file, "seed": made.seed, "width": picture.width(), "height": picture.height(), "sha256": made.picture_sha256,
+        "file": output::path(file), "seed": made.seed, "width": picture.width(), "height": picture.height(), "sha256": made.picture_sha256,
         "milliseconds": milliseconds(drawn), "stages": stages,
     })
 }
 
-fn report(arguments: &Arguments, resolved: &Resolved, pipeline: &Pipeline, watch: &Watch, records: Vec<Value>) -> Value {
+fn report(prompt: &str, arguments: &Arguments, resolved: &Resolved, pipeline: &Pipeline, watch: &Watch, records: Vec<Value>) -> Value {
     let (pack, manifest) = (pipeline.pack(), pipeline.pack().manifest());
     let notes: Vec<Value> = resolved.notes().iter().map(Note::to_json).collect();
     json!({
-        "prompt": arguments.prompt, "read_as": resolved.read_as(), "nearest": resolved.nearest(), "unread": resolved.unread(), "language": resolved.reading().language,
+        "prompt": prompt, "read_as": resolved.read_as(), "nearest": resolved.nearest(), "unread": resolved.unread(), "language": resolved.reading().language,
         "objects": resolved.objects(), "rows": resolved.rows(), "notes": notes, "negative": arguments.negative,
         "style": resolved.style(), "steps": resolved.steps(), "guidance": resolved.guidance(),
         "background": arguments.background.to_string(), "pictures": records,
@@ -252,6 +325,9 @@ struct Watch {
     started: Instant,
     pictures: u64,
     finished: u64,
+    /// Pictures of earlier prompts, and whether there are others than this one.
+    before: u64,
+    is_several: bool,
     folder: Option<PathBuf>,
     force: bool,
 }
@@ -270,6 +346,8 @@ impl Watch {
             started,
             pictures: arguments.count.into(),
             finished: 0,
+            before: 0,
+            is_several: arguments.count > 1,
             folder: previews(arguments)?,
             force: arguments.force,
         })
@@ -280,9 +358,10 @@ impl Watch {
             return;
         };
         let Some(picture) = progress.preview() else { return };
-        let name = match self.pictures {
-            1 => format!("step-{step}.png"),
-            _ => format!("picture-{}-step-{step}.png", self.finished + 1),
+        let name = if self.is_several {
+            format!("picture-{}-step-{step}.png", self.before + self.finished + 1)
+        } else {
+            format!("step-{step}.png")
         };
         if let Err(error) = png::write(&picture, &folder.join(name), None, self.force) {
             log::warn!("{error}");

@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::locate::Subject;
+use super::locate::Subjects;
 use super::{CliError, output};
 use crate::pack::{Manifest, Pack};
-use crate::picture::{PictureFile, image_file, verify};
+use crate::picture::{PictureFile, Provenance, image_file, verify};
 
 /// Runs `info`.
-pub fn run(subject: &Subject) -> Result<(), CliError> {
-    if subject.path.is_dir() {
-        return pack(&Pack::open(&subject.path)?, subject.json);
-    }
-    picture(&subject.path, &image_file::read(&subject.path)?, subject.json)
+pub fn run(subjects: &Subjects) -> Result<(), CliError> {
+    subjects.each(|path| match path.is_dir() {
+        true => pack(&Pack::open(path)?, subjects.json),
+        false => picture(path, &image_file::read(path)?, subjects.json),
+    })
 }
 
 fn picture(path: &Path, contents: &PictureFile, as_json: bool) -> Result<(), CliError> {
@@ -29,8 +29,8 @@ fn picture(path: &Path, contents: &PictureFile, as_json: bool) -> Result<(), Cli
     let genuine = hashed.map(|provenance| verify(picture, provenance));
     if as_json {
         return output::json(&json!({
-            "file": path, "width": picture.width(), "height": picture.height(), "sha256": picture.sha256(),
-            "made_by": provenance, "record_fault": record_fault,
+            "file": output::path(path), "width": picture.width(), "height": picture.height(), "sha256": picture.sha256(),
+            "made_by": provenance.as_ref().filter(|made| made.is_own()), "other_program": provenance.as_ref().filter(|made| !made.is_own()).map(foreign), "record_fault": record_fault,
             "picture_matches_record": genuine, "marked_as_generated": ai_marked,
         }));
     }
@@ -41,6 +41,9 @@ fn picture(path: &Path, contents: &PictureFile, as_json: bool) -> Result<(), Cli
     let Some(made) = provenance else {
         return output::result("no record of what made this picture");
     };
+    if !made.is_own() {
+        return foreign_lines(made);
+    }
     let mut lines = vec![("prompt", made.prompt.clone())];
     lines.extend(made.negative.clone().map(|text| ("negative", text)));
     lines.extend(made.style.clone().map(|text| ("style", text)));
@@ -70,9 +73,23 @@ fn picture(path: &Path, contents: &PictureFile, as_json: bool) -> Result<(), Cli
         }
         .into(),
     ));
-    lines
-        .iter()
-        .try_for_each(|(name, text)| output::result(&format!("{name:<11} {}", printable(text))))
+    lines.iter().try_for_each(|(name, text)| line(name, text))
+}
+
+/// What another program says of its picture.
+fn foreign(made: &Provenance) -> Value {
+    json!({ "prompt": made.prompt, "negative": made.negative, "parameters": made.extra })
+}
+
+fn foreign_lines(made: &Provenance) -> Result<(), CliError> {
+    line("prompt", &made.prompt)?;
+    made.negative.iter().try_for_each(|text| line("negative", text))?;
+    made.extra.iter().try_for_each(|(name, text)| line(name, text))?;
+    output::result("this record is another program's, which Inkstone cannot check")
+}
+
+fn line(name: &str, text: &str) -> Result<(), CliError> {
+    output::result(&format!("{:<11} {}", printable(name), printable(text)))
 }
 
 /// A text from somebody's file without the control characters that a terminal would obey.
@@ -83,7 +100,9 @@ fn printable(text: &str) -> String {
 fn pack(pack: &Pack, as_json: bool) -> Result<(), CliError> {
     let manifest = pack.manifest();
     if as_json {
-        return output::json(&json!({ "folder": pack.folder(), "sha256": pack.sha256(), "bytes": pack.bytes(), "manifest": manifest }));
+        return output::json(
+            &json!({ "folder": output::path(pack.folder()), "sha256": pack.sha256(), "bytes": pack.bytes(), "manifest": manifest }),
+        );
     }
     output::result(&format!("{} {}: {}", manifest.name, manifest.version, manifest.description))?;
     let mut lines = vec![

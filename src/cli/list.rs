@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::locate::{self, PackArgument};
 use super::{CliError, output};
-use crate::pack::Pack;
+use crate::pack::{Pack, Style};
 use crate::pipeline::PipelineError;
 use crate::words::{Concept, Language, Reader};
 
@@ -26,6 +26,18 @@ enum What {
     Styles {
         #[command(flatten)]
         pack: PackArgument,
+        /// Only styles whose name or words have this text.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Packs that are found without being named: below `models` and `share/inkstone/models`.
+    Packs {
+        /// Only packs whose name or description has this text.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -51,12 +63,49 @@ struct SubjectArguments {
 pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     match &arguments.what {
         What::Subjects(arguments) => subjects(arguments),
-        What::Styles { pack, json } => styles(&Pack::open(&pack.folder())?, *json),
+        What::Styles { pack, search, json } => styles(&Pack::open(&pack.folder())?, search.as_deref(), *json),
+        What::Packs { search, json } => packs(search.as_deref(), *json),
     }
 }
 
-fn styles(pack: &Pack, as_json: bool) -> Result<(), CliError> {
-    let styles = &pack.manifest().styles;
+/// The packs that can be opened; others are told.
+fn packs(search: Option<&str>, as_json: bool) -> Result<(), CliError> {
+    let mut found = Vec::new();
+    for folder in locate::packs() {
+        match Pack::open(&folder) {
+            Ok(pack) => found.push(pack),
+            Err(error) => log::warn!("{error}"),
+        }
+    }
+    found.retain(|pack| {
+        let manifest = pack.manifest();
+        search.is_none_or(|text| contains(&manifest.name, text) || contains(&manifest.description, text))
+    });
+    if as_json {
+        let row = |pack: &Pack| {
+            let manifest = pack.manifest();
+            json!({
+                "name": manifest.name, "version": manifest.version, "description": manifest.description,
+                "family": manifest.family, "folder": output::path(pack.folder()), "bytes": pack.bytes(),
+            })
+        };
+        return output::json(&found.iter().map(row).collect::<Vec<_>>());
+    }
+    if found.is_empty() {
+        output::message("no pack was found; --pack DIR or INKSTONE_PACK names one elsewhere");
+    }
+    found.iter().try_for_each(|pack| {
+        let manifest = pack.manifest();
+        output::result(&format!("{} {}  {}", manifest.name, manifest.version, pack.folder().display()))
+    })
+}
+
+fn styles(pack: &Pack, search: Option<&str>, as_json: bool) -> Result<(), CliError> {
+    let matches = |style: &&Style| {
+        let has = |text: &str| contains(&style.name, text) || style.words.iter().any(|word| contains(word, text));
+        search.is_none_or(has)
+    };
+    let styles: Vec<&Style> = pack.manifest().styles.iter().filter(matches).collect();
     if as_json {
         let rows: Vec<_> = styles
             .iter()

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::{CliError, output};
 use crate::pack::MANIFEST;
 use crate::words::Language;
 
@@ -28,18 +29,20 @@ impl PackArgument {
 /// The shipped pack: below the current folder, below a folder that holds the program (as in a checkout), or
 /// where packages install it.
 fn shipped() -> PathBuf {
-    let program = std::env::current_exe().ok();
-    let beside = program.iter().flat_map(|program| program.ancestors().skip(1));
-    let places = std::iter::once(Path::new("")).chain(beside);
-    let mut packs = places.flat_map(|place| {
-        [
-            place.join("models").join(SHIPPED),
-            place.join("share/inkstone/models").join(SHIPPED),
-        ]
-    });
+    let mut packs = model_folders().into_iter().map(|folder| folder.join(SHIPPED));
     packs
         .find(|pack| pack.join(MANIFEST).is_file())
         .unwrap_or_else(|| Path::new("models").join(SHIPPED))
+}
+
+/// Folders that may hold packs.
+fn model_folders() -> Vec<PathBuf> {
+    let program = std::env::current_exe().ok();
+    let beside = program.iter().flat_map(|program| program.ancestors().skip(1));
+    let places = std::iter::once(Path::new("")).chain(beside);
+    places
+        .flat_map(|place| [place.join("models"), place.join("share/inkstone/models")])
+        .collect()
 }
 
 /// The language of the environment: of the first of LC_ALL, LC_MESSAGES and LANG that is set.
@@ -50,12 +53,63 @@ pub fn language() -> Option<Language> {
     Language::of(&set.find(|locale| !locale.is_empty())?)
 }
 
+/// The folders of all packs that are found without being named: below the current folder, below a folder that holds the program,
+/// and where packages install them.
+pub fn packs() -> Vec<PathBuf> {
+    let subfolders = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        let mut packs: Vec<PathBuf> = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.join(MANIFEST).is_file())
+            .collect();
+        packs.sort();
+        packs
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    let found = model_folders().into_iter().flat_map(subfolders);
+    found
+        .filter(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())))
+        .collect()
+}
+
 /// What `info` and `verify` look at.
 #[derive(Debug, Args)]
-pub struct Subject {
-    /// A picture file or a pack's folder.
-    pub path: PathBuf,
-    /// Print JSON.
+pub struct Subjects {
+    /// Picture files and packs' folders.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Print JSON; one value after the other if there are several paths.
     #[arg(long)]
     pub json: bool,
+}
+
+impl Subjects {
+    /// Looks at each path in turn. One that is at fault is told and does not keep the others from being looked at.
+    ///
+    /// # Errors
+    /// The path's own error if there is one path, else how many were at fault.
+    pub fn each(&self, look: impl Fn(&Path) -> Result<(), CliError>) -> Result<(), CliError> {
+        if let [path] = self.paths.as_slice() {
+            return look(path);
+        }
+        let mut codes = Vec::new();
+        for path in &self.paths {
+            match look(path) {
+                Err(error) if error.is_closed_pipe() => return Err(error),
+                Err(error) => {
+                    output::message(&format!("error: {error}"));
+                    codes.push(error.exit_code());
+                }
+                Ok(()) => {}
+            }
+        }
+        match codes.iter().min() {
+            None => Ok(()),
+            Some(&code) => Err(CliError::Several {
+                failed: codes.len(),
+                all: self.paths.len(),
+                code,
+            }),
+        }
+    }
 }

@@ -1,16 +1,18 @@
-//! The hidden option `--manual DIR`: manual pages and shell completions, generated from the table of arguments, so that they
+//! The option `--manual DIR`: manual pages and shell completions, generated from the table of arguments, so that they
 //! always match the program. Packages install them. Used by both programs; depends on `clap`, its generators, and
 //! [`crate::atomic_file`].
 
 use std::fs;
-use std::io::{Error, ErrorKind};
+use std::io::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Parser, value_parser};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
+use super::error::INPUT_FAULT;
 use super::{CliError, output};
 use crate::atomic_file;
 
@@ -20,16 +22,16 @@ const OPTION: &str = "manual";
 /// Path and contents of a file to write.
 type Text = (PathBuf, Vec<u8>);
 
-/// Parses the command line of this process. Wrong usage ends the process with code 2.
+/// Parses the command line of this process.
 ///
 /// # Errors
-/// The exit code, if the command line asked for the manual. The files are then written and their paths printed to standard
-/// output, or the error is printed to standard error.
+/// The exit code, if there is nothing more to do: the usage was wrong, or help, the version or the manual was asked for. That is
+/// then printed or written.
 pub fn parse<Arguments: Parser>() -> Result<Arguments, ExitCode> {
     let command = Arguments::command();
-    let matches = with_option(command.clone()).get_matches();
+    let matches = with_option(command.clone()).try_get_matches().map_err(ended)?;
     let Some(folder) = matches.get_one::<PathBuf>(OPTION) else {
-        return Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut with_option(command)).exit());
+        return Arguments::from_arg_matches(&matches).map_err(|error| ended(error.format(&mut with_option(command))));
     };
     let written = write(&command, folder);
     let printed = written.and_then(|files| files.iter().try_for_each(|file| output::result(&file.display().to_string())));
@@ -43,9 +45,29 @@ pub fn parse<Arguments: Parser>() -> Result<Arguments, ExitCode> {
     })
 }
 
+/// Prints wrong usage, or the help or version that was asked for, and returns the exit code.
+fn ended(mut error: clap::Error) -> ExitCode {
+    // "To pass '-x' as a value, use '-- -x'" is no help where no value begins with a hyphen.
+    if error.kind() == ErrorKind::UnknownArgument {
+        error.remove(ContextKind::Suggested);
+    }
+    let text = error.render().to_string();
+    if output::printable(&text) == text {
+        // Help that was asked for may be cut short by whoever reads it.
+        let _ = error.print();
+    } else {
+        output::message(text.trim_end());
+    }
+    if let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) = (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        output::message(&format!("hint: `inkstone generate \"{word}\"` draws it"));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(INPUT_FAULT))
+}
+
 fn with_option(command: Command) -> Command {
     let folder = Arg::new(OPTION).long(OPTION).value_name("DIR").value_parser(value_parser!(PathBuf));
-    command.subcommand_required(false).arg(folder.hide(true).exclusive(true))
+    let help = "Write manual pages, and completions for bash, zsh and fish, into a folder laid out like /usr/share";
+    command.subcommand_required(false).arg(folder.help(help).exclusive(true))
 }
 
 /// Writes a manual page for a program and each of its subcommands, and completions for bash, zsh and fish, into a folder
@@ -67,7 +89,7 @@ fn write(command: &Command, folder: &Path) -> Result<Vec<PathBuf>, CliError> {
 }
 
 fn make_folder_of(file: &Path) -> Result<(), Error> {
-    let folder = file.parent().ok_or(ErrorKind::InvalidInput)?;
+    let folder = file.parent().ok_or(std::io::ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder).map_err(|error| Error::new(error.kind(), format!("{}: {error}", folder.display())))
 }
 

@@ -5,6 +5,7 @@
 
 #[cfg(all(feature = "power", target_os = "linux"))]
 mod bench;
+mod destination;
 mod doctor;
 mod error;
 mod generate;
@@ -16,7 +17,9 @@ mod list;
 mod locate;
 pub mod manual;
 mod output;
+mod prompts;
 mod read;
+mod terminal;
 mod verify;
 
 use std::process::ExitCode;
@@ -25,6 +28,7 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 
 pub use error::CliError;
+pub use output::log_to_stderr;
 
 use crate::process::allocator;
 
@@ -54,10 +58,10 @@ enum Command {
     Read(read::Arguments),
     /// List what can be asked for.
     List(list::Arguments),
-    /// Show what made a picture, or what a pack contains.
-    Info(locate::Subject),
-    /// Check a pack's files, or a picture against its record.
-    Verify(locate::Subject),
+    /// Show what made pictures, or what packs contain.
+    Info(locate::Subjects),
+    /// Check packs' files, or pictures against their records.
+    Verify(locate::Subjects),
     /// Check whether a kiosk would run on this machine, and what to fix.
     Doctor(doctor::Arguments),
 }
@@ -66,9 +70,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let started = Instant::now();
     allocator::limit_malloc_arenas();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error,inkstone=warn"))
-        .format_timestamp(None)
-        .init();
+    output::log_to_stderr("error,inkstone=warn");
     let arguments: Arguments = match manual::parse() {
         Ok(arguments) => arguments,
         Err(ended) => return ended,
@@ -81,8 +83,8 @@ pub fn run() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Read(arguments) => read::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
-        Command::Info(subject) => info::run(&subject),
-        Command::Verify(subject) => verify::run(&subject),
+        Command::Info(subjects) => info::run(&subjects),
+        Command::Verify(subjects) => verify::run(&subjects),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {

@@ -1,15 +1,27 @@
-//! Standard output and error: results, messages, progress and pictures in the terminal.
+//! Standard output and error: results, messages and progress.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::CliError;
-use crate::picture::{Background, Picture, contact_sheet, preview};
 
-/// Widest preview, in characters.
-const PREVIEW_COLUMNS: u32 = 64;
+/// Sends log messages to standard error, those of `default` levels unless RUST_LOG says otherwise: `warning: …`, without what a
+/// terminal would act upon.
+pub fn log_to_stderr(default: &str) {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(default))
+        .format(|out, record| {
+            let text = printable(&record.args().to_string());
+            match record.level() {
+                log::Level::Error => writeln!(out, "error: {text}"),
+                log::Level::Warn => writeln!(out, "warning: {text}"),
+                level => writeln!(out, "{}: {}: {text}", level.as_str().to_lowercase(), record.target()),
+            }
+        })
+        .init();
+}
 
 /// Writes a line to standard error. Errors are ignored, since there is nowhere to report them.
 pub fn message(text: &str) {
@@ -29,6 +41,11 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|letter| if acts(letter) { '\u{fffd}' } else { letter }).collect()
 }
 
+/// A path as text: what is not UTF-8 in it becomes U+FFFD.
+pub fn path(path: &Path) -> String {
+    path.display().to_string()
+}
+
 /// Writes a value as JSON to standard output.
 pub fn json(value: &impl Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other)?;
@@ -39,29 +56,4 @@ pub fn json(value: &impl Serialize) -> Result<(), CliError> {
 pub fn progress(total: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total).with_style(style)
-}
-
-/// Shows pictures side by side if standard output is a terminal that can display them.
-pub fn show(pictures: &[Picture]) -> Result<(), CliError> {
-    let stdout = std::io::stdout();
-    let Some(protocol) = preview::detect(|name| std::env::var(name).ok(), stdout.is_terminal()) else {
-        return Ok(());
-    };
-    let width = terminal_columns(&stdout).unwrap_or(PREVIEW_COLUMNS);
-    let columns = u32::try_from(pictures.len()).unwrap_or(u32::MAX).min(4);
-    let sheet = contact_sheet(pictures, columns, 2, &Background::Transparent)?;
-    let bytes = preview::render(&sheet, protocol, width.min(PREVIEW_COLUMNS * columns))?;
-    Ok(stdout.lock().write_all(&bytes)?)
-}
-
-/// The width of the terminal in characters, if it is known.
-#[cfg(unix)]
-fn terminal_columns(terminal: &impl std::os::fd::AsFd) -> Option<u32> {
-    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
-    Some(u32::from(size.ws_col)).filter(|&columns| columns > 0)
-}
-
-#[cfg(not(unix))]
-fn terminal_columns(_: &std::io::Stdout) -> Option<u32> {
-    None
 }

@@ -1,6 +1,6 @@
 //! `inkstone read`: how prompts are read, without drawing them.
 
-use std::io::{BufRead, BufWriter, Read, Write};
+use std::io::{BufRead, BufWriter, Write};
 
 use clap::Args;
 use rayon::prelude::*;
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::locate::PackArgument;
 use super::output::printable;
+use super::prompts::Prompts;
 use super::{CliError, locate};
 use crate::pack::Pack;
 use crate::pipeline::{Note, PromptReading, read_prompt};
@@ -15,8 +16,6 @@ use crate::words::{Language, Reader, Role};
 
 /// Prompts from standard input that are read side by side.
 const AT_ONCE: usize = 1024;
-/// Longest line of standard input, in bytes.
-const LONGEST_LINE: u64 = 64 << 10;
 
 /// Arguments of `read`.
 #[derive(Debug, Args)]
@@ -54,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     };
     let mut output = BufWriter::new(std::io::stdout().lock());
     let unknown = if arguments.prompts.is_empty() {
-        session.lines(&mut std::io::stdin().lock(), &mut output)?
+        session.lines(Prompts::new(std::io::stdin().lock()), &mut output)?
     } else {
         session.prompts(&arguments.prompts, &mut output)?
     };
@@ -90,13 +89,13 @@ impl Session {
         Ok(readings.iter().filter(|read| !read.reading.is_known()).count())
     }
 
-    fn lines(&self, input: &mut impl BufRead, output: &mut impl Write) -> Result<usize, CliError> {
-        let (mut unknown, mut number) = (0, 0);
+    fn lines(&self, mut input: Prompts<impl BufRead>, output: &mut impl Write) -> Result<usize, CliError> {
+        let mut unknown = 0;
         loop {
             let mut prompts = Vec::with_capacity(AT_ONCE);
             let mut ended = Ok(());
             while prompts.len() < AT_ONCE {
-                match next_line(input, &mut number) {
+                match input.next_line() {
                     Ok(Some(line)) => prompts.push(line),
                     Ok(None) => break,
                     Err(error) => {
@@ -111,28 +110,6 @@ impl Session {
                 output.flush()?;
                 return ended.map(|()| unknown);
             }
-        }
-    }
-}
-
-/// The next line that is not empty.
-fn next_line(input: &mut impl BufRead, number: &mut usize) -> Result<Option<String>, CliError> {
-    loop {
-        let mut line = Vec::new();
-        let length = input.take(LONGEST_LINE + 1).read_until(b'\n', &mut line)?;
-        *number += 1;
-        if length as u64 > LONGEST_LINE {
-            return Err(CliError::Usage(format!(
-                "standard input, line {number}: it is longer than {LONGEST_LINE} bytes"
-            )));
-        }
-        if length == 0 {
-            return Ok(None);
-        }
-        let text = String::from_utf8(line).map_err(|_| CliError::Usage(format!("standard input, line {number}: it is not UTF-8")))?;
-        let text = text.trim_end_matches(['\n', '\r']);
-        if !text.trim().is_empty() {
-            return Ok(Some(text.to_owned()));
         }
     }
 }

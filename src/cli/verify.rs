@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::locate::Subject;
+use super::locate::Subjects;
 use super::{CliError, output};
 use crate::engine::{Engine, EngineError, Stage};
 use crate::pack::Pack;
@@ -13,12 +13,11 @@ use crate::picture::{image_file, verify};
 use crate::pipeline::{Options, Pipeline, PipelineError, Request};
 
 /// Runs `verify`.
-pub fn run(subject: &Subject) -> Result<(), CliError> {
-    if subject.path.is_dir() {
-        pack(&subject.path, subject.json)
-    } else {
-        picture(&subject.path, subject.json)
-    }
+pub fn run(subjects: &Subjects) -> Result<(), CliError> {
+    subjects.each(|path| match path.is_dir() {
+        true => pack(path, subjects.json),
+        false => picture(path, subjects.json),
+    })
 }
 
 fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
@@ -42,7 +41,7 @@ fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
     }
     if as_json {
         return output::json(&json!({
-            "folder": folder, "clean": true, "name": manifest.name, "version": manifest.version, "sha256": pack.sha256(),
+            "folder": output::path(folder), "clean": true, "name": manifest.name, "version": manifest.version, "sha256": pack.sha256(),
             "files": manifest.files.len(), "bytes": pack.bytes(), "stages": manifest.stages.keys().collect::<Vec<_>>(),
         }));
     }
@@ -69,6 +68,12 @@ fn picture(path: &Path, as_json: bool) -> Result<(), CliError> {
             path.display()
         )));
     };
+    if !provenance.is_own() {
+        return Err(CliError::Mismatch(format!(
+            "{}: its record is another program's, without a checksum of the pixels: whether the picture was changed is unknown",
+            path.display()
+        )));
+    }
     if provenance.picture_sha256.is_empty() {
         return Err(CliError::Mismatch(format!(
             "{}: the record has no checksum of the pixels, as in every JPEG picture: whether the picture was changed is unknown",
@@ -78,7 +83,7 @@ fn picture(path: &Path, as_json: bool) -> Result<(), CliError> {
     let genuine = verify(&contents.picture, provenance);
     if as_json {
         output::json(&json!({
-            "file": path, "clean": genuine && contents.ai_marked, "picture_matches_record": genuine,
+            "file": output::path(path), "clean": genuine && contents.ai_marked, "picture_matches_record": genuine,
             "marked_as_generated": contents.ai_marked, "sha256": contents.picture.sha256(),
         }))?;
     }

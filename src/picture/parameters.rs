@@ -4,6 +4,7 @@
 //! Owns writing that text, and reading it from files that have no better record. Depends on [`Provenance`].
 
 use super::Provenance;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Prefix of the line with the negative prompt.
@@ -49,7 +50,13 @@ pub(super) fn read(text: &str) -> Option<Provenance> {
     };
     let (prompt, negative) = split_words(words);
     let (software, software_version) = field("Version").map_or(("", ""), |version| version.rsplit_once(' ').unwrap_or((version, "")));
+    let is_own = software == env!("CARGO_PKG_NAME");
     Some(Provenance {
+        extra: if is_own {
+            BTreeMap::new()
+        } else {
+            fields.iter().cloned().collect()
+        },
         prompt: prompt.to_owned(),
         negative: negative.map(str::to_owned),
         style: field("Style").map(str::to_owned),
@@ -178,6 +185,8 @@ mod tests {
         assert_eq!((record.prompt.as_str(), record.negative.as_deref()), ("a cat", Some("dog")));
         assert_eq!((record.steps, record.seed, record.guidance, record.size), (20, 12, 7.5, [512, 768]));
         assert_eq!((record.software.as_str(), record.software_version.as_str()), ("v1.9", ""));
+        assert!(!record.is_own());
+        assert_eq!((record.extra.len(), record.extra["Sampler"].as_str()), (6, "Euler a"));
     }
 
     #[test]

@@ -16,6 +16,8 @@ use thiserror::Error;
 const CELL_WIDTH: u32 = 8;
 /// The most payload bytes in one Kitty command.
 const KITTY_CHUNK: usize = 4096;
+/// How many times a picture is enlarged at most.
+const MOST_ENLARGED: u32 = 8;
 /// Alpha from which a pixel is shown in half blocks.
 const VISIBLE: u8 = 128;
 
@@ -40,6 +42,14 @@ pub enum Colours {
     /// The 216 colours and 24 greys of xterm's palette.
     Palette256,
 }
+
+/// Protocols that can be asked for by name.
+pub const PROTOCOLS: [(&str, Protocol); 4] = [
+    ("kitty", Protocol::Kitty),
+    ("iterm", Protocol::Iterm),
+    ("sixel", Protocol::Sixel),
+    ("blocks", Protocol::HalfBlocks(Colours::True)),
+];
 
 /// Why a picture cannot be shown.
 #[derive(Debug, Error)]
@@ -92,8 +102,7 @@ fn colours(colorterm: &str, term: &str) -> Colours {
 
 /// The bytes that show a picture, `columns` characters wide at most (0 counts as 1), and then begin a new line.
 ///
-/// Kitty and iTerm2 enlarge small pictures to `columns`; Sixel and half blocks only ever shrink. The terminal's own
-/// background shows through transparent parts; where a protocol knows no halves, a pixel is shown from 50 % alpha.
+/// Kitty, iTerm2 and Sixel enlarge small pictures to `columns`; half blocks only ever shrink. The terminal's own background shows through transparent parts; where a protocol knows no halves, a pixel is shown from 50 % alpha.
 ///
 /// # Errors
 /// When the picture cannot be put into the protocol's form, as one with extreme sides.
@@ -102,9 +111,16 @@ pub fn render(picture: &Picture, protocol: Protocol, columns: u32) -> Result<Vec
     match protocol {
         Protocol::Kitty => Ok(kitty(&png::encode(picture, None)?, columns)),
         Protocol::Iterm => Ok(iterm(&png::encode(picture, None)?, columns)),
-        Protocol::Sixel => Ok(sixel_line(&narrowed(picture, columns.saturating_mul(CELL_WIDTH))?)),
+        Protocol::Sixel => Ok(sixel_line(&fitted(picture, columns.saturating_mul(CELL_WIDTH))?)),
         Protocol::HalfBlocks(colours) => Ok(half_blocks(&narrowed(picture, columns)?, colours)),
     }
+}
+
+/// The picture `width` pixels wide, enlarged eight times at most.
+fn fitted(picture: &Picture, width: u32) -> Result<Picture, PictureError> {
+    let width = width.min(picture.width.saturating_mul(MOST_ENLARGED));
+    let height = scale::proportional(picture.height, width, picture.width);
+    scale::resize(picture, width, height, Resampling::Smooth)
 }
 
 /// The picture at most `width` pixels wide.

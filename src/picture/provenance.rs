@@ -78,6 +78,11 @@ impl Provenance {
         self.extra.get(DRAWN_AS).map(String::as_str)
     }
 
+    /// Whether the record is of this program. Another program's has its fields in [`Provenance::extra`], as they are named there.
+    pub fn is_own(&self) -> bool {
+        self.software == env!("CARGO_PKG_NAME")
+    }
+
     /// The program's name and version, such as `inkstone 0.1.0`.
     pub fn creator(&self) -> String {
         format!("{} {}", self.software, self.software_version).trim().to_owned()
