@@ -1,7 +1,7 @@
 //! From settings to the rules of the state machine and the settings of the drawing worker.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::drawing_worker::WorkerSettings;
@@ -37,7 +37,19 @@ pub fn rules(settings: &Settings, seed: u64, still: bool) -> Result<Rules, Rules
         None => Subjects::shipped()?,
     };
     let filter = Filter::new(&settings.filter)?;
-    let allows = move |prompt: &str| filter.check(prompt).is_none();
+    // A prompt that stays on the screen is asked about again and again, and logged once.
+    let logged = Mutex::new(None::<String>);
+    let allows = move |prompt: &str| {
+        let mut logged = logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.as_deref() == Some(prompt) {
+            return false;
+        }
+        let is_allowed = filter.check(prompt).is_none();
+        if !is_allowed {
+            *logged = Some(prompt.to_owned());
+        }
+        is_allowed
+    };
     let usual = || COLOURS.map(String::from).to_vec();
     let fade = Duration::from_secs_f32(settings.attract.fade.clamp(0.0, 60.0));
     Ok(Rules {

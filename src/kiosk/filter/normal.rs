@@ -39,19 +39,59 @@ const ALIKE: [(char, char); 18] = [
     ('ο', 'o'),
     ('υ', 'u'),
 ];
+/// Small capitals and the letters that they are; NFKC leaves them as they are.
+const SMALL_CAPITALS: [(char, char); 24] = [
+    ('ᴀ', 'a'),
+    ('ʙ', 'b'),
+    ('ᴄ', 'c'),
+    ('ᴅ', 'd'),
+    ('ᴇ', 'e'),
+    ('ꜰ', 'f'),
+    ('ɢ', 'g'),
+    ('ʜ', 'h'),
+    ('ɪ', 'i'),
+    ('ᴊ', 'j'),
+    ('ᴋ', 'k'),
+    ('ʟ', 'l'),
+    ('ᴍ', 'm'),
+    ('ɴ', 'n'),
+    ('ᴏ', 'o'),
+    ('ᴘ', 'p'),
+    ('ʀ', 'r'),
+    ('ꜱ', 's'),
+    ('ᴛ', 't'),
+    ('ᴜ', 'u'),
+    ('ᴠ', 'v'),
+    ('ᴡ', 'w'),
+    ('ʏ', 'y'),
+    ('ᴢ', 'z'),
+];
+/// First letters of alphabets in white on black circles and squares, and of the regional indicators that flags are made of.
+const ENCLOSED: [u32; 3] = [0x1f150, 0x1f170, 0x1f1e6];
 /// The most ways in which one word is read.
 const MOST_READINGS: usize = 64;
 
 /// The text in compatible, composed form (NFKC), in small letters, without invisible characters and without what Arabic
 /// may write or leave out.
 pub(super) fn fold(text: &str) -> String {
-    let visible = text.nfkc().filter(|letter| !is_invisible(*letter));
+    let visible = text.nfkc().map(plain_letter).filter(|letter| !is_invisible(*letter));
     let small = visible.flat_map(char::to_lowercase).flat_map(|letter| match letter {
         'ß' => ['s', 's'].into_iter().take(2),
         'ς' => ['σ', ' '].into_iter().take(1),
         other => [other, ' '].into_iter().take(1),
     });
     small.nfc().collect()
+}
+
+/// The letter that a small capital or an enclosed letter stands for.
+fn plain_letter(letter: char) -> char {
+    if let Some((_, plain)) = SMALL_CAPITALS.iter().find(|(capital, _)| *capital == letter) {
+        return *plain;
+    }
+    let place = ENCLOSED
+        .iter()
+        .find_map(|first| u32::from(letter).checked_sub(*first).filter(|place| *place < 26));
+    place.and_then(|place| char::from_u32(u32::from('a') + place)).unwrap_or(letter)
 }
 
 fn is_invisible(letter: char) -> bool {
@@ -61,7 +101,8 @@ fn is_invisible(letter: char) -> bool {
 
 /// Without the accents of Latin, Greek and Cyrillic letters.
 pub(super) fn without_accents(word: &str) -> String {
-    word.nfd().filter(|letter| !matches!(letter, '\u{300}'..='\u{36f}')).nfc().collect()
+    let is_accent = |letter: &char| matches!(letter, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}');
+    word.nfd().filter(|letter| !is_accent(letter)).nfc().collect()
 }
 
 /// Whether words in this letter's script are written without spaces between.

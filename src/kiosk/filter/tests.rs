@@ -155,6 +155,57 @@ fn harmless_words_of_twelve_languages_pass() {
 }
 
 #[test]
+fn animals_plants_and_tools_pass() {
+    let prompts = [
+        "a murder of crows",
+        "strangler fig",
+        "corpse flower",
+        "sea lion with a namesake",
+        "bass viol",
+        "Gore-Tex jacket",
+        "white power outlet",
+        "long-tailed tits",
+        "a field of rape",
+        "To Kill a Mockingbird",
+        "kill switch",
+        "Petri Heil",
+        "Mörderwal",
+        "Mördermuschel",
+        "ballena asesina",
+        "molesto",
+        "cara molesta",
+        "salopette bleue",
+        "viadotto",
+        "matar paneer",
+        "Hooker's orchid",
+        "누드김밥",
+        "杀人蜂",
+        "голый землекоп",
+        "кит-убийца",
+        "الحوت القاتل",
+        "mão-pelada",
+        "nackter Fuß",
+        "pieds nus",
+        "mains nues",
+        "p'tits chats",
+        "かちんこ",
+    ];
+    passes(&usual(), &prompts);
+}
+
+/// Names of things that the model has learned; the few that are listed mean something else as well.
+#[test]
+fn the_model_s_own_names_pass() {
+    use crate::words;
+    let lexicon = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram/words.lexicon");
+    let reader = words::Reader::open(&lexicon).unwrap();
+    let filter = usual();
+    let names = words::Language::all().flat_map(|language| reader.named(language).map(|(_, name)| name).collect::<Vec<_>>());
+    let refused: Vec<&str> = names.filter(|name| filter.find(name).is_some()).collect();
+    assert_eq!(refused, [""; 0]);
+}
+
+#[test]
 fn listed_words_are_refused_in_twelve_languages() {
     let prompts = [
         "a naked woman",
@@ -187,6 +238,10 @@ fn listed_words_are_refused_in_twelve_languages() {
         "قَتْل",
         "बलात्कार",
         "आत्महत्या",
+        "une femme nue",
+        "nue",
+        "des hommes nus",
+        "titties",
         "una donna nuda",
         "stupro",
         "cazzo",
@@ -225,6 +280,11 @@ fn disguises_are_seen_through() {
         "性 交",
         "色-情",
         "ｾｯｸｽ",
+        "ᴘᴏʀɴ",
+        "🅂🄴🅇",
+        "🅿🅾🆁🅽",
+        "🇵🇴🇷🇳",
+        "p\u{20de}o\u{20de}r\u{20de}n\u{20de}",
         "ко\u{301}кс и секс",
         "قـتـل",
     ];
@@ -351,11 +411,10 @@ fn every_entry_of_the_list_is_matched_by_itself() {
     assert!(entries > 600, "{entries}");
 }
 
-/// A prompt of the longest that is accepted, of the worst letters, is looked through in a moment.
+/// The worst letters have no more readings than others.
 #[test]
-fn long_prompts_take_no_time() {
+fn long_prompts_have_few_readings() {
     let filter = usual();
-    let started = std::time::Instant::now();
     for prompt in [
         "1a".repeat(500),
         "1".repeat(1000),
@@ -365,8 +424,9 @@ fn long_prompts_take_no_time() {
         "\u{301}".repeat(1000),
     ] {
         let _ = filter.find(&prompt);
+        let words = normal::words(&normal::fold(&prompt));
+        assert!(words.iter().all(|word| normal::readings(word).len() <= 500), "{prompt}");
     }
-    assert!(started.elapsed() < std::time::Duration::from_millis(500), "{:?}", started.elapsed());
 }
 
 #[test]
