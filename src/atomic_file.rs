@@ -109,6 +109,11 @@ pub fn check(path: &Path, overwrite: bool) -> Result<(), WriteError> {
     }
 }
 
+/// A temporary name with this text in it.
+pub(crate) fn temporary_name(text: &str) -> String {
+    format!("{}{text}{}", TEMPORARY.0, TEMPORARY.1)
+}
+
 /// Whether a file name is one of the temporary names of [`write()`], left behind by a killed process or a power cut.
 pub fn is_temporary(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();

@@ -115,6 +115,16 @@ pub fn read(path: &Path) -> Result<PictureFile, PngError> {
     decode_from(BufReader::new(open(path)?)).map_err(|failure| failure.of(path))
 }
 
+/// Reads the record in a picture file, without its pixels. Only a record before the pixels is found, which is where this program
+/// writes it.
+///
+/// # Errors
+/// As [`read`].
+pub fn record(path: &Path) -> Result<Option<Provenance>, PngError> {
+    let read = |file| -> Result<Option<Provenance>, Failure> { Ok(provenance(begun(BufReader::new(file))?.info()).0) };
+    read(open(path)?).map_err(|failure| failure.of(path))
+}
+
 fn open(path: &Path) -> Result<File, PngError> {
     let cannot = |source| PngError::CannotRead {
         path: path.to_owned(),
@@ -215,14 +225,19 @@ impl From<PictureError> for Failure {
     }
 }
 
-fn decode_from(mut bytes: impl BufRead + Seek) -> Result<PictureFile, Failure> {
+/// A picture that is read up to its pixels, and is not too large.
+fn begun<Bytes: BufRead + Seek>(mut bytes: Bytes) -> Result<codec::Reader<Bytes>, Failure> {
     check_signature(&mut bytes)?;
     let mut decoder = codec::Decoder::new(bytes);
     decoder.set_transformations(codec::Transformations::normalize_to_color8() | codec::Transformations::ALPHA);
     let header = decoder.read_header_info()?;
-    let (width, height) = (header.width, header.height);
-    super::area(width, height)?;
-    let mut reader = decoder.read_info()?;
+    super::area(header.width, header.height)?;
+    Ok(decoder.read_info()?)
+}
+
+fn decode_from(bytes: impl BufRead + Seek) -> Result<PictureFile, Failure> {
+    let mut reader = begun(bytes)?;
+    let (width, height) = (reader.info().width, reader.info().height);
     let mut pixels = vec![0; reader.output_buffer_size().ok_or(Fault::TooLarge)?];
     let frame = reader.next_frame(&mut pixels)?;
     reader.finish()?;
@@ -254,18 +269,26 @@ fn check_signature(bytes: &mut (impl BufRead + Seek)) -> Result<(), Failure> {
 /// The picture and what the text chunks say about it.
 fn contents(picture: Picture, info: &codec::Info) -> PictureFile {
     let ai_marked = text(info, XMP).is_some_and(|packet| xmp::is_marked(&packet));
-    let (record, record_fault) = match text(info, RECORD).map(|json| Provenance::from_json(&json)) {
-        None => (None, None),
-        Some(Ok(record)) => (Some(record), None),
-        Some(Err(fault)) => (None, Some(fault.to_string())),
-    };
-    let provenance = record.or_else(|| text(info, PARAMETERS).and_then(|text| parameters::read(&text)));
+    let (provenance, record_fault) = provenance(info);
     PictureFile {
         picture,
         provenance,
         record_fault,
         ai_marked,
     }
+}
+
+/// The record, and what is wrong with it.
+fn provenance(info: &codec::Info) -> (Option<Provenance>, Option<String>) {
+    let (record, fault) = match text(info, RECORD).map(|json| Provenance::from_json(&json)) {
+        None => (None, None),
+        Some(Ok(record)) => (Some(record), None),
+        Some(Err(fault)) => (None, Some(fault.to_string())),
+    };
+    (
+        record.or_else(|| text(info, PARAMETERS).and_then(|text| parameters::read(&text))),
+        fault,
+    )
 }
 
 /// The first text with this keyword, in any of the three kinds of text chunks.

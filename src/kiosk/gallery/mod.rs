@@ -1,5 +1,6 @@
 //! The gallery: a folder of PNG files that any file manager can show, `000012-red-fox.png`, and
-//! `000012-red-fox.favourite.png` for favourites. Owns the files with such names in that folder and no others.
+//! `000012-red-fox.favourite.png` for favourites. Owns the files with such names in that folder that this program made; other PNG
+//! files there are shown, and never deleted or moved.
 //! Depends on [`crate::picture`] for the files.
 //!
 //! There is no index that could differ from the folder. The number at the beginning of a name counts kept pictures,
@@ -47,10 +48,13 @@ impl From<&super::settings::GallerySettings> for Caps {
 pub struct Entry {
     name: Name,
     bytes: u64,
+    /// Whether somebody else made it.
+    is_other: bool,
 }
 
 impl Entry {
-    /// The number in its name; higher ones were kept later.
+    /// The number in its name; higher ones were kept later. Pictures that somebody else made have numbers above all of these and come
+    /// first.
     pub fn number(&self) -> u64 {
         self.name.number()
     }
@@ -113,8 +117,9 @@ pub enum GalleryError {
 pub struct Gallery {
     folder: PathBuf,
     caps: Caps,
-    /// In the order of their numbers.
+    /// Those of others, then those that were kept, in the order of their numbers.
     entries: Vec<Entry>,
+    /// Size of those that were kept.
     bytes: u64,
     next: u64,
     /// Lock on the folder, so that no second kiosk cleans it up.
@@ -147,8 +152,8 @@ impl Gallery {
         self.lock = scan::lock(&self.folder);
         let found = scan::scan(&self.folder, self.lock.is_some());
         self.next = found.next;
-        self.bytes = found.entries.iter().map(Entry::bytes).sum();
         self.entries = found.entries;
+        self.bytes = self.kept().map(Entry::bytes).sum();
     }
 
     /// The folder.
@@ -174,7 +179,12 @@ impl Gallery {
         &self.entries
     }
 
-    /// Size of all pictures in bytes.
+    /// Those that the kiosk kept.
+    fn kept(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| !entry.is_other)
+    }
+
+    /// Size of all pictures that the kiosk kept, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -195,7 +205,7 @@ impl Gallery {
 
     fn keep_encoded(&mut self, bytes: &[u8], words: &str) -> Result<u64, String> {
         let size = bytes.len() as u64;
-        let favourites = || self.entries.iter().filter(|entry| entry.is_favourite());
+        let favourites = || self.kept().filter(|entry| entry.is_favourite());
         if favourites().map(Entry::bytes).sum::<u64>() + size > self.caps.bytes || favourites().count() >= self.caps.pictures {
             return Err("favourites fill the gallery; raise max_megabytes or max_pictures in the settings".into());
         }
@@ -215,7 +225,11 @@ impl Gallery {
         let number = name.number();
         self.next = number + 1;
         self.bytes += size;
-        self.entries.push(Entry { name, bytes: size });
+        self.entries.push(Entry {
+            name,
+            bytes: size,
+            is_other: false,
+        });
         self.keep_to_caps(number);
         Ok(number)
     }
@@ -225,7 +239,13 @@ impl Gallery {
         let mut result = Err(WriteError::Exists(self.folder.clone()));
         for number in self.next..self.next + ATTEMPTS {
             let name = Name::new(number, words);
-            result = atomic_file::write(&self.folder.join(name.to_string()), bytes, false).map(|()| name);
+            result = match claim(&self.folder, number) {
+                Ok(_claim) if is_taken(&self.folder, number) => continue,
+                Ok(_claim) => atomic_file::write(&self.folder.join(name.to_string()), bytes, false).map(|()| name),
+                Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => continue,
+                // A disk that is full or gone is told by the picture itself.
+                Err(_) => atomic_file::write(&self.folder.join(name.to_string()), bytes, false).map(|()| name),
+            };
             if !matches!(result, Err(WriteError::Exists(_))) {
                 break;
             }
@@ -240,23 +260,37 @@ impl Gallery {
     }
 
     fn keep_to_caps(&mut self, newest: u64) {
-        while (self.bytes > self.caps.bytes || self.entries.len() > self.caps.pictures) && self.remove_oldest(Some(newest)) {}
+        while (self.bytes > self.caps.bytes || self.kept().count() > self.caps.pictures) && self.remove_oldest(Some(newest)) {}
     }
 
-    /// Deletes the oldest picture that is neither a favourite nor `newest`; returns whether one was deleted.
+    /// Deletes the oldest picture that is neither a favourite nor `newest`; returns whether there is one less.
     fn remove_oldest(&mut self, newest: Option<u64>) -> bool {
-        let mut removable = self
-            .entries
-            .iter()
-            .filter(|entry| !entry.is_favourite() && Some(entry.number()) != newest);
-        let Some(number) = removable.next().map(Entry::number) else {
-            return false;
-        };
+        let is_removable = |entry: &&Entry| !entry.is_favourite() && Some(entry.number()) != newest;
+        let oldest = self.kept().find(is_removable).map(Entry::number);
+        let Some(number) = oldest else { return false };
+        if self.disown(number) {
+            return true;
+        }
         let removed = self.remove(number);
         if let Err(fault) = &removed {
             log::warn!("{fault}");
         }
         removed.is_ok()
+    }
+
+    /// Counts a picture as somebody else's if this program did not make it; returns whether that is so.
+    fn disown(&mut self, number: u64) -> bool {
+        let Ok(index) = self.index(number) else { return false };
+        let path = self.path(&self.entries[index]);
+        // A file that cannot be read is not known to be somebody else's.
+        let Ok(record) = png::record(&path) else { return false };
+        if record.is_some_and(|record| record.is_own()) {
+            return false;
+        }
+        log::warn!("{}: is not deleted, since this program did not make it", path.display());
+        self.entries[index].is_other = true;
+        self.bytes -= self.entries[index].bytes;
+        true
     }
 
     /// Removes a picture.
@@ -311,6 +345,7 @@ impl Gallery {
         let path = self.path(&self.entries[index]);
         let read = png::read(&path);
         match &read {
+            Err(PngError::Bad { .. }) if self.entries[index].is_other => self.forget(index),
             Err(PngError::Bad { .. }) => {
                 scan::set_aside(&self.folder, &self.entries[index].file_name());
                 self.forget(index);
@@ -325,9 +360,8 @@ impl Gallery {
     }
 
     fn index(&self, number: u64) -> Result<usize, GalleryError> {
-        self.entries
-            .binary_search_by_key(&number, Entry::number)
-            .map_err(|_| GalleryError::Gone(number))
+        let index = self.entries.iter().position(|entry| entry.number() == number);
+        index.ok_or(GalleryError::Gone(number))
     }
 
     fn path(&self, entry: &Entry) -> PathBuf {
@@ -335,8 +369,26 @@ impl Gallery {
     }
 
     fn forget(&mut self, index: usize) {
-        self.bytes -= self.entries.remove(index).bytes;
+        let entry = self.entries.remove(index);
+        if !entry.is_other {
+            self.bytes -= entry.bytes;
+        }
     }
+}
+
+/// Claims a number among all processes that keep pictures here, until the claim is dropped.
+fn claim(folder: &Path, number: u64) -> io::Result<tempfile::TempPath> {
+    let path = folder.join(atomic_file::temporary_name(&format!("number-{number}")));
+    fs::File::create_new(&path)?;
+    tempfile::TempPath::try_from_path(path)
+}
+
+/// Whether a picture of this number exists.
+fn is_taken(folder: &Path, number: u64) -> bool {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.file_name());
+    names
+        .filter_map(|name| Name::read(name.to_str()?))
+        .any(|name| name.number() == number)
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
-//! File names of kept pictures: `000012-red-fox.png`, `000012-red-fox.favourite.png`.
+//! File names of kept pictures: `000012-red-fox.png`, `000012-red-fox.favourite.png`; and of pictures that others put beside them.
 
 use std::fmt;
 
 /// Least number of digits.
 const DIGITS: usize = 6;
+/// Numbers from here on are of pictures that others made.
+pub(super) const OTHERS: u64 = u64::MAX / 2;
 const ENDING: &str = ".png";
 const MARK: &str = ".favourite";
 
@@ -26,6 +28,26 @@ impl Name {
         }
     }
 
+    /// The name of somebody else's picture, `holiday.png`, with the number that it goes by; `None` if it does not end in `.png`.
+    pub fn of_other(number: u64, name: &str) -> Option<Name> {
+        let stem = name.strip_suffix(ENDING).filter(|stem| !stem.is_empty())?;
+        let (stem, favourite) = stem.strip_suffix(MARK).map_or((stem, false), |stem| (stem, true));
+        Some(Name {
+            number,
+            stem: stem.to_owned(),
+            favourite,
+        })
+    }
+
+    /// The same picture under another number.
+    pub fn renumbered(&self, number: u64) -> Name {
+        let words = self.stem.split_once('-').map_or(self.stem.as_str(), |(_, words)| words);
+        Name {
+            favourite: self.favourite,
+            ..Name::new(number, words)
+        }
+    }
+
     /// Parses a name; `None` if it has another form.
     pub fn read(name: &str) -> Option<Name> {
         let stem = name.strip_suffix(ENDING)?;
@@ -33,7 +55,7 @@ impl Name {
         let (digits, words) = stem.split_once('-')?;
         let plain = digits.len() >= DIGITS && digits.bytes().all(|digit| digit.is_ascii_digit()) && !words.is_empty();
         Some(Name {
-            number: digits.parse().ok().filter(|&number| plain && number < u64::MAX / 2)?,
+            number: digits.parse().ok().filter(|&number| plain && number < OTHERS)?,
             stem: stem.to_owned(),
             favourite,
         })
@@ -81,6 +103,16 @@ mod tests {
         );
         assert_eq!(name.marked(true).to_string(), "000012-red-fox.favourite.png");
         assert_eq!(name.marked(true).marked(false), name);
+    }
+
+    #[test]
+    fn other_peoples_names_stay_as_they_are() {
+        let name = Name::of_other(7, "Holiday 2.favourite.png").unwrap();
+        assert_eq!((name.number(), name.is_favourite()), (7, true));
+        assert_eq!(name.marked(false).to_string(), "Holiday 2.png");
+        assert_eq!(Name::of_other(7, "holiday.jpg"), None);
+        let name = Name::read("000012-red-fox.favourite.png").unwrap();
+        assert_eq!(name.renumbered(30).to_string(), "000030-red-fox.favourite.png");
     }
 
     #[test]

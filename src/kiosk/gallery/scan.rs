@@ -4,7 +4,7 @@ use std::fs::{self, DirEntry, File};
 use std::io;
 use std::path::Path;
 
-use super::names::Name;
+use super::names::{Name, OTHERS};
 use super::{DAMAGED, Entry};
 use crate::atomic_file;
 use crate::picture::{PngError, png};
@@ -54,7 +54,8 @@ pub(super) fn lock(folder: &Path) -> Option<Lock> {
     }
 }
 
-/// Reads the folder. Where it is this process's own (`tidy`), unfinished files are removed and damaged pictures set aside.
+/// Reads the folder. Where it is this process's own (`tidy`), unfinished files are removed, damaged pictures set aside, and of two
+/// pictures with one number the later one gets another.
 pub(super) fn scan(folder: &Path, tidy: bool) -> Found {
     let mut found = Found {
         entries: Vec::new(),
@@ -67,29 +68,28 @@ pub(super) fn scan(folder: &Path, tidy: bool) -> Found {
             return found;
         }
     };
+    let mut others = Vec::new();
     for file in files.flatten() {
-        if tidy && atomic_file::is_temporary(&file.file_name()) {
-            remove_unfinished(&file);
-        } else if let Some(name) = file.file_name().to_str().and_then(Name::read) {
+        let is_link = file.file_type().is_ok_and(|kind| kind.is_symlink());
+        if atomic_file::is_temporary(&file.file_name()) {
+            if tidy {
+                remove_unfinished(&file);
+            }
+        } else if let Some(name) = file.file_name().to_str().and_then(Name::read).filter(|_| !is_link) {
             found.next = found.next.max(name.number() + 1);
             found.entries.extend(entry(folder, &file, name, tidy));
+        } else {
+            others.push(file);
         }
     }
     found
         .entries
         .sort_by_cached_key(|entry| (entry.number(), entry.file_name().to_owned()));
-    found.entries.dedup_by(|later, earlier| {
-        let same = later.number() == earlier.number();
-        if same {
-            log::warn!(
-                "{}: {} has the same number as {} and is ignored",
-                folder.display(),
-                later.file_name(),
-                earlier.file_name()
-            );
-        }
-        same
-    });
+    tell_apart(folder, &mut found, tidy);
+    others.sort_by_key(DirEntry::file_name);
+    let others = others.iter().zip(OTHERS..).filter_map(|(file, number)| other(file, number));
+    let own = std::mem::take(&mut found.entries);
+    found.entries = others.chain(own).collect();
     found
 }
 
@@ -99,6 +99,7 @@ fn entry(folder: &Path, file: &DirEntry, name: Name, tidy: bool) -> Option<Entry
         Ok(()) => Some(Entry {
             name,
             bytes: metadata.len(),
+            is_other: false,
         }),
         Err(PngError::Bad { fault, .. }) if tidy => {
             log::warn!("{}: {fault}", file.path().display());
@@ -108,6 +109,60 @@ fn entry(folder: &Path, file: &DirEntry, name: Name, tidy: bool) -> Option<Entry
         Err(fault) => {
             log::warn!("{fault}");
             None
+        }
+    }
+}
+
+/// A picture, or a link to one, that somebody else put into the folder. A file that is none, and why, is told.
+fn other(file: &DirEntry, number: u64) -> Option<Entry> {
+    let path = file.path();
+    let metadata = fs::metadata(&path);
+    if metadata.as_ref().is_ok_and(fs::Metadata::is_dir) || file.file_name().as_encoded_bytes().starts_with(b".") {
+        return None;
+    }
+    let name = file.file_name().to_str().and_then(|name| Name::of_other(number, name));
+    let Some(name) = name else {
+        log::warn!("{}: is not shown: the gallery shows files whose names end in .png", path.display());
+        return None;
+    };
+    match png::check_ends(&path) {
+        Ok(()) => Some(Entry {
+            name,
+            bytes: metadata.map_or(0, |metadata| metadata.len()),
+            is_other: true,
+        }),
+        Err(fault) => {
+            log::warn!("{}: is not shown: {fault}", path.display());
+            None
+        }
+    }
+}
+
+/// Of two pictures with one number, which two kiosks have written, the later one gets the next number, or is left out if the folder is
+/// another kiosk's.
+fn tell_apart(folder: &Path, found: &mut Found, tidy: bool) {
+    let mut index = 1;
+    while index < found.entries.len() {
+        if found.entries[index].number() != found.entries[index - 1].number() {
+            index += 1;
+            continue;
+        }
+        let mut entry = found.entries.remove(index);
+        let name = entry.name.renumbered(found.next);
+        let (old, new) = (folder.join(entry.file_name()), folder.join(name.to_string()));
+        let renamed = if tidy {
+            fs::rename(&old, &new)
+        } else {
+            Err(io::ErrorKind::ResourceBusy.into())
+        };
+        match renamed {
+            Ok(()) => {
+                log::warn!("{}: has the number of another picture, and is now {}", old.display(), new.display());
+                entry.name = name;
+                found.next += 1;
+                found.entries.push(entry);
+            }
+            Err(fault) => log::warn!("{}: has the number of another picture, and is not shown: {fault}", old.display()),
         }
     }
 }

@@ -30,6 +30,7 @@ fn record(picture: &Picture, prompt: &str) -> Provenance {
         guidance: 1.0,
         size: [picture.width(), picture.height()],
         picture_sha256: picture.sha256(),
+        software: env!("CARGO_PKG_NAME").into(),
         ..Provenance::default()
     }
 }
@@ -91,6 +92,89 @@ fn pictures_are_kept_in_order_under_names_for_people() {
     assert!(path.join("000002-红苹果.png").is_file());
     assert_eq!(keep(&mut gallery, 5), Kept::Kept(5));
     assert_whole(&mut gallery);
+}
+
+/// Somebody else's picture.
+fn put(path: &Path, number: u64) {
+    png::write(&noise(number, 24), path, None, true).unwrap();
+}
+
+#[test]
+fn pictures_of_others_are_shown_and_never_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = |name: &str| folder.path().join(name);
+    let elsewhere = tempfile::tempdir().unwrap();
+    put(&elsewhere.path().join("beach.png"), 50);
+    put(&inside("holiday.png"), 51);
+    std::os::unix::fs::symlink(elsewhere.path().join("beach.png"), inside("000009-link.png")).unwrap();
+    fs::write(inside("broken.png"), b"no picture").unwrap();
+    fs::write(inside("notes.txt"), b"text").unwrap();
+    for number in 1..=20 {
+        put(&inside(&format!("{number:06}-copied.png")), number);
+    }
+    let before = listing(folder.path());
+    let mut gallery = Gallery::open(folder.path(), Caps { pictures: 4, ..AMPLE });
+    let names: Vec<String> = gallery.entries().iter().map(Entry::file_name).collect();
+    assert_eq!(
+        (names.len(), names[0].as_str(), names[1].as_str()),
+        (22, "000009-link.png", "holiday.png")
+    );
+    for number in 21..=27 {
+        assert_eq!(keep(&mut gallery, number), Kept::Kept(number));
+    }
+    let after = listing(folder.path());
+    assert!(before.is_subset(&after));
+    let own: Vec<u64> = gallery.kept().map(Entry::number).collect();
+    assert_eq!((own, after.len() - before.len()), (vec![24, 25, 26, 27], 4));
+
+    let (link, holiday) = (gallery.entries()[0].number(), gallery.entries()[1].number());
+    assert_eq!(gallery.load(holiday).unwrap().picture, noise(51, 24));
+    assert_eq!(gallery.load(link).unwrap().picture, noise(50, 24));
+    gallery.set_favourite(holiday, true).unwrap();
+    assert!(inside("holiday.favourite.png").is_file());
+    fs::write(inside("holiday.favourite.png"), b"damaged since").unwrap();
+    assert!(gallery.load(holiday).is_err());
+    assert!(inside("holiday.favourite.png").is_file(), "it is not ours to move");
+}
+
+#[test]
+fn two_kiosks_on_one_folder_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept: Vec<(String, u64)> = std::thread::scope(|scope| {
+        let path = folder.path();
+        let kiosk = |name: &'static str| {
+            scope.spawn(move || {
+                let mut gallery = Gallery::open(path, AMPLE);
+                let keep = |index: u64| {
+                    let picture = noise(index, 16);
+                    let Kept::Kept(number) = gallery.keep(&picture, &record(&picture, name)) else {
+                        panic!()
+                    };
+                    (name.to_owned(), number)
+                };
+                (0..30).map(keep).collect::<Vec<_>>()
+            })
+        };
+        let all = [kiosk("one"), kiosk("two"), kiosk("three")];
+        all.into_iter().flat_map(|kiosk| kiosk.join().unwrap()).collect()
+    });
+    let numbers: BTreeSet<u64> = kept.iter().map(|(_, number)| *number).collect();
+    assert_eq!((kept.len(), numbers.len()), (90, 90));
+    for (name, number) in kept {
+        assert!(folder.path().join(format!("{number:06}-{name}.png")).is_file());
+    }
+    assert_eq!(listing(folder.path()).len(), 90, "no claim is left");
+}
+
+#[test]
+fn of_two_pictures_with_one_number_both_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["000001-one.png", "000001-two.favourite.png", "000002-three.png"] {
+        put(&folder.path().join(name), 1);
+    }
+    let gallery = Gallery::open(folder.path(), AMPLE);
+    let names: Vec<String> = gallery.entries().iter().map(Entry::file_name).collect();
+    assert_eq!(names, ["000001-one.png", "000002-three.png", "000003-two.favourite.png"]);
 }
 
 #[test]
