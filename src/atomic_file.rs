@@ -58,7 +58,7 @@ impl WriteError {
         match source.kind() {
             ErrorKind::AlreadyExists => Self::Exists(path),
             ErrorKind::IsADirectory => Self::NotAFile(path),
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::DiskFull(path),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::DiskFull(path),
             _ => Self::Failed { path, source },
         }
     }
@@ -72,6 +72,7 @@ fn obstacle(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::ReadOnlyFilesystem => Some("the file system is read-only"),
         ErrorKind::NotADirectory => Some("its parent is not a folder"),
         ErrorKind::InvalidFilename | ErrorKind::InvalidInput => Some("the name is invalid"),
+        ErrorKind::FileTooLarge => Some("it would be larger than files may be here (ulimit -f)"),
         _ => None,
     }
 }

@@ -45,6 +45,7 @@ fn size(text: &str) -> std::result::Result<(String, usize), String> {
 /// Runs the command line; returns the exit code of [`Error::exit_code`], or 2 for wrong usage.
 pub fn run() -> ExitCode {
     inkstone::cli::log_to_stderr("warn");
+    inkstone::cli::report_file_size_limit();
     let arguments: Arguments = match manual::parse() {
         Ok(arguments) => arguments,
         Err(ended) => return ended,

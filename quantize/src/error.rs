@@ -1,5 +1,6 @@
 //! What can go wrong, and which exit code it means.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Result of this crate.
@@ -79,7 +80,12 @@ impl Error {
     /// Whether the input or the usage is at fault, and not the machine.
     pub fn is_input(&self) -> bool {
         match self {
-            Error::Machine { .. } | Error::Definition { .. } => false,
+            // Another folder would help, as in the other program.
+            Error::Machine { source, .. } => matches!(
+                source.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory | ErrorKind::FileTooLarge
+            ),
+            Error::Definition { .. } => false,
             Error::Engine(error) => error.is_input_fault(),
             _ => true,
         }

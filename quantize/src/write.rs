@@ -31,6 +31,10 @@ const IR_VERSION: i64 = 8;
 /// Longest float constant that stays in the graph.
 const INLINE: usize = 16;
 
+/// How the names of folders begin in which packs are made, and the file in them that is locked meanwhile.
+const UNDER_CONSTRUCTION: &str = ".inkstone-quantize-";
+const LOCK: &str = "lock";
+
 /// Prompt and seed of the picture that a finished pack has to generate, in its fewest steps.
 const TEST_PICTURE: (&str, u64) = ("a red apple", 7);
 
@@ -77,6 +81,8 @@ pub struct PackWriter {
     force: bool,
     /// Holds the pack under construction and, for a moment, the pack that it replaces.
     temporary: TempDir,
+    /// Held for as long as the pack is under construction.
+    _lock: Option<File>,
     weights: WeightsWriter,
     files: BTreeMap<String, FileRecord>,
     /// The files that the graphs were made from, by the names that these have in the pack.
@@ -91,8 +97,10 @@ impl PackWriter {
     pub fn new(target: &Path, force: bool) -> Result<PackWriter> {
         let parent = parent(target);
         std::fs::create_dir_all(&parent).map_err(Error::machine(&parent, "make the folder"))?;
-        let builder = tempfile::Builder::new().prefix(".inkstone-quantize-").tempdir_in(&parent);
+        remove_left_over(&parent);
+        let builder = tempfile::Builder::new().prefix(UNDER_CONSTRUCTION).tempdir_in(&parent);
         let temporary = builder.map_err(Error::machine(&parent, "write in"))?;
+        let lock = lock(temporary.path());
         let folder = temporary.path().join("pack");
         std::fs::create_dir(&folder).map_err(Error::machine(&folder, "make the folder"))?;
         let weights = WeightsWriter::new(&folder.join(WEIGHTS))?;
@@ -100,6 +108,7 @@ impl PackWriter {
             target: target.to_owned(),
             force,
             temporary,
+            _lock: lock,
             weights,
             files: BTreeMap::new(),
             origins: BTreeMap::new(),
@@ -217,9 +226,13 @@ impl PackWriter {
         folders.iter().try_for_each(|folder| sync_folder(folder))
     }
 
-    /// Renames the finished folder. An old pack is moved aside first, and moved back if that fails.
+    /// Gives the finished folder its name, in exchange with an old pack, so that there is a pack at any time. Where the system
+    /// cannot exchange two names, the old pack is moved aside first, and moved back if that fails.
     fn publish(&self) -> Result<()> {
         check_target(&self.target, self.force)?;
+        if self.target.exists() && exchange(&self.folder(), &self.target) {
+            return sync_folder(&parent(&self.target));
+        }
         let aside = self.temporary.path().join("replaced");
         let replaces = self.target.exists();
         if replaces {
@@ -234,6 +247,40 @@ impl PackWriter {
         }
         renamed.map_err(Error::machine(&self.target, "put the pack at"))?;
         sync_folder(&parent(&self.target))
+    }
+}
+
+/// Exchanges two folders (`renameat2`); returns whether the system could.
+fn exchange(one: &Path, other: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+            Ok(()) => return true,
+            Err(error) => log::debug!("{}: names are not exchanged: {error}", other.display()),
+        }
+    }
+    let _ = (one, other);
+    false
+}
+
+/// Locks a folder until the file is closed; `None` where the file system has no locks.
+fn lock(folder: &Path) -> Option<File> {
+    let file = File::create(folder.join(LOCK)).ok()?;
+    file.try_lock().ok()?;
+    Some(file)
+}
+
+/// Removes what killed runs have left: folders that are locked by nobody.
+fn remove_left_over(parent: &Path) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().as_encoded_bytes().starts_with(UNDER_CONSTRUCTION.as_bytes());
+        let lock = File::open(entry.path().join(LOCK)).ok().filter(|_| is_ours);
+        if lock.is_some_and(|lock| lock.try_lock().is_ok())
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
+        {
+            log::warn!("{}: cannot remove what an earlier run has left: {error}", entry.path().display());
+        }
     }
 }
 
@@ -487,5 +534,47 @@ mod tests {
         assert!(check_target(&target, true).unwrap_err().to_string().contains("not a pack"));
         std::fs::write(target.join(MANIFEST), "").unwrap();
         check_target(&target, true).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn folders_are_exchanged() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = |name: &str| folder.path().join(name);
+        for name in ["old", "new"] {
+            std::fs::create_dir(inside(name)).unwrap();
+            std::fs::write(inside(name).join("file"), name).unwrap();
+        }
+        assert!(exchange(&inside("new"), &inside("old")));
+        assert_eq!(std::fs::read_to_string(inside("old").join("file")).unwrap(), "new");
+        assert_eq!(std::fs::read_to_string(inside("new").join("file")).unwrap(), "old");
+        assert!(!exchange(&inside("new"), &inside("missing")));
+    }
+
+    #[test]
+    fn what_killed_runs_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = |name: &str| folder.path().join(name);
+        for name in [
+            ".inkstone-quantize-dead",
+            ".inkstone-quantize-alive",
+            ".inkstone-quantize-other",
+            "pack",
+        ] {
+            std::fs::create_dir(inside(name)).unwrap();
+        }
+        std::fs::write(inside(".inkstone-quantize-dead").join(LOCK), b"").unwrap();
+        std::fs::write(inside("pack").join(LOCK), b"").unwrap();
+        let held = lock(&inside(".inkstone-quantize-alive")).unwrap();
+        remove_left_over(folder.path());
+        let left = [
+            ".inkstone-quantize-dead",
+            ".inkstone-quantize-alive",
+            ".inkstone-quantize-other",
+            "pack",
+        ]
+        .map(|name| inside(name).exists());
+        assert_eq!(left, [false, true, true, true]);
+        drop(held);
     }
 }

@@ -30,6 +30,15 @@ fn catch() -> std::io::Result<()> {
     Ok(())
 }
 
+/// Makes writing beyond the limit of file sizes (`ulimit -f`) an error like a full disk; by default the system ends the process and
+/// leaves half-written files.
+pub fn report_file_size_limit() {
+    #[cfg(unix)]
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()) {
+        log::debug!("SIGXFSZ is not caught: {error}");
+    }
+}
+
 /// Whether a signal has asked to stop.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)

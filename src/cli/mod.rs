@@ -28,6 +28,7 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 
 pub use error::CliError;
+pub use interrupt::report_file_size_limit;
 pub use output::log_to_stderr;
 
 use crate::process::allocator;
@@ -71,6 +72,7 @@ pub fn run() -> ExitCode {
     let started = Instant::now();
     allocator::limit_malloc_arenas();
     output::log_to_stderr("error,inkstone=warn");
+    report_file_size_limit();
     let arguments: Arguments = match manual::parse() {
         Ok(arguments) => arguments,
         Err(ended) => return ended,

@@ -20,7 +20,11 @@ pub fn limit_malloc_arenas() {
 /// page, until it has once seen a larger block freed (`mallopt(3)`, `M_MMAP_THRESHOLD`). The block here is never touched, so it
 /// costs no memory.
 pub fn raise_mmap_threshold() {
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(MMAP_THRESHOLD)));
+    let mut block = Vec::<u8>::new();
+    // Without effect where so much address space is not to be had (`ulimit -v`).
+    if block.try_reserve_exact(MMAP_THRESHOLD).is_ok() {
+        drop(std::hint::black_box(block));
+    }
 }
 
 /// Returns free pages to the system. Takes about a millisecond, and a page fault for each page that is needed again.

@@ -97,16 +97,21 @@ impl Settings {
     }
 
     /// Folder of the gallery: the one that is set, else the state folder that systemd gives the service, else
-    /// `inkstone/gallery` in the user's data folder (XDG base directories).
+    /// `inkstone/gallery` in the user's data folder (XDG base directories), else, with a warning, in the current one.
     pub fn gallery_folder(&self) -> PathBuf {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        self.gallery.folder.clone().unwrap_or_else(|| match variable("STATE_DIRECTORY") {
-            Some(state) => state.join("gallery"),
-            None => variable("XDG_DATA_HOME")
-                .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
-                .unwrap_or_default()
-                .join("inkstone/gallery"),
-        })
+        if let Some(folder) = &self.gallery.folder {
+            return folder.clone();
+        }
+        if let Some(state) = variable("STATE_DIRECTORY") {
+            return state.join("gallery");
+        }
+        let home = || variable("HOME").map(|home| home.join(".local/share"));
+        let data = variable("XDG_DATA_HOME").or_else(home).unwrap_or_else(|| {
+            log::warn!("HOME is not set: pictures are kept in the current folder; choose another with [gallery] folder or --gallery");
+            PathBuf::new()
+        });
+        data.join("inkstone/gallery")
     }
 
     fn resolve(&mut self, folder: &Path) {
