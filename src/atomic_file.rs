@@ -111,6 +111,7 @@ pub fn check(path: &Path, overwrite: bool) -> Result<(), WriteError> {
 }
 
 /// A temporary name with this text in it.
+#[cfg(feature = "kiosk")]
 pub(crate) fn temporary_name(text: &str) -> String {
     format!("{}{text}{}", TEMPORARY.0, TEMPORARY.1)
 }

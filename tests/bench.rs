@@ -82,9 +82,9 @@ fn a_report_holds_what_was_asked_for() {
             .map(|stage| stage["stage"].as_str().unwrap())
             .collect();
         let expected = if steps == 1 {
-            vec!["text_encoder", "step 1", "decoder", "png", "picture"]
+            vec!["text_encoder", "step 1", "decoder", "inference", "png", "picture"]
         } else {
-            vec!["text_encoder", "step 1", "step 2", "decoder", "png", "picture"]
+            vec!["text_encoder", "step 1", "step 2", "decoder", "inference", "png", "picture"]
         };
         assert_eq!(stages, expected);
         for stage in result["stages"].as_array().unwrap() {
@@ -94,15 +94,19 @@ fn a_report_holds_what_was_asked_for() {
             assert_eq!((&figures["n"], &figures["p99"]), (&5.into(), &Value::Null));
             assert_eq!(stage["samples"].as_array().unwrap().len(), 5);
         }
-        // A picture is its stages and little else.
-        let medians: Vec<f64> = result["stages"]
+        // A picture is its stages and little else; inference is all of them but the file.
+        let least: Vec<f64> = result["stages"]
             .as_array()
             .unwrap()
             .iter()
             .map(|stage| stage["milliseconds"]["min"].as_f64().unwrap())
             .collect();
-        let (whole, stages) = medians.split_last().unwrap();
-        assert!(stages.iter().sum::<f64>() <= whole * 1.001, "{medians:?}");
+        let [stages @ .., inference, png, whole] = least.as_slice() else {
+            panic!()
+        };
+        assert!(stages.iter().sum::<f64>() <= inference * 1.001, "{least:?}");
+        assert!(inference + png <= whole * 1.001, "{least:?}");
+        assert!(result["pictures_per_second"].as_f64().unwrap() > 0.0);
         assert!(result["memory"]["private_bytes"].as_u64().unwrap() > 1 << 20);
         assert!(result["page_faults"]["minor"].as_f64().is_some() && result["energy"].is_null() && result["cold"].is_null());
     }
@@ -230,6 +234,85 @@ fn a_time_is_kept_and_the_table_is_for_people() {
         .stdout(predicate::str::contains("text_encoder"))
         .stdout(predicate::str::contains("INVALID"))
         .stdout(predicate::str::contains("peak memory"));
+}
+
+#[test]
+fn memory_is_of_each_configuration_alone() {
+    let mut command = inkstone();
+    command.args([
+        "bench",
+        "--steps",
+        "1",
+        "--threads",
+        "1",
+        "--size",
+        "4096,128",
+        "--runs",
+        "1",
+        "--warm-up",
+        "0",
+    ]);
+    let report = report(command.args(["--power", "none"]));
+    let private = |at: usize| report["results"][at]["memory"]["private_bytes"].as_u64().unwrap();
+    assert!(private(0) > private(1) + (64 << 20), "{} and {}", private(0), private(1));
+}
+
+#[test]
+fn times_are_exported_and_a_regression_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut command = inkstone();
+    command.args([
+        "bench",
+        "--steps",
+        "1-2",
+        "--threads",
+        "1",
+        "--runs",
+        "1",
+        "--warm-up",
+        "0",
+        "--power",
+        "none",
+    ]);
+    let csv = command
+        .args(["--csv", "-", "--markdown"])
+        .arg(path("a.md"))
+        .arg("--json")
+        .arg(path("a.json"))
+        .output()
+        .unwrap();
+    let csv = String::from_utf8(csv.stdout).unwrap();
+    assert!(
+        csv.starts_with("steps,threads,size_px,stage,n,median_ms,") && csv.contains("2,1,128,picture,1,"),
+        "{csv}"
+    );
+    assert!(
+        std::fs::read_to_string(path("a.md"))
+            .unwrap()
+            .contains("| 1 | 1 | 128 | inference | 1 |")
+    );
+    inkstone()
+        .args(["bench", "--steps", "5-9"])
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("1, 2, 4"));
+    // One picture makes no valid run.
+    inkstone()
+        .args(["bench", "--fail-above", "5%", "--compare"])
+        .args([path("a.json"), path("a.json")])
+        .assert()
+        .code(1)
+        .stdout(predicate::str::contains("not comparable"))
+        .stderr(predicate::str::contains("the second run is worse").and(predicate::str::contains("picture: not comparable")));
+    let mut valid: Value = serde_json::from_str(&std::fs::read_to_string(path("a.json")).unwrap()).unwrap();
+    valid["validity"]["valid"] = true.into();
+    std::fs::write(path("valid.json"), valid.to_string()).unwrap();
+    inkstone()
+        .args(["bench", "--fail-above", "5", "--compare"])
+        .args([path("valid.json"), path("valid.json")])
+        .assert()
+        .success();
 }
 
 #[test]

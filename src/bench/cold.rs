@@ -1,8 +1,11 @@
-//! Cold starts: new processes of this program that draw one picture and end, with the pack's pages dropped before each.
+//! New processes of this program that draw one picture and end: cold starts, with the pack's pages dropped before each, and the
+//! memory that one picture takes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+use serde_json::Value;
 
 use super::page_cache;
 use super::plan::Configuration;
@@ -10,10 +13,11 @@ use super::report::ColdResult;
 use super::statistics::Summary;
 use crate::pack::Pack;
 use crate::pipeline::{Phase, Request};
+use crate::process::Memory;
 
-/// A start that did not end well.
+/// A process that did not end well.
 #[derive(Debug, thiserror::Error)]
-#[error("a cold start failed: {0}")]
+#[error("a process that draws one picture failed: {0}")]
 pub struct ColdError(String);
 
 /// Where time went in one start, in milliseconds since the process began.
@@ -97,7 +101,38 @@ impl Dropped {
     }
 }
 
-fn start(program: &Path, pack: &Pack, request: &Request, configuration: Configuration, picture: &PathBuf) -> Result<Start, ColdError> {
+/// Peak memory of a process that draws one picture; `None` where the system does not tell it.
+///
+/// # Errors
+/// As [`starts`].
+pub fn memory(program: &Path, pack: &Pack, request: &Request, configuration: Configuration) -> Result<Option<Memory>, ColdError> {
+    let folder = tempfile::tempdir().map_err(|error| ColdError(error.to_string()))?;
+    let report = generate(program, pack, request, configuration, &folder.path().join("picture.png"))?;
+    let memory = serde_json::from_value(report["memory"].clone()).map_err(|error| ColdError(error.to_string()))?;
+    Ok(Some(memory).filter(|memory| *memory != Memory::default()))
+}
+
+fn start(program: &Path, pack: &Pack, request: &Request, configuration: Configuration, picture: &Path) -> Result<Start, ColdError> {
+    let started = Instant::now();
+    let report = generate(program, pack, request, configuration, picture)?;
+    let to_picture = started.elapsed().as_secs_f64() * 1e3;
+    let stages = report["pictures"][0]["stages"].as_array().into_iter().flatten();
+    let mut first = stages
+        .filter(|stage| stage["stage"] == Phase::Step(1).to_string())
+        .filter_map(|stage| stage["milliseconds"].as_f64());
+    let to_first_step = report["start_to_first_step_milliseconds"].as_f64();
+    match (to_first_step, first.next()) {
+        (Some(to_first_step), Some(step)) => Ok(Start {
+            to_first_step,
+            to_first_step_done: to_first_step + step,
+            to_picture,
+        }),
+        _ => Err(ColdError("its report names no first step".into())),
+    }
+}
+
+/// What `generate --json` reports in a process of its own.
+fn generate(program: &Path, pack: &Pack, request: &Request, configuration: Configuration, picture: &Path) -> Result<Value, ColdError> {
     let mut command = Command::new(program);
     command
         .arg("generate")
@@ -120,26 +155,11 @@ fn start(program: &Path, pack: &Pack, request: &Request, configuration: Configur
     }
     // After the options, so that a prompt that begins with a dash is a prompt.
     command.args(["--", &request.prompt]).stdin(Stdio::null());
-    let started = Instant::now();
     let output = command
         .output()
         .map_err(|error| ColdError(format!("{}: {error}", program.display())))?;
-    let to_picture = started.elapsed().as_secs_f64() * 1e3;
     if !output.status.success() {
         return Err(ColdError(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|error| ColdError(error.to_string()))?;
-    let stages = report["pictures"][0]["stages"].as_array().into_iter().flatten();
-    let mut first = stages
-        .filter(|stage| stage["stage"] == Phase::Step(1).to_string())
-        .filter_map(|stage| stage["milliseconds"].as_f64());
-    let to_first_step = report["start_to_first_step_milliseconds"].as_f64();
-    match (to_first_step, first.next()) {
-        (Some(to_first_step), Some(step)) => Ok(Start {
-            to_first_step,
-            to_first_step_done: to_first_step + step,
-            to_picture,
-        }),
-        _ => Err(ColdError("its report names no first step".into())),
-    }
+    serde_json::from_slice(&output.stdout).map_err(|error| ColdError(error.to_string()))
 }

@@ -68,6 +68,8 @@ pub enum Verdict {
     More,
     /// The difference is within the spread.
     WithinSpread,
+    /// One of the runs is invalid, so that its figures prove nothing.
+    NotComparable,
     /// Unknown: there is no spread to compare with.
     NotTold,
 }
@@ -77,7 +79,8 @@ impl std::fmt::Display for Verdict {
         out.write_str(match self {
             Verdict::Less => "less",
             Verdict::More => "more",
-            Verdict::WithinSpread => "within the spread",
+            Verdict::WithinSpread => "within spread",
+            Verdict::NotComparable => "not comparable",
             Verdict::NotTold => "",
         })
     }
@@ -89,9 +92,36 @@ pub fn compare(first: &Report, second: &Report) -> Comparison {
         let right = second.results.iter().find(|right| right.configuration == left.configuration)?;
         Some(configuration(left, right))
     });
+    let mut configurations: Vec<ConfigurationComparison> = pairs.collect();
+    if !first.validity.valid || !second.validity.valid {
+        let figures = configurations.iter_mut().flat_map(|configuration| &mut configuration.figures);
+        figures.for_each(|figure| figure.verdict = Verdict::NotComparable);
+    }
     Comparison {
         warnings: warnings(first, second),
-        configurations: pairs.collect(),
+        configurations,
+    }
+}
+
+impl Comparison {
+    /// The figures that are larger in the second run by more than a share of the first run's, such as 0.05, beyond their spread; and
+    /// those that cannot be compared. Nothing in common is a failure too.
+    pub fn failures(&self, share: f64) -> Vec<String> {
+        let mut failures = Vec::new();
+        for configuration in &self.configurations {
+            for figure in &configuration.figures {
+                let name = format!("{}: {}", configuration.configuration, figure.name);
+                match figure.verdict {
+                    Verdict::More if figure.ratio > 1.0 + share => failures.push(format!("{name}: {:.3} times the first", figure.ratio)),
+                    Verdict::NotComparable => failures.push(format!("{name}: not comparable")),
+                    _ => {}
+                }
+            }
+        }
+        if self.configurations.is_empty() {
+            failures.push("the runs have no configuration in common".into());
+        }
+        failures
     }
 }
 
@@ -277,7 +307,14 @@ mod tests {
         ] {
             assert!(warnings.contains(words), "{words}: {warnings}");
         }
+        let comparison = compare(&first, &second);
+        let mut figures = comparison.configurations.iter().flat_map(|configuration| &configuration.figures);
+        assert!(figures.all(|figure| figure.verdict == Verdict::NotComparable));
         second.results.clear();
+        assert_eq!(
+            compare(&first, &second).failures(0.05),
+            ["the runs have no configuration in common"]
+        );
         assert!(compare(&first, &second).warnings.join("").contains("no configuration in common"));
     }
 }

@@ -9,6 +9,7 @@
 pub mod cold;
 pub mod compare;
 pub mod energy;
+pub mod export;
 pub mod html;
 pub mod monitor;
 mod page_cache;

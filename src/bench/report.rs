@@ -30,6 +30,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// The stage that includes everything from the request to the written picture.
 pub const WHOLE: &str = "picture";
 
+/// The stage that includes everything from the request to the picture in memory, without writing it.
+pub const INFERENCE: &str = "inference";
+
 /// The report of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {

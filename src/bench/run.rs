@@ -18,6 +18,7 @@ use crate::device::processor::Processor;
 use crate::device::processor::counters::Counters;
 use crate::picture::PngError;
 use crate::pipeline::{Pipeline, PipelineError, Request};
+use crate::process::Memory;
 
 /// A run that did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +60,7 @@ pub struct Bench<'a> {
     pub request: Request,
     /// Where the system's files are, `/` on a board.
     pub root: &'a Path,
-    /// The program that cold starts start.
+    /// The program that is started for cold starts and for the memory of each configuration.
     pub program: &'a Path,
     /// The power meter.
     pub power: Detection,
@@ -89,7 +90,7 @@ pub struct Findings {
 }
 
 impl Bench<'_> {
-    /// Runs the plan: cold starts, idle power, warm-up, then the blocks.
+    /// Runs the plan: cold starts, memory, idle power, warm-up, then the blocks.
     ///
     /// # Errors
     /// If a picture cannot be drawn as asked, or the listener stopped the run.
@@ -101,6 +102,7 @@ impl Bench<'_> {
         let counters = Counters::open();
         let counters_absent = counters.as_ref().err().map(ToString::to_string);
         let colds = self.cold_starts(listener)?;
+        let memories = self.memories(listener)?;
         let meter = self.power.meter.take();
         let told = meter.as_ref().map(|meter| (meter.name(), meter.measures(), meter.accuracy()));
         let marker_line = self.marker.as_ref().map(|(_, line)| *line);
@@ -130,7 +132,7 @@ impl Bench<'_> {
                 others: drawing.others(),
             },
             counters_absent: counters_absent.or(drawing.counters_lost()),
-            results: drawing.results(plan, colds, &power),
+            results: drawing.results(plan, colds, memories, &power),
             pictures: drawing.pictures(),
             engine_kernel: drawing.kernel().into(),
             power,
@@ -157,6 +159,24 @@ impl Bench<'_> {
                 count,
                 &mut done,
             )?);
+            go_on(listener)?;
+        }
+        Ok(found)
+    }
+}
+
+impl Bench<'_> {
+    /// Peak memory of each configuration, in a process of its own.
+    fn memories(&self, listener: &mut dyn Listener) -> Result<Vec<Option<Memory>>, RunError> {
+        listener.phase("memory", self.plan.configurations.len() as u64);
+        let mut found = Vec::new();
+        for &configuration in &self.plan.configurations {
+            let memory = cold::memory(self.program, self.pipeline.pack(), &self.request, configuration);
+            found.push(memory.unwrap_or_else(|error| {
+                log::warn!("memory was not measured: {error}");
+                None
+            }));
+            listener.advance();
             go_on(listener)?;
         }
         Ok(found)

@@ -20,6 +20,9 @@ pub struct Summary {
     pub min: f64,
     /// Median.
     pub median: f64,
+    /// 95 % confidence interval of the median by order statistics; `None` with fewer than 6 samples.
+    #[serde(default)]
+    pub median_range: Option<[f64; 2]>,
     /// 90th percentile; `None` with fewer than 10 samples.
     pub p90: Option<f64>,
     /// 99th percentile; `None` with fewer than 100 samples.
@@ -47,6 +50,7 @@ impl Summary {
             n,
             min,
             median: quantile(&sorted, 0.5),
+            median_range: median_range(&sorted),
             p90: (n >= FEWEST_P90).then(|| quantile(&sorted, 0.9)),
             p99: (n >= FEWEST_P99).then(|| quantile(&sorted, 0.99)),
             max,
@@ -65,6 +69,28 @@ pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     let below = at.floor() as usize;
     let above = (below + 1).min(last);
     sorted[below] + (sorted[above] - sorted[below]) * (at - below as f64)
+}
+
+/// The shortest interval between two of the sorted samples, equally far from the ends, that holds the median with a probability of at
+/// least 95 %: Conover, *Practical Nonparametric Statistics*, 3.2. For more than 1,000 samples by the normal approximation.
+fn median_range(sorted: &[f64]) -> Option<[f64; 2]> {
+    const OUTSIDE: f64 = 0.05;
+    const MOST_EXACT: usize = 1000;
+    let n = sorted.len();
+    let mut below = 0;
+    if n > MOST_EXACT {
+        below = ((n as f64 - 1.96 * (n as f64).sqrt()) / 2.0).floor() as usize;
+    } else {
+        // The probability that at most `below` of the samples are smaller than the median.
+        let mut term = 0.5_f64.powi(i32::try_from(n).ok()?);
+        let mut sum = term;
+        while 2.0 * sum <= OUTSIDE {
+            below += 1;
+            term *= (n + 1 - below) as f64 / below as f64;
+            sum += term;
+        }
+    }
+    Some([*sorted.get(below.checked_sub(1)?)?, *sorted.get(n - below)?])
 }
 
 /// The median of samples in any order; 0 without samples.
@@ -220,5 +246,22 @@ mod tests {
         sorted.sort_unstable();
         assert_eq!(sorted, (0..20).collect::<Vec<_>>());
         assert!(random.order(0).is_empty());
+    }
+
+    #[test]
+    fn a_median_s_interval_is_the_tabled_one() {
+        // Ranks of Conover's table A3 for p = 1/2, and of the normal approximation.
+        for (n, ranks) in [
+            (5, None),
+            (6, Some([1, 6])),
+            (10, Some([2, 9])),
+            (25, Some([8, 18])),
+            (100, Some([40, 61])),
+            (10_000, Some([4902, 5099])),
+        ] {
+            let samples: Vec<f64> = (1..=n).map(f64::from).collect();
+            let range = Summary::of(&samples).unwrap().median_range;
+            assert_eq!(range, ranks.map(|ranks: [i32; 2]| ranks.map(f64::from)), "{n}");
+        }
     }
 }

@@ -3,10 +3,12 @@
 use std::fmt::Write;
 
 use super::compare::Comparison;
-use super::report::{ColdResult, ConfigurationResult, EnergyMethod, EnergyResult, Report};
+use super::report::{ColdResult, ConfigurationResult, EnergyMethod, EnergyResult, Report, WHOLE};
 use super::statistics::Summary;
 
-const STAGE_WIDTH: usize = 14;
+const STAGE_WIDTH: usize = 15;
+/// Longest line of prose, in characters.
+const LINE: usize = 80;
 
 /// The report of a run.
 pub fn text(report: &Report) -> String {
@@ -48,8 +50,26 @@ pub fn text(report: &Report) -> String {
     out
 }
 
+/// A line of prose, which goes on below if it is too long, further in.
 fn line(out: &mut String, text: &str) {
-    out.push_str(text);
+    let indent = text.len() - text.trim_start().len();
+    let mut width = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > LINE {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent + 2));
+            width = indent + 2;
+        } else if width > 0 {
+            out.push(' ');
+            width += 1;
+        } else {
+            out.extend(std::iter::repeat_n(' ', indent));
+            width = indent;
+        }
+        out.push_str(word);
+        width += length;
+    }
     out.push('\n');
 }
 
@@ -58,6 +78,13 @@ fn configuration(out: &mut String, result: &ConfigurationResult) {
     header(out, "ms");
     for stage in &result.stages {
         row(out, &stage.stage, &stage.milliseconds);
+    }
+    let whole = result.stage(WHOLE).and_then(|stage| stage.milliseconds.median_range);
+    if let Some([low, high]) = whole {
+        line(out, &format!("  median of a picture between {low:.2} and {high:.2} ms (95 %)"));
+    }
+    if let Some(rate) = result.pictures_per_second {
+        line(out, &format!("  {rate:.2} pictures a second"));
     }
     if let Some(cold) = &result.cold {
         cold_rows(out, cold);
@@ -112,7 +139,7 @@ pub fn energy_words(energy: &EnergyResult) -> String {
 fn header(out: &mut String, unit: &str) {
     let _ = writeln!(
         out,
-        "  {unit:STAGE_WIDTH$} {:>6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "  {unit:STAGE_WIDTH$} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
         "n", "median", "p90", "p99", "min", "max", "IQR"
     );
 }
@@ -130,7 +157,7 @@ fn row(out: &mut String, name: &str, summary: &Summary) {
     } = *summary;
     let _ = writeln!(
         out,
-        "  {name:STAGE_WIDTH$} {n:>6} {median:>9.2} {:>9} {:>9} {min:>9.2} {max:>9.2} {:>9.2}",
+        "  {name:STAGE_WIDTH$} {n:>5} {median:>8.2} {:>8} {:>8} {min:>8.2} {max:>8.2} {:>8.2}",
         number(p90),
         number(p99),
         summary.interquartile_range
@@ -169,7 +196,7 @@ pub fn comparison(comparison: &Comparison) -> String {
         line(&mut out, &format!("{}", configuration.configuration));
         let _ = writeln!(
             out,
-            "  {:STAGE_WIDTH$} {:>9} {:>9} {:>7} {:>15} {:>9}",
+            "  {:STAGE_WIDTH$} {:>8} {:>8} {:>6} {:>11} {:>8}",
             "", "first", "second", "ratio", "95 % range", "p"
         );
         for figure in &configuration.figures {
@@ -177,7 +204,7 @@ pub fn comparison(comparison: &Comparison) -> String {
             let p = figure.p_value.map_or("-".into(), |p| format!("{p:.2e}"));
             let _ = writeln!(
                 out,
-                "  {:STAGE_WIDTH$} {:>9.3} {:>9.3} {:>7.3} {range:>15} {p:>9}  {}",
+                "  {:STAGE_WIDTH$} {:>8.2} {:>8.2} {:>6.3} {range:>11} {p:>8} {}",
                 figure.name, figure.first, figure.second, figure.ratio, figure.verdict
             );
         }
@@ -205,9 +232,18 @@ mod tests {
             assert_eq!(table.contains(words), words != "posix", "{words}: {table}");
         }
         assert!(table.lines().any(|line| line.trim() == "valid"));
+        let widest = table.lines().max_by_key(|line| line.chars().count()).unwrap();
+        assert!(widest.chars().count() <= LINE, "{widest}");
         report.validity.valid = false;
         report.validity.reasons.push("throttled".into());
         assert!(text(&report).contains("INVALID:\n  - throttled"));
+    }
+
+    #[test]
+    fn comparisons_fit_a_terminal() {
+        let text = comparison(&super::super::compare::compare(&report(), &report()));
+        let widest = text.lines().max_by_key(|line| line.chars().count()).unwrap();
+        assert!(widest.chars().count() <= LINE && text.contains("within spread"), "{widest}");
     }
 
     #[test]

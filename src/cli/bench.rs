@@ -9,13 +9,12 @@ use indicatif::ProgressBar;
 use super::locate::PackArgument;
 use super::{CliError, interrupt, output};
 use crate::atomic_file;
+use crate::bench::compare::Comparison;
 use crate::bench::plan::{Amount, Configuration, Plan};
 use crate::bench::report::{self, Machine, PackRecord, Report, RequestRecord};
 use crate::bench::run::{Bench, Findings, Listener, NumberedMarker, RunError};
-use crate::bench::{compare, html, table, validity};
-use crate::device::board::Board;
+use crate::bench::{compare, export, html, table, validity};
 use crate::device::power::{PowerError, PowerSource};
-use crate::device::processor;
 use crate::picture::{ScaleError, scale};
 use crate::pipeline::{Capabilities, Pipeline, PipelineError, Request};
 
@@ -27,9 +26,9 @@ const MOST: u64 = 1_000_000;
 pub struct Arguments {
     #[command(flatten)]
     pack: PackArgument,
-    /// Numbers of denoising steps; by default the pack's.
+    /// Numbers of denoising steps, or ranges of them such as 1-4; by default the pack's.
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
-    steps: Vec<usize>,
+    steps: Vec<Steps>,
     /// Numbers of threads; one per core by default.
     #[arg(long, value_delimiter = ',', value_name = "N,…", value_parser = count)]
     threads: Vec<usize>,
@@ -77,16 +76,55 @@ pub struct Arguments {
     /// Write the report as a self-contained HTML page with plots.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write times as comma-separated values, to standard output with `-`.
+    #[arg(long, value_name = "FILE|-")]
+    csv: Option<PathBuf>,
+    /// Write times as a table in Markdown, to standard output with `-`.
+    #[arg(long, value_name = "FILE|-")]
+    markdown: Option<PathBuf>,
     /// Replace existing files.
     #[arg(long)]
     force: bool,
+    /// With --compare: exit with code 1 if a figure is larger in the second report by more than this, beyond the spread, or if the
+    /// reports cannot be compared.
+    #[arg(long, value_name = "PERCENT", value_parser = percent, requires = "compare")]
+    fail_above: Option<f64>,
     /// Compare two reports instead of measuring.
     #[arg(long, num_args = 2, value_names = ["A.json", "B.json"],
-          conflicts_with_all = ["steps", "threads", "size", "runs", "seconds", "cold", "html", "power"])]
+          conflicts_with_all = ["steps", "threads", "size", "runs", "seconds", "cold", "html", "csv", "markdown", "power"])]
     compare: Option<Vec<PathBuf>>,
     /// Root folder of the system's files.
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     root: PathBuf,
+}
+
+/// A number of steps, or all that the pack has in a range.
+#[derive(Clone, Copy, Debug)]
+enum Steps {
+    One(usize),
+    Range(usize, usize),
+}
+
+impl std::str::FromStr for Steps {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Steps, String> {
+        let number = |text: &str| {
+            text.parse::<usize>()
+                .map_err(|_| "must be a number, or a range such as 1-4".to_owned())
+        };
+        match text.split_once('-') {
+            Some((first, last)) => Ok(Steps::Range(number(first)?, number(last)?)),
+            None => Ok(Steps::One(number(text)?)),
+        }
+    }
+}
+
+/// A share from a percentage, with or without the sign.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').parse::<f64>().ok();
+    let share = number.map(|percent| percent / 100.0).filter(|share| (0.0..=100.0).contains(share));
+    share.ok_or_else(|| "must be a percentage, such as 5%".into())
 }
 
 fn count(text: &str) -> Result<usize, String> {
@@ -151,34 +189,64 @@ fn show(arguments: &Arguments, report: &Report) -> Result<(), CliError> {
     if let Some(file) = &arguments.html {
         atomic_file::write(file, html::page(report).as_bytes(), arguments.force)?;
     }
-    match &arguments.json {
-        Some(file) if file == Path::new("-") => return output::json(report),
-        Some(file) => {
-            let text = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
-            atomic_file::write(file, (text + "\n").as_bytes(), arguments.force)?;
+    let json = || {
+        serde_json::to_string_pretty(report)
+            .map(|text| text + "\n")
+            .map_err(std::io::Error::other)
+    };
+    let mut is_shown = true;
+    for (file, text) in [
+        (&arguments.json, &json as &dyn Fn() -> std::io::Result<String>),
+        (&arguments.csv, &|| Ok(export::csv(report))),
+        (&arguments.markdown, &|| Ok(export::markdown(report))),
+    ] {
+        let Some(file) = file else { continue };
+        if file == Path::new("-") {
+            is_shown = false;
+            output::result(text()?.trim_end())?;
+        } else {
+            atomic_file::write(file, text()?.as_bytes(), arguments.force)?;
         }
-        None => {}
     }
-    output::result(table::text(report).trim_end())
+    if is_shown {
+        output::result(table::text(report).trim_end())?;
+    }
+    Ok(())
 }
 
 fn compare_reports(first: &Path, second: &Path, arguments: &Arguments) -> Result<(), CliError> {
     let read = |path: &Path| Report::read(path).map_err(|error| CliError::Usage(error.to_string()));
     let comparison = compare::compare(&read(first)?, &read(second)?);
+    show_comparison(&comparison, arguments)?;
+    let failures = arguments.fail_above.map_or_else(Vec::new, |share| comparison.failures(share));
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Regression(failures.join("\n  ")))
+}
+
+fn show_comparison(comparison: &Comparison, arguments: &Arguments) -> Result<(), CliError> {
     match &arguments.json {
-        Some(file) if file == Path::new("-") => output::json(&comparison),
+        Some(file) if file == Path::new("-") => output::json(comparison),
         Some(file) => {
-            let text = serde_json::to_string_pretty(&comparison).map_err(std::io::Error::other)?;
+            let text = serde_json::to_string_pretty(comparison).map_err(std::io::Error::other)?;
             atomic_file::write(file, (text + "\n").as_bytes(), arguments.force)?;
-            output::result(table::comparison(&comparison).trim_end())
+            output::result(table::comparison(comparison).trim_end())
         }
-        None => output::result(table::comparison(&comparison).trim_end()),
+        None => output::result(table::comparison(comparison).trim_end()),
     }
 }
 
 /// Checks the files to write before an hour is spent on measuring.
 fn check_outputs(arguments: &Arguments) -> Result<(), CliError> {
-    let mut files = arguments.json.iter().chain(&arguments.html).filter(|file| *file != Path::new("-"));
+    let files = [&arguments.json, &arguments.html, &arguments.csv, &arguments.markdown];
+    let on_stdout = files.iter().filter(|file| file.as_deref() == Some(Path::new("-"))).count();
+    if on_stdout > 1 {
+        return Err(CliError::Usage(
+            "only one of --json, --csv and --markdown can be written to standard output".into(),
+        ));
+    }
+    let mut files = files.into_iter().flatten().filter(|file| *file != Path::new("-"));
     Ok(files.try_for_each(|file| atomic_file::check(file, arguments.force))?)
 }
 
@@ -192,11 +260,7 @@ fn plan(arguments: &Arguments, can: &Capabilities) -> Result<Plan, CliError> {
         arguments.size.clone()
     };
     let mut configurations = Vec::new();
-    for &steps in &or(&arguments.steps, can.default_steps) {
-        if !can.steps.contains(&steps) {
-            let known = can.steps.clone();
-            return Err(PipelineError::Steps { steps, known }.into());
-        }
+    for steps in steps(arguments, can)? {
         for &threads in &or(&arguments.threads, cores) {
             if threads > 1024 {
                 return Err(CliError::Usage("--threads must be from 1 to 1024".into()));
@@ -220,6 +284,27 @@ fn plan(arguments: &Arguments, can: &Capabilities) -> Result<Plan, CliError> {
         idle_seconds: arguments.idle,
         order_seed: arguments.order_seed,
     })
+}
+
+/// The numbers of steps that are asked for, all of which the pack has.
+fn steps(arguments: &Arguments, can: &Capabilities) -> Result<Vec<usize>, CliError> {
+    if arguments.steps.is_empty() {
+        return Ok(vec![can.default_steps]);
+    }
+    let mut all = Vec::new();
+    for asked in &arguments.steps {
+        let (first, last) = match *asked {
+            Steps::One(steps) => (steps, steps),
+            Steps::Range(first, last) => (first, last),
+        };
+        let found: Vec<usize> = can.steps.iter().copied().filter(|steps| (first..=last).contains(steps)).collect();
+        if found.is_empty() {
+            let known = can.steps.clone();
+            return Err(PipelineError::Steps { steps: first, known }.into());
+        }
+        all.extend(found);
+    }
+    Ok(all)
 }
 
 #[cfg(feature = "gpio")]
@@ -264,26 +349,13 @@ fn report(arguments: &Arguments, plan: &Plan, pack: PackRecord, request: Request
         pack,
         request,
         plan: plan.clone(),
-        machine: machine(&arguments.root, findings.engine_kernel),
+        machine: Machine::read(&arguments.root, findings.engine_kernel),
         processor: findings.processor,
         power: findings.power,
         counters_absent: findings.counters_absent,
         results: findings.results,
         pictures: findings.pictures,
         quality: Vec::new(),
-    }
-}
-
-fn machine(root: &Path, engine_kernel: String) -> Machine {
-    let board = Board::read(root);
-    Machine {
-        board: board.to_string(),
-        architecture: std::env::consts::ARCH.into(),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-        memory_bytes: board.memory.map(|kibibytes| kibibytes * 1024),
-        processor: board.processor,
-        kernel: processor::text(&root.join("proc/sys/kernel/osrelease")),
-        engine_kernel,
     }
 }
 

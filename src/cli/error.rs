@@ -44,6 +44,9 @@ pub enum CliError {
     /// Output that cannot be written.
     #[error("{0}")]
     Output(#[from] std::io::Error),
+    /// A comparison of two reports that is not to be accepted.
+    #[error("the second run is worse, or cannot be compared:\n  {0}")]
+    Regression(String),
     /// `doctor` found a reason why a kiosk would not run.
     #[error("a kiosk would not run here; each FAULT above says what to do")]
     Unfit,
@@ -85,7 +88,12 @@ impl CliError {
             CliError::Png(error) => error.is_input_fault(),
             CliError::ImageFile(error) => error.is_input_fault(),
             CliError::Usage(_) | CliError::Mismatch(_) => true,
-            CliError::Display(_) | CliError::Unfit | CliError::Sheet(_) | CliError::Preview(_) | CliError::Output(_) => false,
+            CliError::Display(_)
+            | CliError::Unfit
+            | CliError::Regression(_)
+            | CliError::Sheet(_)
+            | CliError::Preview(_)
+            | CliError::Output(_) => false,
         };
         if input { INPUT_FAULT } else { 1 }
     }

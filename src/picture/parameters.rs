@@ -172,6 +172,7 @@ mod tests {
         let bare = Provenance {
             steps: 1,
             guidance: 2.5,
+            software: "inkstone".into(),
             ..Provenance::default()
         };
         assert_eq!(read(&write(&bare)), Some(bare));
@@ -186,7 +187,7 @@ mod tests {
         assert_eq!((record.steps, record.seed, record.guidance, record.size), (20, 12, 7.5, [512, 768]));
         assert_eq!((record.software.as_str(), record.software_version.as_str()), ("v1.9", ""));
         assert!(!record.is_own());
-        assert_eq!((record.extra.len(), record.extra["Sampler"].as_str()), (6, "Euler a"));
+        assert_eq!((record.extra.len(), record.extra["Sampler"].as_str()), (7, "Euler a"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::WordsError;
 use super::keys::encoded;
 use super::lexicon::{CONCEPT_WORDS, MAGIC, SECTIONS, Sense};
-use super::normalise::{Gap, Script, accented, key, letters};
+use super::normalise::{Gap, Letter, Script, accented, key, letters};
 use super::stems::{LONGEST_ENDING, Stems, stem_of};
 use super::vocabulary::{KINDS, Kind, Language};
 
@@ -74,6 +74,8 @@ struct Tables {
     inflected: Vec<(Vec<u8>, Sense)>,
     /// Forms of one word, and of several, by language.
     single: BTreeMap<(String, usize), bool>,
+    /// Keys of several words, by language, with where the first of these ends and the last begins, in bytes.
+    spaced: BTreeSet<(String, usize, [usize; 2])>,
     /// Words for colours and sizes, by language.
     coloured: BTreeSet<(String, usize)>,
 }
@@ -167,6 +169,7 @@ impl Tables {
             kind,
             value,
             is_stem: false,
+            is_spaced: false,
             // Advice for a word is none for two: bluefish and blue fish.
             is_solid: kind == Kind::Near && !form.contains(' '),
         };
@@ -185,7 +188,11 @@ impl Tables {
         }
         insert(self.forms.entry(encoded(&key)).or_default(), sense);
         if let Some(language) = language {
-            let is_single = letters(form, &self.variants).iter().skip(1).all(|letter| letter.gap == Gap::Within);
+            let letters = letters(form, &self.variants);
+            let is_single = letters.iter().skip(1).all(|letter| letter.gap == Gap::Within);
+            if let Some(ends) = ends(&letters) {
+                self.spaced.insert((key.clone(), language.index(), ends));
+            }
             let entry = self.single.entry((key.clone(), language.index())).or_insert(true);
             *entry &= is_single;
             if matches!(kind, Kind::Colour | Kind::Size) {
@@ -256,14 +263,17 @@ impl Tables {
         for (key, sense) in std::mem::take(&mut self.inflected) {
             // Where the form is another thing's as well, its own thing has to be found there.
             if let Some(senses) = forms.get_mut(&key).filter(|senses| {
-                senses
-                    .iter()
-                    .any(|known| matches!(known.kind, Kind::Also | Kind::Label) && known.language == sense.language)
+                senses.iter().any(|known| {
+                    (matches!(known.kind, Kind::Also | Kind::Label | Kind::Colour | Kind::Filler | Kind::Measure)
+                        || known.kind.is_function())
+                        && known.language == sense.language
+                })
             }) {
                 insert(senses, sense);
             }
         }
         mark_solid(&mut forms, &self.single, &self.coloured);
+        mark_spaced(&mut forms, &self.spaced);
         tell_apart(&mut forms, std::mem::take(&mut self.accented));
         let mut map = fst::MapBuilder::memory();
         for (key, senses) in &forms {
@@ -293,6 +303,15 @@ impl Tables {
     }
 }
 
+/// Where in the key the first of several words ends and the last begins, in bytes.
+fn ends(letters: &[Letter]) -> Option<[usize; 2]> {
+    let is_spaced = |letter: &Letter| letter.gap > Gap::Within;
+    let first = letters.iter().skip(1).position(is_spaced)? + 1;
+    let last = letters.iter().rposition(is_spaced).filter(|&last| last > 0)?;
+    let bytes = |letters: &[Letter]| letters.iter().map(|letter| letter.value.len_utf8()).sum();
+    Some([bytes(&letters[..first]), bytes(&letters[..last])])
+}
+
 /// Whether forms of a kind are found by their stems, too.
 fn is_stemmed(kind: Kind) -> bool {
     matches!(
@@ -319,6 +338,22 @@ fn mark_solid(forms: &mut BTreeMap<Vec<u8>, Vec<Sense>>, single: &BTreeMap<(Stri
             senses
                 .filter(|sense| sense.kind.is_object() && sense.language.is_some_and(|known| known.index() == *language))
                 .for_each(|sense| sense.is_solid = true);
+        }
+    }
+}
+
+/// Marks forms of several words that might be taken for a thing and what stands beside any thing: "no entry".
+fn mark_spaced(forms: &mut BTreeMap<Vec<u8>, Vec<Sense>>, spaced: &BTreeSet<(String, usize, [usize; 2])>) {
+    for (key, language, [first, last]) in spaced {
+        let is_own = |sense: &Sense| sense.language.is_some_and(|known| known.index() == *language);
+        let is_any = |word: &str, is_it: &dyn Fn(Kind) -> bool| {
+            let senses = forms.get(&encoded(word)).map_or(&[][..], Vec::as_slice);
+            senses.iter().any(|sense| is_it(sense.kind) && is_own(sense))
+        };
+        let is_joined = |word: &str, rest: &str| is_any(word, &Kind::is_function) && is_any(rest, &Kind::is_name);
+        if is_joined(&key[..*first], &key[*first..]) || is_joined(&key[*last..], &key[..*last]) {
+            let senses = forms.get_mut(&encoded(key)).into_iter().flatten();
+            senses.filter(|sense| is_own(sense)).for_each(|sense| sense.is_spaced = true);
         }
     }
 }

@@ -31,7 +31,7 @@ const LARGEST: u64 = 16 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ConceptId(pub u16);
 
-/// One meaning of a form: in which language it means what. Packed into 32 bits: language, kind, value.
+/// One meaning of a form: in which language it means what. Packed into 28 bits: language, kind, flags, value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Sense {
     /// Nothing for what is the same in all languages.
@@ -41,6 +41,8 @@ pub(super) struct Sense {
     pub value: u16,
     /// Of a stem, which is no word by itself.
     pub is_stem: bool,
+    /// Written with a space by some, beside which stands what stands beside any thing: "one o'clock".
+    pub is_spaced: bool,
     /// Of a compound that means something else than its parts, a colour and a thing: a bluebird is no blue bird.
     pub is_solid: bool,
 }
@@ -51,7 +53,12 @@ const ANY: u32 = 15;
 impl Sense {
     pub fn packed(self) -> u32 {
         let language = self.language.map_or(ANY, |language| language.index() as u32);
-        language | self.kind.index() << 4 | u32::from(self.is_stem) << 9 | u32::from(self.is_solid) << 10 | u32::from(self.value) << 11
+        language
+            | self.kind.index() << 4
+            | u32::from(self.is_stem) << 9
+            | u32::from(self.is_solid) << 10
+            | u32::from(self.value) << 11
+            | u32::from(self.is_spaced) << 27
     }
 
     fn unpacked(bits: u32) -> Option<Sense> {
@@ -65,6 +72,7 @@ impl Sense {
             value: (bits >> 11) as u16,
             is_stem: bits >> 9 & 1 == 1,
             is_solid: bits >> 10 & 1 == 1,
+            is_spaced: bits >> 27 & 1 == 1,
         })
     }
 

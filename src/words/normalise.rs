@@ -203,6 +203,9 @@ impl Writer<'_> {
     fn fold(&mut self, letter: char, place: &Range<usize>, next: Option<char>) {
         match letter {
             _ if is_ignored(letter) => {}
+            // "1.5" and "½" are no whole numbers, and not two of them.
+            '.' | ',' if self.is_behind_digit() && next.is_some_and(char::is_numeric) => self.push('.', Script::Digit, place),
+            '\u{2044}' if self.is_behind_digit() => self.push('.', Script::Digit, place),
             '-' | '‐' | '‑' | '–' | '—' | '−' => {
                 let joins = self.gap < Gap::Space && next.is_some_and(|next| next.is_alphanumeric());
                 self.gap = self.gap.max(if joins { Gap::Joint } else { Gap::Space });
@@ -217,6 +220,10 @@ impl Writer<'_> {
             _ if is_break(letter) => self.gap = Gap::Break,
             _ => self.letter(letter, place),
         }
+    }
+
+    fn is_behind_digit(&self) -> bool {
+        self.gap == Gap::Within && self.letters.last().is_some_and(|last| last.script == Script::Digit)
     }
 
     fn letter(&mut self, letter: char, place: &Range<usize>) {

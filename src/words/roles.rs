@@ -67,9 +67,9 @@ impl Options<'_> {
         self.senses.iter().find(|sense| sense.kind.is_object()).copied()
     }
 
-    /// A thing by its name or a form of it, not by a keyword.
+    /// A thing by its name or a form of it, not by a keyword; nor an article, as French "des", which are dice too.
     fn is_strong(&self) -> bool {
-        self.object().is_some_and(|sense| sense.kind < Kind::Keyword)
+        self.object().is_some_and(|sense| sense.kind < Kind::Keyword) && self.of(Kind::Article).is_none()
     }
 
     /// Nothing but a thing.
@@ -166,6 +166,24 @@ impl Context<'_> {
         self.others().any(|index| self.options[index].is_pure())
     }
 
+    /// Whether the piece's clause is one of a list, joined to others by "and" on one side and by nothing else on the other: what stands
+    /// alone there is a thing.
+    fn is_listed(&self) -> bool {
+        let clause = self.clauses[self.index];
+        let joint = |clause: usize| {
+            let first = self.clauses.iter().position(|&other| other == clause);
+            first.and_then(|index| self.options[index].relation())
+        };
+        let (before, behind) = (joint(clause), joint(clause + 1));
+        let is_list = |relation: Option<Relation>| relation.is_none_or(|relation| relation == Relation::And);
+        is_list(before) && is_list(behind) && (before.is_some() || behind.is_some())
+    }
+
+    /// Whether another piece is the thing that this one says something of.
+    fn is_aside(&self, options: &Options) -> bool {
+        self.has_thing_beside() || self.has_thing() && !(options.is_strong() && self.is_listed())
+    }
+
     fn others(&self) -> impl Iterator<Item = usize> {
         (0..self.options.len()).filter(|&index| index != self.index)
     }
@@ -200,12 +218,17 @@ impl Context<'_> {
     fn part(&self, letters: &[Letter], piece: &Piece, behind_number: bool) -> (Part, Option<Sense>) {
         let options = &self.options[self.index];
         let is_digits = letters[piece.start..piece.end].iter().all(|letter| letter.script == Script::Digit);
+        // "The letter A" names something; an article stands before a thing.
+        let is_last = self.index > 0 && self.index + 1 == self.options.len();
+        if is_last && options.of(Kind::Article).is_some() && options.object().is_none() {
+            return (Part::Unknown, None);
+        }
         if options.senses.is_empty() || is_digits && (self.options.len() > 1 || !options.is_strong()) {
             return unknown(letters, piece);
         }
         if behind_number
             && let Some(sense) = options.of(Kind::Classifier).or(options.of(Kind::Measure))
-            && (!options.is_strong() || self.has_thing())
+            && (!options.is_strong() || self.has_thing_beside() || !self.is_listed() && self.has_thing())
         {
             return (Part::Filler, Some(sense));
         }
@@ -222,7 +245,10 @@ impl Context<'_> {
     /// What the piece says of a thing, where it does.
     fn modifier(&self, options: &Options) -> Option<(Part, Option<Sense>)> {
         let value = |sense: Sense| sense.value;
-        if let Some(sense) = options.of(Kind::Number) {
+        if let Some(sense) = options
+            .of(Kind::Number)
+            .filter(|_| !options.is_strong() || !self.is_listed() || self.has_object_beside())
+        {
             let number = if value(sense) == 12 {
                 None
             } else {
@@ -245,14 +271,14 @@ impl Context<'_> {
         for (kind, part) in kinds {
             if let Some(sense) = options
                 .of(kind)
-                .filter(|_| options.object().is_none() || self.has_thing() || !options.is_strong() && self.has_strong())
+                .filter(|_| options.object().is_none() || self.is_aside(options) || !options.is_strong() && self.has_strong())
             {
                 return Some((part(value(sense)), Some(sense)));
             }
         }
         let is_aside = options
             .object()
-            .is_none_or(|_| self.has_thing() || !options.is_strong() && self.has_strong());
+            .is_none_or(|_| self.is_aside(options) || !options.is_strong() && self.has_strong());
         // "A box of cats", but "a cat in a box"; counters count behind numbers alone.
         let counts = |kind: Kind| match kind {
             Kind::Classifier => options.object().is_none(),

@@ -27,6 +27,10 @@ const UNKNOWN_WORD: u32 = 120;
 const UNKNOWN_LETTER: u32 = 52;
 /// How much more a cut may cost in a language that the prompt may as well be in.
 const CLOSE: u32 = 12;
+/// What a language costs more for each name of the user's language that is none in it.
+const OWN_NAME: u32 = 240;
+/// Fewest letters of such a name.
+const LONG_NAME: usize = 4;
 /// What the language that the user has costs less.
 const PREFERRED: u32 = 5;
 
@@ -49,6 +53,26 @@ pub(super) struct Piece {
     pub end: usize,
     pub senses: Vec<Sense>,
     pub by_stem: bool,
+}
+
+impl Piece {
+    /// Whether it is a thing's name in a language, and not a short one, which may be any language's.
+    fn is_name_of(&self, language: Language) -> bool {
+        let is_name = |sense: &Sense| matches!(sense.kind, Kind::Name | Kind::Plural | Kind::Also) && sense.language == Some(language);
+        self.end - self.start >= LONG_NAME && !self.by_stem && self.senses.iter().any(is_name)
+    }
+
+    /// Whether it is the same thing's name in its own language.
+    fn is_same_name(&self, name: &Piece, language: Language) -> bool {
+        let is_own = |sense: &&Sense| sense.language.is_none_or(|own| own == language);
+        let concept = |piece: &Piece| piece.senses.iter().find_map(|sense| sense.concept());
+        (self.start, self.end) == (name.start, name.end)
+            && self
+                .senses
+                .iter()
+                .filter(is_own)
+                .any(|sense| sense.concept().is_some() && sense.concept() == concept(name))
+    }
 }
 
 /// The cheapest cut of a prompt.
@@ -113,6 +137,7 @@ pub(super) struct Segmenter<'a> {
 impl Segmenter<'_> {
     /// The cheapest cut of all languages; `preferred`, or English, wins where two cost about the same.
     pub fn cut(&self, letters: &[Letter], preferred: Option<Language>) -> Cut {
+        let is_told = preferred.is_some();
         let preferred = preferred.unwrap_or_default();
         let starts = starts(letters);
         let mut edges = Vec::new();
@@ -132,7 +157,8 @@ impl Segmenter<'_> {
             let cost = 2 * cost + unlearned + PREFERRED - if language == preferred { PREFERRED } else { 0 };
             (cost, language, pieces)
         });
-        let cuts: Vec<_> = languages.collect();
+        let mut cuts: Vec<_> = languages.collect();
+        self.keep_names(&mut cuts, preferred, is_told);
         let least = cuts.iter().map(|(cost, ..)| *cost).min().unwrap_or_default();
         let mut close: Vec<Language> = cuts
             .iter()
@@ -143,7 +169,65 @@ impl Segmenter<'_> {
         close.sort_by_key(|language| *language != preferred);
         let best = cuts.into_iter().min_by_key(|(cost, language, _)| (*cost, language.index()));
         let (_, language, pieces) = best.unwrap_or_default();
-        Cut { language, close, pieces }
+        let pieces = pieces
+            .into_iter()
+            .flat_map(|piece| self.taken_apart(letters, &edges, &starts, piece, language));
+        Cut {
+            language,
+            close,
+            pieces: pieces.collect(),
+        }
+    }
+
+    /// Makes languages dearer in which a name of the language that the user has is something else: "tree" is no Italian "tre e".
+    fn keep_names(&self, cuts: &mut [(u32, Language, Vec<Piece>)], preferred: Language, is_told: bool) {
+        let own = cuts.iter().find(|(_, language, _)| *language == preferred && is_told);
+        let names: Vec<Piece> = own.map_or_else(Vec::new, |(_, _, pieces)| {
+            pieces.iter().filter(|piece| piece.is_name_of(preferred)).cloned().collect()
+        });
+        for (cost, language, pieces) in cuts.iter_mut().filter(|(_, language, _)| *language != preferred) {
+            let is_kept = |name: &&Piece| pieces.iter().any(|piece| piece.is_same_name(name, *language));
+            let lost = names.iter().filter(|name| !is_kept(name)).count() as u32;
+            *cost += lost * OWN_NAME;
+        }
+    }
+
+    /// The parts of a thing that the model has not learned, or of what there is only advice for, if they are a learned thing and what says something of it: a "blue cat" is a
+    /// breed, and a cat that is blue.
+    fn taken_apart(&self, letters: &[Letter], edges: &[Edge], starts: &[bool], piece: Piece, language: Language) -> Vec<Piece> {
+        let is_advice = !piece.senses.is_empty() && piece.senses.iter().all(|sense| sense.kind == Kind::Near);
+        if !(is_advice || self.is_unlearned(&piece)) || piece.end - piece.start < 2 {
+            return vec![piece];
+        }
+        let moved = |edge: &Edge| Edge {
+            start: edge.start - piece.start,
+            end: edge.end - piece.start,
+            ..edge.clone()
+        };
+        let is_part = |edge: &&Edge| edge.start >= piece.start && edge.end <= piece.end && edge.end - edge.start < piece.end - piece.start;
+        let inner: Vec<Edge> = edges.iter().filter(is_part).map(moved).collect();
+        let (range, place) = (piece.start..piece.end, piece.start);
+        let (_, parts) = cheapest(&letters[range.clone()], &inner, &starts[range], language);
+        let says = |part: &&Piece| {
+            part.senses
+                .iter()
+                .any(|sense| matches!(sense.kind, Kind::Colour | Kind::Size | Kind::Mood))
+        };
+        let is_learned = |part: &Piece| {
+            let sense = part.senses.first().filter(|sense| sense.kind < Kind::Keyword);
+            let concept = sense.and_then(|sense| self.lexicon.concept(sense.concept()?));
+            concept.is_some_and(|concept| concept.is_learned())
+        };
+        let things = parts.iter().filter(|part| !says(part)).collect::<Vec<_>>();
+        if parts.len() < 2 || things.len() != 1 || !is_learned(things[0]) {
+            return vec![piece];
+        }
+        let back = |part: Piece| Piece {
+            start: part.start + place,
+            end: part.end + place,
+            ..part
+        };
+        parts.into_iter().map(back).collect()
     }
 
     /// The forms that begin at a letter.
@@ -169,7 +253,7 @@ impl Segmenter<'_> {
                 // Only names that have punctuation themselves go on behind it: "family: man, boy".
                 let counts = |sense: &Sense| {
                     let is_whole = sense.kind == Kind::Label || !crosses;
-                    let is_apart = sense.is_solid && is_spaced;
+                    let is_apart = is_spaced && (sense.is_solid || !sense.is_spaced && self.is_joined(&letters[start..end]));
                     is_whole && !is_apart && !sense.is_stem
                 };
                 let senses = self.lexicon.senses(value).filter(counts).collect();
@@ -183,6 +267,25 @@ impl Segmenter<'_> {
                 }));
             }
         }
+    }
+
+    /// Whether the first or the last of several words is one that stands beside any thing, as an article does, and the rest is a thing:
+    /// "mi niño" is no "minino".
+    fn is_joined(&self, letters: &[Letter]) -> bool {
+        let is_spaced = |letter: &Letter| letter.gap >= Gap::Space;
+        let first = letters.iter().skip(1).position(is_spaced).map_or(letters.len(), |place| place + 1);
+        let last = letters.iter().rposition(is_spaced).unwrap_or_default();
+        let languages = |word: &[Letter], is_it: fn(Kind) -> bool| {
+            let key: String = word.iter().map(|letter| letter.value).collect();
+            let senses = self.lexicon.find(&key).map(|value| self.lexicon.senses(value));
+            let found = senses.into_iter().flatten().filter(|sense| is_it(sense.kind) && !sense.is_stem);
+            found.filter_map(|sense| sense.language).collect::<Vec<_>>()
+        };
+        let is_joined = |word: &[Letter], rest: &[Letter]| {
+            let beside = languages(word, Kind::is_function);
+            !beside.is_empty() && languages(rest, Kind::is_name).iter().any(|language| beside.contains(language))
+        };
+        is_joined(&letters[..first], &letters[first..]) || is_joined(&letters[last..], &letters[..last])
     }
 
     /// Whether a piece is a thing that the model has not learned: where another language has a learned one, that is meant.
@@ -248,6 +351,8 @@ impl Segmenter<'_> {
         while start < letters.len() {
             let end = word_end(letters, start);
             if letters[start].script == Script::Arabic && end - start > 2 {
+                // "And a mouth" has three letters.
+                inner.extend((letters[start].value == 'و').then_some(start + 1));
                 inner.extend((start + 1..(start + 5).min(end - 2)).filter(|&at| self.is_affix(&letters[start..at])));
                 inner.extend((end.saturating_sub(4).max(start + 2)..end).filter(|&at| self.is_affix(&letters[at..end])));
             }

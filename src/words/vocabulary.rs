@@ -240,6 +240,16 @@ impl Kind {
         self <= Kind::Nearest
     }
 
+    /// Whether words of this kind are names and forms of names, not keywords.
+    pub fn is_name(self) -> bool {
+        self < Kind::Keyword
+    }
+
+    /// Whether words of this kind stand beside any thing and are none.
+    pub fn is_function(self) -> bool {
+        matches!(self, Kind::Number | Kind::Relation | Kind::Filler | Kind::Article | Kind::Particle)
+    }
+
     /// The words that the kind's values have; empty for things and for what has no values.
     pub fn values(self) -> &'static [&'static str] {
         match self {

@@ -27,7 +27,7 @@ HAND = Path(__file__).resolve().parent.parent / "words"
 ALIKE = {"3d", "flat", "ink"}
 OTHERS = ["noto", "one", "blob", "fx", "line", "pixel"]
 # Most letters of a word whose nearest things are stored.
-LONGEST_ADVICE = 11
+LONGEST_ADVICE = 10
 KINDS = {"colour", "number", "size", "relation", "place", "style", "mood", "filler", "article", "measure", "classifier", "particle"}
 VALUED = {"colour", "number", "size", "relation", "place", "style", "mood"}
 # A colour or a mood and a name are another name: "black cat".
@@ -173,7 +173,8 @@ def regular_plural(name: str) -> str:
 def is_dual(name: str, plural: str) -> bool:
     """Whether an Arabic plural is two of the thing, as far as its ending tells."""
     fold = lambda text: text.replace("أ", "ا").replace("إ", "ا").replace("آ", "ا")
-    name, plural = fold(name), fold(plural)
+    # Of a name of several words, "a black cat", the first tells.
+    name, plural = fold(name).split(" ")[0], fold(plural).split(" ")[0]
     stem = name[:-1] + "ت" if name.endswith("ة") else name
     return plural in (stem + "ين", stem + "ان")
 
@@ -276,10 +277,15 @@ def language_is_unspaced(form: str) -> bool:
 
 def labels(table: Table, data: Data, known: dict) -> None:
     """Names in Unicode's annotations, and English titles of pictures that are of one thing alone."""
+    # "The bull" is a sign of the zodiac there, and the bull.
+    arabic = {form: word.id for word in data.words["ar"] if word.id in known for form in [word.name, *word.also]}
+    is_thing = lambda key, name: name.startswith("ال") and arabic.get(name[2:], key) != key
     for language in LANGUAGES:
         coloured = Coloured(data, language, known)
         for key, names in data.names.items():
             name = names[language]["name"] if key in known and language in names else ""
+            if language == "ar" and is_thing(key, name):
+                continue
             if language == "en" or not coloured.says_more(key, name):
                 table.forms(language, "label", key, [name])
     english = {row["name"].lower(): f"many:{row['concept']}" for row in data.many if row.get("concept") and row["name"].lower() == row["concept"]}
@@ -301,7 +307,16 @@ def other_scripts(table: Table, things: dict) -> None:
 
 def grammar(table: Table, data: Data) -> None:
     for language in LANGUAGES:
-        for kind, value, forms in data.grammar[language]:
+        rows = data.grammar[language]
+        numbers = {form.lower() for kind, value, forms in rows if kind == "number" and value not in ("1", "many") for form in forms}
+        articles = {form.lower() for kind, value, forms in rows if kind == "article" or (kind, value) == ("number", "1") for form in forms}
+        for kind, value, forms in rows:
+            # "And two" says two things, and so does "a basket": the basket may be what is drawn.
+            if kind == "relation":
+                forms = [form for form in forms if form.split(" ")[-1].lower() not in numbers or " " not in form]
+            if kind == "measure":
+                bare = {form.lower() for form in forms}
+                forms = [form for form in forms if form.partition(" ")[0].lower() not in articles or form.partition(" ")[2].lower() not in bare]
             table.forms(language, kind, value, forms)
 
 

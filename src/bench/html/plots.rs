@@ -2,7 +2,7 @@
 
 use super::svg::{Anchor, Drawing, Scale, short};
 use crate::bench::energy::Interval;
-use crate::bench::report::{ConfigurationResult, Report, WHOLE};
+use crate::bench::report::{ConfigurationResult, INFERENCE, Report, WHOLE};
 use crate::bench::statistics::quantile;
 
 const WIDTH: f64 = 760.0;
@@ -10,6 +10,8 @@ const LEFT: f64 = 60.0;
 const RIGHT: f64 = 745.0;
 /// Width of the row names.
 const NAMES: f64 = 205.0;
+/// Half the width of the widest label of a median.
+const HALF_LABEL: f64 = 32.0;
 /// Number of colour classes, which repeat.
 const COLOURS: usize = 8;
 /// Maximum number of points of a line: more than a page has pixels.
@@ -32,9 +34,10 @@ fn sorted(samples: &[f64]) -> Vec<f64> {
     sorted
 }
 
-/// Each picture as a dot in its configuration's row, with a box from the 25th to the 75th percentile and a line at the median.
+/// Each picture as a dot in its configuration's row, with a box from the 25th to the 75th percentile and a line at the median, which is
+/// told above it.
 pub fn strips(report: &Report) -> String {
-    const ROW: f64 = 46.0;
+    const ROW: f64 = 60.0;
     let rows = report.results.len() as f64;
     let (top, bottom) = (10.0, 10.0 + ROW * rows);
     let longest = wholes(report).flat_map(|(_, _, samples)| samples).copied().fold(0.0, f64::max);
@@ -67,13 +70,9 @@ pub fn strips(report: &Report) -> String {
             &title,
         );
         drawing.line("median", (scale.at(median), middle - 16.0), (scale.at(median), middle + 16.0));
-        // Right of the dots, or left of them if they reach the edge, or else only in the tooltip.
-        let [first, last] = [ordered.first(), ordered.last()].map(|end| scale.at(end.copied().unwrap_or(median)));
-        let behind = (last + 8.0 < RIGHT - 60.0).then_some((last + 8.0, Anchor::Start));
-        let before = (first - 8.0 > NAMES + 60.0).then_some((first - 8.0, Anchor::End));
-        if let Some((x, anchor)) = behind.or(before) {
-            drawing.text("value", (x, middle + 4.0), anchor, &format!("{} ms", short(median)));
-        }
+        let label = format!("{} ms", short(median));
+        let at = scale.at(median).clamp(NAMES + HALF_LABEL, RIGHT - HALF_LABEL);
+        drawing.text("value", (at, middle - 20.0), Anchor::Middle, &label);
     }
     drawing.finish("time of every picture, by configuration")
 }
@@ -104,12 +103,12 @@ pub fn cumulative(report: &Report) -> String {
     drawing.finish("cumulative distribution of picture times, by configuration")
 }
 
-/// Names of all stages except the total, in order of first appearance.
+/// Names of all stages except sums of others, in order of first appearance.
 pub fn stage_names(report: &Report) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let longest = report.results.iter().max_by_key(|result| result.stages.len());
     let stages = longest.into_iter().chain(&report.results).flat_map(|result| &result.stages);
-    for stage in stages.filter(|stage| stage.stage != WHOLE) {
+    for stage in stages.filter(|stage| ![WHOLE, INFERENCE].contains(&stage.stage.as_str())) {
         if !names.contains(&stage.stage) {
             names.push(stage.stage.clone());
         }

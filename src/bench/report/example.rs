@@ -66,6 +66,11 @@ pub fn report() -> Report {
             memory_bytes: Some(4 << 30),
             kernel: Some("6.12.0".into()),
             engine_kernel: "neon".into(),
+            commit: None,
+            compiler: None,
+            processor_flags: Some("fp asimd".into()),
+            turbo: None,
+            affinity: Some("0-3".into()),
         },
         processor: processor(),
         power: power(),
@@ -165,6 +170,7 @@ fn result(configuration: Configuration) -> ConfigurationResult {
         samples: 100,
     };
     ConfigurationResult {
+        pictures_per_second: Some(10.0),
         configuration,
         picture_sha256: vec!["a".repeat(64)],
         stages: vec![

@@ -1,9 +1,13 @@
 //! The machine in a report: board, processor and power meter.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bench::energy::Idle;
+use crate::device::board::Board;
 use crate::device::power::{Accuracy, Sample};
+use crate::device::processor;
 use crate::device::processor::load::OtherLoad;
 use crate::device::processor::{State, Throttling};
 
@@ -24,6 +28,56 @@ pub struct Machine {
     pub kernel: Option<String>,
     /// The engine's int8 kernel.
     pub engine_kernel: String,
+    /// Commit that the program was built from, if it was told when it was built.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// The compiler that built it.
+    #[serde(default)]
+    pub compiler: Option<String>,
+    /// Features of the processor, as the system names them.
+    #[serde(default)]
+    pub processor_flags: Option<String>,
+    /// Whether the clock may exceed its nominal rate (turbo, boost).
+    #[serde(default)]
+    pub turbo: Option<bool>,
+    /// The cores that the program may run on, such as `0-3`.
+    #[serde(default)]
+    pub affinity: Option<String>,
+}
+
+impl Machine {
+    /// The machine whose system's files are below `root`.
+    pub fn read(root: &Path, engine_kernel: String) -> Machine {
+        let board = Board::read(root);
+        let line = |file: &str, name: &str| {
+            let text = processor::text(&root.join(file))?;
+            let value = text
+                .lines()
+                .find_map(|line| line.split_once(':').filter(|(key, _)| key.trim() == name));
+            value.map(|(_, value)| value.trim().to_owned())
+        };
+        Machine {
+            board: board.to_string(),
+            architecture: std::env::consts::ARCH.into(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_bytes: board.memory.map(|kibibytes| kibibytes * 1024),
+            processor: board.processor,
+            kernel: processor::text(&root.join("proc/sys/kernel/osrelease")),
+            engine_kernel,
+            commit: option_env!("INKSTONE_COMMIT").map(str::to_owned),
+            compiler: option_env!("INKSTONE_COMPILER").map(str::to_owned),
+            processor_flags: line("proc/cpuinfo", "flags").or_else(|| line("proc/cpuinfo", "Features")),
+            turbo: turbo(root),
+            affinity: line("proc/self/status", "Cpus_allowed_list"),
+        }
+    }
+}
+
+/// What the drivers `acpi-cpufreq` and `cpufreq-dt` (`boost`) or `intel_pstate` (`no_turbo`) say.
+fn turbo(root: &Path) -> Option<bool> {
+    let read = |file: &str| processor::text(&root.join("sys/devices/system/cpu").join(file));
+    let boost = read("cpufreq/boost").map(|text| text == "1");
+    boost.or_else(|| read("intel_pstate/no_turbo").map(|text| text == "0"))
 }
 
 /// The processor over the run.

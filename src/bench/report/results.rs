@@ -17,7 +17,10 @@ pub struct ConfigurationResult {
     pub picture_sha256: Vec<String>,
     /// Stages in order; the last is [`WHOLE`](super::WHOLE).
     pub stages: Vec<StageResult>,
-    /// Peak memory while its pictures were drawn.
+    /// Pictures a second while nothing else was done, writing them included.
+    #[serde(default)]
+    pub pictures_per_second: Option<f64>,
+    /// Peak memory of a process of its own that draws one picture.
     pub memory: Option<Memory>,
     /// Page faults per picture.
     pub page_faults: Option<FaultRates>,

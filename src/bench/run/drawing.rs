@@ -8,7 +8,7 @@ use super::{Bench, Listener, RunError};
 use crate::bench::energy::{Interval, energy};
 use crate::bench::plan::{Configuration, Plan, Share};
 use crate::bench::report::{
-    ColdResult, ConfigurationResult, EnergyMethod, EnergyResult, FaultRates, PictureTime, PowerRecord, StageResult, WHOLE,
+    ColdResult, ConfigurationResult, EnergyMethod, EnergyResult, FaultRates, INFERENCE, PictureTime, PowerRecord, StageResult, WHOLE,
 };
 use crate::bench::statistics::{Summary, median};
 use crate::device::power::marker::Marker;
@@ -16,7 +16,7 @@ use crate::device::processor::counters::{Counters, Counts};
 use crate::device::processor::load::{Load, OtherLoad, PageFaults};
 use crate::picture::png;
 use crate::pipeline::{Generated, Observer, Pipeline, Progress, Request};
-use crate::process::{Memory, PeakMemory};
+use crate::process::Memory;
 
 /// One picture's figures.
 struct Drawn {
@@ -28,8 +28,6 @@ struct Drawn {
 #[derive(Default)]
 struct Sums {
     windows: Vec<Interval>,
-    memory: PeakMemory,
-    has_memory: bool,
     faults: PageFaults,
     has_load: bool,
     counts: Option<Counts>,
@@ -167,7 +165,7 @@ impl<'b, 'a> Drawing<'b, 'a> {
         let file = self.folder.path().join("picture.png");
         mark(&mut self.marker, true)?;
         let started = Instant::now();
-        let mut watch = Eyes { sums, listener };
+        let mut watch = Eyes { listener };
         let generated = self.pipeline.generate_with(&request, &mut watch);
         if generated.is_err() {
             mark(&mut self.marker, false)?;
@@ -180,6 +178,7 @@ impl<'b, 'a> Drawing<'b, 'a> {
         let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
         let phases = timings.iter().map(|timing| (timing.phase.to_string(), milliseconds(timing.time)));
         let mut stages: Vec<(String, f64)> = phases.collect();
+        stages.push((INFERENCE.into(), milliseconds(drawn - started)));
         stages.push(("png".into(), milliseconds(ended - drawn)));
         stages.push((WHOLE.into(), milliseconds(ended - started)));
         let hash = picture.sha256();
@@ -216,16 +215,28 @@ impl<'b, 'a> Drawing<'b, 'a> {
         sum.others_since(first)
     }
 
-    pub(super) fn results(&self, plan: &Plan, colds: Vec<Option<ColdResult>>, power: &PowerRecord) -> Vec<ConfigurationResult> {
-        let each = plan.configurations.iter().zip(&self.sums).zip(colds).enumerate();
-        each.map(|(index, ((&configuration, sums), cold))| {
+    pub(super) fn results(
+        &self,
+        plan: &Plan,
+        colds: Vec<Option<ColdResult>>,
+        memories: Vec<Option<Memory>>,
+        power: &PowerRecord,
+    ) -> Vec<ConfigurationResult> {
+        let each = plan
+            .configurations
+            .iter()
+            .zip(&self.sums)
+            .zip(colds.into_iter().zip(memories))
+            .enumerate();
+        each.map(|(index, ((&configuration, sums), (cold, memory)))| {
             let pictures: Vec<&Drawn> = self.pictures.iter().filter(|picture| picture.time.configuration == index).collect();
             let count = pictures.len().max(1) as f64;
             ConfigurationResult {
                 configuration,
                 picture_sha256: sums.hashes.clone(),
                 stages: stages(&pictures),
-                memory: sums.has_memory.then(|| sums.memory.peak()),
+                pictures_per_second: rate(pictures.len(), &sums.windows),
+                memory,
                 page_faults: sums.has_load.then(|| FaultRates::new(sums.faults, pictures.len())),
                 counts: sums.counts.map(|counts| Counts {
                     instructions: counts.instructions / count,
@@ -237,6 +248,12 @@ impl<'b, 'a> Drawing<'b, 'a> {
         })
         .collect()
     }
+}
+
+/// Pictures a second over the blocks of a configuration.
+fn rate(pictures: usize, blocks: &[Interval]) -> Option<f64> {
+    let seconds: f64 = blocks.iter().map(|block| block.end - block.start).sum();
+    (seconds > 0.0).then(|| pictures as f64 / seconds)
 }
 
 fn mark(marker: &mut Option<Box<dyn Marker>>, high: bool) -> Result<(), RunError> {
@@ -251,16 +268,13 @@ fn units(share: Share) -> u64 {
     }
 }
 
-/// Watches memory and whether to stop.
+/// Watches whether to stop.
 struct Eyes<'a> {
-    sums: &'a mut Sums,
     listener: &'a dyn Listener,
 }
 
 impl Observer for Eyes<'_> {
     fn progress(&mut self, _: &Progress<'_>) -> ControlFlow<()> {
-        self.sums.memory.sample();
-        self.sums.has_memory |= self.sums.memory.peak() != Memory::default();
         if self.listener.stopped() {
             return ControlFlow::Break(());
         }
