@@ -115,7 +115,7 @@ impl Kiosk {
     fn start_sources(&mut self) -> Vec<Guard> {
         let context = SourceContext {
             settings: &self.settings,
-            frame: self.outputs.first().map(Output::size).unwrap_or_default(),
+            panel: self.outputs.first().map(Output::panel),
             kiosk: &self.handle,
         };
         self.sources.drain(..).filter_map(|source| source.start(&context)).collect()

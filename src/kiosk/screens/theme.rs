@@ -125,6 +125,7 @@ mod tests {
         let panel = |colours, refresh| Panel {
             name: "test".into(),
             size: Size::new(1, 1),
+            rotation: crate::device::display::Rotation::None,
             colours,
             refresh: Duration::from_secs(refresh),
             minimum_interval: Duration::ZERO,
