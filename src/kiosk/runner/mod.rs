@@ -95,6 +95,9 @@ impl Kiosk {
         let script = self.script.take();
         let listening = if script.is_none() { self.start_sources() } else { Vec::new() };
         self.prepare();
+        if script.is_none() {
+            self.check_surroundings();
+        }
         self.show();
         self.supervisor.ready("showing pictures", Instant::now());
         match script {
@@ -223,9 +226,14 @@ impl Kiosk {
         button.map(|button| Event::Press(button, gesture))
     }
 
+    /// Brightness is set at once, so that the next frame has it; the other effects come after that frame.
     fn input(&mut self, input: Input) {
-        let effects = self.machine.handle(input, self.clock.now());
-        self.effects.extend(effects);
+        for effect in self.machine.handle(input, self.clock.now()) {
+            match effect {
+                Effect::Dim(_) => self.carry_out(effect),
+                later => self.effects.push_back(later),
+            }
+        }
     }
 
     /// Shows the view and carries out effects until there are none.

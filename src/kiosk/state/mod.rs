@@ -169,6 +169,8 @@ pub struct Machine {
     mode: Box<dyn Mode>,
     touched: Duration,
     hours: Wakefulness,
+    /// Whether the night brightness was asked for.
+    night: bool,
 }
 
 impl Machine {
@@ -179,6 +181,7 @@ impl Machine {
             mode: Box::new(attract::Attract::default()),
             touched: Duration::ZERO,
             hours: Wakefulness::Awake,
+            night: false,
         }
     }
 
@@ -292,8 +295,11 @@ impl Machine {
     }
 
     fn set_hours(&mut self, hours: Wakefulness, now: Duration) -> Next {
-        if (hours == Wakefulness::Dimmed) != (self.hours == Wakefulness::Dimmed) {
-            self.shared.effects.push(Effect::Dim(hours == Wakefulness::Dimmed));
+        let night = hours == Wakefulness::Dimmed;
+        // A panel that goes to sleep does not flash before.
+        if hours != Wakefulness::Asleep && night != self.night {
+            self.night = night;
+            self.shared.effects.push(Effect::Dim(night));
         }
         let woken = self.hours == Wakefulness::Asleep && hours != Wakefulness::Asleep;
         self.hours = hours;
