@@ -200,6 +200,7 @@ impl Machine {
 
     /// Handles an input and returns the effects to carry out.
     pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Effect> {
+        self.shared.age_hint();
         let next = match input {
             Input::Event(event) => self.event(event, now),
             Input::Request(request) => self.request(request, now),
@@ -329,6 +330,10 @@ impl Machine {
                 self.touched = now;
             }
             self.mode = mode;
+            self.shared.drop_old_hint();
+            if matches!(self.mode.scene(&self.shared, now), Scene::Attract { .. } | Scene::Dark) {
+                self.shared.end_visit();
+            }
             next = self.mode.refresh(&mut self.shared, now);
             if next.is_none() && self.hours == Wakefulness::Asleep && matches!(self.mode.scene(&self.shared, now), Scene::Attract { .. }) {
                 next = self.rest(now);

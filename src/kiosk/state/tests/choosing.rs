@@ -225,3 +225,45 @@ fn a_whole_text_is_what_its_letters_would_be() {
     text(&mut session, "dog");
     assert_eq!((session.scene(), session.word().as_str()), ("choose", "dog"));
 }
+
+#[test]
+fn what_a_visitor_chose_leaves_with_the_visitor() {
+    let mut session = Session::begin();
+    let chosen = |session: &Session| {
+        let Scene::Choose { choice, .. } = session.view().scene else {
+            panic!()
+        };
+        (choice.colour, choice.several, choice.style)
+    };
+    let none = (None, None, "soft 3D".to_owned());
+    // Blue, four at once and Chinese; another style.
+    session
+        .press(A)
+        .press(D)
+        .press(B)
+        .press(B)
+        .press(A)
+        .press(A)
+        .press(B)
+        .press(A)
+        .press(A)
+        .press(B)
+        .press(C)
+        .press(B);
+    let kept = (Some("蓝色".to_owned()), Some("四张".to_owned()), "平涂".to_owned());
+    assert_eq!(chosen(&session), kept);
+    session.press(C).draw().press(Back);
+    assert_eq!(chosen(&session), kept, "it is still the same visitor");
+    session.wait(61 * SECOND);
+    assert_eq!(session.scene(), "attract");
+    for letter in "fox".chars() {
+        session.input(Input::Event(Event::Character(letter)));
+    }
+    assert_eq!(chosen(&session), none);
+    session.press(C);
+    assert_eq!(session.job.clone().unwrap().items[0].prompt, "fox");
+    session.draw().press(Back).press(D).press(B).press(C);
+    assert_eq!(chosen(&session).0.as_deref(), Some("red"));
+    session.input(Input::Event(Event::Text("owl".into())));
+    assert_eq!(chosen(&session), none, "who types elsewhere does not see the colour");
+}

@@ -142,3 +142,21 @@ fn damaged_pictures_are_passed_over() {
     session.keep_some(1);
     assert_eq!(session.scene(), "attract");
 }
+
+#[test]
+fn a_hint_stays_on_its_screen() {
+    let mut session = Session::begin();
+    session.press(A).press(C).draw().press(C);
+    assert_eq!(session.notice(), "Kept for good");
+    session.press(Back);
+    assert_eq!((session.scene(), session.notice().as_str()), ("choose", ""));
+    session.press(C);
+    let job = session.job.take().unwrap();
+    session.update(&job, 0, JobStage::Failed("none".into()));
+    assert_eq!(
+        (session.scene(), session.notice().as_str()),
+        ("choose", "That did not work. Please try again.")
+    );
+    session.press(D);
+    assert_eq!((session.scene(), session.notice().as_str()), ("menu", ""));
+}
