@@ -185,8 +185,9 @@ fn ground(folder: &Path) -> Option<[u8; 4]> {
 #[test]
 #[cfg(unix)]
 fn settings_are_read_again_and_broken_ones_are_told() {
-    const INK: [u8; 4] = [22, 21, 24, 255];
-    const PAPER: [u8; 4] = [238, 232, 220, 255];
+    // The slide show is one large card.
+    const INK: [u8; 4] = [245, 240, 230, 255];
+    const PAPER: [u8; 4] = [253, 250, 243, 255];
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("kiosk.toml");
     let write = |text: &str| std::fs::write(&settings, text).unwrap();

@@ -166,7 +166,7 @@ fn still(view: &View) -> View {
             (*at, *done) = (0, 0);
             left.clear();
         }
-        Scene::Attract { shown, coming } => {
+        Scene::Attract { shown, coming, .. } => {
             if let Some((coming, _)) = coming.take() {
                 *shown = Some(coming);
             }

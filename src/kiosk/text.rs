@@ -31,6 +31,10 @@ const PLACES: [&str; 7] = [
 ];
 /// Most bytes of drawn letters that are kept.
 const KEPT_BYTES: usize = 512 * 1024;
+/// The usual width of letters, in hundredths.
+const USUAL: u32 = 100;
+/// The narrowest letters that are easily read.
+const NARROWEST: u32 = 55;
 /// The sign for what was cut off.
 const ELLIPSIS: char = '…';
 
@@ -82,7 +86,8 @@ struct Glyph {
 /// The fonts, and the letters drawn so far.
 pub struct Fonts {
     faces: Vec<Face>,
-    drawn: HashMap<(char, u32), Glyph>,
+    /// By letter, size, and width in hundredths of the usual one.
+    drawn: HashMap<(char, u32, u32), Glyph>,
     bytes: usize,
 }
 
@@ -187,9 +192,27 @@ impl Fonts {
         text.len()
     }
 
+    /// The size, up to `size`, and the width of letters, in hundredths of the usual one, with which a line has at most this many
+    /// pixels: letters become narrower first, since height is what is read from afar.
+    pub fn squeeze(&mut self, text: &str, size: u32, room: i32) -> (u32, u32) {
+        let (width, room) = (self.width(text, size).max(1) as u32, room.max(1) as u32);
+        let narrow = (room * USUAL / width).clamp(NARROWEST, USUAL);
+        let size = if width * narrow > room * USUAL {
+            size * room * USUAL / (width * narrow)
+        } else {
+            size
+        };
+        (size.max(8), narrow)
+    }
+
     /// Draws one line with its top at a point that is at the left, in the middle or at the right of it.
     pub fn draw(&mut self, frame: &mut Frame, text: &str, size: u32, at: Point, align: Align, ink: Ink) {
-        let width = self.width(text, size);
+        self.draw_narrow(frame, text, (size, USUAL), at, align, ink);
+    }
+
+    /// As [`Fonts::draw`], with letters that have `narrow` hundredths of their usual width.
+    pub fn draw_narrow(&mut self, frame: &mut Frame, text: &str, (size, narrow): (u32, u32), at: Point, align: Align, ink: Ink) {
+        let width = self.width(text, size) * narrow as i32 / USUAL as i32;
         let left = match align {
             Align::Left => at.x,
             Align::Centre => at.x - width / 2,
@@ -197,7 +220,7 @@ impl Fonts {
         };
         let mut pen = left as f32;
         for letter in text.chars() {
-            let glyph = self.glyph(letter, size);
+            let glyph = self.shaped(letter, size, narrow);
             let place = Point::new(pen.round() as i32 + glyph.left, at.y + glyph.top);
             pen += glyph.advance;
             if glyph.width > 0 {
@@ -207,20 +230,28 @@ impl Fonts {
     }
 
     fn glyph(&mut self, letter: char, size: u32) -> &Glyph {
-        let key = (letter, size);
+        self.shaped(letter, size, USUAL)
+    }
+
+    fn shaped(&mut self, letter: char, size: u32, narrow: u32) -> &Glyph {
+        let key = (letter, size, narrow);
         if !self.drawn.contains_key(&key) {
             if self.bytes > KEPT_BYTES {
                 (self.drawn, self.bytes) = (HashMap::new(), 0);
             }
-            let glyph = self.rasterize(letter, size);
+            let glyph = self.rasterize(letter, size, narrow);
             self.bytes += glyph.coverage.len() + size_of::<Glyph>();
             self.drawn.insert(key, glyph);
         }
         &self.drawn[&key]
     }
 
-    fn rasterize(&self, letter: char, size: u32) -> Glyph {
-        let in_face = |face: &Face| face.with(|font| rasterize(font, letter, size)).flatten();
+    fn rasterize(&self, letter: char, size: u32, narrow: u32) -> Glyph {
+        let scale = PxScale {
+            x: (size * narrow) as f32 / USUAL as f32,
+            y: size as f32,
+        };
+        let in_face = |face: &Face| face.with(|font| rasterize(font, letter, scale)).flatten();
         let found = self.faces.iter().find_map(in_face);
         // What no font has is an empty box, as wide as a wide letter.
         found.unwrap_or_else(|| missing(size))
@@ -242,12 +273,12 @@ fn map(path: &Path) -> Result<Face, FontError> {
 }
 
 /// The letter, where the font has it.
-fn rasterize(font: &FontRef, letter: char, size: u32) -> Option<Glyph> {
+fn rasterize(font: &FontRef, letter: char, scale: PxScale) -> Option<Glyph> {
     let id = font.glyph_id(letter);
     if id.0 == 0 {
         return None;
     }
-    let scaled = font.as_scaled(PxScale::from(size as f32));
+    let scaled = font.as_scaled(scale);
     let mut glyph = Glyph {
         advance: scaled.h_advance(id),
         left: 0,

@@ -38,7 +38,7 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, chosen: &Chosen, sketch: Optio
             canvas.ring(&inset(&layout.card, layout.card.size.width as i32 / 4), line);
         }
     }
-    if layout.class == Class::Small && layout.label.size.height < 60 {
+    if !layout.has_column() {
         small(canvas, layout, chosen);
         return;
     }
@@ -62,16 +62,16 @@ fn blend(one: Rgb888, other: Rgb888) -> Rgb888 {
 
 /// The selected word in the middle, its neighbours above and below, fainter with distance.
 fn wheel(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, chosen: &Chosen) {
-    let (ink, faint, line, accent) = (canvas.theme.ink, canvas.theme.faint, canvas.theme.line, canvas.theme.accent);
-    let (large, small) = (word_size(canvas, layout, area, &chosen.wheel.word), layout.sized(105));
+    let (ink, near, faint) = (canvas.theme.ink, canvas.theme.near(), canvas.theme.faint);
+    let (large, narrow) = word_size(canvas, layout, area, &chosen.wheel.word);
+    let small = layout.sized(if layout.class == Class::Wide { 135 } else { 105 });
     let (left, width) = (area.top_left.x, area.size.width as i32);
     let middle = area.center().y;
     let word_top = middle - Fonts::line_height(large) / 2;
-    let step = Fonts::line_height(small) * 5 / 4;
-    canvas.line(&chosen.wheel.word, large, Point::new(left, word_top), width, Align::Left, ink);
+    let step = Fonts::line_height(small) * 11 / 10;
+    canvas.squeezed(&chosen.wheel.word, (large, narrow), Point::new(left, word_top), Align::Left, ink);
     let gap = layout.margin / 2;
     let room = (word_top - area.top_left.y - gap) / step.max(1);
-    let far = if canvas.theme.crisp { faint } else { blend(line, faint) };
     for (index, word) in chosen.wheel.before.iter().rev().enumerate().take(room.max(0) as usize) {
         let top = word_top - gap - step * (index as i32 + 1);
         canvas.line(
@@ -80,7 +80,7 @@ fn wheel(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, chosen: &Chosen
             Point::new(left, top),
             width,
             Align::Left,
-            if index == 0 { faint } else { far },
+            if index == 0 { near } else { faint },
         );
     }
     let below = word_top + Fonts::line_height(large) + gap;
@@ -93,26 +93,32 @@ fn wheel(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, chosen: &Chosen
             Point::new(left, top),
             width,
             Align::Left,
-            if index == 0 { faint } else { far },
+            if index == 0 { near } else { faint },
         );
     }
     if !chosen.kind.is_empty() && layout.class == Class::Wide {
         canvas.line(
             chosen.kind,
-            layout.sized(80),
+            layout.sized(90),
             area.top_left - Point::new(0, layout.margin),
             width,
             Align::Left,
-            accent,
+            faint,
         );
     }
 }
 
-/// As large as the word fits without truncation.
-fn word_size(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, word: &str) -> u32 {
-    let sizes = [200, 170, 145, 120, 100].map(|hundredths| layout.sized(hundredths));
+/// As large as the word fits, and how narrow its letters have to be.
+fn word_size(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, word: &str) -> (u32, u32) {
+    let sizes = if layout.class == Class::Wide {
+        [230, 200, 170, 145, 120]
+    } else {
+        [160, 150, 140, 130, 120]
+    };
+    let sizes = sizes.map(|hundredths| layout.sized(hundredths));
     let fits = |size: &u32| canvas.fonts.width(word, *size) <= area.size.width as i32;
-    sizes.into_iter().find(fits).unwrap_or(sizes[4])
+    let size = sizes.into_iter().find(fits).unwrap_or(sizes[4]);
+    canvas.fonts.squeeze(word, size, area.size.width as i32)
 }
 
 /// What was typed, with a bar where the next letter goes.

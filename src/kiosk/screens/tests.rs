@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::kiosk::state::{Choice, Shown, Wheel};
+use crate::kiosk::language::{Language, Phrase};
+use crate::kiosk::state::{Choice, Code, Shown, Wheel};
 use crate::picture::{Picture, Resampling, png};
 
 const SIZES: [(u32, u32); 6] = [(128, 64), (240, 240), (480, 800), (800, 480), (1920, 1080), (600, 448)];
@@ -145,6 +146,7 @@ fn drawing(pictures: Vec<Option<Shown>>, at: usize, done: u32, left: &str) -> Vi
         at,
         done,
         left: left.into(),
+        doing: "Drawing".into(),
     };
     view(scene, ["", "", "", "Cancel"], None)
 }
@@ -153,7 +155,10 @@ fn picture(favourite: bool, code: Option<&str>, place: Option<(usize, usize)>) -
     let scene = Scene::Picture {
         shown: shown("red-apple-3d.png", "red apple", "soft 3D"),
         favourite,
-        code: code.map(String::from),
+        code: code.map(|command| Code {
+            command: command.into(),
+            invitation: "Scan it and draw the same at home".into(),
+        }),
         place,
     };
     let legends = match (code, place) {
@@ -184,13 +189,17 @@ fn message() -> View {
 
 /// All scenes by name.
 fn views() -> Vec<(&'static str, View)> {
-    let attract = |shown, coming, notice| view(Scene::Attract { shown, coming }, [""; 4], notice);
+    let attract = |shown, coming, notice| {
+        let call = "Press any button".into();
+        view(Scene::Attract { shown, coming, call }, [""; 4], notice)
+    };
     let four_at = |at, picked, legends| {
         let scene = Scene::Four {
             title: "cat face".into(),
             pictures: four().to_vec(),
             at,
             picked,
+            question: if picked { String::new() } else { "Which one?".into() },
         };
         view(scene, legends, None)
     };
@@ -315,6 +324,7 @@ fn a_change_that_goes_on_is_as_if_it_were_painted_as_a_whole() {
         let scene = Scene::Attract {
             shown: Some(one.clone()),
             coming: Some((other.clone(), there)),
+            call: "Press any button".into(),
         };
         view(scene, [""; 4], notice)
     };
@@ -450,6 +460,35 @@ fn painting_the_same_view_again_changes_nothing_and_any_size_is_possible() {
             for edge in [Edge::Bottom, Edge::Left] {
                 paint(&mut painter, &view, &Theme::ink(), edge, size);
             }
+        }
+    }
+}
+
+/// On a panel of 7 inches, which is 154 mm wide, capitals of legends have 8 mm, in every language.
+#[test]
+fn legends_are_read_from_two_metres() {
+    use Phrase::{Again, Back, Cancel, Change, Done, Draw, Keep, Kept, Large, Menu, New, Next, Open, Style, TakeHome, Vary, Word};
+    let size = Size::new(800, 480);
+    let mut fonts = Fonts::own();
+    let layout = Layout::new(size, Edge::Bottom, true);
+    let (mut frame, blank) = (Frame::new(size), Frame::new(size));
+    let ink = crate::kiosk::text::Ink {
+        colour: Rgb::WHITE,
+        crisp: true,
+    };
+    fonts.draw(&mut frame, "D", layout.legend, Point::new(50, 50), Align::Left, ink);
+    assert!(f64::from(frame.difference(&blank).size.height) >= 8.0 * 800.0 / 154.0);
+    let room = layout.legends[0].size.width as i32 - layout.legend as i32 / 5;
+    for language in Language::shown() {
+        for phrase in [
+            Word, Style, Draw, Menu, Cancel, Again, Vary, Keep, Kept, TakeHome, New, Large, Back, Next, Change, Done, Open,
+        ] {
+            let legend = language.say(phrase);
+            assert_eq!(
+                fonts.squeeze(legend, layout.legend, room).0,
+                layout.legend,
+                "{language:?}: {legend}"
+            );
         }
     }
 }

@@ -38,7 +38,7 @@ pub use job::{FinishedPicture, Item, Job, JobStage, JobUpdate, Purpose, StageTim
 pub use request::{DrawRequest, RequestError};
 pub use selection::{AtOnce, PackChoices, Selection};
 pub use shared::{Allows, GalleryEntry, Rules};
-pub use view::{Choice, Scene, Shown, View, Wheel};
+pub use view::{Choice, Code, Scene, Shown, View, Wheel};
 
 use super::heat::Pace;
 use super::language::Phrase;

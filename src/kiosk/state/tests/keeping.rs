@@ -75,7 +75,7 @@ fn the_gallery_is_turned_through_marked_and_drawn_from() {
 fn kept_pictures_change_slowly_into_one_another() {
     let mut session = Session::begin();
     let seen = |session: &Session| {
-        let Scene::Attract { shown, coming } = session.view().scene else {
+        let Scene::Attract { shown, coming, .. } = session.view().scene else {
             panic!()
         };
         (shown.map(|shown| shown.title), coming.map(|(shown, there)| (shown.title, there)))
@@ -138,7 +138,7 @@ fn damaged_pictures_are_passed_over() {
     let effects = session.machine.handle(Input::Tick, session.now);
     assert_eq!(effects, [Effect::Load(1)]);
     session.machine.handle(Input::Loaded(1, None), session.now);
-    assert!(matches!(session.view().scene, Scene::Attract { shown: Some(shown), coming: None } if shown.title == "kept 2"));
+    assert!(matches!(session.view().scene, Scene::Attract { shown: Some(shown), coming: None, .. } if shown.title == "kept 2"));
     session.keep_some(1);
     assert_eq!(session.scene(), "attract");
 }
