@@ -148,6 +148,17 @@ mod tests {
     }
 
     #[test]
+    fn the_languages_that_are_shown_lack_nothing() {
+        for language in Language::shown() {
+            let phrases = PHRASES[&Language::En].keys().filter(|key| !PHRASES[&language].contains_key(key));
+            assert_eq!(phrases.collect::<Vec<_>>(), Vec::<&Phrase>::new(), "{language:?}");
+            let names = NAMES[&Language::En].keys().filter(|key| !NAMES[&language].contains_key(*key));
+            assert_eq!(names.collect::<Vec<_>>(), Vec::<&String>::new(), "{language:?}");
+            assert_ne!(language.say(Phrase::Keep), language.say(Phrase::Kept), "{language:?}");
+        }
+    }
+
+    #[test]
     fn numbers_and_names_survive_translation() {
         for table in PHRASES.values() {
             for (phrase, text) in table {
@@ -162,7 +173,7 @@ mod tests {
     fn what_a_language_lacks_is_english() {
         assert_eq!(Language::Zh.say(Phrase::Draw), "作画");
         assert_eq!(Language::Ar.say(Phrase::Draw), "Draw");
-        assert_eq!(Language::It.name("pixel"), "pixels");
+        assert_eq!(Language::Ar.name("pixel"), "pixel art");
         assert_eq!(Language::It.name("oil-painting"), "oil-painting");
     }
 }
