@@ -91,6 +91,7 @@ pub enum Phrase {
     UnknownNear,
     NothingKept,
     TypeOrTurn,
+    Type,
 }
 
 type Tables<Key> = BTreeMap<Language, BTreeMap<Key, String>>;
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn english_is_complete_and_others_know_nothing_more() {
         let english = &PHRASES[&Language::En];
-        assert_eq!(english.len(), Phrase::TypeOrTurn as usize + 1);
+        assert_eq!(english.len(), Phrase::Type as usize + 1);
         assert!(PHRASES.values().flat_map(BTreeMap::keys).all(|phrase| english.contains_key(phrase)));
         let names = &NAMES[&Language::En];
         assert!(NAMES.values().flat_map(BTreeMap::keys).all(|name| names.contains_key(name)));

@@ -202,8 +202,8 @@ impl Kiosk {
         if matches!(event, Event::Text(_)) {
             self.check_surroundings();
         }
-        if let Some(event) = self.under_the_finger(event) {
-            self.input(Input::Event(event));
+        if let Some(input) = self.under_the_finger(event) {
+            self.input(input);
         }
     }
 
@@ -215,15 +215,15 @@ impl Kiosk {
         self.input(Input::Request(request));
     }
 
-    /// A touch becomes the button under it.
-    fn under_the_finger(&self, event: Event) -> Option<Event> {
+    /// A touch becomes what is under it.
+    fn under_the_finger(&self, event: Event) -> Option<Input> {
         let Event::Touch { output, at, gesture } = event else {
-            return Some(event);
+            return Some(Input::Event(event));
         };
         let output = self.outputs.get(output)?;
         let view = self.machine.view(self.clock.now());
-        let button = within(output.size(), at).then(|| touched(&view, output.size(), output.look.edge, at))?;
-        button.map(|button| Event::Press(button, gesture))
+        let target = within(output.size(), at).then(|| touched(&view, output.size(), output.look.edge, at))?;
+        target.map(|target| Input::Touch(target, gesture))
     }
 
     /// Brightness is set at once, so that the next frame has it; the other effects come after that frame.
@@ -313,7 +313,7 @@ fn status(scene: &Scene) -> &'static str {
         Scene::Dark => "asleep",
         Scene::Attract { .. } => "showing pictures",
         Scene::Drawing { .. } => "drawing",
-        Scene::Choose { .. } | Scene::Menu { .. } => "someone is choosing",
+        Scene::Choose { .. } | Scene::Keyboard { .. } | Scene::Menu { .. } => "someone is choosing",
         Scene::Four { .. } | Scene::Picture { .. } => "someone is looking",
         Scene::Message { .. } => "something is wrong; see the log",
     }

@@ -13,8 +13,8 @@ use crate::kiosk::state::Shown;
 use crate::kiosk::text::{Align, Fonts, Ink, blend_coverage};
 use crate::picture::{Picture, Resampling, scale};
 
-/// Scaled pictures that are kept: four of a grid and two of a change.
-const KEPT: usize = 6;
+/// Scaled pictures that are kept: one with the small ones around it, or two of a change.
+const KEPT: usize = 7;
 /// Bytes of scaled pictures above which no more than the two of a change are kept.
 const KEPT_BYTES: usize = 3 << 19;
 

@@ -9,7 +9,7 @@ use embedded_graphics::primitives::Rectangle;
 use super::canvas::Canvas;
 use super::layout::{Class, Layout, end, inset, sides};
 use crate::device::buttons::Button;
-use crate::kiosk::state::{Choice, Shown, Wheel};
+use crate::kiosk::state::{Choice, Shown, Target, Wheel};
 use crate::kiosk::text::{Align, Fonts};
 use crate::picture::Background;
 
@@ -122,7 +122,7 @@ fn word_size(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, word: &str)
 }
 
 /// What was typed, with a bar where the next letter goes.
-fn typed(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, text: &str) {
+pub fn typed(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, text: &str) {
     let size = layout.sized(if text.chars().count() > 24 { 120 } else { 160 });
     let (ink, accent) = (canvas.theme.ink, canvas.theme.accent);
     let (bar, height) = ((size as i32 / 12).max(2), Fonts::line_height(size));
@@ -223,13 +223,24 @@ fn small(canvas: &mut Canvas, layout: &Layout, chosen: &Chosen) {
     canvas.line(&rest.join(" · "), small, at, room, Align::Right, faint);
 }
 
-/// The upper half of the wheel turns it back, the lower half on; the card draws.
-pub fn touched(layout: &Layout, at: Point) -> Button {
+/// The upper part of the wheel turns it back, the lower part on; the selected word is for typing; the card draws.
+pub fn touched(layout: &Layout, at: Point) -> Target {
+    let label = layout.label;
     if layout.card.contains(at) {
-        Button::Confirm
-    } else if at.y < layout.label.center().y {
-        Button::Previous
-    } else {
-        Button::Next
+        return Target::Button(Button::Confirm);
+    }
+    if !layout.has_column() {
+        let is_left = at.x < layout.panel.center().x;
+        return match (label.contains(at), is_left) {
+            (true, _) => Target::Words,
+            (false, true) => Target::Button(Button::Previous),
+            (false, false) => Target::Button(Button::Next),
+        };
+    }
+    let part = label.size.height as i32 / 3;
+    match at.y - label.top_left.y {
+        above if above < part => Target::Button(Button::Previous),
+        within if within < part * 2 => Target::Words,
+        _ => Target::Button(Button::Next),
     }
 }

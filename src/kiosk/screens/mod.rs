@@ -7,6 +7,7 @@ mod canvas;
 mod choose;
 mod drawing;
 mod four;
+mod keyboard;
 pub mod layout;
 mod menu;
 mod message;
@@ -26,7 +27,7 @@ use layout::{Class, Layout, end};
 pub use theme::Theme;
 
 use super::settings::LookSettings;
-use super::state::{Scene, Shown, View};
+use super::state::{Scene, Shown, Target, View};
 use super::text::{Align, Fonts};
 use crate::device::buttons::Button;
 use crate::device::display::{Frame, Panel};
@@ -163,6 +164,7 @@ fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
             },
             sketch.as_ref(),
         ),
+        Scene::Keyboard { text, hint, rows, at } => keyboard::draw(canvas, layout, (text, hint), rows, *at),
         Scene::Menu { lines, at } => menu::draw(canvas, layout, lines, *at),
         Scene::Drawing { .. } => drawing::draw(canvas, layout, scene),
         Scene::Four {
@@ -177,7 +179,12 @@ fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
             favourite,
             code,
             place,
-        } => picture::draw(canvas, layout, shown, *favourite, code.as_ref(), *place),
+            around,
+            here,
+        } => {
+            picture::draw(canvas, layout, shown, *favourite, code.as_ref(), *place);
+            picture::around(canvas, layout, around, *here);
+        }
         Scene::Message { text } => message::draw(canvas, layout, text),
     }
 }
@@ -272,7 +279,7 @@ impl Notice {
     /// Makes room for the view's notice.
     fn reserve(fonts: &mut Fonts, layout: &mut Layout, view: &View) -> Option<Notice> {
         let text = view.notice.as_ref()?;
-        let has_words = !matches!(view.scene, Scene::Menu { .. } | Scene::Message { .. });
+        let has_words = !matches!(view.scene, Scene::Menu { .. } | Scene::Message { .. } | Scene::Keyboard { .. });
         let size = layout.sized(90);
         let pad = size as i32 * 3 / 4;
         let lines = fonts.wrap(text, size, layout.reserved_width(has_words) - pad * 2, 5);
@@ -292,17 +299,18 @@ impl Notice {
     }
 }
 
-/// The button at a point of a panel of this size that shows this view.
-pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Button> {
+/// What is at a point of a panel of this size that shows this view.
+pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Target> {
     const BUTTONS: [Button; 4] = [Button::A, Button::B, Button::C, Button::D];
     let layout = layout_of(view, size, edge);
     let within = |areas: &[Rectangle; 4]| areas.iter().position(|area| area.contains(at)).map(|index| BUTTONS[index]);
     if let Some(button) = within(&layout.legends) {
-        return Some(button);
+        return Some(Target::Button(button));
     }
-    match &view.scene {
+    let button = match &view.scene {
         Scene::Dark | Scene::Attract { .. } | Scene::Message { .. } => Some(Button::Confirm),
-        Scene::Choose { .. } => Some(choose::touched(&layout, at)),
+        Scene::Choose { .. } => return Some(choose::touched(&layout, at)),
+        Scene::Keyboard { rows, .. } => return keyboard::touched(&layout, rows, at).map(Target::Letter),
         Scene::Four { picked: false, .. } => within(&layout.quarters()),
         Scene::Menu { .. } => Some(menu::touched(&layout, at)),
         Scene::Picture { place: Some(_), .. } => Some(if at.x < layout.panel.center().x {
@@ -311,5 +319,6 @@ pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Button>
             Button::Next
         }),
         Scene::Picture { .. } | Scene::Four { .. } | Scene::Drawing { .. } => None,
-    }
+    };
+    button.map(Target::Button)
 }

@@ -6,7 +6,7 @@ use qrcode::{Color, EcLevel, QrCode};
 
 use super::attract::label;
 use super::canvas::Canvas;
-use super::layout::{Layout, end, square};
+use super::layout::{Layout, end, inset, square};
 use crate::kiosk::state::{Code, Shown};
 use crate::kiosk::text::{Align, Fonts};
 
@@ -38,6 +38,31 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: &Shown, favourite: bool
             Align::Right,
             faint,
         );
+    }
+}
+
+/// Small pictures in a row: at the upper end of words beside a picture, else at the lower end.
+pub fn around(canvas: &mut Canvas, layout: &Layout, pictures: &[Option<Shown>], here: usize) {
+    let area = layout.label;
+    if pictures.len() < 2 || !layout.has_column() {
+        return;
+    }
+    let (gap, count) = (layout.margin / 3, pictures.len().max(4) as i32);
+    let side = ((area.size.width as i32 + gap) / count - gap).min(layout.text as i32 * 4);
+    let top = if layout.is_beside() {
+        area.top_left.y + layout.text as i32 * 3 / 2
+    } else {
+        end(&area).y - side - gap
+    };
+    let accent = canvas.theme.accent;
+    for (index, shown) in pictures.iter().enumerate() {
+        let corner = Point::new(area.top_left.x + index as i32 * (side + gap), top);
+        let card = Rectangle::new(corner, Size::new_equal(side.max(0) as u32));
+        if index == here {
+            let width = (gap / 2).max(2);
+            canvas.rounded(&inset(&card, -width), canvas.radius(&card) + width, accent);
+        }
+        canvas.card(&card, shown.as_ref(), 255);
     }
 }
 

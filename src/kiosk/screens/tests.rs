@@ -152,6 +152,7 @@ fn drawing(pictures: Vec<Option<Shown>>, at: usize, done: u32, left: &str) -> Vi
 }
 
 fn picture(favourite: bool, code: Option<&str>, place: Option<(usize, usize)>) -> View {
+    let small: Vec<Option<Shown>> = four().into_iter().map(Some).chain([None]).collect();
     let scene = Scene::Picture {
         shown: shown("red-apple-3d.png", "red apple", "soft 3D"),
         favourite,
@@ -160,6 +161,8 @@ fn picture(favourite: bool, code: Option<&str>, place: Option<(usize, usize)>) -
             invitation: "Scan it and draw the same at home".into(),
         }),
         place,
+        around: place.map_or(Vec::new(), |_| small),
+        here: 2,
     };
     let legends = match (code, place) {
         (Some(_), _) => ["Again", "Vary", "Keep", "New"],
@@ -180,6 +183,17 @@ fn menu() -> View {
     ];
     let lines = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     view(Scene::Menu { lines, at: 2 }, ["Next", "Change", "Done", "Back"], None)
+}
+
+fn keyboard(text: &str) -> View {
+    let rows = ["qwertzuiopü", "asdfghjklöä", "yxcvbnmß", " \u{8}"].map(|row| row.chars().collect());
+    let scene = Scene::Keyboard {
+        text: text.into(),
+        hint: "Type, or choose a word".into(),
+        rows: rows.to_vec(),
+        at: 18,
+    };
+    view(scene, ["Next", "Type", "Done", "Back"], None)
 }
 
 fn message() -> View {
@@ -224,6 +238,7 @@ fn views() -> Vec<(&'static str, View)> {
         ("choose-de", choose("de")),
         ("typed", typed("a purple whale in the garden")),
         ("menu", menu()),
+        ("keyboard", keyboard("red f")),
         (
             "drawing",
             drawing(vec![Some(shown("sunflower-3d.png", "sunflower", "soft 3D"))], 0, 580, "3 s left"),
@@ -432,7 +447,12 @@ fn buttons_beside_the_panel_have_their_legends_beside_it() {
 #[test]
 fn touches_are_what_lies_under_them() {
     let size = Size::new(800, 480);
-    let touch = |view: &View, x: i32, y: i32| touched(view, size, Edge::Bottom, Point::new(x, y));
+    let touch = |view: &View, x: i32, y: i32| match touched(view, size, Edge::Bottom, Point::new(x, y)) {
+        Some(Target::Button(button)) => Some(button),
+        _ => None,
+    };
+    let words = touched(&choose("en"), size, Edge::Bottom, Point::new(600, 200));
+    assert_eq!(words, Some(Target::Words));
     let named = |name: &str| views().into_iter().find(|(other, _)| *other == name).unwrap().1;
     assert_eq!(touch(&choose("en"), 700, 470), Some(Button::D));
     assert_eq!(touch(&choose("en"), 200, 200), Some(Button::Confirm));
@@ -490,5 +510,29 @@ fn legends_are_read_from_two_metres() {
                 "{language:?}: {legend}"
             );
         }
+    }
+}
+
+/// Every key types its letter, at its middle, on every panel that may have a touch screen.
+#[test]
+fn keys_are_under_the_finger() {
+    let view = keyboard("");
+    let Scene::Keyboard { rows, .. } = &view.scene else { panic!() };
+    for (width, height) in [(240, 240), (320, 240), (480, 800), (800, 480), (1920, 1080)] {
+        let letter = |x: u32, y: u32| touched(&view, Size::new(width, height), Edge::Bottom, Point::new(x as i32, y as i32));
+        let mut seen: Vec<char> = Vec::new();
+        for y in (0..height).step_by(4) {
+            for x in (0..width).step_by(4) {
+                if let Some(Target::Letter(letter)) = letter(x, y)
+                    && !seen.contains(&letter)
+                {
+                    seen.push(letter);
+                }
+            }
+        }
+        seen.sort_unstable();
+        let mut all = rows.concat();
+        all.sort_unstable();
+        assert_eq!(seen, all, "{width}×{height}");
     }
 }

@@ -74,6 +74,21 @@ fn words(view: &View) -> (String, Vec<String>, Option<u32>) {
             };
             (line(0).unwrap_or_default(), (1..3).filter_map(line).collect(), None)
         }
+        Scene::Keyboard { text, hint, rows, at } => {
+            let keys = rows.concat();
+            let sign = |index: usize| keys.get(index).map_or(' ', |key| if *key == '\u{8}' { '<' } else { *key });
+            let around: String = (at.saturating_sub(3)..at + 5)
+                .map(|index| {
+                    if index == *at {
+                        format!("[{}]", sign(index))
+                    } else {
+                        sign(index).to_string()
+                    }
+                })
+                .collect();
+            let head = if text.is_empty() { hint } else { text };
+            (head.clone(), vec![around], None)
+        }
         Scene::Drawing {
             title,
             style,

@@ -5,7 +5,8 @@
 //! |---|---|---|---|---|---|
 //! | `attract` | slide show of kept pictures; any button starts | | | | |
 //! | `choose` | words and style; text can be typed | word | style | draw | menu |
-//! | `menu` | colour, kind, number, steps, language, gallery | next | change | done | back |
+//! | `menu` | colour, kind, number, steps, language, gallery, keyboard | next | change | done | back |
+//! | `keyboard` | letters on the screen | next | type | done | back |
 //! | `drawing` | each step's preview; any button cancels | cancel | cancel | cancel | cancel |
 //! | `four` | choose one of four, then act on it | vary | large | keep | back |
 //! | `picture` | the finished picture | again | vary | keep | take home, new |
@@ -22,6 +23,7 @@ mod drawing;
 mod four;
 mod gallery;
 mod job;
+mod keyboard;
 mod menu;
 mod message;
 mod picture;
@@ -55,11 +57,24 @@ pub enum KeepOutcome {
     NotKept,
 }
 
+/// What lies under a finger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A button, or what does the same.
+    Button(Button),
+    /// Words, which are to be typed.
+    Words,
+    /// A key of the keyboard on the screen.
+    Letter(char),
+}
+
 /// An input of the state machine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// A visitor did something. Touches were resolved to buttons before.
+    /// A visitor did something. Touches are [`Input::Touch`].
     Event(Event),
+    /// A visitor touched something on the screen.
+    Touch(Target, Gesture),
     /// A whole request for a picture.
     Request(DrawRequest),
     /// The time of [`Machine::deadline`] has come.
@@ -134,6 +149,10 @@ trait Mode {
         shared.selection.typed = typed;
         next
     }
+    /// The words were touched, to type others.
+    fn edit(&mut self, _shared: &mut Shared) -> Next {
+        None
+    }
     fn tick(&mut self, _shared: &mut Shared, _now: Duration) -> Next {
         None
     }
@@ -203,6 +222,7 @@ impl Machine {
         self.shared.age_hint();
         let next = match input {
             Input::Event(event) => self.event(event, now),
+            Input::Touch(target, gesture) => self.touch(target, gesture, now),
             Input::Request(request) => self.request(request, now),
             Input::Tick => self.tick(now),
             Input::JobUpdate(update) => self.job_update(&update, now),
@@ -265,6 +285,17 @@ impl Machine {
             Event::Character(letter) => self.mode.character(&mut self.shared, letter, now),
             Event::Text(text) => self.mode.text(&mut self.shared, &text, now),
             Event::Closed | Event::Motion | Event::Touch { .. } => None,
+        }
+    }
+
+    fn touch(&mut self, target: Target, gesture: Gesture, now: Duration) -> Next {
+        match target {
+            Target::Button(button) => self.event(Event::Press(button, gesture), now),
+            Target::Letter(letter) => self.event(Event::Character(letter), now),
+            Target::Words => {
+                self.touched = now;
+                self.mode.edit(&mut self.shared)
+            }
         }
     }
 

@@ -107,6 +107,8 @@ impl Mode for OnePicture {
                 invitation: shared.language.say(Phrase::Scan).to_owned(),
             }),
             place: None,
+            around: Vec::new(),
+            here: 0,
         }
     }
 

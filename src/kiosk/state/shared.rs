@@ -314,7 +314,13 @@ impl Shared {
             Input::Pack(choices) => self.set_choices(choices),
             Input::Pace(pace) => self.pace = pace,
             Input::DisplayGone(gone) => self.display_gone = gone,
-            Input::Event(_) | Input::Request(_) | Input::Tick | Input::JobUpdate(_) | Input::Loaded(..) | Input::Hours(_) => {}
+            Input::Event(_)
+            | Input::Touch(..)
+            | Input::Request(_)
+            | Input::Tick
+            | Input::JobUpdate(_)
+            | Input::Loaded(..)
+            | Input::Hours(_) => {}
         }
     }
 

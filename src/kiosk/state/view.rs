@@ -84,6 +84,17 @@ pub enum Scene {
         /// Index of the selected line.
         at: usize,
     },
+    /// Words are being typed on the screen.
+    Keyboard {
+        /// What was typed.
+        text: String,
+        /// What to do, while nothing was typed.
+        hint: String,
+        /// Rows of keys; U+0008 is the backspace.
+        rows: Vec<Vec<char>>,
+        /// Index of the key that a button types, over all rows.
+        at: usize,
+    },
     /// A picture is being drawn.
     Drawing {
         /// Its title.
@@ -124,6 +135,10 @@ pub enum Scene {
         code: Option<Code>,
         /// Its position in the gallery, from 1, and the number of pictures there.
         place: Option<(usize, usize)>,
+        /// Small pictures of those around it in the gallery, itself included; `None` for one that is not there yet.
+        around: Vec<Option<Shown>>,
+        /// Which of these it is.
+        here: usize,
     },
     /// A message without a picture.
     Message {

@@ -160,3 +160,28 @@ fn a_hint_stays_on_its_screen() {
     session.press(D);
     assert_eq!((session.scene(), session.notice().as_str()), ("menu", ""));
 }
+
+#[test]
+fn the_gallery_has_small_pictures_of_what_is_around() {
+    let mut session = Session::begin();
+    session.keep_some(9);
+    session.press(A).gesture(D, Long);
+    let small = |session: &Session| {
+        let Scene::Picture { around, here, place, .. } = session.view().scene else {
+            panic!()
+        };
+        let titles: Vec<String> = around.into_iter().flatten().map(|shown| shown.title).collect();
+        (titles.join(" "), here, place.unwrap().0)
+    };
+    assert_eq!(small(&session), ("kept 9 kept 8 kept 7 kept 6 kept 5".into(), 0, 1));
+    session.press(A).press(A).press(A);
+    assert_eq!(small(&session), ("kept 8 kept 7 kept 6 kept 5 kept 4".into(), 2, 4));
+    session.effects.clear();
+    session.press(Previous);
+    let loads = session.effects.iter().filter(|effect| matches!(effect, Effect::Load(_))).count();
+    assert_eq!(loads, 1, "the large one alone: the small ones are there");
+    session.press(Previous).press(Previous).press(Previous);
+    assert_eq!(small(&session), ("kept 5 kept 4 kept 3 kept 2 kept 1".into(), 4, 9));
+    session.keep_some(1);
+    assert_eq!(small(&session).1, 0);
+}
