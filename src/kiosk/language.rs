@@ -9,15 +9,15 @@ use serde::Deserialize;
 pub use super::settings::Language;
 
 impl Language {
-    /// The languages whose script the kiosk can render.
+    /// The languages that the interface is offered in.
     pub fn shown() -> impl Iterator<Item = Language> {
         Language::ALL.into_iter().filter(|language| language.is_shown())
     }
 
-    /// Whether the kiosk can render its script. Arabic and Devanagari would need shaping, and Arabic right-to-left layout; the
-    /// interface is English for these languages.
+    /// Whether the interface is offered in it. Arabic is not, since screens are not mirrored for it; the interface is English for this
+    /// language. What visitors type in Arabic is joined and runs from right to left all the same.
     pub fn is_shown(self) -> bool {
-        !matches!(self, Language::Ar | Language::Hi)
+        self != Language::Ar
     }
 
     /// The language's own name.
@@ -33,7 +33,7 @@ impl Language {
             Language::Pt => "português",
             Language::Ru => "русский",
             Language::Ar => "Arabic",
-            Language::Hi => "Hindi",
+            Language::Hi => "हिन्दी",
             Language::It => "italiano",
         }
     }

@@ -196,7 +196,8 @@ mod tests {
         assert_eq!(subjects.title("fox", Language::Zh, &colours), "狐狸");
         assert_eq!(subjects.title("red fox", Language::De, &colours), "Fuchs · rot");
         assert_eq!(subjects.title("red apple", Language::De, &colours), "Apfel");
-        assert_eq!(subjects.title("fox", Language::Hi, &colours), "fox");
+        assert_eq!(subjects.title("fox", Language::Hi, &colours), "लोमड़ी");
+        assert_eq!(subjects.title("fox", Language::Ar, &colours), "fox");
         assert_eq!(subjects.title("a very red fox", Language::De, &colours), "a very red fox");
     }
 

@@ -9,6 +9,7 @@ use embedded_graphics::primitives::Rectangle;
 use super::canvas::Canvas;
 use super::layout::{Class, Layout, end, inset, sides};
 use crate::device::buttons::Button;
+use crate::kiosk::shaping;
 use crate::kiosk::state::{Choice, Shown, Target, Wheel};
 use crate::kiosk::text::{Align, Fonts};
 use crate::picture::Background;
@@ -132,12 +133,19 @@ pub fn typed(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, text: &str)
     // The end is what one is typing.
     let lines = &all[all.len().saturating_sub(most as usize)..];
     let mut top = area.center().y - height * lines.len() as i32 / 2;
+    let is_backwards = shaping::is_right_to_left(text);
+    let (start, align) = if is_backwards {
+        (end(area).x, Align::Right)
+    } else {
+        (area.top_left.x, Align::Left)
+    };
     for line in lines {
-        canvas.line(line, size, Point::new(area.top_left.x, top), width, Align::Left, ink);
+        canvas.line(line, size, Point::new(start, top), width, align, ink);
         top += height;
     }
     let used = lines.last().map_or(0, |line| canvas.fonts.width(line, size));
-    let at = Point::new(area.top_left.x + used + bar, top - height + 1);
+    let left = if is_backwards { start - used - bar * 2 } else { start + used + bar };
+    let at = Point::new(left, top - height + 1);
     canvas.fill(&Rectangle::new(at, Size::new(bar as u32, size)), accent);
 }
 

@@ -81,6 +81,13 @@ fn choose(language: &str) -> View {
             owl("猫头鹰"),
             ["词语", "画风", "作画", "菜单"],
         ),
+        "hi" => (
+            wheel(["पांडा", "मेंढक"], "उल्लू", ["पेंगुइन", "खरगोश"]),
+            "जानवर",
+            choice("गोलमटोल", Some(("नीला", "blue")), Some("चार शैलियाँ")),
+            owl("उल्लू"),
+            ["शब्द", "शैली", "बनाएँ", "मेन्यू"],
+        ),
         "de" => (
             wheel(
                 ["Panda", "Frosch"],
@@ -236,7 +243,10 @@ fn views() -> Vec<(&'static str, View)> {
         ("choose", choose("en")),
         ("choose-zh", choose("zh")),
         ("choose-de", choose("de")),
+        ("choose-hi", choose("hi")),
         ("typed", typed("a purple whale in the garden")),
+        ("typed-ar", typed("تفاحة حمراء")),
+        ("typed-hi", typed("लाल सेब और हिन्दी")),
         ("menu", menu()),
         ("keyboard", keyboard("red f")),
         (

@@ -31,20 +31,19 @@ impl Keyboard {
     }
 
     /// Rows of keys as they are usual in a language.
-    fn rows(language: Language) -> [Vec<char>; 4] {
-        let rows = match language {
-            Language::De => ["qwertzuiopü", "asdfghjklöä", "yxcvbnmß"],
-            Language::Fr => ["azertyuiop", "qsdfghjklm", "wxcvbnéèçà"],
-            Language::Es => ["qwertyuiop", "asdfghjklñ", "zxcvbnmáéíóú"],
-            Language::It => ["qwertyuiop", "asdfghjklò", "zxcvbnmàèìù"],
-            Language::Pt => ["qwertyuiop", "asdfghjklç", "zxcvbnmãáéíóú"],
-            Language::Ru => ["йцукенгшщзхъ", "фывапролджэё", "ячсмитьбю"],
-            Language::En | Language::Zh | Language::Ja | Language::Ko | Language::Ar | Language::Hi => {
-                ["qwertyuiop", "asdfghjkl", "zxcvbnm"]
-            }
+    fn rows(language: Language) -> Vec<Vec<char>> {
+        let rows: &[&str] = match language {
+            Language::De => &["qwertzuiopü", "asdfghjklöä", "yxcvbnmß"],
+            Language::Fr => &["azertyuiop", "qsdfghjklm", "wxcvbnéèçà"],
+            Language::Es => &["qwertyuiop", "asdfghjklñ", "zxcvbnmáéíóú"],
+            Language::It => &["qwertyuiop", "asdfghjklò", "zxcvbnmàèìù"],
+            Language::Pt => &["qwertyuiop", "asdfghjklç", "zxcvbnmãáéíóú"],
+            Language::Ru => &["йцукенгшщзхъ", "фывапролджэё", "ячсмитьбю"],
+            Language::Hi => &["अआइईउऊएऐओऔ", "ािीुूेैोौृंँ", "कखगघचछजझटठडढ", "तथदधनपफबभमयर", "लवशषसहङञण़्"],
+            Language::En | Language::Zh | Language::Ja | Language::Ko | Language::Ar => &["qwertyuiop", "asdfghjkl", "zxcvbnm"],
         };
-        let [first, second, third] = rows.map(|row| row.chars().collect());
-        [first, second, third, vec![' ', BACKSPACE]]
+        let letters = rows.iter().map(|row| row.chars().collect());
+        letters.chain([vec![' ', BACKSPACE]]).collect()
     }
 
     fn keys(shared: &Shared) -> Vec<char> {
@@ -95,7 +94,7 @@ impl Mode for Keyboard {
         Scene::Keyboard {
             text: typed.map_or_else(String::new, |typed| typed.text.clone()),
             hint: shared.language.say(Phrase::TypeOrTurn).to_owned(),
-            rows: Keyboard::rows(shared.language).to_vec(),
+            rows: Keyboard::rows(shared.language),
             at: self.at,
         }
     }
