@@ -126,7 +126,7 @@ fn who_hesitates_sees_a_sketch() {
     session.wait(Duration::from_millis(450)).press(A);
     assert!(session.did(|effect| *effect == Effect::Cancel));
     session.wait(5 * SECOND).draw();
-    assert_eq!(sketch(&session), Some(("dog face".into(), true)));
+    assert_eq!(sketch(&session), Some(("dog".into(), true)));
     session.press(C);
     let seed = job.items[0].seed;
     assert_eq!(

@@ -27,7 +27,7 @@ fn a_visitor_chooses_and_gets_a_picture_that_is_kept() {
     };
     assert_eq!(
         (shown.title.as_str(), shown.style.as_str(), shown.resampling),
-        ("cat face", "flat colour", Resampling::Smooth)
+        ("cat", "flat colour", Resampling::Smooth)
     );
 }
 
