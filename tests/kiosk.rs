@@ -135,6 +135,28 @@ fn the_supervisor_ends_it_at_once() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+/// Outside its hours nothing flashes up, and within them it starts awake although nobody was there yet.
+#[test]
+#[cfg(unix)]
+fn the_first_frame_keeps_to_the_hours() {
+    for (schedule, is_black) in [("every_day = \"never\"", true), ("sleep_after = 1", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = folder.path().join("kiosk.toml");
+        std::fs::write(&settings, format!("[schedule]\n{schedule}\n")).unwrap();
+        let child = kiosk(folder.path(), &["--pack", "nowhere", "--config", settings.to_str().unwrap()])
+            .spawn()
+            .unwrap();
+        let frames = folder.path().join("frames");
+        wait("a frame", || !pictures(&frames).is_empty());
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        end(child);
+        let first = inkstone::picture::png::read(&pictures(&frames)[0]).unwrap().picture;
+        let dark = first.pixels().chunks_exact(4).all(|pixel| pixel[..3] == [0; 3]);
+        assert_eq!(dark, is_black, "{schedule}");
+    }
+}
+
 /// Lines of standard error as they come.
 fn listen(child: &mut Child) -> std::sync::mpsc::Receiver<String> {
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -163,8 +185,9 @@ fn ground(folder: &Path) -> Option<[u8; 4]> {
 #[test]
 #[cfg(unix)]
 fn settings_are_read_again_and_broken_ones_are_told() {
-    const INK: [u8; 4] = [22, 21, 24, 255];
-    const PAPER: [u8; 4] = [238, 232, 220, 255];
+    // The slide show is one large card.
+    const INK: [u8; 4] = [245, 240, 230, 255];
+    const PAPER: [u8; 4] = [253, 250, 243, 255];
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("kiosk.toml");
     let write = |text: &str| std::fs::write(&settings, text).unwrap();

@@ -200,6 +200,9 @@ fn a_window_shows_frames_and_hears_keys() {
         shown.tells(&format!(r#"Key {{ name: "{name}", pressed: true }}"#));
         shown.tells(&format!(r#"Key {{ name: "{name}", pressed: false }}"#));
     }
+    desktop.run("xdotool", &["key", "BackSpace"]);
+    shown.tells(r#"Key { name: "backspace", pressed: true }"#);
+    shown.tells("Character('\\u{8}')");
     desktop.run("xdotool", &["key", "shift+q"]);
     shown.tells(r#"Key { name: "q", pressed: true }"#);
     shown.tells("Character('Q')");

@@ -9,15 +9,15 @@ use serde::Deserialize;
 pub use super::settings::Language;
 
 impl Language {
-    /// The languages whose script the kiosk can render.
+    /// The languages that the interface is offered in.
     pub fn shown() -> impl Iterator<Item = Language> {
         Language::ALL.into_iter().filter(|language| language.is_shown())
     }
 
-    /// Whether the kiosk can render its script. Arabic and Devanagari would need shaping, and Arabic right-to-left layout; the
-    /// interface is English for these languages.
+    /// Whether the interface is offered in it. Arabic is not, since screens are not mirrored for it; the interface is English for this
+    /// language. What visitors type in Arabic is joined and runs from right to left all the same.
     pub fn is_shown(self) -> bool {
-        !matches!(self, Language::Ar | Language::Hi)
+        self != Language::Ar
     }
 
     /// The language's own name.
@@ -33,7 +33,7 @@ impl Language {
             Language::Pt => "português",
             Language::Ru => "русский",
             Language::Ar => "Arabic",
-            Language::Hi => "Hindi",
+            Language::Hi => "हिन्दी",
             Language::It => "italiano",
         }
     }
@@ -91,6 +91,7 @@ pub enum Phrase {
     UnknownNear,
     NothingKept,
     TypeOrTurn,
+    Type,
 }
 
 type Tables<Key> = BTreeMap<Language, BTreeMap<Key, String>>;
@@ -141,10 +142,21 @@ mod tests {
     #[test]
     fn english_is_complete_and_others_know_nothing_more() {
         let english = &PHRASES[&Language::En];
-        assert_eq!(english.len(), Phrase::TypeOrTurn as usize + 1);
+        assert_eq!(english.len(), Phrase::Type as usize + 1);
         assert!(PHRASES.values().flat_map(BTreeMap::keys).all(|phrase| english.contains_key(phrase)));
         let names = &NAMES[&Language::En];
         assert!(NAMES.values().flat_map(BTreeMap::keys).all(|name| names.contains_key(name)));
+    }
+
+    #[test]
+    fn the_languages_that_are_shown_lack_nothing() {
+        for language in Language::shown() {
+            let phrases = PHRASES[&Language::En].keys().filter(|key| !PHRASES[&language].contains_key(key));
+            assert_eq!(phrases.collect::<Vec<_>>(), Vec::<&Phrase>::new(), "{language:?}");
+            let names = NAMES[&Language::En].keys().filter(|key| !NAMES[&language].contains_key(*key));
+            assert_eq!(names.collect::<Vec<_>>(), Vec::<&String>::new(), "{language:?}");
+            assert_ne!(language.say(Phrase::Keep), language.say(Phrase::Kept), "{language:?}");
+        }
     }
 
     #[test]
@@ -162,7 +174,7 @@ mod tests {
     fn what_a_language_lacks_is_english() {
         assert_eq!(Language::Zh.say(Phrase::Draw), "作画");
         assert_eq!(Language::Ar.say(Phrase::Draw), "Draw");
-        assert_eq!(Language::It.name("pixel"), "pixels");
+        assert_eq!(Language::Ar.name("pixel"), "pixel art");
         assert_eq!(Language::It.name("oil-painting"), "oil-painting");
     }
 }

@@ -38,6 +38,7 @@ mod runner;
 pub mod schedule;
 pub mod screens;
 pub mod settings;
+mod shaping;
 pub mod sources;
 pub mod state;
 pub mod subjects;

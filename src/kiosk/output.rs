@@ -9,7 +9,7 @@ use super::screens::{Look, Painter};
 use super::settings::LookSettings;
 use super::state::{Scene, View};
 use crate::device::buttons::Signal;
-use crate::device::display::{DisplayError, Frame, Screen};
+use crate::device::display::{DisplayError, Frame, Panel, Screen};
 
 /// Delay before a failed display is tried again.
 const RETRY: Duration = Duration::from_secs(5);
@@ -37,6 +37,11 @@ impl Output {
             shown: None,
             gone: None,
         }
+    }
+
+    /// The panel.
+    pub fn panel(&self) -> &Panel {
+        self.screen.panel()
     }
 
     /// The panel's size, in pixels.
@@ -161,7 +166,7 @@ fn still(view: &View) -> View {
             (*at, *done) = (0, 0);
             left.clear();
         }
-        Scene::Attract { shown, coming } => {
+        Scene::Attract { shown, coming, .. } => {
             if let Some((coming, _)) = coming.take() {
                 *shown = Some(coming);
             }

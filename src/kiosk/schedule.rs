@@ -186,6 +186,8 @@ pub enum Wakefulness {
 /// How long ago someone was there; `None` for not since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quiet {
+    /// Since the kiosk started, which counts as someone within the hours.
+    pub start: Option<Duration>,
     /// Since the last press.
     pub press: Option<Duration>,
     /// Since the last motion.
@@ -195,7 +197,7 @@ pub struct Quiet {
 impl Quiet {
     /// Since anything at all.
     fn latest(self) -> Option<Duration> {
-        [self.press, self.motion].into_iter().flatten().min()
+        [self.start, self.press, self.motion].into_iter().flatten().min()
     }
 }
 
@@ -265,8 +267,8 @@ impl Schedule {
         }
     }
 
-    /// What to do at a time of the week. In hours the kiosk sleeps once nobody was there for a while; the beginning of the
-    /// hours counts as someone. Outside them it is awake for a while after a press.
+    /// What to do at a time of the week. In hours the kiosk sleeps once nobody was there for `sleep_after`; the beginning of the
+    /// hours and the start of the kiosk count as someone. Outside them it is awake for `wake_for` after a press.
     pub fn outlook(&self, now: WeekTime, quiet: Quiet) -> Outlook {
         let changes = self.boundaries(now).chain(self.timeouts(quiet)).collect();
         self.first_change(changes, quiet, |later| now.after(later))
@@ -311,12 +313,14 @@ impl Schedule {
     /// The state at a time of the week that is `later` seconds from now, if nobody comes.
     fn state(&self, time: WeekTime, quiet: Quiet, later: i64) -> Wakefulness {
         let ago = |since: Option<Duration>| since.map(|since| seconds(since) + later);
-        let woken = ago(quiet.press).is_some_and(|ago| ago < seconds(self.wake_for));
-        let kept = elapsed(&self.awake, time).is_some_and(|opened| {
-            let someone = ago(quiet.latest()).map_or(opened, |ago| ago.min(opened));
-            self.sleep_after.is_none_or(|after| someone < seconds(after))
-        });
-        match (woken || kept, elapsed(&self.night, time)) {
+        let is_awake = match elapsed(&self.awake, time) {
+            None => ago(quiet.press).is_some_and(|ago| ago < seconds(self.wake_for)),
+            Some(opened) => {
+                let someone = ago(quiet.latest()).map_or(opened, |ago| ago.min(opened));
+                self.sleep_after.is_none_or(|after| someone < seconds(after))
+            }
+        };
+        match (is_awake, elapsed(&self.night, time)) {
             (false, _) => Wakefulness::Asleep,
             (true, None) => Wakefulness::Awake,
             (true, Some(_)) => Wakefulness::Dimmed,

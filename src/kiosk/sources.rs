@@ -8,19 +8,18 @@
 use std::any::Any;
 use std::error::Error;
 
-use embedded_graphics::prelude::Size;
-
 use super::Handle;
 use super::settings::{ButtonDriver, ButtonSettings, Settings};
 use crate::device::buttons::encoder::EncoderPins;
 use crate::device::buttons::{Bindings, Pins};
+use crate::device::display::Panel;
 
 /// What a source is started with.
 pub struct SourceContext<'a> {
     /// The settings of the kiosk.
     pub settings: &'a Settings,
-    /// Size of the main display in pixels, in which touches are reported.
-    pub frame: Size,
+    /// The main display, in whose pixels touches are reported; `None` without one.
+    pub panel: Option<&'a Panel>,
     /// Where events go.
     pub kiosk: &'a Handle,
 }
@@ -84,7 +83,8 @@ fn input_devices(context: &SourceContext<'_>) -> Started {
         folder: "/dev/input".into(),
         devices: context.settings.buttons.devices.clone(),
         grab: context.settings.buttons.grabs(),
-        frame: context.frame,
+        frame: context.panel.map(|panel| panel.size).unwrap_or_default(),
+        rotation: context.panel.map(|panel| panel.rotation).unwrap_or_default(),
     };
     let devices = InputDevices::open(options, context.kiosk.signals())?;
     Ok(Some(Box::new(devices)))

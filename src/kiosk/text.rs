@@ -3,18 +3,19 @@
 //! [`crate::device::display::Frame`] alone.
 //!
 //! Files are mapped, and a font is read from its mapping whenever a letter is drawn for the first time; drawn letters are
-//! kept, at most `KEPT_BYTES` of them. So a Chinese font of 5 MB costs well under 1 MiB of private memory. Letters that need
-//! shaping (Arabic, Devanagari) come out unjoined; the interface is not set in them.
+//! kept, at most `KEPT_BYTES` of them. So a Chinese font of 5 MB costs well under 1 MiB of private memory. Lines with letters that need
+//! shaping are made of glyphs by [`super::shaping`].
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
+use ab_glyph::{Font, FontRef, GlyphId, PxScale, PxScaleFont, ScaleFont};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use memmap2::Mmap;
 
+use super::shaping::{self, Piece, Script, Shaper};
 use crate::device::display::Frame;
 
 /// The part of WenQuanYi Micro Hei that the kiosk's own words need.
@@ -31,6 +32,10 @@ const PLACES: [&str; 7] = [
 ];
 /// Most bytes of drawn letters that are kept.
 const KEPT_BYTES: usize = 512 * 1024;
+/// The usual width of letters, in hundredths.
+const USUAL: u32 = 100;
+/// The narrowest letters that are easily read.
+const NARROWEST: u32 = 55;
 /// The sign for what was cut off.
 const ELLIPSIS: char = '…';
 
@@ -79,10 +84,19 @@ struct Glyph {
     coverage: Vec<u8>,
 }
 
+/// What is drawn at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Sign {
+    Letter(char),
+    Glyph(Script, u16),
+}
+
 /// The fonts, and the letters drawn so far.
 pub struct Fonts {
     faces: Vec<Face>,
-    drawn: HashMap<(char, u32), Glyph>,
+    shaper: Shaper,
+    /// By sign, size, and width in hundredths of the usual one.
+    drawn: HashMap<(Sign, u32, u32), Glyph>,
     bytes: usize,
 }
 
@@ -106,6 +120,7 @@ impl Fonts {
     pub fn own() -> Fonts {
         Fonts {
             faces: vec![Face::Own],
+            shaper: Shaper::default(),
             drawn: HashMap::new(),
             bytes: 0,
         }
@@ -131,7 +146,11 @@ impl Fonts {
 
     /// Width of a line in pixels.
     pub fn width(&mut self, text: &str, size: u32) -> i32 {
-        text.chars().map(|letter| self.glyph(letter, size).advance).sum::<f32>().ceil() as i32
+        self.signs(text, size)
+            .into_iter()
+            .map(|(_, advance, _)| advance)
+            .sum::<f32>()
+            .ceil() as i32
     }
 
     /// The text, truncated with an ellipsis to a width in pixels.
@@ -139,18 +158,14 @@ impl Fonts {
         if self.width(text, size) <= width {
             return text.to_owned();
         }
-        let room = width as f32 - self.glyph(ELLIPSIS, size).advance;
-        let mut used = 0.0;
-        let mut cut: String = text
-            .chars()
-            .take_while(|letter| {
-                used += self.glyph(*letter, size).advance;
-                used <= room
-            })
-            .collect();
-        cut.truncate(cut.trim_end().len());
-        cut.push(ELLIPSIS);
-        cut
+        let mut cut = text.to_owned();
+        while cut.pop().is_some() {
+            let shorter = format!("{}{ELLIPSIS}", cut.trim_end());
+            if self.width(&shorter, size) <= width {
+                return shorter;
+            }
+        }
+        ELLIPSIS.to_string()
     }
 
     /// The text wrapped to lines of a width in pixels, at most `most` of them; the last is truncated if the text does not fit.
@@ -174,11 +189,16 @@ impl Fonts {
     fn line_end(&mut self, text: &str, size: u32, width: i32) -> usize {
         let (mut used, mut last_break) = (0.0, None);
         let mut before: Option<char> = None;
+        let is_shaped = shaping::is_needed(text);
         for (at, letter) in text.char_indices() {
             if letter.is_whitespace() || before.is_some_and(|before| is_wide(before) || is_wide(letter)) && !hangs(letter) {
                 last_break = Some(at);
             }
-            used += self.glyph(letter, size).advance;
+            used = if is_shaped {
+                self.width(&text[..at + letter.len_utf8()], size) as f32
+            } else {
+                used + self.glyph(letter, size).advance
+            };
             if used.ceil() as i32 > width && at > 0 {
                 return last_break.filter(|place| *place > 0).unwrap_or(at);
             }
@@ -187,44 +207,116 @@ impl Fonts {
         text.len()
     }
 
+    /// The size, up to `size`, and the width of letters, in hundredths of the usual one, with which a line has at most this many
+    /// pixels: letters become narrower first, since height is what is read from afar.
+    pub fn squeeze(&mut self, text: &str, size: u32, room: i32) -> (u32, u32) {
+        let (width, room) = (self.width(text, size).max(1) as u32, room.max(1) as u32);
+        let narrow = (room * USUAL / width).clamp(NARROWEST, USUAL);
+        let size = if width * narrow > room * USUAL {
+            size * room * USUAL / (width * narrow)
+        } else {
+            size
+        };
+        (size.max(8), narrow)
+    }
+
     /// Draws one line with its top at a point that is at the left, in the middle or at the right of it.
     pub fn draw(&mut self, frame: &mut Frame, text: &str, size: u32, at: Point, align: Align, ink: Ink) {
-        let width = self.width(text, size);
+        self.draw_narrow(frame, text, (size, USUAL), at, align, ink);
+    }
+
+    /// As [`Fonts::draw`], with letters that have `narrow` hundredths of their usual width.
+    pub fn draw_narrow(&mut self, frame: &mut Frame, text: &str, (size, narrow): (u32, u32), at: Point, align: Align, ink: Ink) {
+        let width = self.width(text, size) * narrow as i32 / USUAL as i32;
         let left = match align {
             Align::Left => at.x,
             Align::Centre => at.x - width / 2,
             Align::Right => at.x - width,
         };
         let mut pen = left as f32;
-        for letter in text.chars() {
-            let glyph = self.glyph(letter, size);
-            let place = Point::new(pen.round() as i32 + glyph.left, at.y + glyph.top);
-            pen += glyph.advance;
+        let part = narrow as f32 / USUAL as f32;
+        for (sign, advance, [right, up]) in self.signs(text, size) {
+            let glyph = self.shaped(sign, size, narrow);
+            let place = Point::new(
+                (pen + right * part).round() as i32 + glyph.left,
+                at.y + glyph.top - up.round() as i32,
+            );
+            pen += advance * part;
             if glyph.width > 0 {
                 blend_coverage(frame, &glyph.coverage, glyph.width, place, ink);
             }
         }
     }
 
+    /// The signs of a line from the left, how far each moves the pen, and where it goes from there: to the right and up.
+    fn signs(&mut self, text: &str, size: u32) -> Vec<(Sign, f32, [f32; 2])> {
+        if !shaping::is_needed(text) {
+            let letter = |letter| (Sign::Letter(letter), self.glyph(letter, size).advance, [0.0; 2]);
+            return text.chars().map(letter).collect();
+        }
+        let em = em(size);
+        let pieces = self.shaper.pieces(text);
+        let sign = |piece| match piece {
+            Piece::Letter(letter) => (Sign::Letter(letter), self.glyph(letter, size).advance, [0.0; 2]),
+            Piece::Glyph(placed) => (
+                Sign::Glyph(placed.script, placed.id),
+                placed.advance * em,
+                placed.offset.map(|offset| offset * em),
+            ),
+        };
+        pieces.into_iter().map(sign).collect()
+    }
+
     fn glyph(&mut self, letter: char, size: u32) -> &Glyph {
-        let key = (letter, size);
+        self.shaped(Sign::Letter(letter), size, USUAL)
+    }
+
+    fn shaped(&mut self, sign: Sign, size: u32, narrow: u32) -> &Glyph {
+        let key = (sign, size, narrow);
         if !self.drawn.contains_key(&key) {
             if self.bytes > KEPT_BYTES {
                 (self.drawn, self.bytes) = (HashMap::new(), 0);
             }
-            let glyph = self.rasterize(letter, size);
+            let glyph = self.rasterize(sign, size, narrow);
             self.bytes += glyph.coverage.len() + size_of::<Glyph>();
             self.drawn.insert(key, glyph);
         }
         &self.drawn[&key]
     }
 
-    fn rasterize(&self, letter: char, size: u32) -> Glyph {
-        let in_face = |face: &Face| face.with(|font| rasterize(font, letter, size)).flatten();
-        let found = self.faces.iter().find_map(in_face);
+    fn rasterize(&self, sign: Sign, size: u32, narrow: u32) -> Glyph {
+        let part = narrow as f32 / USUAL as f32;
+        let found = match sign {
+            Sign::Letter(letter) => {
+                let scale = PxScale {
+                    x: size as f32 * part,
+                    y: size as f32,
+                };
+                let in_face = |face: &Face| face.with(|font| rasterize(font, letter, scale)).flatten();
+                self.faces.iter().find_map(in_face)
+            }
+            Sign::Glyph(script, id) => rasterize_glyph(script, id, size, part),
+        };
         // What no font has is an empty box, as wide as a wide letter.
         found.unwrap_or_else(|| missing(size))
     }
+}
+
+/// The em of the own font at a size, in pixels: ab_glyph's sizes are from the ascent to the descent.
+fn em(size: u32) -> f32 {
+    size as f32 * 2048.0 / 2401.0
+}
+
+/// A glyph of a script that is shaped, on the baseline of the own font.
+fn rasterize_glyph(script: Script, id: u16, size: u32, part: f32) -> Option<Glyph> {
+    let font = FontRef::try_from_slice(script.font()).ok()?;
+    let pixels = em(size) / font.units_per_em()? * font.height_unscaled();
+    let scale = PxScale {
+        x: pixels * part,
+        y: pixels,
+    };
+    let baseline = size as f32 * 1918.0 / 2401.0;
+    Some(outlined(&font, font.as_scaled(scale), GlyphId(id), baseline))
 }
 
 fn map(path: &Path) -> Result<Face, FontError> {
@@ -242,12 +334,17 @@ fn map(path: &Path) -> Result<Face, FontError> {
 }
 
 /// The letter, where the font has it.
-fn rasterize(font: &FontRef, letter: char, size: u32) -> Option<Glyph> {
+fn rasterize(font: &FontRef, letter: char, scale: PxScale) -> Option<Glyph> {
     let id = font.glyph_id(letter);
     if id.0 == 0 {
         return None;
     }
-    let scaled = font.as_scaled(PxScale::from(size as f32));
+    let scaled = font.as_scaled(scale);
+    Some(outlined(font, scaled, id, scaled.ascent()))
+}
+
+/// The coverage of a glyph whose baseline is at a distance from the top of the line.
+fn outlined(font: &FontRef, scaled: PxScaleFont<&FontRef>, id: GlyphId, baseline: f32) -> Glyph {
     let mut glyph = Glyph {
         advance: scaled.h_advance(id),
         left: 0,
@@ -255,10 +352,10 @@ fn rasterize(font: &FontRef, letter: char, size: u32) -> Option<Glyph> {
         width: 0,
         coverage: Vec::new(),
     };
-    if let Some(outline) = scaled.outline_glyph(scaled.scaled_glyph(letter)) {
+    if let Some(outline) = font.outline_glyph(id.with_scale(scaled.scale())) {
         let bounds = outline.px_bounds();
         glyph.left = bounds.min.x as i32;
-        glyph.top = (scaled.ascent() + bounds.min.y).round() as i32;
+        glyph.top = (baseline + bounds.min.y).round() as i32;
         glyph.width = bounds.width() as usize;
         glyph.coverage = vec![0; glyph.width * bounds.height() as usize];
         outline.draw(|x, y, value| {
@@ -267,7 +364,7 @@ fn rasterize(font: &FontRef, letter: char, size: u32) -> Option<Glyph> {
             }
         });
     }
-    Some(glyph)
+    glyph
 }
 
 fn missing(size: u32) -> Glyph {
@@ -334,7 +431,8 @@ mod tests {
         text.push_str(include_str!("names.toml"));
         text.extend(Language::shown().map(Language::own_name));
         let has = |letter: &char| fonts.faces[0].with(|font| font.glyph_id(*letter).0 != 0).unwrap();
-        let missing: String = text.chars().filter(|letter| !letter.is_control() && !has(letter)).collect();
+        let is_own = |letter: &char| !letter.is_control() && !shaping::is_needed(letter.encode_utf8(&mut [0; 4]));
+        let missing: String = text.chars().filter(is_own).filter(|letter| !has(letter)).collect();
         assert_eq!(missing, "");
     }
 
@@ -374,6 +472,23 @@ mod tests {
         fonts.draw(&mut frame, "狐 fox", 12, Point::zero(), Align::Left, Ink { crisp: true, ..WHITE });
         let shades: std::collections::BTreeSet<u8> = frame.bytes().iter().copied().collect();
         assert_eq!(shades.into_iter().collect::<Vec<_>>(), [0, 255]);
+    }
+
+    #[test]
+    fn lines_of_arabic_and_hindi_are_drawn_broken_and_cut() {
+        let mut fonts = Fonts::own();
+        let blank = Frame::new(Size::new(400, 60));
+        for text in ["تفاحة حمراء", "red تفاحة", "हिन्दी में लाल सेब"] {
+            let mut frame = blank.clone();
+            fonts.draw(&mut frame, text, 32, Point::new(8, 8), Align::Left, WHITE);
+            let drawn = frame.difference(&blank);
+            let width = fonts.width(text, 32);
+            assert!((drawn.size.width as i32 - width).abs() <= 8, "{text}: {drawn:?} {width}");
+            assert!(drawn.top_left.y >= 4 && drawn.bottom_right().unwrap().y < 58, "{text}: {drawn:?}");
+            let cut = fonts.fit(text, 32, width * 2 / 3);
+            assert!(cut.ends_with('…') && fonts.width(&cut, 32) <= width * 2 / 3);
+            assert_eq!(fonts.wrap(text, 32, width - 1, 9).join(" "), text);
+        }
     }
 
     #[test]

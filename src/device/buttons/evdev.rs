@@ -2,7 +2,7 @@
 //! `dtoverlay=rotary-encoder`), by its input devices.
 //!
 //! Owns one thread that waits on all devices, finds new ones every two seconds and drops those that are unplugged; the
-//! conversion of input events to signals is pure ([`Translator`]). Depends on the names of keys only. Format:
+//! conversion of input events to signals is pure ([`Translator`]). Depends on the names of keys and on the rotation of panels. Format:
 //! `Documentation/input/event-codes.rst` and `multi-touch-protocol.rst` of the kernel.
 
 use std::collections::BTreeMap;
@@ -20,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::bindings::canonical;
 use super::{Signal, SignalSender};
+use crate::device::display::Rotation;
 
 /// How often the thread checks whether it should end.
 const PATIENCE: Timespec = Timespec {
@@ -78,6 +79,8 @@ pub struct InputOptions {
     pub grab: bool,
     /// Size in pixels of the frame in which touches are reported.
     pub frame: Size,
+    /// How the panel below the touch screen is mounted.
+    pub rotation: Rotation,
 }
 
 /// Listens to devices. Dropping it ends the thread.
@@ -187,7 +190,7 @@ impl Listener {
             };
             device.grab().map_err(refused).unwrap_or_else(|error| log::warn!("{error}"));
         }
-        let translator = Translator::of(&device, self.options.frame);
+        let translator = Translator::of(&device, self.options.frame, self.options.rotation);
         Ok((device, translator))
     }
 
@@ -253,7 +256,9 @@ fn is_keyboard(device: &Device) -> bool {
 /// Turns the events of one device into signals.
 #[derive(Clone, Debug)]
 pub struct Translator {
-    frame: Size,
+    /// Width and height of the panel in pixels, before rotation.
+    panel: Size,
+    rotation: Rotation,
     /// Ranges of the horizontal and vertical axes of a touch device.
     ranges: Option<[RangeInclusive<i32>; 2]>,
     /// Whether it turns without being a mouse: the kernel's rotary-encoder.
@@ -266,8 +271,8 @@ pub struct Translator {
 }
 
 impl Translator {
-    /// For a device, by its capabilities.
-    pub fn of(device: &Device, frame: Size) -> Translator {
+    /// For a device, by its capabilities, on a panel that shows frames of a size in a rotation.
+    pub fn of(device: &Device, frame: Size, rotation: Rotation) -> Translator {
         let ranges: BTreeMap<u16, RangeInclusive<i32>> = device
             .get_absinfo()
             .map(|axes| axes.map(|(axis, info)| (axis.0, info.minimum()..=info.maximum())).collect())
@@ -280,16 +285,22 @@ impl Translator {
             .supported_relative_axes()
             .is_some_and(|axes| axes.contains(RelativeAxisCode::REL_X));
         Translator::new(
-            frame,
+            (frame, rotation),
             across.zip(down).map(|(across, down)| [across, down]),
             has(KeyCode::BTN_TOUCH),
             turns && !has(KeyCode::BTN_LEFT),
         )
     }
 
-    fn new(frame: Size, ranges: Option<[RangeInclusive<i32>; 2]>, has_touch_key: bool, is_wheel: bool) -> Translator {
+    fn new(
+        (frame, rotation): (Size, Rotation),
+        ranges: Option<[RangeInclusive<i32>; 2]>,
+        has_touch_key: bool,
+        is_wheel: bool,
+    ) -> Translator {
         Translator {
-            frame,
+            panel: rotation.size(frame),
+            rotation,
             ranges,
             is_wheel,
             has_touch_key,
@@ -343,9 +354,10 @@ impl Translator {
     fn report(&mut self) -> Option<Signal> {
         let [across, down] = self.ranges.as_ref()?;
         let at = Point::new(
-            scaled(self.at[0], across, self.frame.width),
-            scaled(self.at[1], down, self.frame.height),
+            scaled(self.at[0], across, self.panel.width),
+            scaled(self.at[1], down, self.panel.height),
         );
+        let at = self.rotation.frame_point(at, self.panel);
         std::mem::take(&mut self.has_changed).then_some(Signal::Touch { at, pressed: self.touched })
     }
 }

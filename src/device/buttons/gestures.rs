@@ -72,6 +72,8 @@ pub struct Gestures {
     doubles: BTreeSet<Button>,
     keys: BTreeMap<String, Key>,
     buttons: BTreeMap<Button, State>,
+    /// The key that was tapped last, until its character comes.
+    tapped: Option<String>,
     /// At most one finger for each output.
     fingers: BTreeMap<usize, Finger>,
 }
@@ -85,6 +87,7 @@ impl Gestures {
             doubles: doubles.into_iter().collect(),
             keys: BTreeMap::new(),
             buttons: BTreeMap::new(),
+            tapped: None,
             fingers: BTreeMap::new(),
         }
     }
@@ -95,7 +98,10 @@ impl Gestures {
         let mut events = self.tick(at);
         match signal {
             Signal::Key { name, pressed } => self.key(name, *pressed, at, &mut events),
-            Signal::Tap(name) => events.extend(self.bindings.button(name).map(|button| Event::Press(button, Gesture::Short))),
+            Signal::Tap(name) => {
+                events.extend(self.bindings.button(name).map(|button| Event::Press(button, Gesture::Short)));
+                self.tapped = Some(name.clone());
+            }
             Signal::Character(letter) => events.extend(self.character(*letter)),
             Signal::Turn(notches) => events.push(Event::Turn(*notches)),
             Signal::Touch { at: place, pressed } => events.extend(self.touch(output, *place, *pressed, at)),
@@ -215,15 +221,16 @@ impl Gestures {
         });
     }
 
-    /// A typed character, unless its key is a button: windows then report the key too, terminals the character only.
-    fn character(&self, letter: char) -> Option<Event> {
-        let name = if letter == ' ' {
-            "space".to_owned()
-        } else {
-            canonical(&letter.to_string())
+    /// A typed character, unless its key is a button. Keyboards report the key before its character, other sources the character only.
+    fn character(&mut self, letter: char) -> Option<Event> {
+        let name = match letter {
+            ' ' => "space".to_owned(),
+            '\u{8}' | '\u{7f}' => "backspace".to_owned(),
+            letter => canonical(&letter.to_string()),
         };
+        let is_tapped = self.tapped.take().is_some_and(|tapped| tapped == name);
         match self.bindings.button(&name) {
-            Some(_) if self.keys.get(&name).is_some_and(|key| key.seen) => None,
+            Some(_) if is_tapped || self.keys.get(&name).is_some_and(|key| key.seen) => None,
             Some(button) => Some(Event::Press(button, Gesture::Short)),
             None => Some(Event::Character(letter)),
         }

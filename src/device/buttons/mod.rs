@@ -43,7 +43,7 @@ pub enum Signal {
     },
     /// A key whose release is not reported, as in a terminal, by its canonical name.
     Tap(String),
-    /// A character was typed.
+    /// A character was typed; the backspace key is U+0008. Comes after its key, if that is reported too.
     Character(char),
     /// A wheel was turned by this many notches, positive clockwise.
     Turn(i32),

@@ -13,10 +13,13 @@ use crate::suggest::nearest;
 
 /// The row of a driver, or one that names the Cargo feature that it needs if it was not built.
 macro_rules! row {
-    ($name:literal, $feature:literal, $module:ident) => {{
+    ($name:literal, $feature:literal, $module:ident) => {
+        row!($name, $feature, $module, DRIVER)
+    };
+    ($name:literal, $feature:literal, $module:ident, $row:ident) => {{
         #[cfg(all(target_os = "linux", feature = $feature))]
         {
-            super::$module::DRIVER
+            super::$module::$row
         }
         #[cfg(not(all(target_os = "linux", feature = $feature)))]
         {
@@ -26,7 +29,7 @@ macro_rules! row {
 }
 
 /// The drivers that ship, in the order in which `auto` tries them and help lists them.
-static SHIPPED: [Driver; 8] = [
+static SHIPPED: [Driver; 9] = [
     row!("kms", "kms", kms),
     row!("framebuffer", "framebuffer", framebuffer),
     row!("window", "window", window),
@@ -36,6 +39,7 @@ static SHIPPED: [Driver; 8] = [
     Driver::not_built("terminal", "kiosk"),
     row!("spi", "spi-tft", spi_tft),
     row!("epaper", "e-paper", epaper),
+    row!("epaper-preview", "e-paper", epaper, PREVIEW),
     row!("ssd1306", "status-display", ssd1306),
     super::png_folder::DRIVER,
 ];

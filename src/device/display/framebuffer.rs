@@ -129,7 +129,9 @@ impl Framebuffer {
         } else {
             Colours::Full
         };
-        let panel = Panel::new(format!("framebuffer {display}"), writer.size()).with_colours(colours);
+        let panel = Panel::new(format!("framebuffer {display}"), writer.size())
+            .with_rotation(rotation)
+            .with_colours(colours);
         Ok(Framebuffer {
             file,
             map,

@@ -79,6 +79,8 @@ pub struct Panel {
     pub name: String,
     /// Width and height in pixels as the panel is mounted, that is after rotation.
     pub size: Size,
+    /// How it is mounted. Its touch screen is turned with it.
+    pub rotation: Rotation,
     /// Its colours.
     pub colours: Colours,
     /// How long a full refresh takes; zero if a frame shows at once.
@@ -93,10 +95,17 @@ impl Panel {
         Panel {
             name: name.into(),
             size,
+            rotation: Rotation::None,
             colours: Colours::Full,
             refresh: Duration::ZERO,
             minimum_interval: Duration::ZERO,
         }
+    }
+
+    /// Mounted in another way; the size is the one after rotation.
+    #[must_use]
+    pub fn with_rotation(self, rotation: Rotation) -> Panel {
+        Panel { rotation, ..self }
     }
 
     /// With other colours.

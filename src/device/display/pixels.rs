@@ -111,6 +111,11 @@ impl PixelWriter {
         }
     }
 
+    /// How frames are rotated.
+    pub fn rotation(&self) -> Rotation {
+        self.rotation
+    }
+
     /// The size of frames: the memory's, rotated.
     pub fn size(&self) -> Size {
         self.rotation.size(self.memory)

@@ -64,6 +64,18 @@ impl Rotation {
             Rotation::ThreeQuarters => Point::new(y, bottom - x),
         }
     }
+
+    /// Where a point of a panel's memory of this size lies in the frame: [`Rotation::point`] the other way round, for touch screens,
+    /// which report points of the panel.
+    pub fn frame_point(self, Point { x, y }: Point, memory: Size) -> Point {
+        let (right, bottom) = (memory.width as i32 - 1, memory.height as i32 - 1);
+        match self {
+            Rotation::None => Point::new(x, y),
+            Rotation::Quarter => Point::new(y, right - x),
+            Rotation::Half => Point::new(right - x, bottom - y),
+            Rotation::ThreeQuarters => Point::new(bottom - y, x),
+        }
+    }
 }
 
 impl From<Rotation> for u16 {
@@ -122,6 +134,7 @@ mod tests {
             let area = Rectangle::new(Point::new(1, 2), Size::new(3, 2));
             let turned = rotation.area(area, memory);
             for point in frame.points() {
+                assert_eq!(rotation.frame_point(rotation.point(point, memory), memory), point);
                 assert_eq!(
                     area.contains(point),
                     turned.contains(rotation.point(point, memory)),

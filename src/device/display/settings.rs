@@ -26,7 +26,7 @@ pub struct DisplaySettings {
     pub kind: DisplayKind,
     /// KMS: the mode. Window, folder and SPI panel: width and height in pixels, before rotation.
     pub size: Option<ModeRequest>,
-    /// How the panel is mounted. Windows, terminals and folders are not rotated: choose another size.
+    /// How the panel and its touch screen are mounted. Windows, terminals and folders are not rotated: choose another size.
     pub rotation: Rotation,
     /// Window: whether it covers the whole screen.
     pub fullscreen: bool,

@@ -74,7 +74,9 @@ impl<Bus: I2c> Ssd1306<Bus> {
         };
         let interface = I2CDisplayInterface::new_custom_address(bus, address);
         Ssd1306 {
-            panel: Panel::new(format!("ssd1306 at {address:#04x}"), rotation.size(SIZE)).with_colours(Colours::Mono),
+            panel: Panel::new(format!("ssd1306 at {address:#04x}"), rotation.size(SIZE))
+                .with_rotation(rotation)
+                .with_colours(Colours::Mono),
             controller: Controller::new(interface, DisplaySize128x64, rotated).into_buffered_graphics_mode(),
             shown: None,
             is_on: false,

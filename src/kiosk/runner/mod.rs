@@ -95,6 +95,9 @@ impl Kiosk {
         let script = self.script.take();
         let listening = if script.is_none() { self.start_sources() } else { Vec::new() };
         self.prepare();
+        if script.is_none() {
+            self.check_surroundings();
+        }
         self.show();
         self.supervisor.ready("showing pictures", Instant::now());
         match script {
@@ -115,7 +118,7 @@ impl Kiosk {
     fn start_sources(&mut self) -> Vec<Guard> {
         let context = SourceContext {
             settings: &self.settings,
-            frame: self.outputs.first().map(Output::size).unwrap_or_default(),
+            panel: self.outputs.first().map(Output::panel),
             kiosk: &self.handle,
         };
         self.sources.drain(..).filter_map(|source| source.start(&context)).collect()
@@ -199,8 +202,8 @@ impl Kiosk {
         if matches!(event, Event::Text(_)) {
             self.check_surroundings();
         }
-        if let Some(event) = self.under_the_finger(event) {
-            self.input(Input::Event(event));
+        if let Some(input) = self.under_the_finger(event) {
+            self.input(input);
         }
     }
 
@@ -212,20 +215,25 @@ impl Kiosk {
         self.input(Input::Request(request));
     }
 
-    /// A touch becomes the button under it.
-    fn under_the_finger(&self, event: Event) -> Option<Event> {
+    /// A touch becomes what is under it.
+    fn under_the_finger(&self, event: Event) -> Option<Input> {
         let Event::Touch { output, at, gesture } = event else {
-            return Some(event);
+            return Some(Input::Event(event));
         };
         let output = self.outputs.get(output)?;
         let view = self.machine.view(self.clock.now());
-        let button = within(output.size(), at).then(|| touched(&view, output.size(), output.look.edge, at))?;
-        button.map(|button| Event::Press(button, gesture))
+        let target = within(output.size(), at).then(|| touched(&view, output.size(), output.look.edge, at))?;
+        target.map(|target| Input::Touch(target, gesture))
     }
 
+    /// Brightness is set at once, so that the next frame has it; the other effects come after that frame.
     fn input(&mut self, input: Input) {
-        let effects = self.machine.handle(input, self.clock.now());
-        self.effects.extend(effects);
+        for effect in self.machine.handle(input, self.clock.now()) {
+            match effect {
+                Effect::Dim(_) => self.carry_out(effect),
+                later => self.effects.push_back(later),
+            }
+        }
     }
 
     /// Shows the view and carries out effects until there are none.
@@ -305,7 +313,7 @@ fn status(scene: &Scene) -> &'static str {
         Scene::Dark => "asleep",
         Scene::Attract { .. } => "showing pictures",
         Scene::Drawing { .. } => "drawing",
-        Scene::Choose { .. } | Scene::Menu { .. } => "someone is choosing",
+        Scene::Choose { .. } | Scene::Keyboard { .. } | Scene::Menu { .. } => "someone is choosing",
         Scene::Four { .. } | Scene::Picture { .. } => "someone is looking",
         Scene::Message { .. } => "something is wrong; see the log",
     }

@@ -26,6 +26,7 @@ impl Kiosk {
         if now >= self.hours_due {
             let ago = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
             let quiet = Quiet {
+                start: Some(now),
                 press: ago(self.last_press),
                 motion: ago(self.last_motion),
             };

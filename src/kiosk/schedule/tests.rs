@@ -132,13 +132,12 @@ impl Oracle {
 
     /// The state at a minute, with the minutes since the last press and motion.
     fn state(&self, minute: usize, press: Option<u32>, motion: Option<u32>) -> Wakefulness {
-        let woken = press.is_some_and(|press| press < self.wake_for);
-        let kept = match self.opened[minute] {
-            None => false,
+        let is_awake = match self.opened[minute] {
+            None => press.is_some_and(|press| press < self.wake_for),
             Some(_) if self.sleep_after == 0 => true,
             Some(opened) => [Some(opened), press, motion].into_iter().flatten().min().unwrap() < self.sleep_after,
         };
-        match (woken || kept, self.night[minute]) {
+        match (is_awake, self.night[minute]) {
             (false, _) => Wakefulness::Asleep,
             (true, false) => Wakefulness::Awake,
             (true, true) => Wakefulness::Dimmed,
@@ -206,6 +205,7 @@ fn the_week_agrees_with_an_oracle_minute_by_minute() {
                 let quiet = Quiet {
                     press: press.map(duration),
                     motion: motion.map(duration),
+                    ..Quiet::default()
                 };
                 let outlook = schedule.outlook(WeekTime::new(0, minute as u32 * 60), quiet);
                 assert_eq!(outlook.state, state(minute, 0), "minute {minute} of {settings:?} with {quiet:?}");
@@ -258,12 +258,12 @@ fn seconds_count() {
     assert_eq!(outlook, expected(Wakefulness::Asleep, 8 * 3600 + 1800));
     let pressed = Quiet {
         press: Some(Duration::from_secs(60)),
-        motion: None,
+        ..Quiet::default()
     };
     assert_eq!(Schedule::new(&settings).outlook(closed, pressed), expected(Wakefulness::Awake, 240));
     let moved = Quiet {
-        press: None,
         motion: Some(Duration::ZERO),
+        ..Quiet::default()
     };
     assert_eq!(Schedule::new(&settings).outlook(closed, moved).state, Wakefulness::Asleep);
 }
@@ -359,4 +359,37 @@ fn an_unknown_zone_is_utc() {
         outlook(&Calendar::new(&settings), "2026-06-01T06:59:00Z"),
         (Wakefulness::Asleep, Some(1))
     );
+}
+
+#[test]
+fn the_start_counts_as_someone_and_a_press_in_hours_lasts_as_long_as_motion() {
+    let schedule = Schedule::new(&ScheduleSettings {
+        every_day: "09:00-18:00".parse().unwrap(),
+        sleep_after: 15,
+        wake_for: 60,
+        ..ScheduleSettings::default()
+    });
+    let state = |hour: u32, quiet| schedule.outlook(WeekTime::new(2, hour * 3600), quiet);
+    let started = |minutes| Quiet {
+        start: Some(duration(minutes)),
+        ..Quiet::default()
+    };
+    let outlook = |state, minutes: Option<u32>| Outlook {
+        state,
+        lasts: minutes.map(duration),
+    };
+    assert_eq!(state(14, started(0)), outlook(Wakefulness::Awake, Some(15)));
+    assert_eq!(state(14, started(15)).state, Wakefulness::Asleep);
+    assert_eq!(
+        state(20, started(0)).state,
+        Wakefulness::Asleep,
+        "the start wakes nobody outside the hours"
+    );
+    let pressed = |minutes| Quiet {
+        press: Some(duration(minutes)),
+        ..started(300)
+    };
+    assert_eq!(state(14, pressed(14)), outlook(Wakefulness::Awake, Some(1)));
+    assert_eq!(state(14, pressed(15)).state, Wakefulness::Asleep);
+    assert_eq!(state(20, pressed(15)), outlook(Wakefulness::Awake, Some(45)));
 }

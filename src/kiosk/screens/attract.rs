@@ -4,15 +4,16 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
 use super::canvas::Canvas;
-use super::layout::{Class, Layout, end};
+use super::layout::{Class, Layout, end, sides};
 use crate::kiosk::state::Shown;
 use crate::kiosk::text::{Align, Fonts};
 
 /// Shown before there is a picture.
 const NAME: &str = "inkstone";
 
-pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: Option<&Shown>, coming: Option<&(Shown, u8)>) {
-    canvas.empty_card(&layout.card);
+/// The panel is filled with the colour of cards. `call` asks visitors to begin.
+pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: Option<&Shown>, coming: Option<&(Shown, u8)>, call: &str) {
+    self::call(canvas, layout, call);
     let Some(shown) = shown else {
         nothing(canvas, layout);
         return;
@@ -30,6 +31,35 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: Option<&Shown>, coming:
 /// Whether the opacity of a picture, of 255, is so high that the label is its own.
 pub fn is_over_half(there: u8) -> bool {
     there > 127
+}
+
+/// On a plate above the label beside a picture, else below it.
+fn call(canvas: &mut Canvas, layout: &Layout, text: &str) {
+    let (area, size) = (layout.label, layout.sized(if layout.class == Class::Small { 92 } else { 110 }));
+    // A notice may have taken the room.
+    if text.is_empty() || area.is_zero_sized() || (area.size.height as i32) < layout.text as i32 * 2 {
+        return;
+    }
+    let (accent, on_accent) = (canvas.theme.accent, canvas.theme.on_accent);
+    let pad = if layout.has_column() { size as i32 / 2 } else { 2 };
+    let lines = canvas.fonts.wrap(text, size, area.size.width as i32 - pad * 2, 2);
+    let width = lines.iter().map(|line| canvas.fonts.width(line, size)).max().unwrap_or(0) + pad * 2;
+    let height = lines.len() as i32 * Fonts::line_height(size) + pad;
+    let left = if layout.is_beside() {
+        area.top_left.x
+    } else {
+        area.center().x - width / 2
+    };
+    let top = if layout.is_beside() {
+        area.top_left.y
+    } else {
+        end(&area).y - height
+    };
+    canvas.rounded(&sides(left, top, left + width, top + height), pad, accent);
+    for (index, line) in lines.iter().enumerate() {
+        let at = Point::new(left + pad, top + pad / 2 + index as i32 * Fonts::line_height(size));
+        canvas.line(line, size, at, width, Align::Left, on_accent);
+    }
 }
 
 fn nothing(canvas: &mut Canvas, layout: &Layout) {
@@ -63,7 +93,7 @@ pub fn label(canvas: &mut Canvas, layout: &Layout, shown: &Shown, heart: bool) -
     let area = layout.label;
     let (ink, faint, accent) = (canvas.theme.ink, canvas.theme.faint, canvas.theme.accent);
     let width = area.size.width as i32;
-    if layout.class == Class::Small && area.size.height < 60 {
+    if !layout.has_column() {
         let size = layout.sized(110);
         let words = canvas.fonts.fit(&shown.title, size, width - size as i32 * 3);
         canvas.line(
@@ -88,9 +118,11 @@ pub fn label(canvas: &mut Canvas, layout: &Layout, shown: &Shown, heart: bool) -
     let title_height = lines.len() as i32 * Fonts::line_height(large);
     let rule = (layout.margin / 8).max(2);
     let height = title_height + layout.margin + Fonts::line_height(small);
-    let side = layout.class != Class::Tall;
-    let bottom = end(&layout.card).y - layout.margin / 2;
-    let top = if side { bottom - height } else { area.top_left.y };
+    let top = if layout.is_beside() {
+        layout.words_end() - height
+    } else {
+        area.top_left.y
+    };
     let left = area.top_left.x;
     let mut at = Point::new(left, top);
     for line in &lines {
@@ -110,5 +142,5 @@ pub fn label(canvas: &mut Canvas, layout: &Layout, shown: &Shown, heart: bool) -
 
 /// Size of a title on a label.
 pub fn title_size(layout: &Layout) -> u32 {
-    layout.sized(if layout.class == Class::Small { 130 } else { 170 })
+    layout.sized(if layout.class == Class::Small { 130 } else { 185 })
 }

@@ -13,8 +13,8 @@ use crate::kiosk::state::Shown;
 use crate::kiosk::text::{Align, Fonts, Ink, blend_coverage};
 use crate::picture::{Picture, Resampling, scale};
 
-/// Scaled pictures that are kept: four of a grid and two of a change.
-const KEPT: usize = 6;
+/// Scaled pictures that are kept: one with the small ones around it, or two of a change.
+const KEPT: usize = 7;
 /// Bytes of scaled pictures above which no more than the two of a change are kept.
 const KEPT_BYTES: usize = 3 << 19;
 
@@ -150,6 +150,12 @@ impl Canvas<'_> {
         Fonts::line_height(size)
     }
 
+    /// One line with narrower letters; see [`Fonts::squeeze`].
+    pub fn squeezed(&mut self, text: &str, (size, narrow): (u32, u32), at: Point, align: Align, colour: Rgb888) {
+        let ink = self.ink(colour);
+        self.fonts.draw_narrow(self.frame, text, (size, narrow), at, align, ink);
+    }
+
     /// Lines wrapped at this many pixels; returns their height.
     #[expect(
         clippy::too_many_arguments,
@@ -241,7 +247,7 @@ impl Canvas<'_> {
 
 /// Where on a card pictures are.
 fn room(card: &Rectangle) -> Rectangle {
-    square(&inset(card, (card.size.width as i32 / 16).max(2)))
+    square(&inset(card, (card.size.width as i32 / 32).max(2)))
 }
 
 /// `value` × `strength` / 255.

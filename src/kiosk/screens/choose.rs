@@ -9,7 +9,8 @@ use embedded_graphics::primitives::Rectangle;
 use super::canvas::Canvas;
 use super::layout::{Class, Layout, end, inset, sides};
 use crate::device::buttons::Button;
-use crate::kiosk::state::{Choice, Shown, Wheel};
+use crate::kiosk::shaping;
+use crate::kiosk::state::{Choice, Shown, Target, Wheel};
 use crate::kiosk::text::{Align, Fonts};
 use crate::picture::Background;
 
@@ -38,7 +39,7 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, chosen: &Chosen, sketch: Optio
             canvas.ring(&inset(&layout.card, layout.card.size.width as i32 / 4), line);
         }
     }
-    if layout.class == Class::Small && layout.label.size.height < 60 {
+    if !layout.has_column() {
         small(canvas, layout, chosen);
         return;
     }
@@ -62,16 +63,16 @@ fn blend(one: Rgb888, other: Rgb888) -> Rgb888 {
 
 /// The selected word in the middle, its neighbours above and below, fainter with distance.
 fn wheel(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, chosen: &Chosen) {
-    let (ink, faint, line, accent) = (canvas.theme.ink, canvas.theme.faint, canvas.theme.line, canvas.theme.accent);
-    let (large, small) = (word_size(canvas, layout, area, &chosen.wheel.word), layout.sized(105));
+    let (ink, near, faint) = (canvas.theme.ink, canvas.theme.near(), canvas.theme.faint);
+    let (large, narrow) = word_size(canvas, layout, area, &chosen.wheel.word);
+    let small = layout.sized(if layout.class == Class::Wide { 135 } else { 105 });
     let (left, width) = (area.top_left.x, area.size.width as i32);
     let middle = area.center().y;
     let word_top = middle - Fonts::line_height(large) / 2;
-    let step = Fonts::line_height(small) * 5 / 4;
-    canvas.line(&chosen.wheel.word, large, Point::new(left, word_top), width, Align::Left, ink);
+    let step = Fonts::line_height(small) * 11 / 10;
+    canvas.squeezed(&chosen.wheel.word, (large, narrow), Point::new(left, word_top), Align::Left, ink);
     let gap = layout.margin / 2;
     let room = (word_top - area.top_left.y - gap) / step.max(1);
-    let far = if canvas.theme.crisp { faint } else { blend(line, faint) };
     for (index, word) in chosen.wheel.before.iter().rev().enumerate().take(room.max(0) as usize) {
         let top = word_top - gap - step * (index as i32 + 1);
         canvas.line(
@@ -80,7 +81,7 @@ fn wheel(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, chosen: &Chosen
             Point::new(left, top),
             width,
             Align::Left,
-            if index == 0 { faint } else { far },
+            if index == 0 { near } else { faint },
         );
     }
     let below = word_top + Fonts::line_height(large) + gap;
@@ -93,30 +94,36 @@ fn wheel(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, chosen: &Chosen
             Point::new(left, top),
             width,
             Align::Left,
-            if index == 0 { faint } else { far },
+            if index == 0 { near } else { faint },
         );
     }
     if !chosen.kind.is_empty() && layout.class == Class::Wide {
         canvas.line(
             chosen.kind,
-            layout.sized(80),
+            layout.sized(90),
             area.top_left - Point::new(0, layout.margin),
             width,
             Align::Left,
-            accent,
+            faint,
         );
     }
 }
 
-/// As large as the word fits without truncation.
-fn word_size(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, word: &str) -> u32 {
-    let sizes = [200, 170, 145, 120, 100].map(|hundredths| layout.sized(hundredths));
+/// As large as the word fits, and how narrow its letters have to be.
+fn word_size(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, word: &str) -> (u32, u32) {
+    let sizes = if layout.class == Class::Wide {
+        [230, 200, 170, 145, 120]
+    } else {
+        [160, 150, 140, 130, 120]
+    };
+    let sizes = sizes.map(|hundredths| layout.sized(hundredths));
     let fits = |size: &u32| canvas.fonts.width(word, *size) <= area.size.width as i32;
-    sizes.into_iter().find(fits).unwrap_or(sizes[4])
+    let size = sizes.into_iter().find(fits).unwrap_or(sizes[4]);
+    canvas.fonts.squeeze(word, size, area.size.width as i32)
 }
 
 /// What was typed, with a bar where the next letter goes.
-fn typed(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, text: &str) {
+pub fn typed(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, text: &str) {
     let size = layout.sized(if text.chars().count() > 24 { 120 } else { 160 });
     let (ink, accent) = (canvas.theme.ink, canvas.theme.accent);
     let (bar, height) = ((size as i32 / 12).max(2), Fonts::line_height(size));
@@ -126,12 +133,19 @@ fn typed(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, text: &str) {
     // The end is what one is typing.
     let lines = &all[all.len().saturating_sub(most as usize)..];
     let mut top = area.center().y - height * lines.len() as i32 / 2;
+    let is_backwards = shaping::is_right_to_left(text);
+    let (start, align) = if is_backwards {
+        (end(area).x, Align::Right)
+    } else {
+        (area.top_left.x, Align::Left)
+    };
     for line in lines {
-        canvas.line(line, size, Point::new(area.top_left.x, top), width, Align::Left, ink);
+        canvas.line(line, size, Point::new(start, top), width, align, ink);
         top += height;
     }
     let used = lines.last().map_or(0, |line| canvas.fonts.width(line, size));
-    let at = Point::new(area.top_left.x + used + bar, top - height + 1);
+    let left = if is_backwards { start - used - bar * 2 } else { start + used + bar };
+    let at = Point::new(left, top - height + 1);
     canvas.fill(&Rectangle::new(at, Size::new(bar as u32, size)), accent);
 }
 
@@ -217,13 +231,24 @@ fn small(canvas: &mut Canvas, layout: &Layout, chosen: &Chosen) {
     canvas.line(&rest.join(" · "), small, at, room, Align::Right, faint);
 }
 
-/// The upper half of the wheel turns it back, the lower half on; the card draws.
-pub fn touched(layout: &Layout, at: Point) -> Button {
+/// The upper part of the wheel turns it back, the lower part on; the selected word is for typing; the card draws.
+pub fn touched(layout: &Layout, at: Point) -> Target {
+    let label = layout.label;
     if layout.card.contains(at) {
-        Button::Confirm
-    } else if at.y < layout.label.center().y {
-        Button::Previous
-    } else {
-        Button::Next
+        return Target::Button(Button::Confirm);
+    }
+    if !layout.has_column() {
+        let is_left = at.x < layout.panel.center().x;
+        return match (label.contains(at), is_left) {
+            (true, _) => Target::Words,
+            (false, true) => Target::Button(Button::Previous),
+            (false, false) => Target::Button(Button::Next),
+        };
+    }
+    let part = label.size.height as i32 / 3;
+    match at.y - label.top_left.y {
+        above if above < part => Target::Button(Button::Previous),
+        within if within < part * 2 => Target::Words,
+        _ => Target::Button(Button::Next),
     }
 }

@@ -5,7 +5,7 @@ use embedded_graphics::primitives::Rectangle;
 
 use super::attract::title_size;
 use super::canvas::Canvas;
-use super::layout::{Class, Layout, end, inset, sides};
+use super::layout::{Layout, end, inset, sides};
 use crate::kiosk::state::{Scene, Shown};
 use crate::kiosk::text::{Align, Fonts};
 
@@ -17,6 +17,7 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
         at,
         done,
         left,
+        doing,
     } = scene
     else {
         return;
@@ -28,11 +29,12 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
             one(canvas, area, picture.as_ref(), index == *at);
         }
     }
+    let left = if left.is_empty() { doing } else { left };
     let area = layout.label;
     let (ink, faint) = (canvas.theme.ink, canvas.theme.faint);
     let width = area.size.width as i32;
     let thick = (layout.text as i32 / 3).max(3);
-    if layout.class == Class::Small && area.size.height < 60 {
+    if !layout.has_column() {
         canvas.line(title, layout.sized(110), area.top_left, width * 3 / 5, Align::Left, ink);
         let at = Point::new(end(&area).x, area.top_left.y + 1);
         canvas.line(left, layout.sized(92), at, width * 2 / 5, Align::Right, faint);
@@ -47,10 +49,10 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
     let (large, small) = (title_size(layout), layout.sized(95));
     let lines = canvas.fonts.wrap(title, large, width, 2).len() as i32;
     let height = lines * Fonts::line_height(large) + Fonts::line_height(small) * 3 + layout.margin * 2 + thick;
-    let top = if layout.class == Class::Tall {
-        area.top_left.y
+    let top = if layout.is_beside() {
+        layout.words_end() - height
     } else {
-        end(&layout.card).y - layout.margin / 2 - height
+        area.top_left.y
     };
     let mut at = Point::new(area.top_left.x, top);
     at.y += canvas.lines(title, large, at, width, 2, Align::Left, ink);

@@ -6,14 +6,23 @@ use embedded_graphics::primitives::Rectangle;
 use super::LETTERS;
 use super::attract::{label, title_size};
 use super::canvas::Canvas;
-use super::layout::{Class, Layout, end, inset};
+use super::layout::{Layout, inset};
 use crate::kiosk::state::Shown;
 use crate::kiosk::text::{Align, Fonts};
 
 /// Opacity of pictures that are not selected, of 255.
 const ASIDE: u8 = 80;
 
-pub fn draw(canvas: &mut Canvas, layout: &Layout, title: &str, pictures: &[Shown], at: Option<usize>, picked: bool) {
+/// What there is to choose from.
+pub struct Offer<'a> {
+    pub title: &'a str,
+    pub pictures: &'a [Shown],
+    /// Asks which one; empty once one is picked.
+    pub question: &'a str,
+}
+
+pub fn draw(canvas: &mut Canvas, layout: &Layout, offer: &Offer, at: Option<usize>, picked: bool) {
+    let pictures = offer.pictures;
     let (accent, on_accent) = (canvas.theme.accent, canvas.theme.on_accent);
     for (index, (area, shown)) in layout.quarters().iter().zip(pictures).enumerate() {
         let here = at == Some(index);
@@ -35,25 +44,26 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, title: &str, pictures: &[Shown
         );
     }
     let chosen = at.and_then(|at| pictures.get(at)).filter(|_| picked);
-    let small = layout.class == Class::Small && layout.label.size.height < 60;
     match chosen {
         Some(shown) => {
             label(canvas, layout, shown, false);
         }
-        None if small => {
+        None if !layout.has_column() => {
             let at = Point::new(layout.label.center().x, layout.label.top_left.y);
             let ink = canvas.theme.ink;
-            canvas.line(title, layout.sized(110), at, layout.label.size.width as i32, Align::Centre, ink);
+            let words = [offer.title, offer.question].join(" · ");
+            canvas.line(&words, layout.sized(110), at, layout.label.size.width as i32, Align::Centre, ink);
         }
-        None => invite(canvas, layout, title, pictures),
+        None => invite(canvas, layout, offer),
     }
 }
 
-/// The title, and the styles if they differ.
-fn invite(canvas: &mut Canvas, layout: &Layout, title: &str, pictures: &[Shown]) {
+/// The question, the title, and the styles if they differ.
+fn invite(canvas: &mut Canvas, layout: &Layout, offer: &Offer) {
+    let Offer { title, pictures, question } = offer;
     let area = layout.label;
     let (large, small) = (title_size(layout), layout.sized(95));
-    let (ink, faint) = (canvas.theme.ink, canvas.theme.faint);
+    let (ink, faint, near) = (canvas.theme.ink, canvas.theme.faint, canvas.theme.near());
     let differ = pictures.iter().any(|shown| shown.style != pictures[0].style);
     let styles: Vec<String> = if differ {
         pictures
@@ -66,13 +76,15 @@ fn invite(canvas: &mut Canvas, layout: &Layout, title: &str, pictures: &[Shown])
     };
     let width = area.size.width as i32;
     let lines = canvas.fonts.wrap(title, large, width, 2).len() as i32;
-    let height = lines * Fonts::line_height(large) + styles.len() as i32 * Fonts::line_height(small) + layout.margin / 2;
-    let top = if layout.class == Class::Tall {
-        area.top_left.y
+    let asked = canvas.fonts.wrap(question, large, width, 2).len() as i32;
+    let height = (lines + asked) * Fonts::line_height(large) + styles.len() as i32 * Fonts::line_height(small) + layout.margin / 2;
+    let top = if layout.is_beside() {
+        layout.words_end() - height
     } else {
-        end(&layout.card).y - height - layout.margin / 2
+        area.top_left.y
     };
     let mut at = Point::new(area.top_left.x, top);
+    at.y += canvas.lines(question, large, at, width, 2, Align::Left, near);
     at.y += canvas.lines(title, large, at, width, 2, Align::Left, ink) + layout.margin / 2;
     for style in styles {
         at.y += canvas.line(&style, small, at, width, Align::Left, faint);

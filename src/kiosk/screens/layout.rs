@@ -38,6 +38,8 @@ pub struct Layout {
     pub class: Class,
     /// Size of running text.
     pub text: u32,
+    /// Size of the legends: on a panel of 7 inches with 800×480 pixels capitals of 8 mm.
+    pub legend: u32,
     /// Space around things.
     pub margin: i32,
     /// The whole panel.
@@ -87,13 +89,17 @@ impl Layout {
             _ if height > width => Class::Tall,
             _ => Class::Wide,
         };
-        let text = ((short as u32 + 80) / 25).clamp(11, 64);
+        let (text, legend) = match class {
+            Class::Tiny | Class::Small => (((short as u32 + 80) / 25).max(11), (short as u32 / 16).max(10)),
+            Class::Tall | Class::Wide => ((short as u32 / 16).min(64), (short as u32 * 29 / 200).min(112)),
+        };
         let margin = (short / 24).max(if class == Class::Tiny { 1 } else { 6 });
         let panel = Rectangle::new(Point::zero(), size);
-        let (body, legends) = with_legends(&panel, class, edge, text as i32, legends);
+        let (body, legends) = with_legends(&panel, class, edge, (text as i32, legend as i32), legends);
         let mut layout = Layout {
             class,
             text,
+            legend,
             margin,
             panel,
             body,
@@ -103,6 +109,74 @@ impl Layout {
         };
         layout.place_card();
         layout
+    }
+
+    /// A panel without legends, which a picture fills as far as its label allows.
+    pub fn full(size: Size) -> Layout {
+        let mut layout = Layout::new(size, Edge::Bottom, false);
+        let (width, height, margin) = (size.width as i32, size.height as i32, layout.margin);
+        match layout.class {
+            Class::Tiny => {}
+            Class::Wide => {
+                let side = height.min(width * 3 / 5);
+                layout.card = sides(0, (height - side) / 2, side, (height + side) / 2);
+                layout.label = sides(side + margin / 2, margin, width - margin, height - margin);
+            }
+            Class::Small if width > height + 60 => {
+                layout.card = sides(0, 0, height, height);
+                layout.label = sides(height + margin / 2, margin, width - margin, height - margin);
+            }
+            Class::Small | Class::Tall => {
+                let lines = if layout.class == Class::Small {
+                    layout.text as i32 * 3
+                } else {
+                    height / 4
+                };
+                let side = width.min(height - lines);
+                layout.card = sides((width - side) / 2, 0, (width + side) / 2, side);
+                layout.label = sides(margin, side, width - margin, height - margin / 2);
+            }
+        }
+        layout
+    }
+
+    /// Whether words have a column or a block of their own, not a line below the picture.
+    pub fn has_column(&self) -> bool {
+        self.class != Class::Small || self.label.size.height >= 60
+    }
+
+    /// Whether the label is beside the card, not below it.
+    pub fn is_beside(&self) -> bool {
+        self.label.top_left.x >= end(&self.card).x
+    }
+
+    /// Where words beside a picture end.
+    pub fn words_end(&self) -> i32 {
+        end(&self.card).y.min(end(&self.label).y) - self.margin / 2
+    }
+
+    /// Gives up room for something of this height, which it returns: the lower end of the words, or of everything, so that neither
+    /// the picture nor the words are covered.
+    pub fn reserve(&mut self, height: i32, has_words: bool) -> Rectangle {
+        let gap = self.margin / 2;
+        if has_words && self.has_column() {
+            let (start, end) = (self.label.top_left, end(&self.label));
+            self.label = sides(start.x, start.y, end.x, end.y - height - gap);
+            return sides(start.x, end.y - height, end.x, end.y);
+        }
+        let (start, end) = (self.body.top_left, end(&self.body));
+        self.body = sides(start.x, start.y, end.x, end.y - height - gap);
+        self.place_card();
+        sides(start.x + gap, end.y - height, end.x - gap, end.y)
+    }
+
+    /// Width of what [`Layout::reserve`] would return.
+    pub fn reserved_width(&self, has_words: bool) -> i32 {
+        if has_words && self.has_column() {
+            self.label.size.width as i32
+        } else {
+            self.body.size.width as i32 - self.margin
+        }
     }
 
     /// A size of text relative to running text, in hundredths.
@@ -124,8 +198,8 @@ impl Layout {
                 self.label = sides(start.x, end.y - line, end.x, end.y + self.margin / 2);
             }
             Class::Tall => {
-                // The label has a third of the height at least.
-                let side = inner.size.width.min(inner.size.height * 2 / 3) as i32;
+                // The label has two fifths of the height at least.
+                let side = inner.size.width.min(inner.size.height * 3 / 5) as i32;
                 let left = start.x + (inner.size.width as i32 - side) / 2;
                 self.card = sides(left, start.y, left + side, start.y + side);
                 self.label = sides(start.x, start.y + side + gap, end.x, end.y);
@@ -155,17 +229,18 @@ impl Layout {
 }
 
 /// Body and legends: a strip along the edge, in four equal parts.
-fn with_legends(panel: &Rectangle, class: Class, edge: Edge, text: i32, legends: bool) -> (Rectangle, [Rectangle; 4]) {
+fn with_legends(panel: &Rectangle, class: Class, edge: Edge, (text, legend): (i32, i32), legends: bool) -> (Rectangle, [Rectangle; 4]) {
     let (width, height) = (panel.size.width as i32, panel.size.height as i32);
     if !legends {
         return (*panel, [Rectangle::zero(); 4]);
     }
     let strip = match (class, edge) {
-        (Class::Tiny, _) => 10,
-        (Class::Small, Edge::Bottom) => text + 9,
-        (_, Edge::Bottom) => text * 5 / 2,
+        (Class::Tiny, _) => 9,
+        (Class::Small, Edge::Bottom) => legend * 3 / 2 + 2,
+        // Half of the letters' badges is above it.
+        (_, Edge::Bottom) => legend * 23 / 20,
         (Class::Small, _) => text * 5,
-        _ => text * 7,
+        _ => width / 4,
     };
     let edge = if class == Class::Tiny { Edge::Bottom } else { edge };
     let part = |whole: i32, index: i32| whole * index / 4;
@@ -188,6 +263,28 @@ fn with_legends(panel: &Rectangle, class: Class, edge: Edge, text: i32, legends:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_covers_neither_picture_nor_words() {
+        for (width, height) in [(240, 240), (320, 240), (800, 480), (480, 800), (1920, 1080), (600, 448)] {
+            let size = Size::new(width, height);
+            for mut layout in [
+                Layout::new(size, Edge::Bottom, true),
+                Layout::new(size, Edge::Left, true),
+                Layout::full(size),
+            ] {
+                let before = layout.clone();
+                let area = layout.reserve(layout.text as i32 * 3, true);
+                let others = [layout.card, layout.label].into_iter().chain(layout.legends);
+                assert!(
+                    others.into_iter().all(|other| other.intersection(&area).is_zero_sized()),
+                    "{size:?}"
+                );
+                assert_eq!(area.intersection(&layout.panel), area);
+                assert!(layout.card == before.card || !before.has_column(), "the picture stays where it was");
+            }
+        }
+    }
 
     #[test]
     fn everything_is_on_the_panel_and_nothing_overlaps() {

@@ -7,6 +7,7 @@ mod canvas;
 mod choose;
 mod drawing;
 mod four;
+mod keyboard;
 pub mod layout;
 mod menu;
 mod message;
@@ -16,6 +17,8 @@ mod tests;
 pub mod theme;
 mod tiny;
 
+use std::borrow::Cow;
+
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
@@ -24,7 +27,7 @@ use layout::{Class, Layout, end};
 pub use theme::Theme;
 
 use super::settings::LookSettings;
-use super::state::{Scene, Shown, View};
+use super::state::{Scene, Shown, Target, View};
 use super::text::{Align, Fonts};
 use crate::device::buttons::Button;
 use crate::device::display::{Frame, Panel};
@@ -66,21 +69,27 @@ impl Painter {
 
     /// Draws a view over the whole frame.
     pub fn paint(&mut self, view: &View, look: &Look, frame: &mut Frame) {
-        let layout = layout_of(view, frame.size(), look.edge);
+        let mut layout = layout_of(view, frame.size(), look.edge);
+        let notice = if layout.class == Class::Tiny {
+            None
+        } else {
+            Notice::reserve(&mut self.fonts, &mut layout, view)
+        };
+        let theme = theme_of(view, &look.theme, layout.class);
         let mut canvas = Canvas {
             frame,
             fonts: &mut self.fonts,
             scaled: &mut self.scaled,
-            theme: &look.theme,
+            theme: &theme,
         };
-        canvas.fill(&layout.panel, look.theme.ground);
+        canvas.fill(&layout.panel, theme.ground);
         match &view.scene {
             Scene::Dark => canvas.fill(&layout.panel, Rgb::BLACK),
             _ if layout.class == Class::Tiny => tiny::draw(&mut canvas, &layout, view),
             scene => {
                 draw(&mut canvas, &layout, scene);
                 legends(&mut canvas, &layout, view);
-                notice(&mut canvas, &layout, view);
+                notice.iter().for_each(|notice| notice.draw(&mut canvas));
             }
         }
     }
@@ -109,6 +118,7 @@ fn change(view: &View) -> Option<(&Shown, &Shown, u8)> {
         Scene::Attract {
             shown: Some(shown),
             coming: Some((coming, there)),
+            ..
         } if view.notice.is_none() => Some((shown, coming, *there)),
         _ => None,
     }
@@ -118,14 +128,25 @@ type Rgb = embedded_graphics::pixelcolor::Rgb888;
 
 /// The slide show has the whole panel; everything else has legends.
 fn layout_of(view: &View, size: Size, edge: Edge) -> Layout {
-    let without = matches!(view.scene, Scene::Attract { .. } | Scene::Dark);
-    Layout::new(size, edge, !without)
+    match view.scene {
+        Scene::Attract { .. } => Layout::full(size),
+        Scene::Dark => Layout::new(size, edge, false),
+        _ => Layout::new(size, edge, true),
+    }
+}
+
+/// The slide show is one large card.
+fn theme_of<'a>(view: &View, theme: &'a Theme, class: Class) -> Cow<'a, Theme> {
+    match view.scene {
+        Scene::Attract { .. } if class != Class::Tiny => Cow::Owned(theme.over_card()),
+        _ => Cow::Borrowed(theme),
+    }
 }
 
 fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
     match scene {
         Scene::Dark => {}
-        Scene::Attract { shown, coming } => attract::draw(canvas, layout, shown.as_ref(), coming.as_ref()),
+        Scene::Attract { shown, coming, call } => attract::draw(canvas, layout, shown.as_ref(), coming.as_ref(), call),
         Scene::Choose {
             wheel,
             typed,
@@ -143,6 +164,7 @@ fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
             },
             sketch.as_ref(),
         ),
+        Scene::Keyboard { text, hint, rows, at } => keyboard::draw(canvas, layout, (text, hint), rows, *at),
         Scene::Menu { lines, at } => menu::draw(canvas, layout, lines, *at),
         Scene::Drawing { .. } => drawing::draw(canvas, layout, scene),
         Scene::Four {
@@ -150,13 +172,19 @@ fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
             pictures,
             at,
             picked,
-        } => four::draw(canvas, layout, title, pictures, *at, *picked),
+            question,
+        } => four::draw(canvas, layout, &four::Offer { title, pictures, question }, *at, *picked),
         Scene::Picture {
             shown,
             favourite,
             code,
             place,
-        } => picture::draw(canvas, layout, shown, *favourite, code.as_deref(), *place),
+            around,
+            here,
+        } => {
+            picture::draw(canvas, layout, shown, *favourite, code.as_ref(), *place);
+            picture::around(canvas, layout, around, *here);
+        }
         Scene::Message { text } => message::draw(canvas, layout, text),
     }
 }
@@ -164,62 +192,125 @@ fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
 /// The letters on the buttons.
 const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 
-/// Labels of the buttons: a word, and a round key with its letter if there is room.
+/// Labels of the buttons: a word, and the button's letter on a badge, above the word or before it. All words have the same size.
 fn legends(canvas: &mut Canvas, layout: &Layout, view: &View) {
-    let text = layout.sized(if layout.class == Class::Small { 92 } else { 88 });
-    for ((area, legend), letter) in layout.legends.iter().zip(&view.legends).zip(LETTERS) {
-        if legend.is_empty() || area.is_zero_sized() {
-            continue;
+    let is_small = layout.class == Class::Small;
+    let (side, gap) = badge_size(layout);
+    let room = |area: &Rectangle| area.size.width as i32 - if is_small { side + gap * 3 } else { layout.legend as i32 / 5 };
+    let shown: Vec<(&Rectangle, &str, &str)> = (layout.legends.iter().zip(&view.legends).zip(LETTERS))
+        .map(|((area, legend), letter)| (area, legend.as_str(), letter))
+        .filter(|(area, legend, _)| !legend.is_empty() && !area.is_zero_sized())
+        .collect();
+    let size = shown
+        .iter()
+        .map(|(area, legend, _)| canvas.fonts.squeeze(legend, layout.legend, room(area)).0);
+    let size = size.min().unwrap_or(layout.legend);
+    for (area, legend, letter) in shown {
+        let squeezed = canvas.fonts.squeeze(legend, size, room(area));
+        if is_small {
+            inline(canvas, layout, area, (legend, squeezed), letter);
+        } else {
+            stacked(canvas, layout, area, (legend, squeezed), letter);
         }
-        let (middle, width) = (area.center(), area.size.width as i32);
-        let top = middle.y - Fonts::line_height(text) / 2 + 1;
-        let (ink, accent, on_accent) = (canvas.theme.ink, canvas.theme.accent, canvas.theme.on_accent);
-        let key = text as i32 * 3 / 2;
-        let gap = text as i32 / 2;
-        let words = canvas.fonts.width(legend, text);
-        if layout.class == Class::Small || key + gap + words > width - gap {
-            canvas.line(legend, text, Point::new(middle.x, top), width - 4, Align::Centre, ink);
-            continue;
-        }
-        let left = middle.x - (key + gap + words) / 2;
-        let round = Rectangle::new(Point::new(left, middle.y - key / 2), Size::new_equal(key as u32));
-        canvas.rounded(&round, key / 2, accent);
-        canvas.line(letter, text, Point::new(left + key / 2, top), key, Align::Centre, on_accent);
-        canvas.line(legend, text, Point::new(left + key + gap, top), words + 1, Align::Left, ink);
     }
 }
 
-/// A hint or a warning, over the lower edge of the body.
-fn notice(canvas: &mut Canvas, layout: &Layout, view: &View) {
-    let Some(text) = &view.notice else { return };
-    let size = layout.sized(90);
-    let (pad, most) = (size as i32 * 3 / 4, layout.body.size.width as i32 - layout.margin * 2);
-    let lines = canvas.fonts.wrap(text, size, most - pad * 2, 3);
-    let widths: Vec<i32> = lines.iter().map(|line| canvas.fonts.width(line, size)).collect();
-    let width = widths.into_iter().max().unwrap_or(0) + pad * 2;
-    let height = lines.len() as i32 * Fonts::line_height(size) + pad;
-    let bottom = end(&layout.body).y - layout.margin / 2;
-    let middle = layout.body.center().x;
-    let area = layout::sides(middle - width / 2, bottom - height, middle + (width + 1) / 2, bottom);
+/// Diameter of the badge of a legend, and its distance from the word.
+fn badge_size(layout: &Layout) -> (i32, i32) {
+    let size = layout.legend as i32;
+    if layout.class == Class::Small {
+        (size * 11 / 10, (size / 5).max(2))
+    } else {
+        (size * 45 / 100, size / 12)
+    }
+}
+
+/// Height of a capital of this size, and what is above it in a line, in pixels.
+fn capital(size: u32) -> (i32, i32) {
+    (size as i32 * 61 / 100, size as i32 * 19 / 100)
+}
+
+/// The badge above the word. Below the body half of it is over the lower margin.
+fn stacked(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, (legend, squeezed): (&str, (u32, u32)), letter: &str) {
+    let (side, gap) = badge_size(layout);
+    let (height, above) = capital(squeezed.0);
+    let centre = area.center();
+    let is_below = area.top_left.y >= end(&layout.body).y;
+    let top = if is_below {
+        area.top_left.y - side / 2
+    } else {
+        centre.y - (side + gap + height) / 2
+    };
+    badge(canvas, Point::new(centre.x, top + side / 2), side, letter);
+    let ink = canvas.theme.ink;
+    canvas.squeezed(legend, squeezed, Point::new(centre.x, top + side + gap - above), Align::Centre, ink);
+}
+
+/// The badge before the word.
+fn inline(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, (legend, (size, narrow)): (&str, (u32, u32)), letter: &str) {
+    let (side, gap) = badge_size(layout);
+    let words = canvas.fonts.width(legend, size) * narrow as i32 / 100;
+    let (left, middle) = (area.center().x - (side + gap + words) / 2, area.center().y);
+    badge(canvas, Point::new(left + side / 2, middle), side, letter);
+    let top = middle - Fonts::line_height(size) / 2 + 1;
+    let ink = canvas.theme.ink;
+    canvas.squeezed(legend, (size, narrow), Point::new(left + side + gap, top), Align::Left, ink);
+}
+
+/// A button's letter on a disc.
+fn badge(canvas: &mut Canvas, centre: Point, side: i32, letter: &str) {
     let (accent, on_accent) = (canvas.theme.accent, canvas.theme.on_accent);
-    canvas.rounded(&area, pad, accent);
-    for (index, line) in lines.iter().enumerate() {
-        let top = area.top_left.y + pad / 2 + index as i32 * Fonts::line_height(size);
-        canvas.line(line, size, Point::new(middle, top), most, Align::Centre, on_accent);
+    let disc = Rectangle::new(centre - Point::new_equal(side / 2), Size::new_equal(side as u32));
+    canvas.rounded(&disc, side / 2, accent);
+    let size = (side as u32 * 4 / 5).max(8);
+    let (height, above) = capital(size);
+    let top = disc.top_left.y + (side - height) / 2 - above;
+    canvas.line(letter, size, Point::new(disc.center().x, top), side * 2, Align::Centre, on_accent);
+}
+
+/// Lines of a hint or a warning, and where they go.
+struct Notice {
+    lines: Vec<String>,
+    size: u32,
+    area: Rectangle,
+}
+
+impl Notice {
+    /// Makes room for the view's notice.
+    fn reserve(fonts: &mut Fonts, layout: &mut Layout, view: &View) -> Option<Notice> {
+        let text = view.notice.as_ref()?;
+        let has_words = !matches!(view.scene, Scene::Menu { .. } | Scene::Message { .. } | Scene::Keyboard { .. });
+        let size = layout.sized(90);
+        let pad = size as i32 * 3 / 4;
+        let lines = fonts.wrap(text, size, layout.reserved_width(has_words) - pad * 2, 5);
+        let height = lines.len() as i32 * Fonts::line_height(size) + pad;
+        let area = layout.reserve(height, has_words);
+        Some(Notice { lines, size, area })
+    }
+
+    fn draw(&self, canvas: &mut Canvas) {
+        let pad = self.size as i32 * 3 / 4;
+        let (accent, on_accent) = (canvas.theme.accent, canvas.theme.on_accent);
+        canvas.rounded(&self.area, pad, accent);
+        let mut at = Point::new(self.area.center().x, self.area.top_left.y + pad / 2);
+        for line in &self.lines {
+            at.y += canvas.line(line, self.size, at, self.area.size.width as i32, Align::Centre, on_accent);
+        }
     }
 }
 
-/// The button at a point of a panel of this size that shows this view.
-pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Button> {
+/// What is at a point of a panel of this size that shows this view.
+pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Target> {
     const BUTTONS: [Button; 4] = [Button::A, Button::B, Button::C, Button::D];
     let layout = layout_of(view, size, edge);
     let within = |areas: &[Rectangle; 4]| areas.iter().position(|area| area.contains(at)).map(|index| BUTTONS[index]);
     if let Some(button) = within(&layout.legends) {
-        return Some(button);
+        return Some(Target::Button(button));
     }
-    match &view.scene {
+    let button = match &view.scene {
         Scene::Dark | Scene::Attract { .. } | Scene::Message { .. } => Some(Button::Confirm),
-        Scene::Choose { .. } => Some(choose::touched(&layout, at)),
+        Scene::Choose { .. } => return Some(choose::touched(&layout, at)),
+        Scene::Keyboard { rows, .. } => return keyboard::touched(&layout, rows, at).map(Target::Letter),
         Scene::Four { picked: false, .. } => within(&layout.quarters()),
         Scene::Menu { .. } => Some(menu::touched(&layout, at)),
         Scene::Picture { place: Some(_), .. } => Some(if at.x < layout.panel.center().x {
@@ -228,5 +319,6 @@ pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Button>
             Button::Next
         }),
         Scene::Picture { .. } | Scene::Four { .. } | Scene::Drawing { .. } => None,
-    }
+    };
+    button.map(Target::Button)
 }

@@ -6,22 +6,22 @@ use qrcode::{Color, EcLevel, QrCode};
 
 use super::attract::label;
 use super::canvas::Canvas;
-use super::layout::{Class, Layout, end, square};
-use crate::kiosk::state::Shown;
-use crate::kiosk::text::Align;
+use super::layout::{Layout, end, inset, square};
+use crate::kiosk::state::{Code, Shown};
+use crate::kiosk::text::{Align, Fonts};
 
 /// Clear modules around a code (ISO/IEC 18004 §5.3.8).
 const QUIET: u32 = 4;
 
-pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: &Shown, favourite: bool, code: Option<&str>, place: Option<(usize, usize)>) {
+pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: &Shown, favourite: bool, code: Option<&Code>, place: Option<(usize, usize)>) {
     match code {
-        Some(text) => take_home(canvas, layout, text),
+        Some(code) => take_home(canvas, layout, &code.command),
         None => canvas.card(&layout.card, Some(shown), 255),
     }
     let used = label(canvas, layout, shown, favourite);
-    let small = layout.class == Class::Small && layout.label.size.height < 60;
-    if let (Some(text), false) = (code, small) {
-        command(canvas, layout, &used, text);
+    let small = !layout.has_column();
+    if let (Some(code), false) = (code, small) {
+        command(canvas, layout, &used, code);
     }
     if let Some((place, of)) = place {
         let (size, faint) = (layout.sized(80), canvas.theme.faint);
@@ -38,6 +38,31 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: &Shown, favourite: bool
             Align::Right,
             faint,
         );
+    }
+}
+
+/// Small pictures in a row: at the upper end of words beside a picture, else at the lower end.
+pub fn around(canvas: &mut Canvas, layout: &Layout, pictures: &[Option<Shown>], here: usize) {
+    let area = layout.label;
+    if pictures.len() < 2 || !layout.has_column() {
+        return;
+    }
+    let (gap, count) = (layout.margin / 3, pictures.len().max(4) as i32);
+    let side = ((area.size.width as i32 + gap) / count - gap).min(layout.text as i32 * 4);
+    let top = if layout.is_beside() {
+        area.top_left.y + layout.text as i32 * 3 / 2
+    } else {
+        end(&area).y - side - gap
+    };
+    let accent = canvas.theme.accent;
+    for (index, shown) in pictures.iter().enumerate() {
+        let corner = Point::new(area.top_left.x + index as i32 * (side + gap), top);
+        let card = Rectangle::new(corner, Size::new_equal(side.max(0) as u32));
+        if index == here {
+            let width = (gap / 2).max(2);
+            canvas.rounded(&inset(&card, -width), canvas.radius(&card) + width, accent);
+        }
+        canvas.card(&card, shown.as_ref(), 255);
     }
 }
 
@@ -62,15 +87,19 @@ fn take_home(canvas: &mut Canvas, layout: &Layout, text: &str) {
     }
 }
 
-/// The command itself, for those who would rather type it.
-fn command(canvas: &mut Canvas, layout: &Layout, used: &Rectangle, text: &str) {
-    let size = layout.sized(72);
-    let faint = canvas.theme.faint;
+/// What to do with the code, and the command itself for those who would rather type it.
+fn command(canvas: &mut Canvas, layout: &Layout, used: &Rectangle, code: &Code) {
+    let (large, size) = (layout.sized(110), layout.sized(72));
+    let (ink, faint) = (canvas.theme.ink, canvas.theme.faint);
     let area = layout.label;
-    let at = if layout.class == Class::Tall {
+    let mut at = if !layout.is_beside() {
         Point::new(area.top_left.x, end(used).y + layout.margin / 2)
     } else {
         Point::new(area.top_left.x, area.top_left.y + layout.margin / 2)
     };
-    canvas.lines(text, size, at, area.size.width as i32, 5, Align::Left, faint);
+    let width = area.size.width as i32;
+    at.y += canvas.lines(&code.invitation, large, at, width, 3, Align::Left, ink) + layout.margin / 2;
+    let below = if layout.is_beside() { used.top_left.y } else { end(&area).y };
+    let room = (below - at.y) / Fonts::line_height(size);
+    canvas.lines(&code.command, size, at, width, room.clamp(0, 5) as usize, Align::Left, faint);
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::kiosk::state::{Choice, Shown, Wheel};
+use crate::kiosk::language::{Language, Phrase};
+use crate::kiosk::state::{Choice, Code, Shown, Wheel};
 use crate::picture::{Picture, Resampling, png};
 
 const SIZES: [(u32, u32); 6] = [(128, 64), (240, 240), (480, 800), (800, 480), (1920, 1080), (600, 448)];
@@ -80,6 +81,13 @@ fn choose(language: &str) -> View {
             owl("猫头鹰"),
             ["词语", "画风", "作画", "菜单"],
         ),
+        "hi" => (
+            wheel(["पांडा", "मेंढक"], "उल्लू", ["पेंगुइन", "खरगोश"]),
+            "जानवर",
+            choice("गोलमटोल", Some(("नीला", "blue")), Some("चार शैलियाँ")),
+            owl("उल्लू"),
+            ["शब्द", "शैली", "बनाएँ", "मेन्यू"],
+        ),
         "de" => (
             wheel(
                 ["Panda", "Frosch"],
@@ -145,16 +153,23 @@ fn drawing(pictures: Vec<Option<Shown>>, at: usize, done: u32, left: &str) -> Vi
         at,
         done,
         left: left.into(),
+        doing: "Drawing".into(),
     };
     view(scene, ["", "", "", "Cancel"], None)
 }
 
 fn picture(favourite: bool, code: Option<&str>, place: Option<(usize, usize)>) -> View {
+    let small: Vec<Option<Shown>> = four().into_iter().map(Some).chain([None]).collect();
     let scene = Scene::Picture {
         shown: shown("red-apple-3d.png", "red apple", "soft 3D"),
         favourite,
-        code: code.map(String::from),
+        code: code.map(|command| Code {
+            command: command.into(),
+            invitation: "Scan it and draw the same at home".into(),
+        }),
         place,
+        around: place.map_or(Vec::new(), |_| small),
+        here: 2,
     };
     let legends = match (code, place) {
         (Some(_), _) => ["Again", "Vary", "Keep", "New"],
@@ -177,6 +192,17 @@ fn menu() -> View {
     view(Scene::Menu { lines, at: 2 }, ["Next", "Change", "Done", "Back"], None)
 }
 
+fn keyboard(text: &str) -> View {
+    let rows = ["qwertzuiopü", "asdfghjklöä", "yxcvbnmß", " \u{8}"].map(|row| row.chars().collect());
+    let scene = Scene::Keyboard {
+        text: text.into(),
+        hint: "Type, or choose a word".into(),
+        rows: rows.to_vec(),
+        at: 18,
+    };
+    view(scene, ["Next", "Type", "Done", "Back"], None)
+}
+
 fn message() -> View {
     let text = "The model cannot be read. The gallery goes on.".to_owned();
     view(Scene::Message { text }, ["", "", "", "Back"], None)
@@ -184,13 +210,17 @@ fn message() -> View {
 
 /// All scenes by name.
 fn views() -> Vec<(&'static str, View)> {
-    let attract = |shown, coming, notice| view(Scene::Attract { shown, coming }, [""; 4], notice);
+    let attract = |shown, coming, notice| {
+        let call = "Press any button".into();
+        view(Scene::Attract { shown, coming, call }, [""; 4], notice)
+    };
     let four_at = |at, picked, legends| {
         let scene = Scene::Four {
             title: "cat face".into(),
             pictures: four().to_vec(),
             at,
             picked,
+            question: if picked { String::new() } else { "Which one?".into() },
         };
         view(scene, legends, None)
     };
@@ -213,8 +243,12 @@ fn views() -> Vec<(&'static str, View)> {
         ("choose", choose("en")),
         ("choose-zh", choose("zh")),
         ("choose-de", choose("de")),
+        ("choose-hi", choose("hi")),
         ("typed", typed("a purple whale in the garden")),
+        ("typed-ar", typed("تفاحة حمراء")),
+        ("typed-hi", typed("लाल सेब और हिन्दी")),
         ("menu", menu()),
+        ("keyboard", keyboard("red f")),
         (
             "drawing",
             drawing(vec![Some(shown("sunflower-3d.png", "sunflower", "soft 3D"))], 0, 580, "3 s left"),
@@ -315,6 +349,7 @@ fn a_change_that_goes_on_is_as_if_it_were_painted_as_a_whole() {
         let scene = Scene::Attract {
             shown: Some(one.clone()),
             coming: Some((other.clone(), there)),
+            call: "Press any button".into(),
         };
         view(scene, [""; 4], notice)
     };
@@ -422,7 +457,12 @@ fn buttons_beside_the_panel_have_their_legends_beside_it() {
 #[test]
 fn touches_are_what_lies_under_them() {
     let size = Size::new(800, 480);
-    let touch = |view: &View, x: i32, y: i32| touched(view, size, Edge::Bottom, Point::new(x, y));
+    let touch = |view: &View, x: i32, y: i32| match touched(view, size, Edge::Bottom, Point::new(x, y)) {
+        Some(Target::Button(button)) => Some(button),
+        _ => None,
+    };
+    let words = touched(&choose("en"), size, Edge::Bottom, Point::new(600, 200));
+    assert_eq!(words, Some(Target::Words));
     let named = |name: &str| views().into_iter().find(|(other, _)| *other == name).unwrap().1;
     assert_eq!(touch(&choose("en"), 700, 470), Some(Button::D));
     assert_eq!(touch(&choose("en"), 200, 200), Some(Button::Confirm));
@@ -451,5 +491,58 @@ fn painting_the_same_view_again_changes_nothing_and_any_size_is_possible() {
                 paint(&mut painter, &view, &Theme::ink(), edge, size);
             }
         }
+    }
+}
+
+/// On a panel of 7 inches, which is 154 mm wide, capitals of legends have 8 mm, in every language.
+#[test]
+fn legends_are_read_from_two_metres() {
+    use Phrase::{Again, Back, Cancel, Change, Done, Draw, Keep, Kept, Large, Menu, New, Next, Open, Style, TakeHome, Vary, Word};
+    let size = Size::new(800, 480);
+    let mut fonts = Fonts::own();
+    let layout = Layout::new(size, Edge::Bottom, true);
+    let (mut frame, blank) = (Frame::new(size), Frame::new(size));
+    let ink = crate::kiosk::text::Ink {
+        colour: Rgb::WHITE,
+        crisp: true,
+    };
+    fonts.draw(&mut frame, "D", layout.legend, Point::new(50, 50), Align::Left, ink);
+    assert!(f64::from(frame.difference(&blank).size.height) >= 8.0 * 800.0 / 154.0);
+    let room = layout.legends[0].size.width as i32 - layout.legend as i32 / 5;
+    for language in Language::shown() {
+        for phrase in [
+            Word, Style, Draw, Menu, Cancel, Again, Vary, Keep, Kept, TakeHome, New, Large, Back, Next, Change, Done, Open,
+        ] {
+            let legend = language.say(phrase);
+            assert_eq!(
+                fonts.squeeze(legend, layout.legend, room).0,
+                layout.legend,
+                "{language:?}: {legend}"
+            );
+        }
+    }
+}
+
+/// Every key types its letter, at its middle, on every panel that may have a touch screen.
+#[test]
+fn keys_are_under_the_finger() {
+    let view = keyboard("");
+    let Scene::Keyboard { rows, .. } = &view.scene else { panic!() };
+    for (width, height) in [(240, 240), (320, 240), (480, 800), (800, 480), (1920, 1080)] {
+        let letter = |x: u32, y: u32| touched(&view, Size::new(width, height), Edge::Bottom, Point::new(x as i32, y as i32));
+        let mut seen: Vec<char> = Vec::new();
+        for y in (0..height).step_by(4) {
+            for x in (0..width).step_by(4) {
+                if let Some(Target::Letter(letter)) = letter(x, y)
+                    && !seen.contains(&letter)
+                {
+                    seen.push(letter);
+                }
+            }
+        }
+        seen.sort_unstable();
+        let mut all = rows.concat();
+        all.sort_unstable();
+        assert_eq!(seen, all, "{width}×{height}");
     }
 }

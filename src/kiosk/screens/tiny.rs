@@ -50,13 +50,14 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, view: &View) {
 fn words(view: &View) -> (String, Vec<String>, Option<u32>) {
     match &view.scene {
         Scene::Dark => (String::new(), Vec::new(), None),
-        Scene::Attract { shown, coming } => {
+        Scene::Attract { shown, coming, call } => {
             let shown = coming
                 .as_ref()
                 .filter(|(_, there)| *there > 127)
                 .map(|(shown, _)| shown)
                 .or(shown.as_ref());
-            let lines = shown.map_or(Vec::new(), |shown| vec![shown.title.clone(), shown.style.clone()]);
+            let mut lines = shown.map_or(Vec::new(), |shown| vec![shown.title.clone(), shown.style.clone()]);
+            lines.push(call.clone());
             ("inkstone".into(), lines, None)
         }
         Scene::Choose { wheel, choice, .. } => {
@@ -73,21 +74,44 @@ fn words(view: &View) -> (String, Vec<String>, Option<u32>) {
             };
             (line(0).unwrap_or_default(), (1..3).filter_map(line).collect(), None)
         }
+        Scene::Keyboard { text, hint, rows, at } => {
+            let keys = rows.concat();
+            let sign = |index: usize| keys.get(index).map_or(' ', |key| if *key == '\u{8}' { '<' } else { *key });
+            let around: String = (at.saturating_sub(3)..at + 5)
+                .map(|index| {
+                    if index == *at {
+                        format!("[{}]", sign(index))
+                    } else {
+                        sign(index).to_string()
+                    }
+                })
+                .collect();
+            let head = if text.is_empty() { hint } else { text };
+            (head.clone(), vec![around], None)
+        }
         Scene::Drawing {
-            title, style, left, done, ..
-        } => (title.clone(), vec![format!("{style}  {left}")], Some(*done)),
+            title,
+            style,
+            left,
+            doing,
+            done,
+            ..
+        } => {
+            let left = if left.is_empty() { doing } else { left };
+            (title.clone(), vec![format!("{style}  {left}")], Some(*done))
+        }
         Scene::Four {
             title,
             pictures,
             at,
             picked,
-            ..
+            question,
         } => {
             let chosen = at
                 .filter(|_| *picked)
                 .and_then(|at| Some((pictures.get(at)?, super::LETTERS.get(at)?)));
             let line = chosen.map_or_else(|| "A  B  C  D".to_owned(), |(shown, letter)| format!("{letter}: {}", shown.style));
-            (title.clone(), vec![line], None)
+            (title.clone(), vec![line, question.clone()], None)
         }
         Scene::Picture {
             shown, favourite, place, ..
@@ -100,16 +124,20 @@ fn words(view: &View) -> (String, Vec<String>, Option<u32>) {
     }
 }
 
+/// Whole words: where one does not fit, the first of several, or as much as there is room for.
 fn legends(canvas: &mut Canvas, layout: &Layout, view: &View) {
+    let ink = canvas.theme.ink;
     for (area, legend) in layout.legends.iter().zip(&view.legends) {
-        let letters = (area.size.width as i32 / 5 - 1).max(1) as usize;
-        let short: String = legend.chars().take(letters).collect();
-        let (at, ink) = (area.top_left + Point::new(1, 1), canvas.theme.ink);
-        if fits(&short, &FONT_5X8) {
-            dots(canvas, &short, at, &FONT_5X8, ink);
-        } else {
-            canvas.line(&short, 10, at - Point::new(0, 2), area.size.width as i32, Align::Left, ink);
+        let (at, width) = (area.top_left + Point::new(1, 1), area.size.width as i32 - 1);
+        let fit = |words: &str| words.chars().count() as i32 * 5 <= width;
+        if !fits(legend, &FONT_5X8) {
+            canvas.line(legend, 10, at - Point::new(0, 2), width, Align::Left, ink);
+            continue;
         }
+        let first = legend.split(' ').next().unwrap_or_default();
+        let whole = [legend.as_str(), first].into_iter().find(|words| fit(words));
+        let cut = || legend.chars().take((width / 5).max(1) as usize).collect();
+        dots(canvas, &whole.map_or_else(cut, str::to_owned), at, &FONT_5X8, ink);
     }
 }
 

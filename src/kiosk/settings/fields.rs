@@ -294,7 +294,7 @@ pub struct ScheduleSettings {
     pub sun: Option<Hours>,
     /// Time zone by its IANA name, such as `Asia/Shanghai`; by default the system's.
     pub time_zone: Option<String>,
-    /// Minutes without motion or a press until the display sleeps, 0 for never.
+    /// Minutes without motion or a press until the display sleeps within its hours, counted from the start at first; 0 for never.
     pub sleep_after: u32,
     /// Minutes for which a press wakes the kiosk outside its hours, 0 to stay asleep.
     pub wake_for: u32,

@@ -180,6 +180,7 @@ impl Mode for Attract {
         Scene::Attract {
             shown: self.current.as_ref().map(shown),
             coming: self.coming.as_ref().map(|(finished, since)| (shown(finished), opacity(*since))),
+            call: shared.language.say(Phrase::PressAButton).to_owned(),
         }
     }
 

@@ -7,6 +7,7 @@ use super::attract::Attract;
 use super::drawing::Drawing;
 use super::gallery::Gallery;
 use super::job::{Item, JobStage, JobUpdate, Purpose};
+use super::keyboard::Keyboard;
 use super::menu::Menu;
 use super::message::Message;
 use super::selection::{AtOnce, Typed, around};
@@ -190,6 +191,10 @@ impl Mode for Choose {
 
     fn text(&mut self, shared: &mut Shared, text: &str, now: Duration) -> Next {
         if shared.type_text(text) { self.changed(shared, now) } else { None }
+    }
+
+    fn edit(&mut self, shared: &mut Shared) -> Next {
+        go(Keyboard::enter(shared))
     }
 
     fn refresh(&mut self, shared: &mut Shared, now: Duration) -> Next {

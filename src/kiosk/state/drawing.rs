@@ -236,6 +236,7 @@ impl Mode for Drawing {
             at: self.at,
             done: self.thousandths(),
             left: self.left_in_words(shared, now),
+            doing: shared.language.say(Phrase::Drawing).to_owned(),
         }
     }
 

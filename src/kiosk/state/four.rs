@@ -112,6 +112,11 @@ impl Mode for Four {
             pictures: self.finished.iter().map(|finished| shared.finished(finished)).collect(),
             at: self.at,
             picked: self.picked,
+            question: if self.picked {
+                String::new()
+            } else {
+                shared.language.say(Phrase::Pick).to_owned()
+            },
         }
     }
 

@@ -1,5 +1,7 @@
-//! Kept pictures, one by one.
+//! Kept pictures, one by one, with small ones of their neighbours.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::choose::Choose;
@@ -7,10 +9,18 @@ use super::drawing::Drawing;
 use super::job::FinishedPicture;
 use super::selection::around;
 use super::shared::{GalleryEntry, Shared};
-use super::view::Scene;
+use super::view::{Scene, Shown};
 use super::{Effect, Mode, Next, go};
 use crate::device::buttons::{Button, Gesture};
 use crate::kiosk::language::Phrase;
+use crate::picture::scale::scale;
+
+/// Small pictures on the screen.
+const AROUND: usize = 5;
+/// Small pictures that are remembered.
+const REMEMBERED: usize = 3 * AROUND;
+/// Their longest side, in pixels.
+const SMALL: u32 = 128;
 
 #[derive(Default)]
 pub(super) struct Gallery {
@@ -18,11 +28,53 @@ pub(super) struct Gallery {
     /// The number of the picture that is loaded, and the picture once it was read.
     number: Option<u64>,
     finished: Option<FinishedPicture>,
+    /// By number, the latest last; `None` for a picture that could not be read.
+    small: Vec<(u64, Option<Shown>)>,
+    /// The small picture that is being loaded.
+    awaited: Option<u64>,
 }
 
 impl Gallery {
+    /// Indices of the small pictures on the screen.
+    fn around(&self, shared: &Shared) -> Range<usize> {
+        let count = shared.kept.len();
+        let first = self.at.saturating_sub(AROUND / 2).min(count.saturating_sub(AROUND));
+        first..count.min(first + AROUND)
+    }
+
+    /// Loads the next small picture that is missing, once the large one is there.
+    fn load_small(&mut self, shared: &mut Shared) {
+        if self.awaited.is_some() || self.finished.is_none() {
+            return;
+        }
+        let mut numbers = self.around(shared).map(|at| shared.kept[at].number);
+        self.awaited = numbers.find(|number| self.small.iter().all(|(known, _)| known != number));
+        shared.effects.extend(self.awaited.map(Effect::Load));
+    }
+
+    fn remember(&mut self, shared: &Shared, number: u64, finished: Option<&FinishedPicture>) {
+        let small = finished.map(|finished| shared.finished(finished)).and_then(|shown| {
+            let longest = shown.picture.width().max(shown.picture.height());
+            let picture = if longest <= SMALL {
+                shown.picture
+            } else {
+                Arc::new(scale(&shown.picture, SMALL, shown.resampling).ok()?)
+            };
+            Some(Shown { picture, ..shown })
+        });
+        self.small.retain(|(known, _)| *known != number);
+        self.small.push((number, small));
+        if self.small.len() > REMEMBERED {
+            self.small.remove(0);
+        }
+    }
+
     fn entry<'a>(&self, shared: &'a Shared) -> Option<&'a GalleryEntry> {
         shared.kept.get(self.at)
+    }
+
+    fn small_of(&self, number: u64) -> Option<Shown> {
+        self.small.iter().find(|(known, _)| *known == number)?.1.clone()
     }
 
     fn move_by(&mut self, shared: &mut Shared, by: i32) {
@@ -39,6 +91,7 @@ impl Gallery {
             shared.effects.push(Effect::Load(number));
         }
         self.number = number;
+        self.load_small(shared);
     }
 }
 
@@ -64,10 +117,13 @@ impl Mode for Gallery {
         None
     }
 
-    fn loaded(&mut self, _shared: &mut Shared, number: u64, finished: Option<&FinishedPicture>, _now: Duration) {
+    fn loaded(&mut self, shared: &mut Shared, number: u64, finished: Option<&FinishedPicture>, _now: Duration) {
         if self.number == Some(number) && finished.is_some() {
             self.finished = finished.cloned();
         }
+        self.remember(shared, number, finished);
+        self.awaited = self.awaited.filter(|awaited| *awaited != number);
+        self.load_small(shared);
     }
 
     fn refresh(&mut self, shared: &mut Shared, _now: Duration) -> Next {
@@ -89,6 +145,8 @@ impl Mode for Gallery {
             },
             (None, Some(_)) => Scene::Message { text: String::new() },
             (Some(finished), Some(entry)) => Scene::Picture {
+                around: self.around(shared).map(|at| self.small_of(shared.kept[at].number)).collect(),
+                here: self.at - self.around(shared).start,
                 shown: shared.finished(finished),
                 favourite: entry.favourite,
                 code: None,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::choose::Choose;
 use super::gallery::Gallery;
+use super::keyboard::Keyboard;
 use super::selection::{AtOnce, around, around_or_none};
 use super::shared::Shared;
 use super::view::Scene;
@@ -24,6 +25,7 @@ enum Line {
     Care,
     Language,
     Gallery,
+    Type,
 }
 
 impl Line {
@@ -35,7 +37,13 @@ impl Line {
             Line::Care => Phrase::Care,
             Line::Language => Phrase::Language,
             Line::Gallery => Phrase::Gallery,
+            Line::Type => Phrase::Type,
         }
+    }
+
+    /// Whether it leads to another screen, instead of having values.
+    fn opens(self) -> bool {
+        matches!(self, Line::Gallery | Line::Type)
     }
 
     fn value(self, shared: &Shared) -> String {
@@ -57,6 +65,7 @@ impl Line {
             Line::Care => steps(shared).get(selection.step).map_or_else(String::new, usize::to_string),
             Line::Language => language.own_name().to_owned(),
             Line::Gallery => shared.kept.len().to_string(),
+            Line::Type => selection.typed.as_ref().map_or_else(String::new, |typed| typed.text.clone()),
         }
     }
 
@@ -68,7 +77,7 @@ impl Line {
             Line::Pictures => shared.selection.at_once = turned(&AtOnce::ALL, shared.selection.at_once, by),
             Line::Care => shared.selection.step = around(shared.selection.step, by, steps(shared).len()),
             Line::Language => shared.language = turned(&Language::shown().collect::<Vec<_>>(), shared.language, by),
-            Line::Gallery => {}
+            Line::Gallery | Line::Type => {}
         }
     }
 }
@@ -84,14 +93,31 @@ fn turned<T: Copy + PartialEq>(all: &[T], value: T, by: i32) -> T {
 
 impl Menu {
     fn lines(shared: &Shared) -> Vec<Line> {
-        let all = [Line::Colour, Line::Kind, Line::Pictures, Line::Care, Line::Language, Line::Gallery];
+        let all = [
+            Line::Colour,
+            Line::Kind,
+            Line::Pictures,
+            Line::Care,
+            Line::Language,
+            Line::Gallery,
+            Line::Type,
+        ];
         let is_there = |line: &Line| match line {
             Line::Colour => !shared.rules.colours.is_empty(),
             Line::Kind => shared.rules.subjects.categories().len() > 1,
             Line::Care => steps(shared).len() > 1,
-            Line::Pictures | Line::Language | Line::Gallery => true,
+            Line::Pictures | Line::Language | Line::Gallery | Line::Type => true,
         };
         all.into_iter().filter(is_there).collect()
+    }
+
+    /// The screen that a line leads to.
+    fn open(&self, shared: &mut Shared) -> Next {
+        match self.line(shared) {
+            Line::Gallery => go(Gallery::default()),
+            Line::Type => go(Keyboard::enter(shared)),
+            _ => None,
+        }
     }
 
     fn line(&self, shared: &Shared) -> Line {
@@ -104,12 +130,12 @@ impl Mode for Menu {
         let held = matches!(gesture, Gesture::Long | Gesture::Hold);
         let by = if held { -1 } else { 1 };
         let count = Menu::lines(shared).len();
-        let gallery = self.line(shared) == Line::Gallery;
+        let opens = self.line(shared).opens();
         match button {
             Button::A => self.at = around(self.at, by, count),
             Button::Next => self.at = around(self.at, 1, count),
             Button::Previous => self.at = around(self.at, -1, count),
-            Button::B | Button::Confirm if gallery => return go(Gallery::default()),
+            Button::B | Button::Confirm if opens => return self.open(shared),
             Button::B => self.line(shared).turn(shared, by),
             // A wheel has no second button: its press changes the line, and Back leads away.
             Button::Confirm => self.line(shared).turn(shared, 1),
@@ -131,11 +157,7 @@ impl Mode for Menu {
     }
 
     fn legends(&self, shared: &Shared) -> [Option<Phrase>; 4] {
-        let second = if self.line(shared) == Line::Gallery {
-            Phrase::Open
-        } else {
-            Phrase::Change
-        };
+        let second = if self.line(shared).opens() { Phrase::Open } else { Phrase::Change };
         [Phrase::Next, second, Phrase::Done, Phrase::Back].map(Some)
     }
 }

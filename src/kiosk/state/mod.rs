@@ -5,7 +5,8 @@
 //! |---|---|---|---|---|---|
 //! | `attract` | slide show of kept pictures; any button starts | | | | |
 //! | `choose` | words and style; text can be typed | word | style | draw | menu |
-//! | `menu` | colour, kind, number, steps, language, gallery | next | change | done | back |
+//! | `menu` | colour, kind, number, steps, language, gallery, keyboard | next | change | done | back |
+//! | `keyboard` | letters on the screen | next | type | done | back |
 //! | `drawing` | each step's preview; any button cancels | cancel | cancel | cancel | cancel |
 //! | `four` | choose one of four, then act on it | vary | large | keep | back |
 //! | `picture` | the finished picture | again | vary | keep | take home, new |
@@ -22,6 +23,7 @@ mod drawing;
 mod four;
 mod gallery;
 mod job;
+mod keyboard;
 mod menu;
 mod message;
 mod picture;
@@ -38,7 +40,7 @@ pub use job::{FinishedPicture, Item, Job, JobStage, JobUpdate, Purpose, StageTim
 pub use request::{DrawRequest, RequestError};
 pub use selection::{AtOnce, PackChoices, Selection};
 pub use shared::{Allows, GalleryEntry, Rules};
-pub use view::{Choice, Scene, Shown, View, Wheel};
+pub use view::{Choice, Code, Scene, Shown, View, Wheel};
 
 use super::heat::Pace;
 use super::language::Phrase;
@@ -55,11 +57,24 @@ pub enum KeepOutcome {
     NotKept,
 }
 
+/// What lies under a finger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A button, or what does the same.
+    Button(Button),
+    /// Words, which are to be typed.
+    Words,
+    /// A key of the keyboard on the screen.
+    Letter(char),
+}
+
 /// An input of the state machine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// A visitor did something. Touches were resolved to buttons before.
+    /// A visitor did something. Touches are [`Input::Touch`].
     Event(Event),
+    /// A visitor touched something on the screen.
+    Touch(Target, Gesture),
     /// A whole request for a picture.
     Request(DrawRequest),
     /// The time of [`Machine::deadline`] has come.
@@ -134,6 +149,10 @@ trait Mode {
         shared.selection.typed = typed;
         next
     }
+    /// The words were touched, to type others.
+    fn edit(&mut self, _shared: &mut Shared) -> Next {
+        None
+    }
     fn tick(&mut self, _shared: &mut Shared, _now: Duration) -> Next {
         None
     }
@@ -169,6 +188,8 @@ pub struct Machine {
     mode: Box<dyn Mode>,
     touched: Duration,
     hours: Wakefulness,
+    /// Whether the night brightness was asked for.
+    night: bool,
 }
 
 impl Machine {
@@ -179,6 +200,7 @@ impl Machine {
             mode: Box::new(attract::Attract::default()),
             touched: Duration::ZERO,
             hours: Wakefulness::Awake,
+            night: false,
         }
     }
 
@@ -197,8 +219,10 @@ impl Machine {
 
     /// Handles an input and returns the effects to carry out.
     pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Effect> {
+        self.shared.age_hint();
         let next = match input {
             Input::Event(event) => self.event(event, now),
+            Input::Touch(target, gesture) => self.touch(target, gesture, now),
             Input::Request(request) => self.request(request, now),
             Input::Tick => self.tick(now),
             Input::JobUpdate(update) => self.job_update(&update, now),
@@ -264,6 +288,17 @@ impl Machine {
         }
     }
 
+    fn touch(&mut self, target: Target, gesture: Gesture, now: Duration) -> Next {
+        match target {
+            Target::Button(button) => self.event(Event::Press(button, gesture), now),
+            Target::Letter(letter) => self.event(Event::Character(letter), now),
+            Target::Words => {
+                self.touched = now;
+                self.mode.edit(&mut self.shared)
+            }
+        }
+    }
+
     /// Draws a request, unless the kiosk is asleep or draws a single picture.
     fn request(&mut self, request: DrawRequest, now: Duration) -> Next {
         if self.shared.once || self.mode.scene(&self.shared, now) == Scene::Dark {
@@ -292,8 +327,11 @@ impl Machine {
     }
 
     fn set_hours(&mut self, hours: Wakefulness, now: Duration) -> Next {
-        if (hours == Wakefulness::Dimmed) != (self.hours == Wakefulness::Dimmed) {
-            self.shared.effects.push(Effect::Dim(hours == Wakefulness::Dimmed));
+        let night = hours == Wakefulness::Dimmed;
+        // A panel that goes to sleep does not flash before.
+        if hours != Wakefulness::Asleep && night != self.night {
+            self.night = night;
+            self.shared.effects.push(Effect::Dim(night));
         }
         let woken = self.hours == Wakefulness::Asleep && hours != Wakefulness::Asleep;
         self.hours = hours;
@@ -323,6 +361,10 @@ impl Machine {
                 self.touched = now;
             }
             self.mode = mode;
+            self.shared.drop_old_hint();
+            if matches!(self.mode.scene(&self.shared, now), Scene::Attract { .. } | Scene::Dark) {
+                self.shared.end_visit();
+            }
             next = self.mode.refresh(&mut self.shared, now);
             if next.is_none() && self.hours == Wakefulness::Asleep && matches!(self.mode.scene(&self.shared, now), Scene::Attract { .. }) {
                 next = self.rest(now);

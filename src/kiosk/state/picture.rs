@@ -6,7 +6,7 @@ use super::choose::Choose;
 use super::drawing::Drawing;
 use super::job::FinishedPicture;
 use super::shared::Shared;
-use super::view::Scene;
+use super::view::{Code, Scene};
 use super::{Effect, KeepOutcome, Mode, Next, go};
 use crate::device::buttons::{Button, Gesture};
 use crate::kiosk::language::Phrase;
@@ -102,8 +102,13 @@ impl Mode for OnePicture {
         Scene::Picture {
             shown: shared.finished(&self.finished),
             favourite: self.favourite,
-            code: self.code.then(|| self.finished.item.command()),
+            code: self.code.then(|| Code {
+                command: self.finished.item.command(),
+                invitation: shared.language.say(Phrase::Scan).to_owned(),
+            }),
             place: None,
+            around: Vec::new(),
+            here: 0,
         }
     }
 

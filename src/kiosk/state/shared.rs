@@ -18,6 +18,8 @@ use crate::words::Ambiguity;
 struct Hint {
     phrase: Phrase,
     names: Vec<String>,
+    /// Whether it was given in answer to the current input.
+    is_new: bool,
 }
 
 /// How long a hint is shown.
@@ -151,6 +153,20 @@ impl Shared {
             .category
             .filter(|category| *category < rules.subjects.categories().len());
         self.rules = rules;
+    }
+
+    /// The visitor has gone: what was chosen is not the next one's choice. The wheel stays where it is.
+    pub fn end_visit(&mut self) {
+        let (style, step) = self.choices.as_ref().map_or((0, 0), |choices| (choices.style, choices.step));
+        self.language = self.rules.language;
+        self.selection = Selection {
+            subject: self.selection.subject,
+            seed: self.selection.seed,
+            at_once: self.rules.at_once,
+            style,
+            step,
+            ..Selection::default()
+        };
     }
 
     /// A new seed, short enough to be typed.
@@ -298,7 +314,13 @@ impl Shared {
             Input::Pack(choices) => self.set_choices(choices),
             Input::Pace(pace) => self.pace = pace,
             Input::DisplayGone(gone) => self.display_gone = gone,
-            Input::Event(_) | Input::Request(_) | Input::Tick | Input::JobUpdate(_) | Input::Loaded(..) | Input::Hours(_) => {}
+            Input::Event(_)
+            | Input::Touch(..)
+            | Input::Request(_)
+            | Input::Tick
+            | Input::JobUpdate(_)
+            | Input::Loaded(..)
+            | Input::Hours(_) => {}
         }
     }
 
@@ -348,7 +370,24 @@ impl Shared {
 
     /// Shows a hint with names in it for a few seconds.
     pub fn hint_with(&mut self, phrase: Phrase, names: Vec<String>, now: Duration) {
-        self.hint = Some((Hint { phrase, names }, now + HINT));
+        let hint = Hint {
+            phrase,
+            names,
+            is_new: true,
+        };
+        self.hint = Some((hint, now + HINT));
+    }
+
+    /// Another input comes: the hint is no answer to it.
+    pub fn age_hint(&mut self) {
+        if let Some((hint, _)) = &mut self.hint {
+            hint.is_new = false;
+        }
+    }
+
+    /// Another screen begins, which a hint of the one before says nothing about.
+    pub fn drop_old_hint(&mut self) {
+        self.hint = self.hint.take().filter(|(hint, _)| hint.is_new);
     }
 
     pub fn notice_ends(&self) -> Option<Duration> {
@@ -458,7 +497,8 @@ impl Shared {
         changed
     }
 
-    /// Replaces the typed text, as if the new one were typed character by character. Returns whether anything changed.
+    /// Replaces the typed text, as if the new one were typed character by character. It comes from elsewhere, where nobody sees the
+    /// colour that was chosen here. Returns whether anything changed.
     pub fn type_text(&mut self, text: &str) -> bool {
         let before = self.selection.typed.take();
         for letter in text.chars() {
@@ -466,7 +506,9 @@ impl Shared {
         }
         let text = |typed: &Option<Typed>| typed.as_ref().map(|typed| typed.text.clone());
         let changed = text(&self.selection.typed) != text(&before);
-        if !changed {
+        if changed {
+            self.selection.colour = None;
+        } else {
             self.selection.typed = before;
         }
         changed

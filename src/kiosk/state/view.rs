@@ -41,6 +41,15 @@ pub struct Choice {
     pub several: Option<String>,
 }
 
+/// A QR code, by which visitors take a picture home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Its text: the command that draws the picture.
+    pub command: String,
+    /// What to do with it.
+    pub invitation: String,
+}
+
 /// What fills the screen.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scene {
@@ -52,6 +61,8 @@ pub enum Scene {
         shown: Option<Shown>,
         /// The picture that fades in, and its opacity, 0 to 255.
         coming: Option<(Shown, u8)>,
+        /// Asks visitors to begin.
+        call: String,
     },
     /// Words are being chosen or typed.
     Choose {
@@ -73,6 +84,17 @@ pub enum Scene {
         /// Index of the selected line.
         at: usize,
     },
+    /// Words are being typed on the screen.
+    Keyboard {
+        /// What was typed.
+        text: String,
+        /// What to do, while nothing was typed.
+        hint: String,
+        /// Rows of keys; U+0008 is the backspace.
+        rows: Vec<Vec<char>>,
+        /// Index of the key that a button types, over all rows.
+        at: usize,
+    },
     /// A picture is being drawn.
     Drawing {
         /// Its title.
@@ -85,8 +107,10 @@ pub enum Scene {
         at: usize,
         /// Progress in thousandths.
         done: u32,
-        /// Remaining time, in words.
+        /// Remaining time, in words; empty while it is not known.
         left: String,
+        /// Says that it is being drawn.
+        doing: String,
     },
     /// Four pictures to choose from.
     Four {
@@ -98,6 +122,8 @@ pub enum Scene {
         at: Option<usize>,
         /// Whether it is picked.
         picked: bool,
+        /// Asks which one; empty once one is picked.
+        question: String,
     },
     /// One picture.
     Picture {
@@ -105,10 +131,14 @@ pub enum Scene {
         shown: Shown,
         /// Whether it is a favourite.
         favourite: bool,
-        /// The text of the QR code, if it is shown.
-        code: Option<String>,
+        /// What the picture can be drawn again with, if that is shown.
+        code: Option<Code>,
         /// Its position in the gallery, from 1, and the number of pictures there.
         place: Option<(usize, usize)>,
+        /// Small pictures of those around it in the gallery, itself included; `None` for one that is not there yet.
+        around: Vec<Option<Shown>>,
+        /// Which of these it is.
+        here: usize,
     },
     /// A message without a picture.
     Message {

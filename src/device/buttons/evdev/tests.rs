@@ -19,7 +19,7 @@ fn key(name: &str, pressed: bool) -> Signal {
 
 #[test]
 fn keyboards_press_and_type() {
-    let mut keyboard = Translator::new(Size::new(800, 480), None, false, false);
+    let mut keyboard = Translator::new((Size::new(800, 480), Rotation::None), None, false, false);
     let mut press = |code: KeyCode, value| told(&mut keyboard, &[(EventType::KEY, code.0, value), END]);
     assert_eq!(press(KeyCode::KEY_ESC, 1), [key("escape", true)]);
     assert_eq!(press(KeyCode::KEY_ESC, 0), [key("escape", false)]);
@@ -44,7 +44,7 @@ fn touch_screens_are_scaled_to_the_frame() {
     };
     let abs = |axis: AbsoluteAxisCode, value| (EventType::ABSOLUTE, axis.0, value);
     let finger = |down| (EventType::KEY, KeyCode::BTN_TOUCH.0, down);
-    let mut single = Translator::new(Size::new(800, 480), Some([0..=4095, 0..=4095]), true, false);
+    let mut single = Translator::new((Size::new(800, 480), Rotation::None), Some([0..=4095, 0..=4095]), true, false);
     let events = [abs(AbsoluteAxisCode::ABS_X, 4095), abs(AbsoluteAxisCode::ABS_Y, 0), finger(1), END];
     assert_eq!(told(&mut single, &events), [touch(799, 0, true)]);
     assert_eq!(
@@ -54,7 +54,7 @@ fn touch_screens_are_scaled_to_the_frame() {
     assert_eq!(told(&mut single, &[finger(0), END]), [touch(799, 239, false)]);
     assert_eq!(told(&mut single, &[abs(AbsoluteAxisCode::ABS_Y, 9), END]), [], "hovering");
 
-    let mut multi = Translator::new(Size::new(480, 800), Some([100..=580, 0..=799]), false, false);
+    let mut multi = Translator::new((Size::new(480, 800), Rotation::None), Some([100..=580, 0..=799]), false, false);
     let begin = [
         abs(AbsoluteAxisCode::ABS_MT_TRACKING_ID, 7),
         abs(AbsoluteAxisCode::ABS_MT_POSITION_X, 340),
@@ -72,12 +72,35 @@ fn touch_screens_are_scaled_to_the_frame() {
     );
 }
 
+/// A finger on what a rotated panel shows is told where that is in the frame.
+#[test]
+fn touches_are_turned_with_the_panel() {
+    let memory = Size::new(800, 480);
+    for rotation in [Rotation::None, Rotation::Quarter, Rotation::Half, Rotation::ThreeQuarters] {
+        let frame = rotation.size(memory);
+        let mut screen = Translator::new((frame, rotation), Some([0..=799, 0..=479]), true, false);
+        for place in [Point::zero(), Point::new(7, 450), Point::new(frame.width as i32 - 1, 3)] {
+            let raw = rotation.point(place, memory);
+            let events = [
+                (EventType::ABSOLUTE, AbsoluteAxisCode::ABS_X.0, raw.x),
+                (EventType::ABSOLUTE, AbsoluteAxisCode::ABS_Y.0, raw.y),
+                (EventType::KEY, KeyCode::BTN_TOUCH.0, 1),
+                END,
+                (EventType::KEY, KeyCode::BTN_TOUCH.0, 0),
+                END,
+            ];
+            let touch = |pressed| Signal::Touch { at: place, pressed };
+            assert_eq!(told(&mut screen, &events), [touch(true), touch(false)], "{rotation}");
+        }
+    }
+}
+
 #[test]
 fn wheels_turn() {
     let rel = |axis: RelativeAxisCode, value| (EventType::RELATIVE, axis.0, value);
-    let mut encoder = Translator::new(Size::zero(), None, false, true);
+    let mut encoder = Translator::new((Size::zero(), Rotation::None), None, false, true);
     assert_eq!(told(&mut encoder, &[rel(RelativeAxisCode::REL_X, 2), END]), [Signal::Turn(2)]);
-    let mut mouse = Translator::new(Size::zero(), None, false, false);
+    let mut mouse = Translator::new((Size::zero(), Rotation::None), None, false, false);
     assert_eq!(told(&mut mouse, &[rel(RelativeAxisCode::REL_X, 2), END]), []);
     assert_eq!(told(&mut mouse, &[rel(RelativeAxisCode::REL_WHEEL, 1), END]), [Signal::Turn(-1)]);
 }
@@ -91,6 +114,7 @@ fn folders_and_files_that_are_no_devices() {
         devices: Vec::new(),
         grab: true,
         frame: Size::new(800, 480),
+        rotation: Rotation::None,
     };
     let error = InputDevices::open(options(folder.path().join("none")), sender.clone().into())
         .err()

@@ -174,6 +174,16 @@ fn fingers_touch_where_they_began() {
 }
 
 #[test]
+fn a_backspace_that_is_a_button_does_not_type() {
+    let table = BTreeMap::from([("back".to_owned(), vec!["backspace".to_owned()])]);
+    let mut gestures = Gestures::new(Bindings::try_from(table).unwrap(), Timing::default(), []);
+    let now = Instant::now();
+    let mut tell = |signal| gestures.signal(0, &signal, now);
+    let told = [tell(Signal::Tap("backspace".into())), tell(Signal::Character('\u{8}'))].concat();
+    assert_eq!(told, [Event::Press(Button::Back, Gesture::Short)]);
+}
+
+#[test]
 fn letters_are_typed_and_digits_are_buttons() {
     let mut hand = Hand::new(&[]);
     let now = hand.at(0);
@@ -181,7 +191,7 @@ fn letters_are_typed_and_digits_are_buttons() {
     assert_eq!(
         hand.gestures.signal(0, &Signal::Character('1'), now),
         [SHORT],
-        "a terminal tells the letter alone"
+        "a script tells the letter alone"
     );
     hand.key(100, "1", true);
     let now = hand.at(100);
@@ -196,6 +206,14 @@ fn letters_are_typed_and_digits_are_buttons() {
         hand.gestures.signal(0, &Signal::Tap("escape".into()), now),
         [Event::Press(Button::Back, Gesture::Short)]
     );
+    let mut tell = |signal| hand.gestures.signal(0, &signal, now);
+    assert_eq!(
+        [tell(Signal::Tap("1".into())), tell(Signal::Character('1'))].concat(),
+        [SHORT],
+        "a terminal tells both"
+    );
+    let backspace = [tell(Signal::Tap("backspace".into())), tell(Signal::Character('\u{8}'))].concat();
+    assert_eq!(backspace, [Event::Character('\u{8}')]);
     assert_eq!(hand.gestures.signal(0, &Signal::Turn(-2), now), [Event::Turn(-2)]);
     assert_eq!(hand.gestures.signal(0, &Signal::Motion, now), [Event::Motion]);
     assert_eq!(hand.gestures.signal(0, &Signal::Closed, now), [Event::Closed]);

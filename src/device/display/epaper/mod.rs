@@ -8,6 +8,7 @@
 //! | `driver`, `pixels` | showing one picture: wake, send, refresh, sleep |
 //! | `guard` | when a refresh is allowed |
 //! | `screen` | the [`Screen`](super::Screen), whose thread refreshes the panel |
+//! | `preview` | the same inks in a folder of PNG files, without a panel |
 //! | `wiring` | the pins, and the devices of Linux |
 //! | `eeprom` | which Inky is plugged in |
 //!
@@ -21,6 +22,7 @@ mod guard;
 mod link;
 mod models;
 mod pixels;
+mod preview;
 mod row;
 mod screen;
 mod tables;
@@ -34,6 +36,7 @@ pub use eeprom::identify;
 pub use guard::{Guard, Permission};
 pub use link::{Connection, LONGEST_TRANSFER, Lines, Link, LinkError};
 pub use models::Model;
+pub(super) use preview::DRIVER as PREVIEW;
 pub(super) use row::DRIVER;
 pub use screen::{EPaper, Options, Thermometer};
 pub use wiring::Wiring;

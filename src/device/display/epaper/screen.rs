@@ -63,6 +63,7 @@ impl Options {
             Colours::Palette(self.palette.measured())
         };
         Panel::new(format!("e-paper {}", self.model.name()), self.rotation.size(size))
+            .with_rotation(self.rotation)
             .with_colours(colours)
             .with_refresh(self.model.specification().duration, self.minimum_interval)
     }

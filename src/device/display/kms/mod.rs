@@ -154,7 +154,7 @@ impl Kms {
 }
 
 fn panel(output: &Output) -> Panel {
-    Panel::new(format!("kms {}", output.name()), output.size())
+    Panel::new(format!("kms {}", output.name()), output.size()).with_rotation(output.rotation())
 }
 
 impl Screen for Kms {

@@ -92,6 +92,11 @@ impl Output {
         format!("{} {}@{}", self.name, self.mode.name().to_string_lossy(), self.mode.vrefresh())
     }
 
+    /// How the display is mounted.
+    pub fn rotation(&self) -> Rotation {
+        self.writer.rotation()
+    }
+
     /// Width and height after rotation.
     pub fn size(&self) -> Size {
         self.writer.size()

@@ -271,7 +271,9 @@ where
     ) -> Result<Box<dyn Screen>, DisplayError> {
         let size = config.rotation.size(config.size);
         let writer = PixelWriter::new(PixelLayout::RGB565, size, size.width as usize * 2, Rotation::None);
-        let panel = Panel::new(format!("spi {}", config.model.name()), size).with_colours(Colours::HighColour);
+        let panel = Panel::new(format!("spi {}", config.model.name()), size)
+            .with_rotation(config.rotation)
+            .with_colours(Colours::HighColour);
         let mut tft = SpiTft {
             display,
             backlight,

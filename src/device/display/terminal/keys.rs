@@ -81,6 +81,7 @@ fn step(bytes: &[u8]) -> Step {
         [0x1b, b'O', last, ..] => Step::Inputs(3, final_key(*last).into_iter().map(key).collect()),
         [0x1b] | [0x1b, b'O'] => Step::Incomplete,
         [0x1b, ..] => Step::Inputs(1, vec![key("escape")]),
+        [0x08 | 0x7f, ..] => Step::Inputs(1, vec![key("backspace"), Input::Character('\u{8}')]),
         [byte, ..] if byte.is_ascii_control() => Step::Inputs(1, control(*byte).into_iter().map(key).collect()),
         _ => character(bytes),
     }
@@ -94,7 +95,6 @@ fn control(byte: u8) -> Option<&'static str> {
     match byte {
         b'\r' | b'\n' => Some("enter"),
         b'\t' => Some("tab"),
-        0x08 | 0x7f => Some("backspace"),
         _ => None,
     }
 }
@@ -252,6 +252,7 @@ mod tests {
         assert_eq!(fed(&["苹".as_bytes(), "ü🍎".as_bytes()]), both("苹ü🍎"));
         let bytes = "苹".as_bytes();
         assert_eq!(fed(&[&bytes[..1], &bytes[1..2], &bytes[2..]]), both("苹"));
+        assert_eq!(fed(&[b"\x7f"]), [key("backspace"), Input::Character('\u{8}')]);
         assert_eq!(fed(&[b"Q"]), [Input::Key("q".to_owned()), Input::Character('Q')]);
     }
 

@@ -71,6 +71,9 @@ fn found() -> Vec<Found> {
 /// Pixels of a touchpad's scrolling that count as one notch of a wheel.
 const NOTCH: f64 = 40.0;
 
+/// The one control character that types.
+const BACKSPACE: char = '\u{8}';
+
 type Shared = Rc<winit::window::Window>;
 
 /// A window. A process can open only one in its lifetime: winit creates no second event loop.
@@ -235,8 +238,10 @@ impl State {
             self.signals.push(Signal::Key { name, pressed });
         }
         let text = event.text.iter().filter(|_| pressed).flat_map(|text| text.chars());
-        self.signals
-            .extend(text.filter(|letter| !letter.is_control()).map(Signal::Character));
+        self.signals.extend(
+            text.filter(|letter| !letter.is_control() || *letter == BACKSPACE)
+                .map(Signal::Character),
+        );
     }
 
     fn toggle_fullscreen(&mut self) {

@@ -126,7 +126,7 @@ fn who_hesitates_sees_a_sketch() {
     session.wait(Duration::from_millis(450)).press(A);
     assert!(session.did(|effect| *effect == Effect::Cancel));
     session.wait(5 * SECOND).draw();
-    assert_eq!(sketch(&session), Some(("dog face".into(), true)));
+    assert_eq!(sketch(&session), Some(("dog".into(), true)));
     session.press(C);
     let seed = job.items[0].seed;
     assert_eq!(
@@ -148,7 +148,7 @@ fn the_menu_changes_colour_kind_number_steps_and_language() {
     };
     assert_eq!(
         lines(&session),
-        (["any", "any", "one", "4", "English", "2"].map(String::from).to_vec(), 0)
+        (["any", "any", "one", "4", "English", "2", ""].map(String::from).to_vec(), 0)
     );
     session
         .press(B)
@@ -162,7 +162,7 @@ fn the_menu_changes_colour_kind_number_steps_and_language() {
         .press(B);
     assert_eq!(
         lines(&session),
-        (["蓝色", "动物", "一张", "1", "中文", "2"].map(String::from).to_vec(), 4)
+        (["蓝色", "动物", "一张", "1", "中文", "2", ""].map(String::from).to_vec(), 4)
     );
     session.gesture(B, Long).press(Previous).gesture(B, Long);
     assert_eq!(lines(&session).0[3], "4");
@@ -224,4 +224,74 @@ fn a_whole_text_is_what_its_letters_would_be() {
     session.press(D);
     text(&mut session, "dog");
     assert_eq!((session.scene(), session.word().as_str()), ("choose", "dog"));
+}
+
+#[test]
+fn what_a_visitor_chose_leaves_with_the_visitor() {
+    let mut session = Session::begin();
+    let chosen = |session: &Session| {
+        let Scene::Choose { choice, .. } = session.view().scene else {
+            panic!()
+        };
+        (choice.colour, choice.several, choice.style)
+    };
+    let none = (None, None, "soft 3D".to_owned());
+    // Blue, four at once and Chinese; another style.
+    session
+        .press(A)
+        .press(D)
+        .press(B)
+        .press(B)
+        .press(A)
+        .press(A)
+        .press(B)
+        .press(A)
+        .press(A)
+        .press(B)
+        .press(C)
+        .press(B);
+    let kept = (Some("蓝色".to_owned()), Some("四张".to_owned()), "平涂".to_owned());
+    assert_eq!(chosen(&session), kept);
+    session.press(C).draw().press(Back);
+    assert_eq!(chosen(&session), kept, "it is still the same visitor");
+    session.wait(61 * SECOND);
+    assert_eq!(session.scene(), "attract");
+    for letter in "fox".chars() {
+        session.input(Input::Event(Event::Character(letter)));
+    }
+    assert_eq!(chosen(&session), none);
+    session.press(C);
+    assert_eq!(session.job.clone().unwrap().items[0].prompt, "fox");
+    session.draw().press(Back).press(D).press(B).press(C);
+    assert_eq!(chosen(&session).0.as_deref(), Some("red"));
+    session.input(Input::Event(Event::Text("owl".into())));
+    assert_eq!(chosen(&session), none, "who types elsewhere does not see the colour");
+}
+
+#[test]
+fn the_keyboard_on_the_screen_types() {
+    let mut session = Session::begin();
+    session.press(A);
+    session.input(Input::Touch(Target::Words, Short));
+    assert_eq!(session.scene(), "keyboard");
+    for letter in "foxy\u{8}".chars() {
+        session.input(Input::Touch(Target::Letter(letter), Short));
+    }
+    session.press(C);
+    assert_eq!((session.scene(), session.word().as_str()), ("choose", "fox"));
+    // With buttons: the menu's last line, then the third key of the first row.
+    session.press(D).press(Previous).press(B);
+    session.press(A).press(Forward).press(B);
+    let text = |session: &Session| match session.view().scene {
+        Scene::Keyboard { text, .. } => text,
+        _ => panic!(),
+    };
+    assert_eq!(text(&session), "foxe");
+    session.press(Back);
+    assert_eq!(session.word(), "fox", "what was typed before is back");
+    session.press(C);
+    assert_eq!(session.job.clone().unwrap().items[0].prompt, "fox");
+    session.wait(SECOND);
+    session.input(Input::Touch(Target::Button(D), Short));
+    assert_eq!(session.scene(), "choose", "a touched legend is its button");
 }

@@ -27,7 +27,7 @@ fn a_visitor_chooses_and_gets_a_picture_that_is_kept() {
     };
     assert_eq!(
         (shown.title.as_str(), shown.style.as_str(), shown.resampling),
-        ("cat face", "flat colour", Resampling::Smooth)
+        ("cat", "flat colour", Resampling::Smooth)
     );
 }
 
@@ -229,7 +229,8 @@ fn the_picture_can_be_drawn_again_varied_kept_and_taken_home() {
     let Scene::Picture { code, .. } = session.view().scene else {
         panic!()
     };
-    let code = code.unwrap();
+    let Code { command: code, invitation } = code.unwrap();
+    assert_eq!(invitation, "Scan it and draw the same at home");
     assert!(code.starts_with("inkstone generate \"fox\" --style 3d --seed "), "{code}");
     assert!(code.ends_with(" --steps 4"), "{code}");
     session.press(D);

@@ -75,7 +75,7 @@ fn the_gallery_is_turned_through_marked_and_drawn_from() {
 fn kept_pictures_change_slowly_into_one_another() {
     let mut session = Session::begin();
     let seen = |session: &Session| {
-        let Scene::Attract { shown, coming } = session.view().scene else {
+        let Scene::Attract { shown, coming, .. } = session.view().scene else {
             panic!()
         };
         (shown.map(|shown| shown.title), coming.map(|(shown, there)| (shown.title, there)))
@@ -138,7 +138,50 @@ fn damaged_pictures_are_passed_over() {
     let effects = session.machine.handle(Input::Tick, session.now);
     assert_eq!(effects, [Effect::Load(1)]);
     session.machine.handle(Input::Loaded(1, None), session.now);
-    assert!(matches!(session.view().scene, Scene::Attract { shown: Some(shown), coming: None } if shown.title == "kept 2"));
+    assert!(matches!(session.view().scene, Scene::Attract { shown: Some(shown), coming: None, .. } if shown.title == "kept 2"));
     session.keep_some(1);
     assert_eq!(session.scene(), "attract");
+}
+
+#[test]
+fn a_hint_stays_on_its_screen() {
+    let mut session = Session::begin();
+    session.press(A).press(C).draw().press(C);
+    assert_eq!(session.notice(), "Kept for good");
+    session.press(Back);
+    assert_eq!((session.scene(), session.notice().as_str()), ("choose", ""));
+    session.press(C);
+    let job = session.job.take().unwrap();
+    session.update(&job, 0, JobStage::Failed("none".into()));
+    assert_eq!(
+        (session.scene(), session.notice().as_str()),
+        ("choose", "That did not work. Please try again.")
+    );
+    session.press(D);
+    assert_eq!((session.scene(), session.notice().as_str()), ("menu", ""));
+}
+
+#[test]
+fn the_gallery_has_small_pictures_of_what_is_around() {
+    let mut session = Session::begin();
+    session.keep_some(9);
+    session.press(A).gesture(D, Long);
+    let small = |session: &Session| {
+        let Scene::Picture { around, here, place, .. } = session.view().scene else {
+            panic!()
+        };
+        let titles: Vec<String> = around.into_iter().flatten().map(|shown| shown.title).collect();
+        (titles.join(" "), here, place.unwrap().0)
+    };
+    assert_eq!(small(&session), ("kept 9 kept 8 kept 7 kept 6 kept 5".into(), 0, 1));
+    session.press(A).press(A).press(A);
+    assert_eq!(small(&session), ("kept 8 kept 7 kept 6 kept 5 kept 4".into(), 2, 4));
+    session.effects.clear();
+    session.press(Previous);
+    let loads = session.effects.iter().filter(|effect| matches!(effect, Effect::Load(_))).count();
+    assert_eq!(loads, 1, "the large one alone: the small ones are there");
+    session.press(Previous).press(Previous).press(Previous);
+    assert_eq!(small(&session), ("kept 5 kept 4 kept 3 kept 2 kept 1".into(), 4, 9));
+    session.keep_some(1);
+    assert_eq!(small(&session).1, 0);
 }

@@ -177,6 +177,7 @@ impl Session {
             Scene::Attract { .. } => "attract",
             Scene::Choose { .. } => "choose",
             Scene::Menu { .. } => "menu",
+            Scene::Keyboard { .. } => "keyboard",
             Scene::Drawing { .. } => "drawing",
             Scene::Four { .. } => "four",
             Scene::Picture { place: None, .. } => "picture",

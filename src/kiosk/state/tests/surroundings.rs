@@ -22,6 +22,13 @@ fn sleep_comes_when_nobody_is_there_and_only_the_schedule_ends_it() {
     assert_eq!(session.scene(), "attract");
     session.input(Input::Hours(Wakefulness::Asleep));
     assert_eq!(session.scene(), "dark");
+    assert!(
+        !session.did(|effect| matches!(effect, Effect::Dim(_))),
+        "it would flash before it sleeps"
+    );
+    session.input(Input::Hours(Wakefulness::Dimmed));
+    assert!(!session.did(|effect| matches!(effect, Effect::Dim(_))), "it is dim already");
+    session.input(Input::Hours(Wakefulness::Awake));
     assert!(session.did(|effect| *effect == Effect::Dim(false)));
 }
 

@@ -261,7 +261,7 @@ fn the_size_is_followed() {
 fn keys_and_the_mouse_become_signals() {
     let person = Person::new(40, 12, (0, 0));
     let (mut terminal, _) = begin(&person, TRUE);
-    person.press("\r\x1b[C1苹\x1b[<0;12;7M\x1b[<0;12;7m".as_bytes());
+    person.press("\r\x1b[C1苹\x7f\x1b[<0;12;7M\x1b[<0;12;7m".as_bytes());
     let tap = |name: &str| Signal::Tap(name.to_owned());
     let touch = |pressed| Signal::Touch {
         at: Point::new(11, 13),
@@ -273,6 +273,8 @@ fn keys_and_the_mouse_become_signals() {
         tap("1"),
         Signal::Character('1'),
         Signal::Character('苹'),
+        tap("backspace"),
+        Signal::Character('\u{8}'),
         touch(true),
         touch(false),
     ];
