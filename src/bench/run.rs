@@ -321,8 +321,8 @@ mod tests {
         assert_eq!(edges, [true, false].repeat(4));
         assert_eq!((findings.power.marker_line, findings.pictures.len()), (Some(17), 3));
         let names: Vec<&str> = heard.phases.iter().map(|phase| phase.0.as_str()).collect();
-        assert_eq!(names, ["idle power", "warm-up", "measuring"]);
-        assert_eq!(heard.phases[2].1, 3);
+        assert_eq!(names, ["memory", "idle power", "warm-up", "measuring"]);
+        assert_eq!(heard.phases[3].1, 3);
         let energy = findings.results[0].energy.as_ref().unwrap();
         assert_eq!(energy.pictures, 3);
         if energy.method == EnergyMethod::EachPicture {
@@ -337,8 +337,8 @@ mod tests {
 
     #[test]
     fn a_run_that_is_stopped_ends_soon() {
-        // The warm-up picture is drawn, the first measured one is not.
-        let (findings, edges, _) = run(1);
+        // After the memory's process the warm-up picture is drawn, the first measured one is not.
+        let (findings, edges, _) = run(2);
         assert!(matches!(findings, Err(RunError::Pipeline(PipelineError::Interrupted))));
         assert_eq!(edges, [true, false, true, false]);
     }
