@@ -44,6 +44,9 @@ pub enum CliError {
     /// `doctor` found a reason why a kiosk would not run.
     #[error("a kiosk would not run here; each FAULT above says what to do")]
     Unfit,
+    /// `kiosk --once` drew and kept no picture.
+    #[error("no picture was drawn and kept")]
+    NothingKept,
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -71,7 +74,12 @@ impl CliError {
             CliError::Png(error) => error.is_input_fault(),
             CliError::ImageFile(error) => error.is_input_fault(),
             CliError::Usage(_) | CliError::Mismatch(_) => true,
-            CliError::Display(_) | CliError::Unfit | CliError::Sheet(_) | CliError::Preview(_) | CliError::Output(_) => false,
+            CliError::Display(_)
+            | CliError::Unfit
+            | CliError::NothingKept
+            | CliError::Sheet(_)
+            | CliError::Preview(_)
+            | CliError::Output(_) => false,
         };
         if input { 2 } else { 1 }
     }
