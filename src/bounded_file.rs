@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 /// Largest text that a person writes: a manifest, settings, a script, a list of words; in bytes.
-pub(crate) const TEXT: u64 = 4 << 20;
+pub const TEXT: u64 = 4 << 20;
 
 /// The bytes of a regular file of at most `most` bytes.
 ///
