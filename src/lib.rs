@@ -47,6 +47,8 @@
 pub mod atomic_file;
 #[cfg(all(feature = "power", target_os = "linux"))]
 pub mod bench;
+#[doc(hidden)]
+pub mod bounded_file;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

@@ -525,3 +525,270 @@ fn ctrl_c_stops_within_a_step() {
         "no half file"
     );
 }
+
+/// What `verify` and `generate` say of a pack that neither may take.
+fn refused_by_all(pack: &Path, words: &[&str]) {
+    refused(pack, words);
+    let mut assert = inkstone().arg("verify").arg(pack).assert().code(2);
+    for word in words {
+        assert = assert.stderr(predicate::str::contains(*word));
+    }
+}
+
+#[test]
+fn numbers_that_no_table_has() {
+    type Edit = fn(&mut toml::Table);
+    let edits: [(Edit, &[&str]); 4] = [
+        (
+            |table| drop(table["styles"][0].as_table_mut().unwrap().insert("id".into(), 255.into())),
+            &["pack.toml: field 'styles'", "'3d' has the id 255", "rows"],
+        ),
+        (
+            |table| drop(table["styles"][0].as_table_mut().unwrap().insert("id".into(), (-1).into())),
+            &["pack.toml: field 'styles'", "'3d' has the id -1"],
+        ),
+        (
+            |table| {
+                drop(
+                    table["prompt"]
+                        .as_table_mut()
+                        .unwrap()
+                        .insert("padding".into(), 4_294_967_295_i64.into()),
+                )
+            },
+            &["pack.toml: field 'prompt.padding'", "4294967295"],
+        ),
+        (
+            |table| {
+                drop(
+                    table["prompt"]
+                        .as_table_mut()
+                        .unwrap()
+                        .insert("padding".into(), (1_i64 << 33).into()),
+                )
+            },
+            &["pack.toml", "padding"],
+        ),
+    ];
+    for (edit, words) in edits {
+        let (_folder, pack) = copied_pack();
+        change_manifest(&pack, edit);
+        refused_by_all(&pack, words);
+    }
+}
+
+fn attribute(name: &str, value: i64) -> tract_onnx::pb::AttributeProto {
+    tract_onnx::pb::AttributeProto {
+        name: name.into(),
+        r#type: tract_onnx::pb::attribute_proto::AttributeType::Int as i32,
+        i: value,
+        ..Default::default()
+    }
+}
+
+fn node(operator: &str, inputs: &[&str], output: &str) -> tract_onnx::pb::NodeProto {
+    tract_onnx::pb::NodeProto {
+        op_type: operator.into(),
+        input: inputs.iter().map(|&input| input.into()).collect(),
+        output: vec![output.into()],
+        ..Default::default()
+    }
+}
+
+fn integers(graph: &mut tract_onnx::pb::GraphProto, name: &str, values: &[i64]) {
+    graph.initializer.push(tract_onnx::pb::TensorProto {
+        name: name.into(),
+        dims: vec![values.len() as i64],
+        data_type: 7,
+        int64_data: values.to_vec(),
+        ..Default::default()
+    });
+}
+
+fn of_operator<'a>(graph: &'a mut tract_onnx::pb::GraphProto, operator: &str) -> &'a mut tract_onnx::pb::NodeProto {
+    graph.node.iter_mut().find(|node| node.op_type == operator).unwrap()
+}
+
+/// Each took gigabytes, hours or the whole program before a limit was checked.
+#[test]
+fn graphs_that_ask_for_too_much() {
+    type Edit = fn(&mut tract_onnx::pb::GraphProto);
+    let edits: [(&str, Edit, &[&str]); 9] = [
+        (
+            "text_encoder.onnx",
+            |graph| of_operator(graph, "QEmbedding").attribute.push(attribute("tensor", 1)),
+            &["QEmbedding", "no attribute 'tensor'"],
+        ),
+        (
+            "text_encoder.onnx",
+            |graph| {
+                let node = of_operator(graph, "LayerNormalization");
+                node.attribute.retain(|attribute| attribute.name != "axis");
+                node.attribute.push(attribute("axis", i64::MAX));
+            },
+            &["LayerNormalization", "no axis 9223372036854775807"],
+        ),
+        (
+            "text_encoder.onnx",
+            |graph| {
+                let node = of_operator(graph, "LayerNormalization");
+                node.attribute.retain(|attribute| attribute.name != "axis");
+                node.attribute.push(attribute("axis", i64::from(i32::MIN)));
+            },
+            &["LayerNormalization", "no axis -2147483648"],
+        ),
+        (
+            "denoiser.onnx",
+            |graph| {
+                integers(graph, "size", &[1 << 28]);
+                graph.node.insert(0, node("ConstantOfShape", &["size"], "zeros"));
+            },
+            &["ConstantOfShape", "more than 134217728 elements"],
+        ),
+        (
+            "decoder.onnx",
+            |graph| {
+                integers(graph, "repeats", &[1, 16_384, 1, 1]);
+                integers(graph, "start", &[0]);
+                integers(graph, "end", &[4]);
+                integers(graph, "axis", &[1]);
+                let output = graph.output[0].name.clone();
+                graph.node.iter_mut().for_each(|node| {
+                    node.output
+                        .iter_mut()
+                        .filter(|name| **name == output)
+                        .for_each(|name| *name = "before".into());
+                });
+                graph.node.push(node("Tile", &["before", "repeats"], "tiled"));
+                graph.node.push(node("Slice", &["tiled", "start", "end", "axis"], &output));
+            },
+            &["Tile", "more than 134217728 elements"],
+        ),
+        (
+            "denoiser.onnx",
+            |graph| {
+                let convolution = of_operator(graph, "Conv");
+                convolution.attribute.retain(|attribute| attribute.name != "pads");
+                let mut pads = attribute("pads", 0);
+                pads.r#type = tract_onnx::pb::attribute_proto::AttributeType::Ints as i32;
+                pads.ints = vec![20_000; 4];
+                convolution.attribute.push(pads);
+            },
+            &["Conv", "does not fit"],
+        ),
+        (
+            "denoiser.onnx",
+            |graph| {
+                let first = graph.input[0].name.clone();
+                let name = |index: usize| if index == 0 { first.clone() } else { format!("link{index}") };
+                let links: Vec<_> = (0..10_000).map(|index| node("Neg", &[&name(index)], &name(index + 1))).collect();
+                graph.node.splice(0..0, links);
+            },
+            &["nodes; at most 8192"],
+        ),
+        (
+            "decoder.onnx",
+            |graph| {
+                let places: Vec<usize> = (0..graph.initializer.len())
+                    .filter(|&at| graph.initializer[at].data_type == 1)
+                    .collect();
+                let (first, last) = (places[0], places[places.len() - 1]);
+                let name = graph.initializer[first].name.clone();
+                graph.initializer[first].name = std::mem::replace(&mut graph.initializer[last].name, name);
+            },
+            &["decoder.onnx", "node '"],
+        ),
+        (
+            "decoder.onnx",
+            |graph| of_operator(graph, "Conv").op_type = "Loop".into(),
+            &["decoder.onnx", "Loop"],
+        ),
+    ];
+    for (name, edit, words) in edits {
+        let (_folder, pack) = copied_pack();
+        change_graph(&pack, name, |model| edit(model.graph.as_mut().unwrap()));
+        refused_by_all(&pack, words);
+    }
+}
+
+/// Where the scales of the first quantized layer lie in the weights file.
+fn place_of_a_scale(pack: &Path) -> usize {
+    use prost::Message;
+    let bytes = std::fs::read(pack.join("denoiser.onnx")).unwrap();
+    let graph = tract_onnx::pb::ModelProto::decode(&bytes[..]).unwrap().graph.unwrap();
+    let layer = graph.node.iter().find(|node| node.op_type == "QConv").unwrap();
+    let scale = graph.initializer.iter().find(|tensor| tensor.name == layer.input[2]).unwrap();
+    let offset = scale.external_data.iter().find(|entry| entry.key == "offset").unwrap();
+    offset.value.parse().unwrap()
+}
+
+#[test]
+fn scales_that_are_no_numbers_or_too_large() {
+    for (scale, words) in [
+        (f32::NAN, &["denoiser.onnx: tensor '", "not numbers (NaN)"][..]),
+        (f32::INFINITY, &["denoiser.onnx", "QConv", "holds inf"]),
+        (1e38, &["denoiser.onnx", "QConv", "quantized layer's scales"]),
+    ] {
+        let (_folder, pack) = copied_pack();
+        let place = place_of_a_scale(&pack);
+        change(&pack, "weights.bin", true, |bytes| {
+            bytes[place..place + 4].copy_from_slice(&scale.to_le_bytes());
+        });
+        refused_by_all(&pack, words);
+    }
+}
+
+/// Links to endless files, pipes and folders in place of the files that are read whole.
+#[cfg(unix)]
+#[test]
+fn files_that_are_no_regular_files() {
+    type Put = fn(&Path);
+    let puts: [Put; 3] = [
+        |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+        |path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success()),
+        |path| std::fs::create_dir(path).unwrap(),
+    ];
+    for put in puts {
+        for name in ["pack.toml", "tokenizer.json", "words.lexicon", "weights.bin"] {
+            let (_folder, pack) = copied_pack();
+            std::fs::remove_file(pack.join(name)).unwrap();
+            put(&pack.join(name));
+            refused(&pack, &[name]);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        put(&file);
+        for option in ["--config", "--script"] {
+            inkstone()
+                .args(["kiosk", "--display", "png:frames", option])
+                .arg(&file)
+                .current_dir(folder.path())
+                .timeout(std::time::Duration::from_secs(60))
+                .assert()
+                .code(2)
+                .stderr(predicate::str::contains("file"));
+        }
+    }
+}
+
+#[test]
+fn settings_with_a_line_of_any_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kiosk.toml");
+    for text in [
+        format!("threads = {}5000\n", " ".repeat(70_000)),
+        format!("language = \"{}\"\n", "é".repeat(70_000)),
+        format!("threads = \"{}", "x".repeat(70_000)),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let kiosk = inkstone()
+            .args(["kiosk", "--display", "png:x", "--config"])
+            .arg(&file)
+            .assert()
+            .code(2);
+        let said = String::from_utf8(kiosk.get_output().stderr.clone()).unwrap();
+        assert!(said.contains("kiosk.toml:1:") && said.contains('…'), "{said:.400}");
+        let doctor = inkstone().args(["doctor", "--config"]).arg(&file).assert().code(1);
+        doctor.stdout(predicate::str::contains("kiosk.toml:1:"));
+    }
+}

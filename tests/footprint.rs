@@ -109,7 +109,7 @@ fn with_kiosk(display: &str, folder: &Path, visit: impl FnOnce(&dyn Fn(&str)) + 
             visit(&press);
             handle.stop().unwrap();
         });
-        kiosk.run();
+        kiosk.run().unwrap();
     });
 }
 

@@ -112,6 +112,17 @@ fn once_draws_keeps_and_ends() {
 }
 
 #[test]
+fn once_without_a_picture_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said) = run(folder.path(), &["--once", "--pack", "nowhere"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("no pack here") && said.contains("no picture was drawn and kept"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_broken_pack_is_told_and_does_not_end_the_kiosk() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--pack", "nowhere", "--script", &script(folder.path(), "5 press c\n")];
@@ -298,7 +309,8 @@ fn a_visitor_is_asked_which_of_two_things_a_word_means() {
     });
     Kiosk::new(settings(folder.path()), Options::new(&pack).sources(vec![source]))
         .unwrap()
-        .run();
+        .run()
+        .unwrap();
     let ((wheel, notice), shown) = receiver.recv_timeout(PATIENCE).unwrap();
     assert_eq!(
         (wheel.word.as_str(), wheel.after.as_slice()),
@@ -353,7 +365,8 @@ fn a_program_steers_the_kiosk_and_sees_what_it_shows() {
     });
     Kiosk::new(settings(folder.path()), Options::new(&pack).sources(vec![source]))
         .unwrap()
-        .run();
+        .run()
+        .unwrap();
     let (shown, mut slow) = receiver.recv_timeout(PATIENCE).unwrap();
     assert_eq!((shown.title.as_str(), shown.style.as_str()), ("fox · red", "flat colour"));
     assert!(slow.next().is_some(), "the latest view is there for whoever comes late");

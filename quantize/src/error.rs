@@ -124,6 +124,10 @@ impl Error {
         let (path, problem) = (path.to_owned(), missing.to_owned());
         move |source| match source.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Error::Input { path, problem },
+            std::io::ErrorKind::InvalidInput | std::io::ErrorKind::FileTooLarge | std::io::ErrorKind::IsADirectory => Error::Input {
+                path,
+                problem: source.to_string(),
+            },
             _ => Error::Machine {
                 path,
                 action: "read",

@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 use crate::proto;
 use crate::tensor::{Constant, DecodeError};
 
+/// Largest model that is read, in bytes: that of any protobuf file.
+const LARGEST: u64 = 1 << 31;
+
 /// Sizes of the dimensions that an export names instead of giving a number, such as `batch` or `height`.
 pub type Sizes = BTreeMap<String, usize>;
 
@@ -48,7 +51,7 @@ impl Graph {
     /// # Errors
     /// For a file that is missing, not ONNX, of another operator set, or with dimensions that stay free.
     pub fn read(file: &Path, sizes: &Sizes) -> Result<Graph> {
-        let bytes = std::fs::read(file).map_err(Error::reading(file, "there is no such file: check the path"))?;
+        let bytes = inkstone::bounded_file::read(file, LARGEST).map_err(Error::reading(file, "there is no such file: check the path"))?;
         let model = ModelProto::decode(bytes.as_slice())
             .map_err(|error| Error::input(file, format!("is not an ONNX model, or is cut short ({error}): export it again")))?;
         Graph::from_model(model, file, sizes)

@@ -23,7 +23,7 @@ pub fn make(table: &Path, out: &Path, force: bool) -> Result<()> {
             format!("the table has {length} bytes; at most {LARGEST} are read"),
         ));
     }
-    let bytes = std::fs::read(table).map_err(Error::reading(table, missing))?;
+    let bytes = inkstone::bounded_file::read(table, LARGEST).map_err(Error::reading(table, missing))?;
     let text = String::from_utf8(bytes).map_err(|error| Error::input(table, format!("it is not UTF-8: {error}")))?;
     let lexicon = inkstone::words::compile(&text).map_err(|error| Error::input(table, error.to_string()))?;
     let named = format!("{} ", out.display());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+use inkstone::bounded_file;
 use inkstone::pack::{FileRecord, MANIFEST, Manifest, Port, Stage, WEIGHTS};
 use inkstone::pipeline::check_manifest;
 
@@ -45,7 +46,7 @@ impl Source {
     fn open_folder(folder: &Path, sizes: &Sizes) -> Result<Source> {
         let file = folder.join(MODEL);
         let missing = "there is no such file: the folder must hold an f32 export with its manifest";
-        let bytes = std::fs::read(&file).map_err(Error::reading(&file, missing))?;
+        let bytes = bounded_file::read(&file, bounded_file::TEXT).map_err(Error::reading(&file, missing))?;
         let text = String::from_utf8(bytes).map_err(|_| Error::input(&file, "is not UTF-8 text: save it as UTF-8"))?;
         let manifest = parse_manifest(&text, &file)?;
         let source = Source {

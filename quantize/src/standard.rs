@@ -169,4 +169,12 @@ mod tests {
         assert!(OPERATORS.is_sorted_by(|one, other| one.name < other.name));
         assert!(find("Abs").is_some() && find("Xor").is_some() && find("HannWindow").is_none());
     }
+
+    #[test]
+    fn what_stays_in_graphs_is_read_by_the_engine() {
+        for operator in &OPERATORS {
+            let stays = matches!(operator.fate, Kept | Rewritten(_));
+            assert!(!stays || inkstone::engine::is_read(operator.name), "{}", operator.name);
+        }
+    }
 }

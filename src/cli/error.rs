@@ -60,6 +60,9 @@ pub enum CliError {
         /// The lowest exit code of them.
         code: u8,
     },
+    /// `kiosk --once` drew and kept no picture.
+    #[error("no picture was drawn and kept")]
+    NothingKept,
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -91,6 +94,7 @@ impl CliError {
             CliError::Display(_)
             | CliError::Unfit
             | CliError::Regression(_)
+            | CliError::NothingKept
             | CliError::Sheet(_)
             | CliError::Preview(_)
             | CliError::Output(_) => false,

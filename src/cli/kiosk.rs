@@ -67,8 +67,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
         .overrides(move |settings| apply(&again, settings))
         .script(script)
         .once(arguments.once);
-    Kiosk::new(settings, options)?.run();
-    Ok(())
+    Ok(Kiosk::new(settings, options)?.run()?)
 }
 
 impl From<KioskError> for CliError {
@@ -76,6 +75,7 @@ impl From<KioskError> for CliError {
         match error {
             KioskError::Display(error) => CliError::Display(error.to_string()),
             KioskError::Thread(error) => CliError::Output(error),
+            KioskError::NothingKept => CliError::NothingKept,
             other => usage(other),
         }
     }

@@ -32,6 +32,7 @@ pub use interrupt::report_file_size_limit;
 pub use output::log_to_stderr;
 
 use crate::process::allocator;
+use crate::process::panics::{self, caught};
 
 /// Pictures from words on the smallest computers.
 #[derive(Debug, Parser)]
@@ -77,7 +78,27 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(ended) => return ended,
     };
-    let result = match arguments.command {
+    panics::log_them();
+    match caught(|| carry_out(arguments.command, started)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        // Whoever reads the output may stop early; the work is done.
+        Ok(Err(error)) if error.is_closed_pipe() => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            output::message(&format!("error: {error}"));
+            if let Some(hint) = error.hint() {
+                output::message(&format!("hint: {hint}"));
+            }
+            ExitCode::from(error.exit_code())
+        }
+        Err(problem) => {
+            output::message(&format!("error: {problem}; please report it, with what RUST_LOG=debug prints"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(command: Command, started: Instant) -> Result<(), CliError> {
+    match command {
         Command::Generate(arguments) => generate::run(&arguments, started),
         #[cfg(feature = "kiosk")]
         Command::Kiosk(arguments) => kiosk::run(&arguments),
@@ -88,17 +109,5 @@ pub fn run() -> ExitCode {
         Command::Info(subjects) => info::run(&subjects),
         Command::Verify(subjects) => verify::run(&subjects),
         Command::Doctor(arguments) => doctor::run(&arguments),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads the output may stop early; the work is done.
-        Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
-        Err(error) => {
-            output::message(&format!("error: {error}"));
-            if let Some(hint) = error.hint() {
-                output::message(&format!("hint: {hint}"));
-            }
-            ExitCode::from(error.exit_code())
-        }
     }
 }

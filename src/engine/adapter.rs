@@ -22,6 +22,11 @@ pub trait Operator: Any + Debug + Send + Sync {
         0
     }
 
+    /// Rows of the table that the first input indexes, if it indexes one.
+    fn indexed_rows(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether the output is the concatenation of the inputs as they are in memory.
     fn is_contiguous_concat(&self, _inputs: &[&[usize]]) -> bool {
         false

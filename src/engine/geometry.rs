@@ -1,4 +1,6 @@
-//! Geometry of convolutions, in int8 and in f32. Depends on nothing.
+//! Geometry of convolutions, in int8 and in f32. Depends on nothing but the limits of [`crate::pack`].
+
+use crate::pack::MAX_ELEMENTS;
 
 /// Zeros around a picture; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,21 @@ pub struct Window {
     pub size: [usize; 2],
     /// Rows and columns from one position to the next.
     pub strides: [usize; 2],
+}
+
+impl Padding {
+    /// Height and width of a picture `[channels, height, width]` with the zeros around it; none if they are wider than the window, or
+    /// the whole is too large.
+    pub fn around(&self, [channels, height, width]: [usize; 3], window: &Window) -> Option<[usize; 2]> {
+        let [rows, columns] = window.size;
+        let fits = self.top.max(self.bottom) <= rows && self.left.max(self.right) <= columns;
+        let sides = [
+            height.checked_add(self.top)?.checked_add(self.bottom)?,
+            width.checked_add(self.left)?.checked_add(self.right)?,
+        ];
+        let elements = channels.checked_mul(sides[0])?.checked_mul(sides[1])?;
+        (fits && elements <= MAX_ELEMENTS).then_some(sides)
+    }
 }
 
 impl Window {

@@ -6,6 +6,7 @@
 //!
 //! * `adapter` is the only place that knows tract's operator traits; `reader` turns the graph's nodes into
 //!   operators, `fuse` fuses quantized layers with adjacent operators, and `lower` replaces those of tract's that only move floats.
+//! * `sizes` finds how large everything will be and refuses what goes beyond the limits, before tract sees a graph.
 //! * `program` is a graph as a list of operators; `arena` is the one block that their values lie in, planned ahead.
 //! * [`operators`] holds the operators, one a file: plain functions from slices to slices, listed in one table.
 //! * `int8` quantizes activations and multiplies them with mapped weights; `kernels` are the micro-kernels.
@@ -31,6 +32,7 @@ mod parallel;
 mod program;
 mod reader;
 mod simd;
+mod sizes;
 mod stage;
 mod stages;
 #[cfg(test)]
@@ -39,6 +41,8 @@ mod transpose;
 mod value;
 
 pub use error::EngineError;
+#[doc(hidden)]
+pub use sizes::is_read;
 pub use stage::{Stage, State};
 pub use stages::{Residency, Stages};
 pub use value::{Input, Value};

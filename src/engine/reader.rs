@@ -11,33 +11,48 @@ use tract_onnx::tract_hir::infer::InferenceModelExt;
 
 use super::adapter::inference;
 use super::kernels::Kernel;
-use super::operators::{Resources, Row};
+use super::operators::{Resources, Row, Schema};
+use super::sizes::Sizes;
 use crate::pack::{DOMAIN, ExternalTensor, Graph};
 
-/// Reads a graph by a table of operators.
+/// Reads a graph by a table of operators. Also returns, by input of the graph, the rows of the smallest table that it indexes.
 ///
 /// # Errors
 /// For the first node that neither the table nor tract knows, or that does not fit its operator.
-pub fn read<'a>(mut graph: Graph, table: impl Iterator<Item = &'a Row> + Clone, kernel: &'static dyn Kernel) -> TractResult<TypedModel> {
+pub fn read<'a>(
+    mut graph: Graph,
+    table: impl Iterator<Item = &'a Row> + Clone,
+    kernel: &'static dyn Kernel,
+) -> TractResult<(TypedModel, Vec<Option<usize>>)> {
     let standard = tract_onnx::onnx();
+    let mut sizes = Sizes::of(&graph.proto)?;
     let proto = graph.proto.graph.get_or_insert_default();
     make_names_unique(proto);
     let mut operators = HashMap::new();
     for node in &mut proto.node {
-        let tensor = take_tensor(node, &graph.tensors);
+        let (name, operator) = (node.name.clone(), node.op_type.clone());
+        let place = || format!("node '{name}' ({operator})");
+        let tensor = take_tensor(node, &graph.tensors).with_context(place)?;
         let row = table.clone().find(|row| is_of(node, row));
         let resources = Resources { tensor, kernel };
         let operator = match row {
-            Some(row) => (row.build)(node, &resources).with_context(|| format!("node '{}' ({})", node.name, node.op_type))?,
+            Some(row) => {
+                check_form(node, row.schema).with_context(place)?;
+                (row.build)(node, &resources).with_context(place)?
+            }
             None => None,
         };
         match operator {
             Some(operator) => {
+                sizes.own(node, &*operator, tensor.is_some()).with_context(place)?;
                 // tract leaves a place for an operator that it does not know.
                 node.op_type = format!("{DOMAIN}.{}", node.op_type);
                 operators.insert(node.name.clone(), operator);
             }
-            None => check_is_standard(node, &standard)?,
+            None => {
+                check_is_standard(node, &standard)?;
+                sizes.standard(node).with_context(place)?;
+            }
         }
     }
     let mut model = standard.model_for_proto_model(&graph.proto)?;
@@ -46,7 +61,7 @@ pub fn read<'a>(mut graph: Graph, table: impl Iterator<Item = &'a Row> + Clone, 
             node.op = inference(operator);
         }
     }
-    model.into_typed()
+    Ok((model.into_typed()?, sizes.into_rows()))
 }
 
 /// Whether a node is of the operator of a row.
@@ -71,13 +86,33 @@ fn check_is_standard(node: &NodeProto, standard: &Onnx) -> TractResult<()> {
     Ok(())
 }
 
-/// Takes the mapped tensor out of the inputs of a node of ours, so that tract never sees it.
-fn take_tensor<'a>(node: &mut NodeProto, tensors: &'a BTreeMap<String, ExternalTensor>) -> Option<&'a ExternalTensor> {
-    if node.domain != DOMAIN {
-        return None;
-    }
-    let place = node.input.iter().position(|input| tensors.contains_key(input))?;
-    tensors.get(&node.input.remove(place))
+/// A node of ours has the attributes of its definition and no others.
+fn check_form(node: &NodeProto, schema: &Schema) -> TractResult<()> {
+    let Some(definition) = schema.definition else { return Ok(()) };
+    let signature = definition.split('(').next().unwrap_or_default();
+    let named = |name: &str| {
+        signature
+            .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+            .any(|word| word == name)
+    };
+    let stray = node.attribute.iter().find(|attribute| !named(&attribute.name));
+    ensure!(
+        stray.is_none(),
+        "it has no attribute '{}'",
+        stray.map(|attribute| &*attribute.name).unwrap_or_default()
+    );
+    Ok(())
+}
+
+/// Takes the mapped tensor, the second input of a node of ours, out of its inputs, so that tract never sees it.
+fn take_tensor<'a>(node: &mut NodeProto, tensors: &'a BTreeMap<String, ExternalTensor>) -> TractResult<Option<&'a ExternalTensor>> {
+    let mut places = node.input.iter().enumerate().filter(|(_, input)| tensors.contains_key(*input));
+    let Some((place, _)) = places.next() else { return Ok(None) };
+    ensure!(
+        node.domain == DOMAIN && place == 1 && places.next().is_none(),
+        "int8 weights are the second input of a quantized layer, and no other input of any"
+    );
+    Ok(tensors.get(&node.input.remove(place)))
 }
 
 /// ONNX lets a node have the name of an input or of another node; tract does not.

@@ -8,8 +8,9 @@ use tract_onnx::tract_core::internal::*;
 use super::kernels::Kernel;
 use super::operators::{Row, TABLE};
 use super::program::Program;
-use super::{Engine, EngineError, Input, Value, fuse, lower, reader};
+use super::{Engine, EngineError, Input, Value, fuse, lower, reader, sizes};
 use crate::pack::{Element, Graph, Pack, PackError, Port, Weights};
+use crate::process::panics::caught;
 
 /// A graph of a pack, checked, with its mapped weights and ready to run. It uses the micro-kernel of the engine that loaded it; any
 /// engine can run it.
@@ -32,6 +33,8 @@ pub struct Stage {
     weights: Arc<Weights>,
     /// Where in the weights file the stage's tensors begin.
     first_weight: Option<usize>,
+    /// By input: rows of the smallest table that it indexes.
+    rows: Vec<Option<usize>>,
     program: Program,
 }
 
@@ -112,17 +115,25 @@ impl Stage {
         table: impl Iterator<Item = &'a Row> + Clone,
     ) -> Result<Stage, EngineError> {
         let first_weight = graph.tensors.values().map(|tensor| tensor.data.start()).min();
-        let prepare = || -> TractResult<Program> {
-            let mut model = reader::read(graph, table, kernel)?;
+        let prepare = || -> TractResult<(Program, Vec<Option<usize>>)> {
+            let (mut model, rows) = reader::read(graph, table, kernel)?;
             model.declutter()?;
             fuse::fuse(&mut model)?;
             lower::lower(&mut model)?;
-            Program::new(&model.into_optimized()?)
+            let program = Program::new(&model.into_optimized()?)?;
+            ensure!(
+                program.floats() <= sizes::ALIVE,
+                "a run needs {} floats; at most {} are given",
+                program.floats(),
+                sizes::ALIVE
+            );
+            Ok((program, rows))
         };
-        let program = prepare().map_err(|error| EngineError::Graph {
+        let fail = |problem| EngineError::Graph {
             file: file.to_path_buf(),
-            problem: format!("{error:#}"),
-        })?;
+            problem,
+        };
+        let (program, rows) = caught(prepare).map_err(fail)?.map_err(|error| fail(format!("{error:#}")))?;
         log::debug!("stage '{name}': {} KiB of activations", program.floats() * size_of::<f32>() / 1024);
         let stage = Stage {
             name: name.to_owned(),
@@ -130,6 +141,7 @@ impl Stage {
             outputs,
             weights,
             first_weight,
+            rows,
             program,
         };
         stage.check_outputs(file)?;
@@ -223,10 +235,34 @@ impl Stage {
                 Ok(given)
             })
         };
-        engine.run(run).map_err(|error| EngineError::Run {
+        let fail = |problem| EngineError::Run {
             stage: self.name.clone(),
-            problem: format!("{error:#}"),
-        })
+            problem,
+        };
+        let outputs = caught(|| engine.run(run)).map_err(fail)?;
+        outputs.map_err(|error| fail(format!("{error:#}")))
+    }
+
+    /// Its name in the manifest.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Rows of the smallest table that an input indexes, by its number in the manifest's order, if it indexes one.
+    pub fn indexed_rows(&self, input: usize) -> Option<usize> {
+        self.rows.get(input).copied().flatten()
+    }
+
+    fn check_rows(&self, input: usize, values: &[i64]) -> TractResult<()> {
+        let Some(rows) = self.indexed_rows(input) else { return Ok(()) };
+        let outside = values.iter().find(|&&value| usize::try_from(value).map_or(true, |row| row >= rows));
+        match outside {
+            Some(value) => bail!(
+                "input '{}' holds {value}; it indexes a table of {rows} rows",
+                self.inputs[input].name
+            ),
+            None => Ok(()),
+        }
     }
 
     /// The graph's inputs, from the caller and from the state, checked against the ports.
@@ -240,7 +276,10 @@ impl Stage {
             let count: usize = port.shape.iter().product();
             match (input, port.element) {
                 (Some(Input::F32(values)), Element::F32) if values.len() == count => Ok(Input::F32(values)),
-                (Some(Input::I64(values)), Element::I64) if values.len() == count => Ok(Input::I64(values)),
+                (Some(Input::I64(values)), Element::I64) if values.len() == count => {
+                    self.check_rows(index, values)?;
+                    Ok(Input::I64(values))
+                }
                 _ => bail!("input '{}' must be {:?} with {count} elements", port.name, port.element),
             }
         };

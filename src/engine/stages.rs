@@ -46,6 +46,12 @@ impl Stages {
         names.try_for_each(|name| self.get(engine, name).map(drop))
     }
 
+    /// The stages in memory.
+    pub fn loaded(&self) -> Vec<Arc<Stage>> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.values().cloned().collect()
+    }
+
     /// The pack.
     pub fn pack(&self) -> &Pack {
         &self.pack

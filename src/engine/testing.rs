@@ -57,7 +57,8 @@ pub fn stage<'a>(
     Stage::new(engine.kernel, "test", Path::new("test.onnx"), graph, ports, weights, table)
 }
 
-fn info(port: &Port) -> ValueInfoProto {
+/// A port as a graph names it.
+pub fn info(port: &Port) -> ValueInfoProto {
     let size = |&size: &usize| Dimension {
         value: Some(dimension::Value::DimValue(size as i64)),
         ..Dimension::default()

@@ -141,6 +141,9 @@ pub enum KioskError {
     /// The system gives no thread.
     #[error("no thread could be started: {0}")]
     Thread(#[from] std::io::Error),
+    /// The kiosk was to draw and keep one picture, and did not.
+    #[error("no picture was drawn and kept")]
+    NothingKept,
 }
 
 /// What the rules of the state machine are made from besides the settings; the same for as long as the kiosk runs.
@@ -235,6 +238,7 @@ impl Kiosk {
             sources: options.sources,
             script: options.script,
             once: options.once,
+            kept: false,
         })
     }
 }

@@ -14,6 +14,7 @@ use super::state::{FinishedPicture, Item, Job, JobStage, JobUpdate, PackChoices}
 use crate::picture::{Background, Resampling};
 use crate::pipeline::{Observer, Options, Phase, Pipeline, PipelineError, Progress, Request};
 use crate::process::allocator;
+use crate::process::panics::caught;
 use crate::words::{Ambiguity, Language};
 
 /// Delay before a pack that cannot be read is tried again.
@@ -164,7 +165,7 @@ impl Worker {
             };
             match task {
                 Ok(Task::Draw(job)) => {
-                    self.draw(&job);
+                    self.draw_guarded(&job);
                     allocator::trim();
                 }
                 Ok(Task::Configure(settings)) if settings != self.settings => {
@@ -181,13 +182,25 @@ impl Worker {
     fn open(&mut self) {
         // The old pack is closed first: the board may not have memory for two.
         self.pipeline = None;
-        match open(&self.settings) {
-            Ok(pipeline) => self.pipeline = Some(pipeline),
-            Err(error) => log::error!("{error}"),
+        match caught(|| open(&self.settings)) {
+            Ok(Ok(pipeline)) => self.pipeline = Some(pipeline),
+            Ok(Err(error)) => log::error!("{error}"),
+            Err(problem) => log::error!("{}: {problem}", self.settings.pack.display()),
         }
         allocator::trim();
         let choices = self.pipeline.as_ref().map(|pipeline| choices(pipeline, &self.settings));
         (self.notify)(DrawingEvent::Pack(choices));
+    }
+
+    /// Draws; a job that panics has failed, and the pack is opened anew.
+    fn draw_guarded(&mut self, job: &Job) {
+        let Err(problem) = caught(|| self.draw(job)) else { return };
+        (self.notify)(DrawingEvent::Job(JobUpdate {
+            job: job.number,
+            item: 0,
+            stage: JobStage::Failed(problem),
+        }));
+        self.open();
     }
 
     fn draw(&mut self, job: &Job) {
@@ -229,7 +242,10 @@ impl Worker {
                 }
                 Err(error) => {
                     report(JobStage::Failed(error.to_string()));
-                    if matches!(error, PipelineError::Pack(_) | PipelineError::Engine(_)) {
+                    if matches!(
+                        error,
+                        PipelineError::Pack(_) | PipelineError::Engine(_) | PipelineError::Panic { .. }
+                    ) {
                         self.open();
                     }
                     return;
@@ -292,5 +308,70 @@ impl Observer for JobObserver<'_> {
         } else {
             ControlFlow::Break(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::kiosk::state::Purpose;
+
+    fn settings() -> WorkerSettings {
+        WorkerSettings {
+            pack: "nowhere".into(),
+            threads: 1,
+            styles: Vec::new(),
+            style: None,
+            steps: None,
+            guidance: None,
+            background: Background::Transparent,
+            language: None,
+        }
+    }
+
+    fn job(number: u64) -> Job {
+        let item = Item {
+            prompt: "cat".into(),
+            style: None,
+            steps: 1,
+            seed: 1,
+        };
+        Job {
+            number,
+            purpose: Purpose::Picture,
+            items: vec![item],
+            asks: false,
+        }
+    }
+
+    /// The listener panics in place of a pack: at the first update of the first job.
+    #[test]
+    fn a_panic_is_told_and_the_next_job_is_done() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = told.clone();
+        let worker = DrawingWorker::start(settings(), move |event| {
+            let DrawingEvent::Job(update) = event else { return };
+            let JobStage::Failed(problem) = update.stage else { return };
+            assert!(update.job != 1 || problem.starts_with("internal error"), "broken on purpose");
+            heard.lock().unwrap().push((update.job, problem));
+        });
+        let worker = worker.unwrap();
+        worker.draw(job(1));
+        let wait = |count: usize| {
+            let started = Instant::now();
+            while told.lock().unwrap().len() < count {
+                assert!(started.elapsed() < Duration::from_secs(60));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        wait(1);
+        worker.draw(job(2));
+        wait(2);
+        let told = told.lock().unwrap();
+        assert_eq!(told[0], (1, "internal error: broken on purpose".to_owned()));
+        assert_eq!(told[1], (2, "there is no pack to draw with".to_owned()));
     }
 }

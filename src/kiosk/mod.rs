@@ -17,7 +17,7 @@
 //!     }
 //! });
 //! handle.request(&Request::new("a red fox").style("flat").seed(7))?;
-//! kiosk.run();
+//! kiosk.run()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::language::Language;
+use crate::bounded_file;
 
 /// A subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +82,7 @@ impl Subjects {
     /// # Errors
     /// If it cannot be read, has a line without category or name, or has no subject.
     pub fn read(path: &Path) -> Result<Subjects, SubjectsError> {
-        let text = std::fs::read_to_string(path).map_err(|source| SubjectsError::Read {
+        let text = bounded_file::read_text(path, bounded_file::TEXT).map_err(|source| SubjectsError::Read {
             path: path.to_owned(),
             source,
         })?;

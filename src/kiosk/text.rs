@@ -16,7 +16,11 @@ use embedded_graphics::prelude::*;
 use memmap2::Mmap;
 
 use super::shaping::{self, Piece, Script, Shaper};
+use crate::bounded_file;
 use crate::device::display::Frame;
+
+/// Largest font that is mapped, in bytes.
+const LARGEST: u64 = 256 << 20;
 
 /// The part of WenQuanYi Micro Hei that the kiosk's own words need.
 const OWN: &[u8] = include_bytes!("fonts/kiosk.ttf");
@@ -324,6 +328,7 @@ fn map(path: &Path) -> Result<Face, FontError> {
         path: path.to_owned(),
         source,
     };
+    bounded_file::check(path, LARGEST).map_err(read)?;
     let file = File::open(path).map_err(read)?;
     // SAFETY: the mapping is only read. Fonts are replaced by renaming, as package managers do; one that is cut short
     // while it is mapped would end the program, as it would any that maps fonts.

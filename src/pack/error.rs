@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::bounded_file::is_input_fault;
+
 /// A pack that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
@@ -112,13 +114,7 @@ impl PackError {
     /// Whether the input is at fault and not the machine: exit code 2 rather than 1.
     pub fn is_input_fault(&self) -> bool {
         match self {
-            PackError::Io { source, .. } => matches!(
-                source.kind(),
-                std::io::ErrorKind::NotFound
-                    | std::io::ErrorKind::PermissionDenied
-                    | std::io::ErrorKind::IsADirectory
-                    | std::io::ErrorKind::NotADirectory
-            ),
+            PackError::Io { source, .. } => is_input_fault(source),
             _ => true,
         }
     }

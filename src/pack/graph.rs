@@ -15,7 +15,12 @@ use tract_onnx::pb::tensor_shape_proto::dimension::Value as DimensionValue;
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
 
+use crate::bounded_file;
+
 use super::{ALIGNMENT, Element, PackError, Port, Stage, WEIGHTS, WeightSlice, Weights};
+
+/// Largest graph that is read, in bytes: weights lie beside it.
+const LARGEST: u64 = 64 << 20;
 
 /// Domain of Inkstone's own operators.
 pub const DOMAIN: &str = "inkstone";
@@ -59,7 +64,7 @@ impl Graph {
     /// If the file is not ONNX, a port differs from the manifest's, or a tensor lies outside the weights file,
     /// is not aligned or has another size than its shape.
     pub fn read(path: &Path, stage: &Stage, weights: &Arc<Weights>) -> Result<Graph, PackError> {
-        let bytes = std::fs::read(path).map_err(|error| PackError::io(path, error))?;
+        let bytes = bounded_file::read(path, LARGEST).map_err(|error| PackError::io(path, error))?;
         let mut proto = ModelProto::decode(&*bytes).map_err(|error| PackError::graph(path, format!("not an ONNX graph: {error}")))?;
         proto.functions.clear();
         let graph = proto
@@ -69,6 +74,8 @@ impl Graph {
         check_ports(path, "input", &graph.input, &stage.inputs)?;
         check_ports(path, "output", &graph.output, &stage.outputs)?;
         check_wiring(path, graph)?;
+        // Nothing reads them here, and no check has to know them.
+        (graph.value_info, graph.sparse_initializer, graph.quantization_annotation) = Default::default();
         let (external, inside): (Vec<_>, Vec<_>) = std::mem::take(&mut graph.initializer).into_iter().partition(is_external);
         inside.iter().try_for_each(|tensor| check_inside(path, tensor))?;
         graph.initializer = inside;
@@ -85,6 +92,7 @@ impl Graph {
             }
         }
         widen_half_floats(path, graph)?;
+        graph.initializer.iter().try_for_each(|tensor| check_numbers(path, tensor))?;
         Ok(Graph { proto, tensors })
     }
 }
@@ -190,6 +198,22 @@ fn check_inside(path: &Path, tensor: &TensorProto) -> Result<(), PackError> {
     Err(PackError::graph(path, problem))
 }
 
+/// No float of a tensor may be NaN: it would spread to the whole picture.
+fn check_numbers(path: &Path, tensor: &TensorProto) -> Result<(), PackError> {
+    if tensor.data_type != DataType::Float as i32 {
+        return Ok(());
+    }
+    let mut raw = tensor.raw_data.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+    if !raw.any(f32::is_nan) && !tensor.float_data.iter().any(|value| value.is_nan()) {
+        return Ok(());
+    }
+    let problem = format!(
+        "tensor '{}' holds values that are not numbers (NaN): make the pack again",
+        tensor.name
+    );
+    Err(PackError::graph(path, problem))
+}
+
 fn element_bytes(data_type: i32) -> Option<usize> {
     match DataType::try_from(data_type).ok()? {
         DataType::Int8 => Some(1),
@@ -203,7 +227,15 @@ fn element_bytes(data_type: i32) -> Option<usize> {
 /// Every value that is read must be written before, and no value twice.
 fn check_wiring(path: &Path, graph: &GraphProto) -> Result<(), PackError> {
     let inputs = graph.input.iter().map(|input| input.name.as_str());
-    let mut written: BTreeSet<&str> = inputs.chain(graph.initializer.iter().map(|tensor| tensor.name.as_str())).collect();
+    let mut written = BTreeSet::new();
+    for name in inputs.chain(graph.initializer.iter().map(|tensor| tensor.name.as_str())) {
+        if name.is_empty() || !written.insert(name) {
+            return Err(PackError::graph(
+                path,
+                format!("two inputs or tensors are named '{name}', or one has no name"),
+            ));
+        }
+    }
     for node in &graph.node {
         if let Some(input) = node
             .input

@@ -17,8 +17,8 @@ pub const FORMAT: u32 = 2;
 pub const MANIFEST: &str = "pack.toml";
 /// The file with all graphs' external data.
 pub const WEIGHTS: &str = "weights.bin";
-/// Largest number of elements of a port.
-const MAX_PORT_ELEMENTS: usize = 1 << 28;
+/// Largest number of elements of a port, and of any other value of a graph.
+pub const MAX_ELEMENTS: usize = 1 << 27;
 /// Alignment of every tensor in the weights file, in bytes.
 pub const ALIGNMENT: usize = 64;
 
@@ -379,10 +379,8 @@ impl Manifest {
                 require(!ports.is_empty(), &field, || "there must be at least one".into())?;
                 for port in ports {
                     let elements = port.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
-                    let fits = elements.is_some_and(|count| (1..=MAX_PORT_ELEMENTS).contains(&count));
-                    require(fits, &field, || {
-                        format!("'{}' must have 1 to {MAX_PORT_ELEMENTS} elements", port.name)
-                    })?;
+                    let fits = elements.is_some_and(|count| (1..=MAX_ELEMENTS).contains(&count));
+                    require(fits, &field, || format!("'{}' must have 1 to {MAX_ELEMENTS} elements", port.name))?;
                     let ordered = port
                         .range
                         .is_none_or(|[low, high]| low.is_finite() && high.is_finite() && low <= high);

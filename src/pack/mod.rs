@@ -14,6 +14,8 @@ mod weights;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::bounded_file;
+
 pub use checksum::{sha256_of_bytes, sha256_of_file};
 pub use error::PackError;
 pub use graph::{DOMAIN, ExternalTensor, Graph};
@@ -40,7 +42,8 @@ impl Pack {
     /// another size than the manifest says or, for the small ones, another checksum.
     pub fn open(folder: &Path) -> Result<Pack, PackError> {
         let path = folder.join(MANIFEST);
-        let text = std::fs::read_to_string(&path).map_err(|error| PackError::manifest_unreadable(folder, &path, error))?;
+        let text =
+            bounded_file::read_text(&path, bounded_file::TEXT).map_err(|error| PackError::manifest_unreadable(folder, &path, error))?;
         let manifest = Manifest::parse(&text, &path)?;
         for (name, record) in &manifest.files {
             check_size(&folder.join(name), record)?;
@@ -114,7 +117,7 @@ impl Pack {
 }
 
 fn check_size(path: &Path, record: &FileRecord) -> Result<(), PackError> {
-    let found = std::fs::metadata(path).map_err(|error| PackError::io(path, error))?.len();
+    let found = bounded_file::check(path, u64::MAX).map_err(|error| PackError::io(path, error))?;
     if found == record.bytes {
         return Ok(());
     }

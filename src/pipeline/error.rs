@@ -78,6 +78,14 @@ pub enum PipelineError {
     /// The observer cancelled.
     #[error("interrupted")]
     Interrupted,
+    /// A library that reads the pack, or Inkstone itself, panicked.
+    #[error("{}: {problem}; check the pack with `inkstone verify`, and report it if that says nothing", pack.display())]
+    Panic {
+        /// The pack's folder.
+        pack: PathBuf,
+        /// What the panic said.
+        problem: String,
+    },
     /// A stage cannot be loaded or run.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -108,7 +116,7 @@ impl PipelineError {
         match self {
             PipelineError::Engine(error) => error.is_input_fault(),
             PipelineError::Pack(error) => error.is_input_fault(),
-            PipelineError::Interrupted | PipelineError::Picture(_) => false,
+            PipelineError::Interrupted | PipelineError::Picture(_) | PipelineError::Panic { .. } => false,
             _ => true,
         }
     }

@@ -60,6 +60,7 @@ use crate::engine::{Engine, Residency};
 use crate::pack::{Manifest, Pack, PackError, Style};
 use crate::picture::provenance::DRAWN_AS;
 use crate::picture::{Picture, PictureError, Provenance, ScaleError, arranged, scale};
+use crate::process::panics::caught;
 use crate::words::{Ambiguity, Language, Reader, Reading, Remark};
 
 /// Prompts that are remembered, so that drawing one again reads no tokenizer.
@@ -136,7 +137,9 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::open`]; also if threads cannot be started or `INKSTONE_KERNEL` names no kernel of this processor.
     pub fn open_with(folder: impl AsRef<Path>, options: &Options) -> Result<Pipeline, PipelineError> {
-        Pipeline::of_pack(Arc::new(Pack::open(folder.as_ref())?), options)
+        let folder = folder.as_ref();
+        let open = || Pipeline::of_pack(Arc::new(Pack::open(folder)?), options);
+        caught(open).unwrap_or_else(|problem| Err(panicked(folder, problem)))
     }
 
     /// A pipeline for a pack that is open already.
@@ -220,7 +223,13 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::generate`], and [`PipelineError::Interrupted`] if the observer cancels.
     pub fn generate_with(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Generated, PipelineError> {
-        let resolved = self.resolve(request)?;
+        let pack = self.pack.clone();
+        // After a panic, engines and prompts are as after the last picture: each is changed by a step of its own.
+        caught(|| self.generate_unguarded(request, observer)).unwrap_or_else(|problem| Err(panicked(pack.folder(), problem)))
+    }
+
+    fn generate_unguarded(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Generated, PipelineError> {
+        let resolved = self.decide(request)?;
         self.load()?;
         let mut run = Run::new(observer, &self.family.phases(&resolved));
         let pictures = self.family.generate(&self.engines[&self.threads], &resolved, &mut run)?;
@@ -239,6 +248,11 @@ impl Pipeline {
     /// # Errors
     /// If the request is invalid or asks for what the pack cannot do, or the tokenizer cannot be read.
     pub fn resolve(&mut self, request: &Request) -> Result<Resolved, PipelineError> {
+        let pack = self.pack.clone();
+        caught(|| self.decide(request)).unwrap_or_else(|problem| Err(panicked(pack.folder(), problem)))
+    }
+
+    fn decide(&mut self, request: &Request) -> Result<Resolved, PipelineError> {
         let styles = self.pack.clone();
         let styles = &styles.manifest().styles;
         let chosen = styles::choose(styles, request.style.as_deref(), &request.prompt)?;
@@ -388,6 +402,13 @@ pub fn check_manifest(manifest: &Manifest, file: &Path) -> Result<(), PackError>
     match manifest.family {
         Some(_) => (families::find(FAMILIES, manifest, file)?.check)(manifest, file).map(drop),
         None => Ok(()),
+    }
+}
+
+fn panicked(pack: &Path, problem: String) -> PipelineError {
+    PipelineError::Panic {
+        pack: pack.to_path_buf(),
+        problem,
     }
 }
 

@@ -7,8 +7,12 @@ use tokenizers::Tokenizer;
 use tokenizers::utils::truncation::TruncationParams;
 
 use super::PipelineError;
+use crate::bounded_file;
 use crate::pack::{self, Pack};
 use crate::words::{Ambiguity, Language, Reader, Reading};
+
+/// Largest tokenizer that is read, in bytes.
+const LARGEST: u64 = 64 << 20;
 
 /// A prompt that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +70,8 @@ impl PromptReader {
             file: file.clone(),
             problem: error.to_string(),
         };
-        let mut tokenizer = Tokenizer::from_file(&file).map_err(failed)?;
+        let bytes = bounded_file::read(&file, LARGEST).map_err(|error| failed(error.into()))?;
+        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(failed)?;
         // The library truncates before it adds special tokens, so that an end token stays.
         let truncation = TruncationParams {
             max_length: limits.max_tokens,

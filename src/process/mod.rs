@@ -1,6 +1,7 @@
-//! This process: its resident memory and its allocator. Depends on nothing else in this crate.
+//! This process: its resident memory, its allocator, and its panics. Depends on nothing else in this crate.
 
 pub mod allocator;
 mod memory;
+pub(crate) mod panics;
 
 pub use memory::{Memory, PeakMemory};

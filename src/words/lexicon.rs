@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
+use crate::bounded_file;
+
 use super::normalise::Variants;
 use super::vocabulary::{Kind, Language};
 use super::{WordsError, keys};
@@ -160,14 +162,14 @@ impl Lexicon {
     /// If the file cannot be read, or is not what it has to be.
     pub fn open(path: &Path) -> Result<Lexicon, WordsError> {
         let read = |source| WordsError::Read { file: path.into(), source };
-        let file = File::open(path).map_err(read)?;
-        let length = file.metadata().map_err(read)?.len();
+        let length = bounded_file::check(path, u64::MAX).map_err(read)?;
         if length > LARGEST {
             return Err(WordsError::Invalid {
                 file: path.into(),
                 problem: format!("it has {length} bytes; a lexicon has at most {LARGEST}"),
             });
         }
+        let file = File::open(path).map_err(read)?;
         // SAFETY: the mapping is private and read-only. Packs are replaced by renaming a whole folder, never by writing in place;
         // a file that another process cuts short would end the program, as with any mapped file.
         let map = unsafe { Mmap::map(&file) }.map_err(read)?;

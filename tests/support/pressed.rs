@@ -53,7 +53,7 @@ impl Pressed {
         let thread = thread::spawn(move || {
             let kiosk = kiosk(Box::new(screen), &gallery);
             sender.send(kiosk.handle()).expect("the test waits");
-            kiosk.run();
+            kiosk.run().expect("it runs");
         });
         let kiosk = Pressed {
             shown: path,

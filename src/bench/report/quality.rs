@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded_file;
+
 /// Quality figures for one number of steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
@@ -19,7 +21,7 @@ pub struct Quality {
 
 /// The figures of the int8 model in the card's `figures.json`, by number of steps; empty without such a card.
 pub fn quality(pack_folder: &Path) -> Vec<Quality> {
-    let text = std::fs::read_to_string(pack_folder.join("card/figures.json")).unwrap_or_default();
+    let text = bounded_file::read_text(&pack_folder.join("card/figures.json"), bounded_file::TEXT).unwrap_or_default();
     let figures: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let groups = figures["asked"].as_object().into_iter().flatten();
     let mut found: Vec<Quality> = groups

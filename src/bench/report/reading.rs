@@ -3,6 +3,10 @@
 use std::path::Path;
 
 use super::{Report, SCHEMA, SCHEMA_VERSION};
+use crate::bounded_file;
+
+/// Largest report that is read, in bytes.
+const LARGEST: u64 = 64 << 20;
 
 /// A report that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +44,7 @@ impl Report {
     /// If the file cannot be read, is not a report, or has another version.
     pub fn read(path: &Path) -> Result<Report, ReportError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| ReportError::File {
+        let text = bounded_file::read_text(path, LARGEST).map_err(|error| ReportError::File {
             file: file.clone(),
             problem: error.to_string(),
         })?;

@@ -22,6 +22,7 @@ use std::time::Duration;
 use embedded_graphics::prelude::Point;
 
 use super::{Button, Signal};
+use crate::bounded_file;
 use crate::suggest::did_you_mean;
 
 /// How long keys are down for short presses, and between the two of a double press.
@@ -74,7 +75,7 @@ impl Script {
     /// # Errors
     /// If it cannot be read or a line is wrong.
     pub fn read(path: &Path) -> Result<Script, ScriptError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ScriptError::File { path: path.into(), source })?;
+        let text = bounded_file::read_text(path, bounded_file::TEXT).map_err(|source| ScriptError::File { path: path.into(), source })?;
         Script::parse(&text, &path.display().to_string())
     }
 

@@ -31,6 +31,7 @@ pub(super) fn build(_: &NodeProto, resources: &Resources) -> Built {
     let [rows, width] = *table.shape else {
         bail!("the table has shape {:?}; it must have two dimensions", table.shape)
     };
+    ensure!(rows > 0 && width > 0, "the table has shape {:?}; it is empty", table.shape);
     Ok(Some(Arc::new(QuantizedEmbedding {
         rows,
         width,
@@ -52,6 +53,10 @@ pub struct QuantizedEmbedding {
 impl Operator for QuantizedEmbedding {
     fn name(&self) -> &'static str {
         Q_EMBEDDING.name
+    }
+
+    fn indexed_rows(&self) -> Option<usize> {
+        Some(self.rows)
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {

@@ -52,13 +52,13 @@ pub struct FloatConvolution {
 
 impl FloatConvolution {
     fn positions(&self, picture: &[usize], weights: &[usize]) -> TractResult<[usize; 2]> {
-        let padding = self.padding;
         let window = Window {
             size: [weights[2], weights[3]],
             strides: self.strides,
         };
-        window
-            .positions(picture[2] + padding.top + padding.bottom, picture[3] + padding.left + padding.right)
+        let padded = self.padding.around([picture[1], picture[2], picture[3]], &window);
+        padded
+            .and_then(|[height, width]| window.positions(height, width))
             .with_context(|| format!("window {:?} does not fit a picture of {}×{}", window.size, picture[2], picture[3]))
     }
 }

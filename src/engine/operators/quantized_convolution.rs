@@ -55,7 +55,8 @@ pub(super) fn build(node: &NodeProto, resources: &Resources) -> Built {
         size: [height, width],
         strides: strides(node)?,
     };
-    let weights = WeightMatrix::mapped(resources.tensor, outputs, height * width * channels)?;
+    let inputs = height.checked_mul(width).and_then(|area| area.checked_mul(channels));
+    let weights = WeightMatrix::mapped(resources.tensor, outputs, inputs.context("the window is too large")?)?;
     let convolution = QuantizedConvolution::new(weights, window, padding(node)?, resources.kernel);
     Ok(Some(Arc::new(convolution)))
 }
@@ -136,9 +137,9 @@ impl QuantizedConvolution {
     }
 
     fn positions(&self, height: usize, width: usize) -> TractResult<[usize; 2]> {
-        let padding = self.padding;
-        self.window
-            .positions(height + padding.top + padding.bottom, width + padding.left + padding.right)
+        let padded = self.padding.around([self.channels(), height, width], &self.window);
+        padded
+            .and_then(|[height, width]| self.window.positions(height, width))
             .with_context(|| format!("window {:?} does not fit a picture of {height}×{width}", self.window.size))
     }
 }

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::settings::{FilterSettings, Language};
+use crate::bounded_file;
 
 /// The default list.
 const WORDS: &str = include_str!("words.txt");
@@ -223,10 +224,10 @@ fn read(file: &Path) -> Result<String, FilterError> {
         file: file.to_owned(),
         source,
     };
-    if std::fs::metadata(file).map_err(fail)?.len() > MAX_FILE {
-        return Err(FilterError::TooLarge(file.to_owned()));
-    }
-    std::fs::read_to_string(file).map_err(fail)
+    bounded_file::read_text(file, MAX_FILE).map_err(|error| match error.kind() {
+        std::io::ErrorKind::FileTooLarge => FilterError::TooLarge(file.to_owned()),
+        _ => fail(error),
+    })
 }
 
 /// The friendly text that visitors see instead of a picture, without the blocked word.

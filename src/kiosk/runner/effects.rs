@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Kiosk;
 use crate::kiosk::gallery_worker::{GalleryEvent, Task, TaskResult};
 use crate::kiosk::handle::Incoming;
-use crate::kiosk::state::{Effect, Input};
+use crate::kiosk::state::{Effect, Input, KeepOutcome};
 
 impl Kiosk {
     pub(super) fn carry_out(&mut self, effect: Effect) {
@@ -70,7 +70,10 @@ impl Kiosk {
 
     fn task_done(&mut self, result: TaskResult) {
         match result {
-            TaskResult::Kept(job, item, outcome) => self.input(Input::Kept(job, item, outcome)),
+            TaskResult::Kept(job, item, outcome) => {
+                self.kept |= matches!(outcome, KeepOutcome::Kept(_));
+                self.input(Input::Kept(job, item, outcome));
+            }
             TaskResult::Loaded(number, picture) => self.input(Input::Loaded(number, picture)),
             TaskResult::Opened | TaskResult::Noted => {}
         }

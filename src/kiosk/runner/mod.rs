@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) use self::clock::Clock;
-use super::assembly::RuleOptions;
+use super::assembly::{KioskError, RuleOptions};
 use super::drawing_worker::{self, DrawingWorker};
 use super::gallery_worker::GalleryWorker;
 use super::handle::{Arrivals, Handle, Incoming};
@@ -82,6 +82,8 @@ pub struct Kiosk {
     pub(super) sources: Vec<Source>,
     pub(super) script: Option<Script>,
     pub(super) once: bool,
+    /// Whether a picture was kept.
+    pub(super) kept: bool,
 }
 
 impl Kiosk {
@@ -91,7 +93,10 @@ impl Kiosk {
     }
 
     /// Runs until it is stopped. Pictures that are to be kept by then are kept when this returns.
-    pub fn run(mut self) {
+    ///
+    /// # Errors
+    /// [`KioskError::NothingKept`] if it was to draw and keep one picture, and did not.
+    pub fn run(mut self) -> Result<(), KioskError> {
         let script = self.script.take();
         let listening = if script.is_none() { self.start_sources() } else { Vec::new() };
         self.prepare();
@@ -113,6 +118,11 @@ impl Kiosk {
         }
         self.latest_view.end();
         drop(listening);
+        if self.once && !self.kept {
+            Err(KioskError::NothingKept)
+        } else {
+            Ok(())
+        }
     }
 
     fn start_sources(&mut self) -> Vec<Guard> {

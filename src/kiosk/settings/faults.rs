@@ -8,6 +8,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::suggest::did_you_mean;
 
+/// Characters of a line that are shown around a fault.
+const EXCERPT: usize = 120;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -96,6 +99,23 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The part of the line around the place, and the characters in it before the place.
+    fn excerpt(&self) -> (String, usize) {
+        let before = self.column - 1;
+        let first = before.saturating_sub(EXCERPT / 2);
+        let mut rest = self.text.chars().skip(first);
+        let mut excerpt: String = rest.by_ref().take(EXCERPT).collect();
+        if rest.next().is_some() {
+            excerpt.push('…');
+        }
+        if first == 0 {
+            return (excerpt, before);
+        }
+        (format!("…{excerpt}"), before - first + 1)
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.field.is_empty() {
@@ -104,15 +124,9 @@ impl fmt::Display for Fault {
         formatter.write_str(&self.problem)?;
         let Some(place) = &self.place else { return Ok(()) };
         let number = place.line.to_string();
-        write!(
-            formatter,
-            "\n  {number} | {}\n  {:width$} | {:indent$}^",
-            place.text,
-            "",
-            "",
-            width = number.len(),
-            indent = place.column - 1
-        )
+        let (excerpt, indent) = place.excerpt();
+        let width = number.len();
+        write!(formatter, "\n  {number} | {excerpt}\n  {:width$} | {:indent$}^", "", "")
     }
 }
 

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded_file;
 use crate::device::display::DisplaySettings;
 use crate::pack::Manifest;
 
@@ -67,7 +68,7 @@ impl Settings {
     /// # Errors
     /// If the file cannot be read, is not TOML, or a field is unknown, mistyped, out of range or in conflict with another.
     pub fn load(file: &Path) -> Result<Settings, SettingsError> {
-        let text = std::fs::read_to_string(file).map_err(|source| SettingsError::Read {
+        let text = bounded_file::read_text(file, bounded_file::TEXT).map_err(|source| SettingsError::Read {
             file: file.to_owned(),
             source,
         })?;
@@ -92,7 +93,9 @@ impl Settings {
     /// # Errors
     /// If the pack lacks one of them.
     pub fn check_pack(&self, manifest: &Manifest, file: Option<&Path>) -> Result<(), SettingsError> {
-        let text = file.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+        let text = file
+            .and_then(|file| bounded_file::read_text(file, bounded_file::TEXT).ok())
+            .unwrap_or_default();
         SettingsError::gather(file.unwrap_or(Path::new("the settings")), &text, check::pack(self, manifest))
     }
 

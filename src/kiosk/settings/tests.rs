@@ -138,6 +138,17 @@ fn what_is_no_toml_or_has_another_type_is_pointed_at() {
 }
 
 #[test]
+fn of_a_long_line_the_part_around_the_fault_is_shown() {
+    let text = format!("threads = {}5000{}# end", " ".repeat(70_000), " ".repeat(9000));
+    let told = message(&text);
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines[0].contains(":1:70011: "), "{}", lines[0]);
+    let pointed = lines[2].chars().position(|letter| letter == '^').unwrap();
+    assert_eq!(lines[1].chars().skip(pointed).take(4).collect::<String>(), "5000", "{told}");
+    assert!(told.chars().count() < 500 && lines[1].ends_with('…'), "{told}");
+}
+
+#[test]
 fn columns_count_characters() {
     let text = message("[draw]\nstyles = [\"水墨\", 5]");
     assert!(text.starts_with("kiosk.toml:2:17: "), "{text}");

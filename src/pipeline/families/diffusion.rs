@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Capabilities, Family, FamilyEntry, Run, Supply, Values, check_stage, run_stage};
+use super::{Capabilities, Family, FamilyEntry, Run, Supply, Values, check_indices, check_stage, run_stage};
 use crate::engine::{Engine, EngineError, Residency, Stages, Value};
 use crate::pack::{Channels, Element, Manifest, Pack, PackError, PictureShape, Role, Sampling};
 use crate::picture::Picture;
@@ -150,7 +150,8 @@ struct Diffusion {
 
 impl Family for Diffusion {
     fn load(&mut self, engine: &Engine) -> Result<(), EngineError> {
-        self.stages.load(engine)
+        self.stages.load(engine)?;
+        Ok(check_indices(&self.stages)?)
     }
 
     fn phases(&self, request: &Resolved) -> Vec<Phase> {
@@ -284,10 +285,18 @@ impl Diffusion {
 }
 
 fn floats(stage: &str, mut outputs: Values, role: Role) -> Result<Vec<f32>, EngineError> {
-    outputs.remove(&role).and_then(Value::into_floats).ok_or_else(|| EngineError::Run {
+    let fail = |problem: String| EngineError::Run {
         stage: stage.to_owned(),
-        problem: format!("it gives no floats of role '{role}'"),
-    })
+        problem,
+    };
+    let floats = outputs.remove(&role).and_then(Value::into_floats);
+    let floats = floats.ok_or_else(|| fail(format!("it gives no floats of role '{role}'")))?;
+    if floats.iter().all(|value| value.is_finite()) {
+        return Ok(floats);
+    }
+    let problem =
+        format!("what it gives as '{role}' are not all numbers: the pack's weights are damaged or too large; copy or make it again");
+    Err(fail(problem))
 }
 
 fn picture(channels: Channels, planes: &[f32], width: u32, height: u32) -> Result<Picture, PipelineError> {
@@ -295,4 +304,20 @@ fn picture(channels: Channels, planes: &[f32], width: u32, height: u32) -> Resul
         Channels::Rgb => Picture::from_rgb(planes, width, height)?,
         Channels::RgbaPremultiplied => Picture::from_premultiplied(planes, width, height)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_is_no_picture() {
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let outputs = Values::from([(Role::Picture, Value::F32(vec![0.5, value]))]);
+            let error = floats(DECODER, outputs, Role::Picture).unwrap_err().to_string();
+            assert!(error.contains("stage 'decoder' failed: what it gives as 'picture'"), "{error}");
+        }
+        let outputs = Values::from([(Role::Picture, Value::F32(vec![0.5]))]);
+        assert_eq!(floats(DECODER, outputs, Role::Picture).unwrap(), [0.5]);
+    }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use ports::{Supply, Values, check_stage, run_stage};
+pub use ports::{Supply, Values, check_indices, check_stage, run_stage};
 
 use super::generated::PhaseTime;
 use super::observer::{Observer, Phase, Progress};

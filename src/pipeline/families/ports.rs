@@ -131,6 +131,42 @@ fn by_role<'a>(file: &Path, stage: &str, kind: &str, ports: &'a [Port]) -> Resul
     Ok(found)
 }
 
+/// Checks the numbers of the manifest's styles and its padding against the tables that the loaded stages index by them.
+///
+/// # Errors
+/// For the first number that a table does not have.
+pub fn check_indices(stages: &Stages) -> Result<(), PackError> {
+    let pack = stages.pack();
+    let (manifest, file) = (pack.manifest(), pack.manifest_path());
+    let styles = manifest
+        .styles
+        .iter()
+        .map(|style| (style.id, format!("the style '{}'", style.name)));
+    let padding = manifest
+        .prompt
+        .iter()
+        .map(|prompt| (i64::from(prompt.padding), "the padding".to_owned()));
+    let indices = [
+        (Role::Style, "styles", styles.collect::<Vec<_>>()),
+        (Role::Ids, "prompt.padding", padding.collect()),
+    ];
+    for stage in stages.loaded() {
+        let name = stage.name();
+        for (number, port) in manifest.stages[name].inputs.iter().enumerate() {
+            let (Some(role), Some(rows)) = (port.role, stage.indexed_rows(number)) else {
+                continue;
+            };
+            let of_role = indices.iter().filter(|(of, ..)| *of == role);
+            let mut all = of_role.flat_map(|(_, field, indices)| indices.iter().map(move |index| (field, index)));
+            if let Some((field, (id, what))) = all.find(|(_, (id, _))| usize::try_from(*id).map_or(true, |row| row >= rows)) {
+                let problem = format!("{what} has the id {id}, but stage '{name}' has a table of {rows} rows for it");
+                return Err(PackError::field(&file, field, problem));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Runs a stage on values by role; returns its outputs by role.
 ///
 /// # Errors

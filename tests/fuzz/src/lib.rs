@@ -1,11 +1,16 @@
-//! A small pack in a folder of its own, in which the fuzzer replaces one file. Owns the folder; depends on
-//! Inkstone's pack and engine.
+//! What the targets share: a small pack in a folder of its own, in which the fuzzer replaces one file; and the shipped pack, changed at
+//! random, to draw with. Owns the folders; depends on Inkstone's pack, engine and pipeline.
 
-use std::path::Path;
+#[path = "../../support/mutants.rs"]
+pub mod mutants;
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 
 use inkstone::engine::{Engine, Stage};
 use inkstone::pack::{Pack, sha256_of_bytes};
-use inkstone::pipeline::check_manifest;
+use inkstone::pipeline::{Options, Pipeline, Request, check_manifest};
+use mutants::{Random, change_pack};
 
 /// The stage of the seed pack.
 const STAGE: &str = "model";
@@ -69,4 +74,50 @@ impl Default for Folder {
     fn default() -> Folder {
         Folder::new()
     }
+}
+
+/// The shipped pack.
+pub struct Drawn {
+    shipped: PathBuf,
+}
+
+impl Drawn {
+    /// The shipped pack of this repository.
+    pub fn new() -> Drawn {
+        Drawn {
+            shipped: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/pictogram"),
+        }
+    }
+
+    /// Changes a copy at random and draws with it. Errors are what is expected.
+    ///
+    /// # Panics
+    /// If the folder for temporary files cannot be written.
+    pub fn draw(&self, seed: u64) {
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        change_pack(&mut Random(seed), &self.shipped, folder.path());
+        let mut request = Request::new("a red cat and two dogs").seed(seed);
+        request.guess = true;
+        let draw = |mut pipeline: Pipeline| {
+            request.steps = pipeline.capabilities().steps.first().copied();
+            pipeline.generate(&request)
+        };
+        read(Pipeline::open_with(folder.path(), &Options::default().threads(1)).and_then(draw));
+    }
+}
+
+impl Default for Drawn {
+    fn default() -> Drawn {
+        Drawn::new()
+    }
+}
+
+/// The first bytes as a seed.
+pub fn seed(bytes: &[u8]) -> u64 {
+    bytes.iter().take(8).fold(0, |seed, &byte| seed << 8 | u64::from(byte))
+}
+
+/// Writes an error out, as the programs do.
+pub fn read<T, E: Display>(result: Result<T, E>) {
+    let _ = result.map_err(|error| error.to_string());
 }
