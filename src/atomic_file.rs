@@ -34,6 +34,9 @@ pub enum WriteError {
     /// The disk is full, or the user's quota is used up.
     #[error("{} cannot be written: the disk is full", .0.display())]
     DiskFull(PathBuf),
+    /// The file would be larger than the file system or the process's limit allows.
+    #[error("{} cannot be written: files may not be as large as that here (ulimit -f)", .0.display())]
+    SizeLimit(PathBuf),
     /// The storage failed.
     #[error("writing {} failed: {source}", path.display())]
     Failed {
@@ -59,6 +62,7 @@ impl WriteError {
             ErrorKind::AlreadyExists => Self::Exists(path),
             ErrorKind::IsADirectory => Self::NotAFile(path),
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::DiskFull(path),
+            ErrorKind::FileTooLarge => Self::SizeLimit(path),
             _ => Self::Failed { path, source },
         }
     }
@@ -72,7 +76,6 @@ fn obstacle(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::ReadOnlyFilesystem => Some("the file system is read-only"),
         ErrorKind::NotADirectory => Some("its parent is not a folder"),
         ErrorKind::InvalidFilename | ErrorKind::InvalidInput => Some("the name is invalid"),
-        ErrorKind::FileTooLarge => Some("it would be larger than files may be here (ulimit -f)"),
         _ => None,
     }
 }

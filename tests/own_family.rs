@@ -156,5 +156,5 @@ fn the_benchmark_measures_it() {
     };
     let findings = bench.run(&mut Silent).unwrap();
     let stages: Vec<&str> = findings.results[0].stages.iter().map(|stage| stage.stage.as_str()).collect();
-    assert_eq!(stages, ["step 1", "png", "picture"]);
+    assert_eq!(stages, ["step 1", "inference", "png", "picture"]);
 }

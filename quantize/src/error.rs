@@ -83,7 +83,7 @@ impl Error {
             // Another folder would help, as in the other program.
             Error::Machine { source, .. } => matches!(
                 source.kind(),
-                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory | ErrorKind::FileTooLarge
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory
             ),
             Error::Definition { .. } => false,
             Error::Engine(error) => error.is_input_fault(),

@@ -61,12 +61,21 @@ fn table(report: &Report) -> Result<(), CliError> {
             output::result(&format!("{:8} {:NAME$} → {}", "", "", indented(fix)))?;
         }
     }
-    let verdict = if report.would_run {
-        "A kiosk would run."
-    } else {
-        "A kiosk would not run."
-    };
-    output::result(verdict)
+    output::result(&verdict(report))
+}
+
+fn verdict(report: &Report) -> String {
+    let warnings = report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Warning)
+        .count();
+    match (report.would_run, warnings) {
+        (false, _) => "A kiosk would not run.".into(),
+        (true, 0) => "A kiosk would run.".into(),
+        (true, 1) => "A kiosk would run, but the warning above says what would not work.".into(),
+        (true, _) => format!("A kiosk would run, but {warnings} warnings above say what would not work."),
+    }
 }
 
 fn line(finding: &Finding, is_coloured: bool) -> String {

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufWriter, Write};
 use clap::Args;
 use rayon::prelude::*;
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr;
 
 use super::locate::PackArgument;
 use super::output::printable;
@@ -129,13 +130,13 @@ fn table(prompt: &str, read: &PromptReading) -> String {
     let reading = &read.reading;
     let language = reading.language.map_or(String::new(), |language| format!(" ({language})"));
     let rows: Vec<[&str; 4]> = reading.spans.iter().filter(|span| span.role != Role::Filler).map(columns).collect();
-    let widths: [usize; 3] = std::array::from_fn(|column| rows.iter().map(|row| width(row[column])).max().unwrap_or(0));
+    let widths: [usize; 3] = std::array::from_fn(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or(0));
     let mut text = format!("{prompt}{language}\n");
     for row in &rows {
         text.push_str("  ");
         for (cell, size) in row.iter().zip(widths) {
             text.push_str(cell);
-            text.extend(std::iter::repeat_n(' ', size + 2 - width(cell)));
+            text.extend(std::iter::repeat_n(' ', size + 2 - cell.width()));
         }
         text.push_str(row[3]);
         text.push('\n');
@@ -160,10 +161,4 @@ fn table(prompt: &str, read: &PromptReading) -> String {
 fn columns(span: &crate::words::Span) -> [&str; 4] {
     let meaning = span.name.as_deref().or(span.value.as_deref()).unwrap_or("");
     [&span.text, span.role.name(), meaning, span.found.name()]
-}
-
-/// Width of a text on a terminal, where Chinese, Japanese and Korean letters take two columns.
-fn width(text: &str) -> usize {
-    let is_wide = |letter: char| matches!(letter, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}' | '\u{1f000}'..='\u{1faff}');
-    text.chars().map(|letter| if is_wide(letter) { 2 } else { 1 }).sum()
 }

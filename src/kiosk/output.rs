@@ -49,6 +49,11 @@ impl Output {
         self.screen.panel().size
     }
 
+    /// Columns and lines, if it writes text itself.
+    pub fn text_grid(&self) -> Option<Size> {
+        self.screen.text_grid()
+    }
+
     /// Whether nothing can move on it.
     pub fn is_slow(&self) -> bool {
         self.screen.panel().has_slow_refresh()
@@ -82,6 +87,16 @@ impl Output {
         let size = self.size();
         if self.shown.as_ref() == Some(&view) && self.frame.size() == size {
             return;
+        }
+        if let Some(grid) = self.screen.text_grid() {
+            if self.frame.size() != size {
+                self.frame = Frame::new(size);
+            }
+            let text = painter.paint_page(&view, &self.look, grid, &mut self.frame);
+            return match self.screen.present_text(&self.frame, &text) {
+                Ok(()) => (self.shown, self.gone) = (Some(view), None),
+                Err(error) => self.failed(&error, now),
+            };
         }
         let damage = self.paint(painter, &view, size);
         if damage.is_zero_sized() {

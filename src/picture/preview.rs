@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn sixel_shows_colours_and_leaves_transparent_pixels_out() {
-        let bytes = render(&four(), Protocol::Sixel, 10).unwrap();
+        let bytes = sixel_line(&four());
         assert!(bytes.starts_with(b"\x1bP") && bytes.ends_with(b"\x1b\\\n"));
         let ([width, _], pixels) = decode(&bytes);
         assert_eq!(width, 2);
@@ -406,6 +406,10 @@ mod tests {
         );
         let narrow = render(&Picture::filled(100, 50, [7, 7, 7, 255]).unwrap(), Protocol::Sixel, 5).unwrap();
         assert_eq!(decode(&narrow).0[0], 40);
+        let wide = render(&Picture::filled(20, 10, [7, 7, 7, 255]).unwrap(), Protocol::Sixel, 10).unwrap();
+        assert_eq!(decode(&wide).0[0], 80, "it is enlarged");
+        let small = render(&Picture::filled(2, 1, [7, 7, 7, 255]).unwrap(), Protocol::Sixel, 10).unwrap();
+        assert_eq!(decode(&small).0[0], 16, "eight times at most");
     }
 
     #[test]

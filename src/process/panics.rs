@@ -22,6 +22,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Panics are logged in place of being printed: those that become errors are told as such.
+#[cfg(feature = "cli")]
 pub fn log_them() {
     std::panic::set_hook(Box::new(|panic| log::debug!("{panic}")));
 }

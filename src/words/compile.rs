@@ -346,11 +346,15 @@ fn mark_solid(forms: &mut BTreeMap<Vec<u8>, Vec<Sense>>, single: &BTreeMap<(Stri
 fn mark_spaced(forms: &mut BTreeMap<Vec<u8>, Vec<Sense>>, spaced: &BTreeSet<(String, usize, [usize; 2])>) {
     for (key, language, [first, last]) in spaced {
         let is_own = |sense: &Sense| sense.language.is_some_and(|known| known.index() == *language);
-        let is_any = |word: &str, is_it: &dyn Fn(Kind) -> bool| {
+        let languages = |word: &str, is_it: fn(Kind) -> bool| {
             let senses = forms.get(&encoded(word)).map_or(&[][..], Vec::as_slice);
-            senses.iter().any(|sense| is_it(sense.kind) && is_own(sense))
+            let found = senses.iter().filter(|sense| is_it(sense.kind) && !sense.is_stem);
+            found.filter_map(|sense| sense.language).collect::<Vec<_>>()
         };
-        let is_joined = |word: &str, rest: &str| is_any(word, &Kind::is_function) && is_any(rest, &Kind::is_name);
+        let is_joined = |word: &str, rest: &str| {
+            let beside = languages(word, Kind::is_function);
+            !beside.is_empty() && languages(rest, Kind::is_name).iter().any(|language| beside.contains(language))
+        };
         if is_joined(&key[..*first], &key[*first..]) || is_joined(&key[*last..], &key[..*last]) {
             let senses = forms.get_mut(&encoded(key)).into_iter().flatten();
             senses.filter(|sense| is_own(sense)).for_each(|sense| sense.is_spaced = true);

@@ -261,6 +261,7 @@ impl Reader {
             text: prompt,
             letters: &letters,
             words: &words,
+            apart: &cut.apart,
             language: cut.language,
             advice: preferred.unwrap_or(cut.language),
         })

@@ -28,6 +28,8 @@ pub(super) struct Prompt<'a> {
     pub text: &'a str,
     pub letters: &'a [Letter],
     pub words: &'a [Word],
+    /// Where things without a picture were taken apart: first letter, and the one behind the last.
+    pub apart: &'a [(usize, usize)],
     pub language: Language,
     /// The language that names of other things are told in.
     pub advice: Language,
@@ -235,6 +237,7 @@ impl<'a> Writer<'a> {
         self.places();
         self.unknown(sentence);
         self.read_as(sentence);
+        self.apart();
         let text = self.text();
         self.dropped(&text);
         let arrangement = self.arrangement();
@@ -354,6 +357,23 @@ impl<'a> Writer<'a> {
                 text: span.text,
                 read,
                 found,
+            });
+        }
+    }
+
+    /// Tells of things without a picture, as a goldfish, that are drawn as what their names say: a red fish.
+    fn apart(&mut self) {
+        for &(start, end) in self.prompt.apart {
+            let parts = self.prompt.words.iter().filter(|word| word.start >= start && word.end <= end);
+            let names = parts.map(|word| self.prompt.span(word));
+            let mut names: Vec<String> = names.filter_map(|span| span.name.or(span.value)).collect();
+            // English has the thing last.
+            let is_thing = |name: &String| self.drawn.iter().any(|drawn| self.prompt.concept(drawn.thing).plain == name);
+            names.sort_by_key(is_thing);
+            self.remarks.push(Remark::ReadAs {
+                text: self.prompt.text[place_of(self.prompt.letters, start, end)].to_owned(),
+                read: names.join(" "),
+                found: Found::Nearest,
             });
         }
     }

@@ -82,6 +82,8 @@ pub(super) struct Cut {
     /// Languages in which the cut costs about as much, the prompt's among them: all where no word tells.
     pub close: Vec<Language>,
     pub pieces: Vec<Piece>,
+    /// Where things without a picture were taken apart into others: first letter, and the one behind the last.
+    pub apart: Vec<(usize, usize)>,
 }
 
 impl Edge {
@@ -169,13 +171,19 @@ impl Segmenter<'_> {
         close.sort_by_key(|language| *language != preferred);
         let best = cuts.into_iter().min_by_key(|(cost, language, _)| (*cost, language.index()));
         let (_, language, pieces) = best.unwrap_or_default();
-        let pieces = pieces
-            .into_iter()
-            .flat_map(|piece| self.taken_apart(letters, &edges, &starts, piece, language));
+        let mut apart = Vec::new();
+        let pieces = pieces.into_iter().flat_map(|piece| {
+            let (place, is_thing) = ((piece.start, piece.end), self.is_unlearned(&piece));
+            let parts = self.taken_apart(letters, &edges, &starts, piece, language);
+            apart.extend((is_thing && parts.len() > 1).then_some(place));
+            parts
+        });
+        let pieces = pieces.collect();
         Cut {
             language,
             close,
-            pieces: pieces.collect(),
+            pieces,
+            apart,
         }
     }
 

@@ -53,7 +53,8 @@ pub use settings::{DisplaySettings, Gpio};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use embedded_graphics::prelude::Size;
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
 use super::buttons::Signal;
@@ -158,6 +159,20 @@ pub trait Screen {
     /// to be the whole frame, since the panel's contents are lost.
     fn present(&mut self, frame: &Frame, damage: Rectangle) -> Result<(), DisplayError>;
 
+    /// Columns and lines of a display that writes text itself, with one pixel a column and two a line, as terminals without graphics do;
+    /// by default there are none.
+    fn text_grid(&self) -> Option<Size> {
+        None
+    }
+
+    /// Shows a frame with text over it, on a display with a [`Screen::text_grid`]; by default without the text.
+    ///
+    /// # Errors
+    /// As [`Screen::present`].
+    fn present_text(&mut self, frame: &Frame, _text: &[TextRun]) -> Result<(), DisplayError> {
+        self.present(frame, frame.bounding_box())
+    }
+
     /// Turns the panel off, or black if it cannot be turned off, until the next [`Screen::present`].
     ///
     /// # Errors
@@ -186,6 +201,19 @@ pub trait Screen {
     fn signals(&mut self) -> Result<Vec<Signal>, DisplayError> {
         Ok(Vec::new())
     }
+}
+
+/// Text on a line of a display that writes text itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextRun {
+    /// Column and line of its first character, from 0.
+    pub at: Point,
+    /// The text, without control characters that are acted upon.
+    pub text: String,
+    /// Its colour.
+    pub colour: Rgb888,
+    /// The colour behind it.
+    pub ground: Rgb888,
 }
 
 /// Why a display does not work.

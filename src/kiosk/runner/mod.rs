@@ -26,7 +26,7 @@ use super::handle::{Arrivals, Handle, Incoming};
 use super::heat::{HeatPolicy, Thermometer};
 use super::output::{Output, within};
 use super::schedule::Calendar;
-use super::screens::{Painter, touched};
+use super::screens::{Painter, touched, touched_page};
 use super::settings::Settings;
 use super::sources::{Guard, Source, SourceContext};
 use super::state::{DrawRequest, Effect, Input, JobUpdate, Machine, Scene};
@@ -232,7 +232,10 @@ impl Kiosk {
         };
         let output = self.outputs.get(output)?;
         let view = self.machine.view(self.clock.now());
-        let target = within(output.size(), at).then(|| touched(&view, output.size(), output.look.edge, at))?;
+        let target = match output.text_grid() {
+            Some(grid) => touched_page(&view, grid, at),
+            None => within(output.size(), at).then(|| touched(&view, output.size(), output.look.edge, at))?,
+        };
         target.map(|target| Input::Touch(target, gesture))
     }
 

@@ -11,6 +11,7 @@ mod keyboard;
 pub mod layout;
 mod menu;
 mod message;
+mod page;
 mod picture;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ use super::settings::LookSettings;
 use super::state::{Scene, Shown, Target, View};
 use super::text::{Align, Fonts};
 use crate::device::buttons::Button;
-use crate::device::display::{Frame, Panel};
+use crate::device::display::{Frame, Panel, TextRun};
 use canvas::{Canvas, Scaled};
 
 /// The look of a panel.
@@ -92,6 +93,18 @@ impl Painter {
                 notice.iter().for_each(|notice| notice.draw(&mut canvas));
             }
         }
+    }
+
+    /// Draws a view for a display that writes text itself: pictures over the whole frame, which has one pixel a column and two a
+    /// line. Returns the words.
+    pub fn paint_page(&mut self, view: &View, look: &Look, grid: Size, frame: &mut Frame) -> Vec<TextRun> {
+        let mut canvas = Canvas {
+            frame,
+            fonts: &mut self.fonts,
+            scaled: &mut self.scaled,
+            theme: &look.theme,
+        };
+        page::draw(&mut canvas, grid, view)
     }
 
     /// Draws the next step of a fade into the frame with the previous step, if nothing else differs. Returns the area that was
@@ -189,6 +202,13 @@ fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
     }
 }
 
+/// What is at a point of a display that writes text itself.
+pub fn touched_page(view: &View, grid: Size, at: Point) -> Option<Target> {
+    page::touched(view, grid, at)
+}
+
+/// The buttons.
+const BUTTONS: [Button; 4] = [Button::A, Button::B, Button::C, Button::D];
 /// The letters on the buttons.
 const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 
@@ -301,7 +321,6 @@ impl Notice {
 
 /// What is at a point of a panel of this size that shows this view.
 pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Target> {
-    const BUTTONS: [Button; 4] = [Button::A, Button::B, Button::C, Button::D];
     let layout = layout_of(view, size, edge);
     let within = |areas: &[Rectangle; 4]| areas.iter().position(|area| area.contains(at)).map(|index| BUTTONS[index]);
     if let Some(button) = within(&layout.legends) {

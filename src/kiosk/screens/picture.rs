@@ -15,7 +15,7 @@ const QUIET: u32 = 4;
 
 pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: &Shown, favourite: bool, code: Option<&Code>, place: Option<(usize, usize)>) {
     match code {
-        Some(code) => take_home(canvas, layout, &code.command),
+        Some(code) => take_home(canvas, &layout.card, &code.command),
         None => canvas.card(&layout.card, Some(shown), 255),
     }
     let used = label(canvas, layout, shown, favourite);
@@ -66,16 +66,22 @@ pub fn around(canvas: &mut Canvas, layout: &Layout, pictures: &[Option<Shown>], 
     }
 }
 
+fn qr_code(text: &str) -> Option<QrCode> {
+    let code = |level| QrCode::with_error_correction_level(text, level);
+    code(EcLevel::M).or_else(|_| code(EcLevel::L)).ok()
+}
+
+/// Whether a code has a pixel for each of its modules.
+pub fn code_fits(area: &Rectangle, text: &str) -> bool {
+    qr_code(text).is_some_and(|code| code.width() as u32 + QUIET * 2 <= square(area).size.width)
+}
+
 /// The code in the place of the picture, black on white, as large as whole pixels allow.
-fn take_home(canvas: &mut Canvas, layout: &Layout, text: &str) {
-    let area = layout.card;
-    canvas.fill(&area, super::Rgb::WHITE);
-    let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::M).or_else(|_| QrCode::with_error_correction_level(text, EcLevel::L))
-    else {
-        return;
-    };
+pub fn take_home(canvas: &mut Canvas, area: &Rectangle, text: &str) {
+    canvas.fill(area, super::Rgb::WHITE);
+    let Some(code) = qr_code(text) else { return };
     let modules = code.width() as u32;
-    let scale = (square(&area).size.width / (modules + QUIET * 2)).max(1);
+    let scale = (square(area).size.width / (modules + QUIET * 2)).max(1);
     let side = modules * scale;
     let corner = area.top_left + (area.size - Size::new_equal(side)) / 2;
     for (index, colour) in code.to_colors().into_iter().enumerate() {

@@ -546,3 +546,48 @@ fn keys_are_under_the_finger() {
         assert_eq!(seen, all, "{width}×{height}");
     }
 }
+
+/// Terminals without graphics: the words are text, and the picture has room from 60×20 characters on.
+#[test]
+fn displays_that_write_text_get_words_and_a_picture() {
+    let mut painter = Painter::new(Fonts::own());
+    let look = Look {
+        theme: Theme::ink(),
+        edge: Edge::Bottom,
+    };
+    let views = views();
+    for (columns, lines) in [(20, 5), (40, 12), (60, 20), (80, 24), (120, 40)] {
+        let grid = Size::new(columns, lines);
+        for (name, view) in &views {
+            let mut frame = Frame::new(Size::new(columns, lines * 2));
+            let text = painter.paint_page(view, &look, grid, &mut frame);
+            for run in &text {
+                let inside = Rectangle::new(Point::zero(), grid).contains(run.at);
+                assert!(inside && !run.text.is_empty(), "{name}, {columns}×{lines}: {run:?}");
+            }
+            let mut places: Vec<(i32, i32)> = text.iter().map(|run| (run.at.y, run.at.x)).collect();
+            places.sort_unstable();
+            places.dedup();
+            assert_eq!(places.len(), text.len(), "{name}, {columns}×{lines}: words over others");
+            let is_ground = |point| frame.colour(point) == Some(look.theme.ground);
+            let has_picture = !frame.bounding_box().points().all(is_ground);
+            let wants = matches!(
+                view.scene,
+                Scene::Attract { .. } | Scene::Choose { .. } | Scene::Drawing { .. } | Scene::Four { .. } | Scene::Picture { .. }
+            );
+            assert_eq!(has_picture, wants && columns >= 60, "{name}, {columns}×{lines}");
+            if columns >= 60 && view.legends.iter().any(|legend| !legend.is_empty()) {
+                let last: Vec<&str> = text
+                    .iter()
+                    .filter(|run| run.at.y as u32 == lines - 1)
+                    .map(|run| run.text.as_str())
+                    .collect();
+                let legend = view.legends.iter().find(|legend| !legend.is_empty()).unwrap();
+                assert!(
+                    last.iter().any(|word| legend.starts_with(word.trim_end_matches('…'))),
+                    "{name}: {last:?}"
+                );
+            }
+        }
+    }
+}

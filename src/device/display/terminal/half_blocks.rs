@@ -1,13 +1,16 @@
 //! Two pixels in each character, one above the other: the upper has the foreground colour of `▀`, the lower the background
-//! colour. Only characters that changed are sent.
+//! colour; or text. Only characters that changed are sent.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::Range;
 
+use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
+use unicode_width::UnicodeWidthChar;
 
-use super::super::Frame;
+use super::super::{Frame, TextRun};
 use crate::picture::preview::{Colours, nearest};
 
 /// Pixels of a character cell.
@@ -20,13 +23,23 @@ enum TerminalColour {
     Palette(u8),
 }
 
-/// The upper and the lower pixel.
-type Cell = [TerminalColour; 2];
+/// What a character cell shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
+    /// The upper and the lower pixel.
+    Pixels([TerminalColour; 2]),
+    /// A letter, its colour and the one behind it, and how many columns it takes.
+    Letter(char, [TerminalColour; 2], u32),
+    /// The rest of a letter of two columns.
+    Rest,
+}
 
 /// The characters that the terminal shows.
 pub struct HalfBlocks {
     colours: Colours,
     grid: Size,
+    /// Letters over the pixels, by cell.
+    letters: BTreeMap<u32, Cell>,
     /// `None` for characters of unknown contents.
     shown: Vec<Option<Cell>>,
 }
@@ -37,6 +50,7 @@ impl HalfBlocks {
         HalfBlocks {
             colours,
             grid: Size::zero(),
+            letters: BTreeMap::new(),
             shown: Vec::new(),
         }
     }
@@ -45,6 +59,27 @@ impl HalfBlocks {
     pub fn resize(&mut self, grid: Size) {
         self.grid = grid;
         self.shown = vec![None; grid.width as usize * grid.height as usize];
+    }
+
+    /// Takes the text that is over all further frames.
+    pub fn write(&mut self, runs: &[TextRun]) {
+        self.letters.clear();
+        for run in runs {
+            let colours = [run.colour, run.ground].map(|colour| self.colour(colour));
+            let (mut column, line) = (run.at.x.max(0) as u32, run.at.y.max(0) as u32);
+            for letter in run.text.chars() {
+                let width = letter.width().unwrap_or(0) as u32;
+                if width == 0 || line >= self.grid.height || column + width > self.grid.width {
+                    continue;
+                }
+                let cell = line * self.grid.width + column;
+                self.letters.insert(cell, Cell::Letter(letter, colours, width));
+                if width > 1 {
+                    self.letters.insert(cell + 1, Cell::Rest);
+                }
+                column += width;
+            }
+        }
     }
 
     /// Appends the bytes that update the terminal to a frame. Characters of unknown contents count as damaged.
@@ -67,8 +102,9 @@ impl HalfBlocks {
 
     fn draw_line(&mut self, frame: &Frame, line: u32, columns: Range<u32>, pen: &mut Pen, out: &mut Vec<u8>) {
         for column in columns {
-            let cell = self.cell(frame, column, line);
-            let shown = &mut self.shown[(line * self.grid.width + column) as usize];
+            let index = line * self.grid.width + column;
+            let cell = self.letters.get(&index).copied().unwrap_or_else(|| self.cell(frame, column, line));
+            let shown = &mut self.shown[index as usize];
             if *shown != Some(cell) {
                 *shown = Some(cell);
                 pen.draw(out, [column, line], cell);
@@ -77,15 +113,18 @@ impl HalfBlocks {
     }
 
     fn cell(&self, frame: &Frame, column: u32, line: u32) -> Cell {
-        [0, 1].map(|half| {
+        Cell::Pixels([0, 1].map(|half| {
             let at = Point::new(column as i32, (line * 2 + half) as i32);
-            let colour = frame.colour(at).unwrap_or_default();
-            let colour = [colour.r(), colour.g(), colour.b()];
-            match self.colours {
-                Colours::True => TerminalColour::True(colour),
-                Colours::Palette256 => TerminalColour::Palette(nearest(colour)),
-            }
-        })
+            self.colour(frame.colour(at).unwrap_or_default())
+        }))
+    }
+
+    fn colour(&self, colour: Rgb888) -> TerminalColour {
+        let colour = [colour.r(), colour.g(), colour.b()];
+        match self.colours {
+            Colours::True => TerminalColour::True(colour),
+            Colours::Palette256 => TerminalColour::Palette(nearest(colour)),
+        }
     }
 }
 
@@ -100,7 +139,13 @@ struct Pen {
 
 impl Pen {
     /// Draws one character. Writing to a vector cannot fail.
-    fn draw(&mut self, out: &mut Vec<u8>, at: [u32; 2], [upper, lower]: Cell) {
+    fn draw(&mut self, out: &mut Vec<u8>, at: [u32; 2], cell: Cell) {
+        let (letter, [upper, lower], width) = match cell {
+            // Drawn with the letter that it belongs to.
+            Cell::Rest => return,
+            Cell::Pixels(pixels) => (if pixels[0] == pixels[1] { ' ' } else { '▀' }, pixels, 1),
+            Cell::Letter(letter, colours, width) => (letter, colours, width),
+        };
         let [column, line] = at;
         if self.at.is_none() {
             // Terminals with synchronized output show nothing until it is complete.
@@ -109,20 +154,16 @@ impl Pen {
         if self.at != Some(at) {
             let _ = write!(out, "\x1b[{};{}H", line + 1, column + 1);
         }
-        self.at = Some([column + 1, line]);
+        self.at = Some([column + width, line]);
         if self.background != Some(lower) {
             select(out, 48, lower);
             self.background = Some(lower);
         }
-        if upper == lower {
-            out.push(b' ');
-            return;
-        }
-        if self.foreground != Some(upper) {
+        if letter != ' ' && self.foreground != Some(upper) {
             select(out, 38, upper);
             self.foreground = Some(upper);
         }
-        out.extend_from_slice("▀".as_bytes());
+        out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
     }
 
     /// Resets the colours.

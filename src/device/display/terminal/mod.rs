@@ -31,7 +31,7 @@ use self::keys::{Input, Keys};
 use self::kitty::Kitty;
 use self::session::Session;
 use self::sixel::Sixel;
-use super::{Auto, Detail, DisplayError, DisplaySettings, Driver, Found, Frame, Panel, Presence, Screen, device_file};
+use super::{Auto, Detail, DisplayError, DisplaySettings, Driver, Found, Frame, Panel, Presence, Screen, TextRun, device_file};
 use crate::device::buttons::Signal;
 use crate::picture::preview::{self, Protocol};
 
@@ -302,10 +302,21 @@ impl Screen for Terminal {
         tty.write_all(&out).map_err(|error| DisplayError::failed("terminal", error))
     }
 
+    fn text_grid(&self) -> Option<Size> {
+        matches!(self.drawing, Drawing::HalfBlocks(_)).then(|| self.drawing.grid(self.window))
+    }
+
+    fn present_text(&mut self, frame: &Frame, text: &[TextRun]) -> Result<(), DisplayError> {
+        if let Drawing::HalfBlocks(blocks) = &mut self.drawing {
+            blocks.write(text);
+        }
+        self.present(frame, frame.bounding_box())
+    }
+
     /// Shows black.
     fn sleep(&mut self) -> Result<(), DisplayError> {
         let black = Frame::new(self.panel.size);
-        self.present(&black, black.bounding_box())
+        self.present_text(&black, &[])
     }
 
     fn has_input(&self) -> bool {

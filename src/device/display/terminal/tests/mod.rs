@@ -7,6 +7,8 @@ use crate::device::display::test_pattern;
 use embedded_graphics::pixelcolor::Rgb888;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, tcgetattr, tcsetwinsize};
+use std::collections::BTreeMap;
+use unicode_width::UnicodeWidthChar;
 
 /// The end of the person in front of the terminal.
 struct Person {
@@ -69,6 +71,8 @@ impl Person {
 struct Model {
     size: Size,
     halves: Vec<[Rgb888; 2]>,
+    /// Letters, by line and column.
+    letters: BTreeMap<(u32, u32), char>,
     at: (u32, u32),
     colours: [Rgb888; 2],
     alternate: bool,
@@ -82,6 +86,7 @@ impl Model {
         Model {
             size: Size::new(columns, lines),
             halves: vec![[Rgb888::CSS_GRAY; 2]; (columns * lines) as usize],
+            letters: BTreeMap::new(),
             at: (0, 0),
             colours: [Rgb888::WHITE, Rgb888::BLACK],
             alternate: false,
@@ -114,13 +119,20 @@ impl Model {
             self.at
         );
         let [foreground, background] = self.colours;
+        let width = letter.width().unwrap() as u32;
+        let (column, line) = self.at;
+        self.letters
+            .retain(|(at, other), _| *at != line || !(column..column + width).contains(other));
         let cell = match letter {
             '▀' => [foreground, background],
             ' ' => [background; 2],
-            other => panic!("{other:?} was written"),
+            letter => {
+                self.letters.insert((line, column), letter);
+                [background; 2]
+            }
         };
-        self.halves[(self.at.1 * self.size.width + self.at.0) as usize] = cell;
-        self.at.0 += 1;
+        (column..column + width).for_each(|column| self.halves[(line * self.size.width + column) as usize] = cell);
+        self.at.0 += width;
         self.written += 1;
     }
 
@@ -150,6 +162,11 @@ impl Model {
             }
             _ => panic!("unknown control {parameters} {last}"),
         }
+    }
+
+    /// The letters of a line, one after the other.
+    fn line(&self, line: u32) -> String {
+        self.letters.range((line, 0)..(line + 1, 0)).map(|(_, letter)| letter).collect()
     }
 
     fn colour(&self, at: Point) -> Rgb888 {
@@ -211,6 +228,39 @@ fn half_blocks_show_the_frame_and_then_only_what_changes() {
     assert_eq!(model.written, 40 * 12 + 8, "two lines of four characters");
     assert!(bytes.len() < 300, "{} bytes", bytes.len());
     assert_eq!(show(&person, &mut terminal, &frame, frame.bounding_box()), b"", "nothing changed");
+}
+
+#[test]
+fn text_stands_over_the_pixels_and_goes_again() {
+    let person = Person::new(40, 12, (0, 0));
+    let (mut terminal, start) = begin(&person, TRUE);
+    let mut model = Model::new(40, 12);
+    model.feed(&start);
+    assert_eq!(terminal.text_grid(), Some(Size::new(40, 12)));
+    let frame = test_pattern(Size::new(40, 24));
+    let run = |at: Point, text: &str| TextRun {
+        at,
+        text: text.into(),
+        colour: Rgb888::WHITE,
+        ground: Rgb888::BLUE,
+    };
+    let show = |terminal: &mut Terminal, text: &[TextRun]| person.watch(|| terminal.present_text(&frame, text).unwrap()).1;
+    let runs = [
+        run(Point::new(2, 1), "red\u{1b}fox"),
+        run(Point::new(3, 2), "红狐狸"),
+        run(Point::new(37, 3), "cut off"),
+        run(Point::new(0, 99), "below"),
+    ];
+    model.feed(&show(&mut terminal, &runs));
+    assert_eq!([1, 2, 3].map(|line| model.line(line)), ["redfox", "红狐狸", "cut"]);
+    assert_eq!(model.colour(Point::new(8, 5)), Rgb888::BLUE, "a wide letter has two columns");
+    let before = model.written;
+    model.feed(&show(&mut terminal, &[runs[1].clone()]));
+    assert_eq!((model.line(1), model.line(2)), (String::new(), "红狐狸".into()));
+    assert_eq!(model.written - before, 6 + 3, "only what changed is sent");
+    model.feed(&show(&mut terminal, &[]));
+    let mut points = frame.bounding_box().points();
+    assert!(points.all(|point| Some(model.colour(point)) == frame.colour(point)));
 }
 
 #[test]
