@@ -1,11 +1,12 @@
 //! `inkstone kiosk`: arguments and the settings file become settings, and these a kiosk that runs.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::CliError;
 use super::locate::PackArgument;
+use super::{CliError, output};
 use crate::device::buttons::Script;
 use crate::device::display::{DisplayKind, Drivers, ModeRequest, Rotation};
 use crate::kiosk::settings::Settings;
@@ -67,7 +68,9 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
         .overrides(move |settings| apply(&again, settings))
         .script(script)
         .once(arguments.once);
-    Ok(Kiosk::new(settings, options)?.run()?)
+    let kiosk = Kiosk::new(settings, options)?;
+    let _held = (kiosk.is_in_terminal() && std::io::stderr().is_terminal()).then(output::hold_log);
+    Ok(kiosk.run()?)
 }
 
 impl From<KioskError> for CliError {

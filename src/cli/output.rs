@@ -1,7 +1,9 @@
 //! Standard output and error: results, messages and progress.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -14,13 +16,45 @@ pub fn log_to_stderr(default: &str) {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(default))
         .format(|out, record| {
             let text = printable(&record.args().to_string());
-            match record.level() {
-                log::Level::Error => writeln!(out, "error: {text}"),
-                log::Level::Warn => writeln!(out, "warning: {text}"),
-                level => writeln!(out, "{}: {}: {text}", level.as_str().to_lowercase(), record.target()),
+            let line = match record.level() {
+                log::Level::Error => format!("error: {text}"),
+                log::Level::Warn => format!("warning: {text}"),
+                level => format!("{}: {}: {text}", level.as_str().to_lowercase(), record.target()),
+            };
+            match HELD.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                Some(held) => {
+                    held.push_back(line);
+                    if held.len() > MOST_HELD {
+                        held.pop_front();
+                    }
+                    Ok(())
+                }
+                None => writeln!(out, "{line}"),
             }
         })
         .init();
+}
+
+/// Log messages that wait until the terminal is free.
+static HELD: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
+/// Most of them; older ones are dropped.
+const MOST_HELD: usize = 200;
+
+/// Holds log messages back for as long as this lives, then writes them.
+#[must_use]
+pub struct HeldLog(());
+
+/// Holds log messages back while a terminal shows something else.
+pub fn hold_log() -> HeldLog {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+    HeldLog(())
+}
+
+impl Drop for HeldLog {
+    fn drop(&mut self) {
+        let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+        held.into_iter().flatten().for_each(|line| message(&line));
+    }
 }
 
 /// Writes a line to standard error. Errors are ignored, since there is nowhere to report them.

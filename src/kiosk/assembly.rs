@@ -243,6 +243,13 @@ impl Kiosk {
     }
 }
 
+impl Kiosk {
+    /// Whether a terminal is one of its displays, in which nothing else should be written while it runs.
+    pub fn is_in_terminal(&self) -> bool {
+        self.outputs.iter().any(|output| output.panel().name == "terminal")
+    }
+}
+
 /// The given displays, or else that of the settings with the small one beside it. A small one that does not work is left out.
 fn outputs(given: Vec<Box<dyn Screen>>, settings: &Settings) -> Result<Vec<Output>, DisplayError> {
     let output = |screen: Box<dyn Screen>| Output::new(screen, &settings.look);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::state::{FinishedPicture, Item, Job, JobStage, JobUpdate, PackChoices};
 use crate::picture::{Background, Resampling};
-use crate::pipeline::{Observer, Options, Phase, Pipeline, PipelineError, Progress, Request};
+use crate::pipeline::{Note, Observer, Options, Phase, Pipeline, PipelineError, Progress, Request};
 use crate::process::allocator;
 use crate::process::panics::caught;
 use crate::words::{Ambiguity, Language};
@@ -277,7 +277,11 @@ fn ambiguity(pipeline: &mut Pipeline, request: &Request, job: &Job) -> Result<Op
 fn draw(pipeline: &mut Pipeline, request: &Request, item: &Item, observer: &mut JobObserver) -> Result<FinishedPicture, PipelineError> {
     let generated = pipeline.generate_with(request, observer)?;
     for note in &generated.notes {
-        log::warn!("{note}");
+        match note {
+            // The visitor was asked.
+            Note::Ambiguous { .. } => log::info!("{note}"),
+            _ => log::warn!("{note}"),
+        }
     }
     Ok(FinishedPicture {
         item: item.clone(),

@@ -325,7 +325,7 @@ impl Page<'_> {
         let text = cut(&format!(" {notice} "), self.grid.width);
         let column = (self.grid.width - text.width() as u32) / 2;
         let line = self.grid.height.saturating_sub(2);
-        self.run(column, line, text, self.theme.on_accent, self.theme.accent);
+        self.put(column, line, text, self.theme.on_accent, self.theme.accent);
     }
 
     /// The buttons in the last line, each with its letter.
@@ -333,7 +333,7 @@ impl Page<'_> {
         let (room, line) = (self.grid.width / 4, self.grid.height.saturating_sub(1));
         for (index, legend) in legends.iter().enumerate().filter(|(_, legend)| !legend.is_empty()) {
             let column = index as u32 * room + 1;
-            self.run(
+            self.put(
                 column,
                 line,
                 format!(" {} ", LETTERS[index]),
@@ -341,13 +341,19 @@ impl Page<'_> {
                 self.theme.accent,
             );
             let word = cut(legend, room.saturating_sub(6));
-            self.run(column + 4, line, word, self.theme.ink, self.theme.ground);
+            self.put(column + 4, line, word, self.theme.ink, self.theme.ground);
         }
     }
 
+    /// Words above the last two lines.
     fn run(&mut self, column: u32, line: u32, text: String, colour: Rgb888, ground: Rgb888) {
-        let limit = self.grid.height.saturating_sub(if line + 2 < self.grid.height { 2 } else { 0 });
-        if line < limit && column < self.grid.width && !text.is_empty() {
+        if line + 2 < self.grid.height {
+            self.put(column, line, text, colour, ground);
+        }
+    }
+
+    fn put(&mut self, column: u32, line: u32, text: String, colour: Rgb888, ground: Rgb888) {
+        if column < self.grid.width && !text.is_empty() {
             self.runs.push(TextRun {
                 at: Point::new(column as i32, line as i32),
                 text,
