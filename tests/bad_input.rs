@@ -389,7 +389,9 @@ fn options_that_cannot_be() {
     for (arguments, words) in [
         (&["--style", "oil"][..], "3d, flat, ink, noto, blob, fx, one, line, pixel"),
         (&["--steps", "0"], "invalid number of steps: 0"),
-        (&["--steps", "-1"], "steps"),
+        (&["--steps", "-1"], "must be a whole number"),
+        (&["--size", "1.5"], "must be a whole number"),
+        (&["--count", "-2"], "1..=10000"),
         (&["--steps", "3"], "1, 2, 4"),
         (&["--guidance", "1000"], "guidance"),
         (&["--guidance", "NaN"], "guidance"),

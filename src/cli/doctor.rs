@@ -73,8 +73,8 @@ fn verdict(report: &Report) -> String {
     match (report.would_run, warnings) {
         (false, _) => "A kiosk would not run.".into(),
         (true, 0) => "A kiosk would run.".into(),
-        (true, 1) => "A kiosk would run, but the warning above says what would not work.".into(),
-        (true, _) => format!("A kiosk would run, but {warnings} warnings above say what would not work."),
+        (true, 1) => "A kiosk would run; the warning above says what to mend.".into(),
+        (true, _) => format!("A kiosk would run; the {warnings} warnings above say what to mend."),
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Arguments {
     #[arg(short, long)]
     style: Option<String>,
     /// Denoising steps; by default the pack's. More steps are slower and better.
-    #[arg(long, allow_negative_numbers = true, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = whole::<usize>)]
     steps: Option<usize>,
     /// Seed of the noise; random by default, and with -1. The same seed draws the same picture.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -54,10 +54,10 @@ pub struct Arguments {
     #[arg(long)]
     guess: bool,
     /// Number of pictures; the seed counts up.
-    #[arg(short = 'n', long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(short = 'n', long, default_value_t = 1, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
     /// Longest side in pixels, 8 to 4096; the pack's own size by default.
-    #[arg(long, value_name = "PX")]
+    #[arg(long, value_name = "PX", allow_negative_numbers = true, value_parser = whole::<u32>)]
     size: Option<u32>,
     /// What is put behind the picture: transparent, a colour, or two for a gradient from top to bottom.
     #[arg(long, value_name = "transparent|COLOUR|COLOUR:COLOUR", default_value = "transparent")]
@@ -125,6 +125,11 @@ impl std::str::FromStr for Seed {
         let problem = || format!("a seed is a number from 0 to {}, or -1 for a random one", u64::MAX);
         text.parse().map(|seed| Seed(Some(seed))).map_err(|_| problem())
     }
+}
+
+/// A number without a sign or a fraction.
+fn whole<Number: std::str::FromStr>(text: &str) -> Result<Number, String> {
+    text.parse().map_err(|_| "must be a whole number that is not negative, and not too large".into())
 }
 
 fn threads(text: &str) -> Result<usize, String> {
