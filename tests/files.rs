@@ -216,3 +216,22 @@ fn little_address_space_is_enough() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn too_many_open_files_are_the_machine_s_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    // The program itself starts with four, and fails at one of the pack's files with these.
+    let codes: Vec<Option<i32>> = (4..8)
+        .map(|files| {
+            limited(
+                folder.path(),
+                &format!("-n {files}"),
+                "generate cat --steps 1 --out cat.png --force",
+            )
+        })
+        .filter(|output| String::from_utf8_lossy(&output.stderr).contains("Too many open files"))
+        .map(|output| output.status.code())
+        .collect();
+    assert!(!codes.is_empty() && codes.iter().all(|code| *code == Some(1)), "{codes:?}");
+}

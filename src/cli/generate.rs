@@ -129,7 +129,8 @@ impl std::str::FromStr for Seed {
 
 /// A number without a sign or a fraction.
 fn whole<Number: std::str::FromStr>(text: &str) -> Result<Number, String> {
-    text.parse().map_err(|_| "must be a whole number that is not negative, and not too large".into())
+    text.parse()
+        .map_err(|_| "must be a whole number that is not negative, and not too large".into())
 }
 
 fn threads(text: &str) -> Result<usize, String> {

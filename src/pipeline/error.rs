@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::bounded_file;
 use crate::engine::EngineError;
 use crate::pack::PackError;
 use crate::picture::{PictureError, ScaleError};
@@ -116,6 +117,7 @@ impl PipelineError {
         match self {
             PipelineError::Engine(error) => error.is_input_fault(),
             PipelineError::Pack(error) => error.is_input_fault(),
+            PipelineError::Words(WordsError::Read { source, .. }) => bounded_file::is_input_fault(source),
             PipelineError::Interrupted | PipelineError::Picture(_) | PipelineError::Panic { .. } => false,
             _ => true,
         }

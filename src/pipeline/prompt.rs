@@ -8,7 +8,7 @@ use tokenizers::utils::truncation::TruncationParams;
 
 use super::PipelineError;
 use crate::bounded_file;
-use crate::pack::{self, Pack};
+use crate::pack::{self, Pack, PackError};
 use crate::words::{Ambiguity, Language, Reader, Reading};
 
 /// Largest tokenizer that is read, in bytes.
@@ -70,7 +70,7 @@ impl PromptReader {
             file: file.clone(),
             problem: error.to_string(),
         };
-        let bytes = bounded_file::read(&file, LARGEST).map_err(|error| failed(error.into()))?;
+        let bytes = bounded_file::read(&file, LARGEST).map_err(|error| PackError::io(&file, error))?;
         let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(failed)?;
         // The library truncates before it adds special tokens, so that an end token stays.
         let truncation = TruncationParams {

@@ -15,7 +15,7 @@ pub enum WordsError {
         source: std::io::Error,
     },
     /// The file is no lexicon, or a damaged one.
-    #[error("{}: the lexicon cannot be used: {problem}; copy the pack again, or make it with `inkstone-quantize lexicon`", file.display())]
+    #[error("{}: the lexicon cannot be used: {problem}; copy the pack again, or make it anew with `inkstone-quantize WORDS.tsv`", file.display())]
     Invalid {
         /// The file.
         file: PathBuf,
