@@ -297,7 +297,9 @@ fn shape(info: &ValueInfoProto) -> Option<Vec<usize>> {
 /// A constant that the file holds.
 fn constant(tensor: &TensorProto) -> TractResult<Value> {
     let sizes = tensor.dims.iter().map(|&size| usize::try_from(size).ok());
-    let shape: Vec<usize> = sizes.collect::<Option<_>>().context("its shape has a negative size")?;
+    let shape: Vec<usize> = sizes
+        .collect::<Option<_>>()
+        .context("its shape has a size that is negative or too large")?;
     let elements = checked(&shape)?;
     let held = values::held(tensor);
     ensure!(

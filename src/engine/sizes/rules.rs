@@ -273,10 +273,11 @@ impl<'a> Call<'a> {
 
     /// A constant input of sizes.
     fn sizes(&self, index: usize, what: &str) -> TractResult<Shape> {
-        let sizes = self.known(index, what)?.iter().map(|&size| usize::try_from(size).ok());
-        sizes
-            .collect::<Option<_>>()
-            .with_context(|| format!("its {what} have a negative size"))
+        let sizes = self.known(index, what)?.iter().map(|&size| {
+            let fault = if size < 0 { "negative" } else { "too large" };
+            usize::try_from(size).map_err(|_| format_err!("one of its {what} is {fault}: {size}"))
+        });
+        sizes.collect()
     }
 
     /// Axes from an input or, as before operator set 18, from an attribute.
