@@ -134,8 +134,16 @@ fn a_broken_pack_is_told_and_does_not_end_the_kiosk() {
 #[test]
 #[cfg(unix)]
 fn the_supervisor_ends_it_at_once() {
+    ends_at_once(&[]);
     let folder = tempfile::tempdir().unwrap();
-    let child = kiosk(folder.path(), &[]).spawn().unwrap();
+    let presses: String = (0..5000).map(|number| format!("{} press a\n", 20 + 10 * number)).collect();
+    ends_at_once(&["--script", &script(folder.path(), &presses)]);
+}
+
+#[cfg(unix)]
+fn ends_at_once(arguments: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let child = kiosk(folder.path(), arguments).spawn().unwrap();
     let started = Instant::now();
     while pictures(&folder.path().join("frames")).is_empty() && started.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(50));

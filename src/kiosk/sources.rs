@@ -7,6 +7,11 @@
 
 use std::any::Any;
 use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use super::Handle;
 use super::settings::{ButtonDriver, ButtonSettings, Settings};
@@ -175,17 +180,22 @@ fn registers(_: &SourceContext<'_>, _: Pins) -> Started {
     Ok(None)
 }
 
-/// SIGINT and SIGTERM stop the kiosk in order, a second one at once; SIGHUP reads the settings again.
-fn unix_signals(context: &SourceContext<'_>) -> Started {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    use signal_hook::flag;
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
+/// A flag that SIGINT or SIGTERM sets; a second one ends the process at once.
+///
+/// # Errors
+/// If the system does not let the signals be caught.
+pub(super) fn stop_flag() -> std::io::Result<Arc<AtomicBool>> {
     let is_asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, 130, is_asked.clone())?;
         flag::register(signal, is_asked.clone())?;
     }
+    Ok(is_asked)
+}
+
+/// SIGINT and SIGTERM stop the kiosk in order, a second one at once; SIGHUP reads the settings again.
+fn unix_signals(context: &SourceContext<'_>) -> Started {
+    stop_flag()?;
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let guard = SignalGuard(signals.handle());
     let kiosk = context.kiosk.clone();

@@ -28,7 +28,7 @@ use super::output::{Output, within};
 use super::schedule::Calendar;
 use super::screens::{Painter, touched, touched_page};
 use super::settings::Settings;
-use super::sources::{Guard, Source, SourceContext};
+use super::sources::{Guard, Source, SourceContext, stop_flag};
 use super::state::{DrawRequest, Effect, Input, JobUpdate, Machine, Scene};
 use super::supervisor::Supervisor;
 use super::views::LatestView;
@@ -98,6 +98,8 @@ impl Kiosk {
     /// [`KioskError::NothingKept`] if it was to draw and keep one picture, and did not.
     pub fn run(mut self) -> Result<(), KioskError> {
         let script = self.script.take();
+        // A script has no sources, and is stopped in order all the same.
+        let is_stopped = script.as_ref().and_then(|_| stop_flag().ok()).unwrap_or_default();
         let listening = if script.is_none() { self.start_sources() } else { Vec::new() };
         self.prepare();
         if script.is_none() {
@@ -106,7 +108,7 @@ impl Kiosk {
         self.show();
         self.supervisor.ready("showing pictures", Instant::now());
         match script {
-            Some(script) => self.play(&script),
+            Some(script) => self.play(&script, &is_stopped),
             None => self.live(),
         }
         self.supervisor.stopping("stopped");

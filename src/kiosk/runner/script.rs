@@ -1,6 +1,7 @@
 //! Plays scripts in simulated time: each stage of a drawing takes [`STAGE`] and gallery tasks take no time, so that the same
 //! script, seed and pack always show the same frames.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Kiosk;
@@ -15,12 +16,12 @@ const STAGE: Duration = Duration::from_millis(400);
 const AFTER: Duration = Duration::from_secs(1);
 
 impl Kiosk {
-    /// Plays a script; the clock jumps from one due time to the next.
-    pub(super) fn play(&mut self, script: &Script) {
+    /// Plays a script; the clock jumps from one due time to the next. `is_stopped` ends it after the current moment.
+    pub(super) fn play(&mut self, script: &Script, is_stopped: &AtomicBool) {
         let mut steps = script.steps().iter().peekable();
         let end = script.length() + AFTER;
         self.settle();
-        while !self.ending {
+        while !self.ending && !is_stopped.load(Ordering::SeqCst) {
             let signal = steps.peek().map(|(at, _)| *at);
             let update = self.drawing.map(|(_, last)| last + STAGE);
             let due = [signal, update, self.machine_due()].into_iter().flatten().min();
