@@ -4,7 +4,7 @@
 //!
 //! Files are mapped, and a font is read from its mapping whenever a letter is drawn for the first time; drawn letters are
 //! kept, at most `KEPT_BYTES` of them. So a Chinese font of 5 MB costs well under 1 MiB of private memory. Lines with letters that need
-//! shaping are made of glyphs by [`super::shaping`].
+//! shaping are made of glyphs by `shaping`.
 
 use std::collections::HashMap;
 use std::fs::File;
