@@ -13,7 +13,7 @@ use inkstone::device::buttons::Gesture;
 use inkstone::kiosk::settings::Settings;
 use inkstone::kiosk::sources::Source;
 use inkstone::kiosk::state::{Scene, View};
-use inkstone::kiosk::{Kiosk, Options};
+use inkstone::kiosk::{Handle, Kiosk, Options};
 
 /// Longest that anything here may take; the machines that test are slow.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -23,7 +23,7 @@ fn kiosk(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("inkstone").unwrap();
     command
         .current_dir(folder)
-        .env("INKSTONE_PACK", Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram"))
+        .env("INKSTONE_PACK", pack())
         .args([
             "kiosk",
             "--display",
@@ -272,6 +272,10 @@ fn wrong_settings_and_scripts_name_the_place() {
     assert_eq!(code, Some(2), "{said}");
 }
 
+fn pack() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram")
+}
+
 /// With pictures of what it shows and a gallery in a folder.
 fn settings(folder: &Path) -> Settings {
     let mut settings = Settings::default();
@@ -281,45 +285,49 @@ fn settings(folder: &Path) -> Settings {
     settings
 }
 
+/// Runs a kiosk that another thread steers and then stops; what that thread returns.
+fn steered<Seen: Send + 'static>(folder: &Path, steer: impl FnOnce(&Handle) -> Seen + Send + 'static) -> Seen {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let source = Source::new("second hand", move |context| {
+        let handle = context.kiosk.clone();
+        let thread = std::thread::spawn(move || {
+            let seen = steer(&handle);
+            handle.stop().unwrap();
+            sender.send(seen).unwrap();
+        });
+        Ok(Some(Box::new(thread)))
+    });
+    let options = Options::new(pack()).sources(vec![source]);
+    Kiosk::new(settings(folder), options).unwrap().run().unwrap();
+    receiver.recv_timeout(PATIENCE).unwrap()
+}
+
 /// A word that names two things: the wheel asks which one, and the other one is drawn.
 #[test]
 fn a_visitor_is_asked_which_of_two_things_a_word_means() {
     let folder = tempfile::tempdir().unwrap();
-    let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram");
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let source = Source::new("visitor", move |context| {
-        let handle = context.kiosk.clone();
-        let thread = std::thread::spawn(move || {
-            let mut views = handle.subscribe();
-            let press = |button: &str| handle.press(button.parse().unwrap(), Gesture::Short).unwrap();
-            handle.text("two blue cricket").unwrap();
-            press("confirm");
-            let asked = loop {
-                let view = views.next_within(PATIENCE).unwrap();
-                if let Scene::Choose { wheel, kind, typed, .. } = &view.scene
-                    && !typed
-                    && kind == "cricket · Which one?"
-                {
-                    break (wheel.clone(), view.notice.clone());
-                }
-            };
-            press("next");
-            press("confirm");
-            let shown = loop {
-                if let Scene::Picture { shown, .. } = &views.next_within(PATIENCE).unwrap().scene {
-                    break shown.clone();
-                }
-            };
-            handle.stop().unwrap();
-            sender.send((asked, shown)).unwrap();
-        });
-        Ok(Some(Box::new(thread)))
+    let ((wheel, notice), shown) = steered(folder.path(), |handle| {
+        let mut views = handle.subscribe();
+        let press = |button: &str| handle.press(button.parse().unwrap(), Gesture::Short).unwrap();
+        handle.text("two blue cricket").unwrap();
+        press("confirm");
+        let asked = loop {
+            let view = views.next_within(PATIENCE).unwrap();
+            if let Scene::Choose { wheel, kind, typed, .. } = &view.scene
+                && !typed
+                && kind == "cricket · Which one?"
+            {
+                break (wheel.clone(), view.notice.clone());
+            }
+        };
+        press("next");
+        press("confirm");
+        loop {
+            if let Scene::Picture { shown, .. } = &views.next_within(PATIENCE).unwrap().scene {
+                break (asked, shown.clone());
+            }
+        }
     });
-    Kiosk::new(settings(folder.path()), Options::new(&pack).sources(vec![source]))
-        .unwrap()
-        .run()
-        .unwrap();
-    let ((wheel, notice), shown) = receiver.recv_timeout(PATIENCE).unwrap();
     assert_eq!(
         (wheel.word.as_str(), wheel.after.as_slice()),
         ("cricket", &["cricket bat".to_owned()][..])
@@ -342,40 +350,28 @@ fn scene(view: &View) -> &'static str {
 #[test]
 fn a_program_steers_the_kiosk_and_sees_what_it_shows() {
     let folder = tempfile::tempdir().unwrap();
-    let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram");
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let source = Source::new("second hand", move |context| {
-        let handle = context.kiosk.clone();
+    let (shown, mut slow) = steered(folder.path(), |handle| {
         // Nobody takes its views before the end: that holds up nothing.
         let slow = handle.subscribe();
-        let thread = std::thread::spawn(move || {
-            let mut seen = Vec::new();
-            let mut views = handle.subscribe();
-            let mut sees = |wanted: &str| loop {
-                let view = views.next_within(PATIENCE).unwrap();
-                seen.push(scene(&view));
-                if scene(&view) == wanted {
-                    return view;
-                }
-            };
-            handle.text("blue whale").unwrap();
-            sees("typed");
-            handle.press("back".parse().unwrap(), Gesture::Short).unwrap();
-            handle.request(&Request::new("red fox").style("flat").steps(2).seed(7)).unwrap();
-            sees("drawing");
-            let Scene::Picture { shown, .. } = sees("picture").scene.clone() else {
-                panic!("{seen:?}")
-            };
-            handle.stop().unwrap();
-            sender.send((shown, slow)).unwrap();
-        });
-        Ok(Some(Box::new(thread)))
+        let mut seen = Vec::new();
+        let mut views = handle.subscribe();
+        let mut sees = |wanted: &str| loop {
+            let view = views.next_within(PATIENCE).unwrap();
+            seen.push(scene(&view));
+            if scene(&view) == wanted {
+                return view;
+            }
+        };
+        handle.text("blue whale").unwrap();
+        sees("typed");
+        handle.press("back".parse().unwrap(), Gesture::Short).unwrap();
+        handle.request(&Request::new("red fox").style("flat").steps(2).seed(7)).unwrap();
+        sees("drawing");
+        let Scene::Picture { shown, .. } = sees("picture").scene.clone() else {
+            panic!("{seen:?}")
+        };
+        (shown, slow)
     });
-    Kiosk::new(settings(folder.path()), Options::new(&pack).sources(vec![source]))
-        .unwrap()
-        .run()
-        .unwrap();
-    let (shown, mut slow) = receiver.recv_timeout(PATIENCE).unwrap();
     assert_eq!((shown.title.as_str(), shown.style.as_str()), ("fox · red", "flat colour"));
     assert!(slow.next().is_some(), "the latest view is there for whoever comes late");
     assert!(slow.next().is_none(), "and nothing after the end");
@@ -383,7 +379,7 @@ fn a_program_steers_the_kiosk_and_sees_what_it_shows() {
     let file = folder.path().join("fox.png");
     let drawn = Command::cargo_bin("inkstone")
         .unwrap()
-        .env("INKSTONE_PACK", &pack)
+        .env("INKSTONE_PACK", pack())
         .args(["generate", "red fox", "--style", "flat", "--steps", "2", "--seed", "7", "--out"])
         .arg(&file)
         .output()
