@@ -5,7 +5,9 @@
 //! places are one edit), as a Levenshtein automaton would (Schulz and Mihov 2002); a branch ends where no entry of the row is small
 //! enough. The number of steps is limited, so that no word takes long.
 
-use super::keys::{Decoded, Decoder};
+use std::ops::Range;
+
+use super::keys::{Alphabets, Decoded, Decoder};
 use super::lexicon::{ConceptId, Lexicon, Sense};
 use super::normalise::{Letter, Script};
 use super::vocabulary::{Kind, Language};
@@ -169,14 +171,17 @@ fn search(lexicon: &Lexicon, letters: &[Letter], most: u8, begin_alike: bool) ->
     if most == 0 || letters.len() > LONGEST {
         return Vec::new();
     }
+    let word: Vec<char> = letters.iter().map(|letter| letter.value).collect();
     let mut search = Search {
         lexicon,
-        word: letters.iter().map(|letter| letter.value).collect(),
+        alphabets: Alphabets::of(&word),
+        word,
         most,
         begin_alike,
         steps: STEPS,
         key: Vec::new(),
         rows: vec![std::array::from_fn(|place| place as u8)],
+        bytes: Vec::with_capacity(4),
         found: Vec::new(),
     };
     let root = lexicon.map().root().addr();
@@ -190,12 +195,16 @@ type Row = [u8; LONGEST + 1];
 struct Search<'a> {
     lexicon: &'a Lexicon,
     word: Vec<char>,
+    /// Letters of others are no typing mistakes.
+    alphabets: Alphabets,
     most: u8,
     begin_alike: bool,
     steps: usize,
     /// The letters that were walked, and the rows before and behind each.
     key: Vec<char>,
     rows: Vec<Row>,
+    /// Bytes of the letter that is followed.
+    bytes: Vec<u8>,
     found: Vec<Candidate>,
 }
 
@@ -211,26 +220,75 @@ impl Search<'_> {
         if self.key.len() > LONGEST + 2 {
             return;
         }
+        if let Some(window) = self.only_letters().filter(|_| decoder.is_complete()) {
+            for at in window.clone() {
+                let letter = self.word[at];
+                if !self.word[window.start..at].contains(&letter) {
+                    self.follow(&node, out, decoder, letter);
+                }
+            }
+            return;
+        }
         for step in node.transitions() {
+            if decoder.is_complete() && !self.alphabets.have(step.inp) {
+                continue;
+            }
             if self.steps == 0 {
                 return;
             }
             self.steps -= 1;
             let mut decoder = decoder;
             match decoder.push(step.inp) {
-                Decoded::Letter(letter) => {
-                    if let Some(row) = self.row(letter) {
-                        self.key.push(letter);
-                        self.rows.push(row);
-                        self.walk(step.addr, out.cat(step.out), decoder);
-                        self.rows.pop();
-                        self.key.pop();
-                    }
-                }
+                Decoded::Letter(letter) => self.walk_letter(letter, step.addr, out.cat(step.out), decoder),
                 Decoded::Pending => self.walk(step.addr, out.cat(step.out), decoder),
                 Decoded::Invalid => {}
             }
         }
+    }
+
+    /// Goes on behind a letter, unless that leads too far away.
+    fn walk_letter(&mut self, letter: char, node: fst::raw::CompiledAddr, out: fst::raw::Output, decoder: Decoder) {
+        if let Some(row) = self.row(letter) {
+            self.key.push(letter);
+            self.rows.push(row);
+            self.walk(node, out, decoder);
+            self.rows.pop();
+            self.key.pop();
+        }
+    }
+
+    /// Goes on along a letter, if the map has it there.
+    fn follow(&mut self, node: &fst::raw::Node, mut out: fst::raw::Output, mut decoder: Decoder, letter: char) {
+        if self.steps == 0 {
+            return;
+        }
+        self.steps -= 1;
+        let lexicon = self.lexicon;
+        self.bytes.clear();
+        decoder.encoder().push(letter, &mut self.bytes);
+        let mut step = *node;
+        for &byte in &self.bytes {
+            let Some(index) = step.find_input(byte) else { return };
+            let transition = step.transition(index);
+            out = out.cat(transition.out);
+            decoder.push(byte);
+            step = lexicon.map().node(transition.addr);
+        }
+        self.walk_letter(letter, step.addr(), out, decoder);
+    }
+
+    /// The places in the word of the letters that may come next, where no edit is left or none is allowed. `None` if any letter
+    /// may come.
+    fn only_letters(&self) -> Option<Range<usize>> {
+        let (length, most) = (self.key.len(), usize::from(self.most));
+        if self.begin_alike && length < ALIKE {
+            return Some(length.min(self.word.len())..(length + 1).min(self.word.len()));
+        }
+        let row = &self.rows[self.rows.len() - 1];
+        let end = (length + most).min(self.word.len());
+        let start = length.saturating_sub(most).min(end);
+        let is_spent = row[start..=end].iter().all(|&edits| edits >= self.most);
+        is_spent.then(|| start..(end + 1).min(self.word.len()))
     }
 
     /// The table's next row, for a letter behind those that were walked; nothing if too many edits are in all of it. Another first
@@ -294,4 +352,112 @@ pub(super) fn in_language(senses: Vec<Sense>, found: Sense, language: Language) 
         here.push(found);
     }
     here
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use fst::Streamer;
+
+    use super::super::normalise;
+    use super::*;
+
+    /// Edits that make one word another, letters that changed places as one, and another first letter as two (Damerau 1964, without
+    /// further edits between letters that changed places).
+    fn edits(key: &[char], word: &[char]) -> usize {
+        let mut table = vec![vec![0; word.len() + 1]; key.len() + 1];
+        for at in 0..=key.len() {
+            for place in 0..=word.len() {
+                table[at][place] = match (at, place) {
+                    (0, _) => place,
+                    (_, 0) => at,
+                    _ => {
+                        let other = if at == 1 { 2 } else { 1 };
+                        let changed = if key[at - 1] == word[place - 1] { 0 } else { other };
+                        let near = (table[at - 1][place] + 1).min(table[at][place - 1] + 1);
+                        let mut least = near.min(table[at - 1][place - 1] + changed);
+                        if at > 1 && place > 1 && key[at - 1] == word[place - 2] && key[at - 2] == word[place - 1] {
+                            least = least.min(table[at - 2][place - 2] + 1);
+                        }
+                        least
+                    }
+                };
+            }
+        }
+        table[key.len()][word.len()]
+    }
+
+    /// Every key of a lexicon.
+    fn keys(lexicon: &Lexicon) -> Vec<Vec<char>> {
+        let mut stream = lexicon.map().stream();
+        let mut keys = Vec::new();
+        while let Some((bytes, _)) = stream.next() {
+            let mut decoder = Decoder::default();
+            keys.push(
+                bytes
+                    .iter()
+                    .filter_map(|&byte| match decoder.push(byte) {
+                        Decoded::Letter(letter) => Some(letter),
+                        _ => None,
+                    })
+                    .collect(),
+            );
+        }
+        keys
+    }
+
+    #[test]
+    fn a_search_finds_what_a_look_at_every_form_finds() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram/words.lexicon");
+        let lexicon = Lexicon::open(&file).unwrap();
+        let keys = keys(&lexicon);
+        let words = [
+            "buterfly",
+            "elefnat",
+            "hous",
+            "katse",
+            "бобочка",
+            "собкаа",
+            "فراشه",
+            "तितलि",
+            "ちょうち",
+            "チューリプ",
+            "고얌이",
+            "自行",
+            "xqzt",
+            "cafe猫",
+        ];
+        for word in words {
+            let letters = normalise::letters(word, lexicon.variants());
+            let values: Vec<char> = letters.iter().map(|letter| letter.value).collect();
+            for most in 1..=2 {
+                let mut found: Vec<String> = search(&lexicon, &letters, most, false).into_iter().map(|found| found.key).collect();
+                found.sort();
+                found.dedup();
+                let alphabets = Alphabets::of(&values);
+                let is_near = |key: &&Vec<char>| {
+                    let is_alike = key.iter().all(|&letter| alphabets.with(&[letter]) == alphabets);
+                    is_alike && key.len().abs_diff(values.len()) <= 2 && edits(key, &values) <= usize::from(most)
+                };
+                let near = keys.iter().filter(is_near).map(|key| key.iter().collect::<String>());
+                let mut wanted: Vec<String> = near.filter(|key| is_taken(&lexicon, key)).collect();
+                wanted.sort();
+                assert_eq!(found, wanted, "{word}, {most}");
+            }
+        }
+    }
+
+    /// Whether a form is one that is corrected to.
+    fn is_taken(lexicon: &Lexicon, key: &str) -> bool {
+        let is_word = |sense: &Sense| {
+            let is_said = matches!(sense.kind, Kind::Label | Kind::Colour | Kind::Size | Kind::Mood | Kind::Filler);
+            !sense.is_stem && (sense.kind < Kind::Label || is_said)
+        };
+        let is_long = key.chars().count() >= 3 || key.starts_with(|first| first > '\u{3000}');
+        is_long
+            && lexicon
+                .find(key)
+                .is_some_and(|value| lexicon.senses(value).any(|sense| is_word(&sense)))
+    }
 }

@@ -6,6 +6,16 @@
 
 /// The bytes that stand for the letters of an alphabet, those first that `fst` stores in the fewest bits.
 const CODES: &[u8; 94] = b"te/oasripcnw.hlm-du012g=:bf3y5&_4v9678k%?xCDASFIBEjPTzRNM+LOqHGWUV,YKJZXQ;)(~[]$!'*@\"#<>\\^`{|}";
+/// The place of each byte in [`CODES`], one more than it; 0 for bytes that are none of them.
+const PLACES: [u8; 256] = {
+    let mut places = [0; 256];
+    let mut place = 0;
+    while place < CODES.len() {
+        places[CODES[place] as usize] = place as u8 + 1;
+        place += 1;
+    }
+    places
+};
 /// Alphabets: first and last letter, and the one that [`CODES`] begin with.
 const ALPHABETS: [(u32, u32, u32); 4] = [
     (0x430, 0x45f, 0x430),
@@ -18,6 +28,54 @@ const ASCII: u8 = 1;
 const HAN: (u32, u8) = (0x4e00, 0x80);
 const HANGUL: (u32, u8) = (0xac00, 0xd2);
 const ESCAPE: u8 = 0xfe;
+
+/// Alphabets that letters are of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Alphabets(u8);
+
+impl Alphabets {
+    const HAN: u8 = 1 << 5;
+    const HANGUL: u8 = 1 << 6;
+    const OTHER: u8 = 1 << 7;
+
+    /// Those of a word.
+    pub fn of(letters: &[char]) -> Alphabets {
+        Alphabets::default().with(letters)
+    }
+
+    /// These, and those of a word.
+    pub fn with(self, letters: &[char]) -> Alphabets {
+        let of_letter = |&letter: &char| match u32::from(letter) {
+            0x20..=0x7e => 1,
+            0x4e00..=0x9fff => Alphabets::HAN,
+            0xac00..=0xd7a3 => Alphabets::HANGUL,
+            code => match alphabet(code) {
+                Some(index) => 2 << index,
+                None => Alphabets::OTHER,
+            },
+        };
+        Alphabets(letters.iter().map(of_letter).fold(self.0, |all, one| all | one))
+    }
+
+    /// Whether a byte with which a letter begins, or that names an alphabet, may lead to a letter of these alphabets.
+    pub fn have(self, byte: u8) -> bool {
+        let wanted = match byte {
+            ESCAPE.. => Alphabets::OTHER,
+            byte if byte >= HANGUL.1 => Alphabets::HANGUL,
+            byte if byte >= HAN.1 => Alphabets::HAN,
+            byte if byte <= ASCII + ALPHABETS.len() as u8 => 1 << (byte - ASCII.min(byte)),
+            _ => return true,
+        };
+        self.0 & wanted != 0
+    }
+}
+
+/// The alphabet of a letter that is written as one byte.
+fn alphabet(code: u32) -> Option<usize> {
+    // The mark of long vowels is written among hiragana.
+    let code = if code == 0x30fc { 0x3097 } else { code };
+    ALPHABETS.iter().position(|(first, last, _)| (*first..=*last).contains(&code))
+}
 
 /// Writes letters one after the other.
 #[derive(Clone, Copy)]
@@ -41,7 +99,7 @@ impl Encoder {
             0x20..=0x7e => self.switched(ASCII, code as u8, bytes),
             0x4e00..=0x9fff => pair(HAN, code, bytes),
             0xac00..=0xd7a3 => pair(HANGUL, code, bytes),
-            _ => match ALPHABETS.iter().position(|(first, last, _)| (*first..=*last).contains(&code)) {
+            _ => match alphabet(code) {
                 Some(index) => {
                     let (first, last, start) = ALPHABETS[index];
                     let place = (code + (last - first + 1) - start) % (last - first + 1);
@@ -108,6 +166,11 @@ impl Decoder {
         self.count == 0
     }
 
+    /// What writes the letters that follow.
+    pub fn encoder(&self) -> Encoder {
+        Encoder { alphabet: self.alphabet }
+    }
+
     /// Takes a byte.
     pub fn push(&mut self, byte: u8) -> Decoded {
         if self.count == 0 && (ASCII..=ASCII + ALPHABETS.len() as u8).contains(&byte) {
@@ -136,7 +199,7 @@ impl Decoder {
             return (byte >= 0x20).then_some(char::from(byte));
         }
         let (first, last, start) = *ALPHABETS.get(usize::from(self.alphabet - ASCII - 1))?;
-        let place = CODES.iter().position(|&code| code == byte)? as u32;
+        let place = u32::from(PLACES[usize::from(byte)].checked_sub(1)?);
         let code = first + (start - first + place) % (last - first + 1);
         char::from_u32(if code == 0x3097 { 0x30fc } else { code })
     }
