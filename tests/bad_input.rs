@@ -686,7 +686,7 @@ fn graphs_that_ask_for_too_much() {
                 let links: Vec<_> = (0..10_000).map(|index| node("Neg", &[&name(index)], &name(index + 1))).collect();
                 graph.node.splice(0..0, links);
             },
-            &["nodes; at most 8192"],
+            &["nodes; the pack's limits allow 8192"],
         ),
         (
             "decoder.onnx",

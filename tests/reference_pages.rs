@@ -192,12 +192,13 @@ fn kind<'a>(of: &str, default: Option<&toml::Value>, item: &impl Fn(&str) -> Opt
 }
 
 /// Tables of a manifest, as TOML has them, and their types.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 10] = [
     ("Before the first table", "Manifest"),
     ("`[picture]`", "PictureShape"),
     ("`[prompt]`", "Prompt"),
     ("`[sampling]`", "Sampling"),
     ("`[latent]`", "Latent"),
+    ("`[limits]`", "Limits"),
     ("`[[styles]]`", "Style"),
     ("`[stages.NAME]`", "Stage"),
     ("`[[stages.NAME.inputs]]` and `[[stages.NAME.outputs]]`", "Port"),

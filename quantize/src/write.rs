@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use inkstone::engine::operators::own_schemas;
 use inkstone::engine::{Engine, EngineError, Stage};
-use inkstone::pack::{ALIGNMENT, Element, FileRecord, MANIFEST, Manifest, Pack, Port, WEIGHTS};
+use inkstone::pack::{ALIGNMENT, Element, FileRecord, Limits, MANIFEST, Manifest, Pack, Port, WEIGHTS};
 use inkstone::pipeline::{Options, Pipeline, PipelineError, Request};
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -157,11 +157,13 @@ impl PackWriter {
     pub fn finish(mut self, mut manifest: Manifest) -> Result<Written> {
         self.files.insert(WEIGHTS.to_owned(), self.weights.finish()?);
         manifest.files.clone_from(&self.files);
-        let path = self.folder().join(MANIFEST);
-        let text = toml::to_string(&manifest).map_err(|error| Error::input(&path, format!("cannot be written: {error}")))?;
-        write_synced(&path, text.as_bytes())?;
+        let limits = manifest.limits;
+        manifest.limits = Limits::LARGEST;
+        self.write_manifest(&manifest)?;
+        manifest.limits = self.with_needs(limits, &manifest)?;
+        self.write_manifest(&manifest)?;
         self.sync_folders()?;
-        let picture_sha256 = self.check(&manifest)?;
+        let picture_sha256 = self.check_picture(&manifest)?;
         self.publish()?;
         Ok(Written {
             files: self.files,
@@ -169,20 +171,28 @@ impl PackWriter {
         })
     }
 
-    /// Loads every stage, and generates [`TEST_PICTURE`] if the pack has a family; returns that picture's SHA-256.
-    fn check(&self, manifest: &Manifest) -> Result<Option<String>> {
-        let pack = Arc::new(Pack::open(&self.folder())?);
-        if manifest.family.is_some() {
-            return self.check_picture(pack).map(Some);
-        }
-        let engine = Engine::new(1).map_err(|error| self.engine_error(error))?;
-        for name in manifest.stages.keys() {
-            Stage::load(&engine, &pack, name).map_err(|error| self.engine_error(error))?;
-        }
-        Ok(None)
+    fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
+        let path = self.folder().join(MANIFEST);
+        let text = toml::to_string(manifest).map_err(|error| Error::input(&path, format!("cannot be written: {error}")))?;
+        write_synced(&path, text.as_bytes())
     }
 
-    fn check_picture(&self, pack: Arc<Pack>) -> Result<String> {
+    /// Limits that include what the pack's stages need, each of which is loaded.
+    fn with_needs(&self, limits: Limits, manifest: &Manifest) -> Result<Limits> {
+        let pack = Pack::open(&self.folder())?;
+        let engine = Engine::new(1).map_err(|error| self.engine_error(error))?;
+        manifest.stages.keys().try_fold(limits, |limits, name| {
+            let stage = Stage::load(&engine, &pack, name).map_err(|error| self.engine_error(error))?;
+            Ok(limits.including(stage.needs()))
+        })
+    }
+
+    /// Generates [`TEST_PICTURE`] if the pack has a family; returns that picture's SHA-256.
+    fn check_picture(&self, manifest: &Manifest) -> Result<Option<String>> {
+        if manifest.family.is_none() {
+            return Ok(None);
+        }
+        let pack = Arc::new(Pack::open(&self.folder())?);
         let generate = || -> std::result::Result<_, PipelineError> {
             let mut pipeline = Pipeline::of_pack(pack, &Options::default().threads(1))?;
             let (prompt, seed) = TEST_PICTURE;
@@ -195,7 +205,7 @@ impl PackWriter {
             PipelineError::Pack(error) => error.into(),
             error => Error::Generate(error.to_string()),
         })?;
-        Ok(generated.provenance.picture_sha256)
+        Ok(Some(generated.provenance.picture_sha256))
     }
 
     /// An error of the engine, by the name of the file that a graph was made from.

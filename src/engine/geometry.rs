@@ -1,6 +1,6 @@
 //! Geometry of convolutions, in int8 and in f32. Depends on nothing but the limits of [`crate::pack`].
 
-use crate::pack::MAX_ELEMENTS;
+use crate::pack::Limits;
 
 /// Zeros around a picture; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Padding {
             width.checked_add(self.left)?.checked_add(self.right)?,
         ];
         let elements = channels.checked_mul(sides[0])?.checked_mul(sides[1])?;
-        (fits && elements <= MAX_ELEMENTS).then_some(sides)
+        (fits && elements <= Limits::LARGEST.elements).then_some(sides)
     }
 }
 

@@ -13,19 +13,24 @@ use super::adapter::inference;
 use super::kernels::Kernel;
 use super::operators::{Resources, Row, Schema};
 use super::sizes::Sizes;
-use crate::pack::{DOMAIN, ExternalTensor, Graph};
+use crate::pack::{DOMAIN, ExternalTensor, Graph, Limits};
 
-/// Reads a graph by a table of operators. Also returns, by input of the graph, the rows of the smallest table that it indexes.
+/// A graph as tract has it.
+pub struct Read {
+    pub model: TypedModel,
+    /// What it needs of the pack's limits.
+    pub needs: Limits,
+    /// By input of the graph: rows of the smallest table that it indexes.
+    pub rows: Vec<Option<usize>>,
+}
+
+/// Reads a graph by a table of operators.
 ///
 /// # Errors
 /// For the first node that neither the table nor tract knows, or that does not fit its operator.
-pub fn read<'a>(
-    mut graph: Graph,
-    table: impl Iterator<Item = &'a Row> + Clone,
-    kernel: &'static dyn Kernel,
-) -> TractResult<(TypedModel, Vec<Option<usize>>)> {
+pub fn read<'a>(mut graph: Graph, table: impl Iterator<Item = &'a Row> + Clone, kernel: &'static dyn Kernel) -> TractResult<Read> {
     let standard = tract_onnx::onnx();
-    let mut sizes = Sizes::of(&graph.proto)?;
+    let mut sizes = Sizes::of(&graph.proto, graph.limits)?;
     let proto = graph.proto.graph.get_or_insert_default();
     make_names_unique(proto);
     let mut operators = HashMap::new();
@@ -61,7 +66,12 @@ pub fn read<'a>(
             node.op = inference(operator);
         }
     }
-    Ok((model.into_typed()?, sizes.into_rows()))
+    let (needs, rows) = sizes.finish();
+    Ok(Read {
+        model: model.into_typed()?,
+        needs,
+        rows,
+    })
 }
 
 /// Whether a node is of the operator of a row.

@@ -8,8 +8,9 @@ use tract_onnx::tract_core::internal::*;
 use super::kernels::Kernel;
 use super::operators::{Row, TABLE};
 use super::program::Program;
-use super::{Engine, EngineError, Input, Value, fuse, lower, reader, sizes};
-use crate::pack::{Element, Graph, Pack, PackError, Port, Weights};
+use super::reader::{self, Read};
+use super::{Engine, EngineError, Input, Value, fuse, lower};
+use crate::pack::{Element, Graph, Limits, Pack, PackError, Port, Weights};
 use crate::process::panics::caught;
 
 /// A graph of a pack, checked, with its mapped weights and ready to run. It uses the micro-kernel of the engine that loaded it; any
@@ -35,6 +36,8 @@ pub struct Stage {
     first_weight: Option<usize>,
     /// By input: rows of the smallest table that it indexes.
     rows: Vec<Option<usize>>,
+    /// What it needs of its pack's limits.
+    needs: Limits,
     program: Program,
 }
 
@@ -115,25 +118,27 @@ impl Stage {
         table: impl Iterator<Item = &'a Row> + Clone,
     ) -> Result<Stage, EngineError> {
         let first_weight = graph.tensors.values().map(|tensor| tensor.data.start()).min();
-        let prepare = || -> TractResult<(Program, Vec<Option<usize>>)> {
-            let (mut model, rows) = reader::read(graph, table, kernel)?;
+        let most = graph.limits.elements_at_once;
+        let prepare = || -> TractResult<(Program, Limits, Vec<Option<usize>>)> {
+            let Read {
+                mut model,
+                mut needs,
+                rows,
+            } = reader::read(graph, table, kernel)?;
             model.declutter()?;
             fuse::fuse(&mut model)?;
             lower::lower(&mut model)?;
             let program = Program::new(&model.into_optimized()?)?;
-            ensure!(
-                program.floats() <= sizes::ALIVE,
-                "a run needs {} floats; at most {} are given",
-                program.floats(),
-                sizes::ALIVE
-            );
-            Ok((program, rows))
+            let floats = program.floats();
+            ensure!(floats <= most, "a run needs {floats} floats; the pack's limits allow {most}");
+            needs.elements_at_once = needs.elements_at_once.max(floats);
+            Ok((program, needs, rows))
         };
         let fail = |problem| EngineError::Graph {
             file: file.to_path_buf(),
             problem,
         };
-        let (program, rows) = caught(prepare).map_err(fail)?.map_err(|error| fail(format!("{error:#}")))?;
+        let (program, needs, rows) = caught(prepare).map_err(fail)?.map_err(|error| fail(format!("{error:#}")))?;
         log::debug!("stage '{name}': {} KiB of activations", program.floats() * size_of::<f32>() / 1024);
         let stage = Stage {
             name: name.to_owned(),
@@ -142,6 +147,7 @@ impl Stage {
             weights,
             first_weight,
             rows,
+            needs,
             program,
         };
         stage.check_outputs(file)?;
@@ -161,6 +167,11 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// What the graph needs: the smallest limits that its pack's manifest may state.
+    pub fn needs(&self) -> Limits {
+        self.needs
     }
 
     /// A state that feeds outputs back to inputs, each given by the names of its ports: `(output, input)`.

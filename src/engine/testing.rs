@@ -10,7 +10,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, Tens
 
 use super::operators::Row;
 use super::{Engine, EngineError, Stage};
-use crate::pack::{Element, Graph, Port, Weights};
+use crate::pack::{Element, Graph, Limits, Port, Weights};
 
 /// A port from a few words of a manifest.
 pub fn port(name: &str, element: &str, shape: &[usize]) -> Port {
@@ -53,7 +53,11 @@ pub fn stage<'a>(
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), [0]).unwrap();
     let weights = Arc::new(Weights::map(file.path(), 1).unwrap());
-    let graph = Graph { proto, tensors };
+    let graph = Graph {
+        proto,
+        tensors,
+        limits: Limits::default(),
+    };
     Stage::new(engine.kernel, "test", Path::new("test.onnx"), graph, ports, weights, table)
 }
 

@@ -17,7 +17,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
 
 use crate::bounded_file;
 
-use super::{ALIGNMENT, Element, PackError, Port, Stage, WEIGHTS, WeightSlice, Weights};
+use super::{ALIGNMENT, Element, Limits, PackError, Port, Stage, WEIGHTS, WeightSlice, Weights};
 
 /// Largest graph that is read, in bytes: weights lie beside it.
 const LARGEST: u64 = 64 << 20;
@@ -55,15 +55,17 @@ pub struct Graph {
     pub(crate) proto: ModelProto,
     /// The int8 tensors by name.
     pub tensors: BTreeMap<String, ExternalTensor>,
+    /// What it may need.
+    pub(crate) limits: Limits,
 }
 
 impl Graph {
-    /// Reads and checks a graph.
+    /// Reads and checks a graph. What it may need is looked at when a stage is loaded from it.
     ///
     /// # Errors
     /// If the file is not ONNX, a port differs from the manifest's, or a tensor lies outside the weights file,
     /// is not aligned or has another size than its shape.
-    pub fn read(path: &Path, stage: &Stage, weights: &Arc<Weights>) -> Result<Graph, PackError> {
+    pub fn read(path: &Path, stage: &Stage, limits: Limits, weights: &Arc<Weights>) -> Result<Graph, PackError> {
         let bytes = bounded_file::read(path, LARGEST).map_err(|error| PackError::io(path, error))?;
         let mut proto = ModelProto::decode(&*bytes).map_err(|error| PackError::graph(path, format!("not an ONNX graph: {error}")))?;
         proto.functions.clear();
@@ -93,7 +95,7 @@ impl Graph {
         }
         widen_half_floats(path, graph)?;
         graph.initializer.iter().try_for_each(|tensor| check_numbers(path, tensor))?;
-        Ok(Graph { proto, tensors })
+        Ok(Graph { proto, tensors, limits })
     }
 }
 
@@ -356,7 +358,7 @@ mod tests {
         };
         std::fs::write(file("x.onnx"), model.encode_to_vec()).unwrap();
         let stage = "graph = 'x.onnx'\ninputs = []\noutputs = [{ name = 'a', element = 'f32', shape = [] }]";
-        let graph = Graph::read(&file("x.onnx"), &toml::from_str(stage).unwrap(), &weights)?;
+        let graph = Graph::read(&file("x.onnx"), &toml::from_str(stage).unwrap(), Limits::default(), &weights)?;
         Ok(graph.proto.graph.unwrap().initializer)
     }
 

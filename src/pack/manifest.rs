@@ -17,8 +17,6 @@ pub const FORMAT: u32 = 2;
 pub const MANIFEST: &str = "pack.toml";
 /// The file with all graphs' external data.
 pub const WEIGHTS: &str = "weights.bin";
-/// Largest number of elements of a port, and of any other value of a graph.
-pub const MAX_ELEMENTS: usize = 1 << 27;
 /// Alignment of every tensor in the weights file, in bytes.
 pub const ALIGNMENT: usize = 64;
 
@@ -53,6 +51,9 @@ pub struct Manifest {
     /// How latents become the decoder's input; absent for models that denoise pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latent: Option<Latent>,
+    /// What the graphs may need; absent for the defaults.
+    #[serde(default, skip_serializing_if = "Limits::is_default")]
+    pub limits: Limits,
     /// Drawing styles; empty if the model has none.
     #[serde(default)]
     pub styles: Vec<Style>,
@@ -76,6 +77,7 @@ impl Manifest {
             prompt: None,
             sampling: None,
             latent: None,
+            limits: Limits::default(),
             styles: Vec::new(),
             stages: BTreeMap::from([("model".to_owned(), stage)]),
             files: BTreeMap::new(),
@@ -172,6 +174,21 @@ pub struct Latent {
     /// Shift, finite; 0 for most models.
     #[serde(default)]
     pub shift: f32,
+}
+
+/// What the graphs of a pack may need. A graph that needs more is refused when it is loaded, before anything is planned or allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Nodes of a graph, 1 to 65,536; 8,192 by default.
+    #[serde(default = "Limits::default_nodes")]
+    pub nodes: usize,
+    /// Elements of a port, and of any other value of a graph, 1 to 2²⁹; 2²⁷ by default.
+    #[serde(default = "Limits::default_elements")]
+    pub elements: usize,
+    /// Elements in memory at the same time while a stage runs, weights aside, 1 to 2³⁰; 2²⁸ (1 GiB of floats) by default.
+    #[serde(default = "Limits::default_elements_at_once")]
+    pub elements_at_once: usize,
 }
 
 /// A drawing style that prompts may name.
@@ -337,6 +354,7 @@ impl Manifest {
             )
         })?;
         require(!self.name.trim().is_empty(), "name", || "must not be empty".into())?;
+        self.limits.check()?;
         self.check_files()?;
         self.check_stages()?;
         self.check_styles()?;
@@ -379,8 +397,9 @@ impl Manifest {
                 require(!ports.is_empty(), &field, || "there must be at least one".into())?;
                 for port in ports {
                     let elements = port.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
-                    let fits = elements.is_some_and(|count| (1..=MAX_ELEMENTS).contains(&count));
-                    require(fits, &field, || format!("'{}' must have 1 to {MAX_ELEMENTS} elements", port.name))?;
+                    let most = self.limits.elements;
+                    let fits = elements.is_some_and(|count| (1..=most).contains(&count));
+                    require(fits, &field, || format!("'{}' must have 1 to {most} elements", port.name))?;
                     let ordered = port
                         .range
                         .is_none_or(|[low, high]| low.is_finite() && high.is_finite() && low <= high);
@@ -413,6 +432,65 @@ impl Manifest {
             "must be between 1 and 4096".into()
         })?;
         require(prompt.max_characters >= 1, "prompt.max_characters", || "must be at least 1".into())
+    }
+}
+
+impl Limits {
+    /// The most that a manifest can ask for: what 64-bit and 32-bit systems can address.
+    pub const LARGEST: Limits = Limits {
+        nodes: 1 << 16,
+        elements: if cfg!(target_pointer_width = "64") { 1 << 29 } else { 1 << 27 },
+        elements_at_once: if cfg!(target_pointer_width = "64") { 1 << 30 } else { 1 << 28 },
+    };
+
+    fn default_nodes() -> usize {
+        Limits::default().nodes
+    }
+
+    fn default_elements() -> usize {
+        Limits::default().elements
+    }
+
+    fn default_elements_at_once() -> usize {
+        Limits::default().elements_at_once
+    }
+
+    /// Whether these are the limits of a manifest that names none.
+    pub fn is_default(&self) -> bool {
+        *self == Limits::default()
+    }
+
+    /// These, or so much more that graphs with such needs are within them.
+    #[must_use]
+    pub fn including(self, needs: Limits) -> Limits {
+        Limits {
+            nodes: self.nodes.max(needs.nodes),
+            elements: self.elements.max(needs.elements),
+            elements_at_once: self.elements_at_once.max(needs.elements_at_once),
+        }
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        let fields = [
+            ("nodes", self.nodes, Limits::LARGEST.nodes),
+            ("elements", self.elements, Limits::LARGEST.elements),
+            ("elements_at_once", self.elements_at_once, Limits::LARGEST.elements_at_once),
+        ];
+        fields.into_iter().try_for_each(|(field, value, most)| {
+            require((1..=most).contains(&value), &format!("limits.{field}"), || {
+                format!("must be between 1 and {most} on this system")
+            })
+        })
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            nodes: 8192,
+            elements: 1 << 27,
+            elements_at_once: 1 << 28,
+        }
     }
 }
 

@@ -82,7 +82,7 @@ impl Pack {
             .stages
             .get(stage)
             .ok_or_else(|| PackError::field(&self.manifest_path(), "stages", format!("the pack has no stage '{stage}'")))?;
-        Graph::read(&self.folder.join(&record.graph), record, &self.weights)
+        Graph::read(&self.folder.join(&record.graph), record, self.manifest.limits, &self.weights)
     }
 
     /// The pack's folder.

@@ -1,5 +1,5 @@
 //! How large everything in a graph is, from the ports outward, found before tract reads the graph: nothing is planned, computed or
-//! allocated for a graph that goes beyond the limits here. Owns the limits and the walk over the nodes; `rules` says what shape each
+//! allocated for a graph that goes beyond its pack's limits, or those here. Owns the walk over the nodes; `rules` says what shape each
 //! standard operator's outputs have, and `values` what a small constant holds. Depends on `adapter`.
 
 mod rules;
@@ -14,15 +14,11 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoPr
 use tract_onnx::tract_core::internal::*;
 
 use super::adapter::Operator;
-use crate::pack::MAX_ELEMENTS;
+use crate::pack::Limits;
 use rules::Call;
 
-/// Most nodes of a graph.
-const NODES: usize = 8192;
 /// Most axes of a value.
 const AXES: usize = 8;
-/// Most elements that exist at the same time while a graph runs, weights aside: 1 GiB of floats.
-pub const ALIVE: usize = 2 * MAX_ELEMENTS;
 /// Most elements of the constants that are computed when a graph is loaded, beyond twice those that its file holds.
 const COMPUTED: usize = 1 << 24;
 /// Versions of the standard operators that are read.
@@ -55,6 +51,9 @@ pub struct Sizes {
     unusual: HashMap<String, String>,
     /// The node that reads each value last.
     last_reads: HashMap<String, usize>,
+    limits: Limits,
+    /// What the nodes so far need.
+    needs: Limits,
     node: usize,
     alive: usize,
     computed: usize,
@@ -67,18 +66,25 @@ impl Sizes {
     ///
     /// # Errors
     /// If the graph has too many nodes, is of another operator set, or an input or constant is too large.
-    pub fn of(model: &ModelProto) -> TractResult<Sizes> {
+    pub fn of(model: &ModelProto, limits: Limits) -> TractResult<Sizes> {
         let graph = model.graph.as_ref().context("the file holds no graph")?;
         check_operator_set(model)?;
         ensure!(
-            graph.node.len() <= NODES,
-            "the graph has {} nodes; at most {NODES} are read",
-            graph.node.len()
+            graph.node.len() <= limits.nodes,
+            "the graph has {} nodes; the pack's limits allow {}",
+            graph.node.len(),
+            limits.nodes
         );
         let mut sizes = Sizes {
             values: HashMap::new(),
             unusual: HashMap::new(),
             last_reads: last_reads(graph),
+            limits,
+            needs: Limits {
+                nodes: graph.node.len(),
+                elements: 0,
+                elements_at_once: 0,
+            },
             node: 0,
             alive: 0,
             computed: 0,
@@ -86,7 +92,7 @@ impl Sizes {
         };
         for (index, input) in graph.input.iter().enumerate() {
             let shape = shape(input).with_context(|| format!("input '{}' has no fixed shape", input.name))?;
-            sizes.alive += checked(&shape).with_context(|| format!("input '{}'", input.name))?;
+            sizes.alive += sizes.checked(&shape).with_context(|| format!("input '{}'", input.name))?;
             let value = Value {
                 shape,
                 input: Some(index),
@@ -127,8 +133,9 @@ impl Sizes {
         let shape = operator.output_shape(&shapes)?.to_vec();
         let workspace = operator.workspace(&shapes);
         ensure!(
-            workspace <= MAX_ELEMENTS,
-            "it works in {workspace} floats; at most {MAX_ELEMENTS} are given"
+            workspace <= self.limits.elements,
+            "it works in {workspace} floats; the pack's limits allow {}",
+            self.limits.elements
         );
         let indexed = operator.indexed_rows().zip(inputs.first().and_then(|value| value.input));
         let is_constant = inputs.iter().all(|value| value.is_constant);
@@ -187,9 +194,16 @@ impl Sizes {
         self.end(node, outputs, 0)
     }
 
-    /// By input of the graph: rows of the smallest table that its elements index.
-    pub fn into_rows(self) -> Vec<Option<usize>> {
-        self.rows
+    /// What the graph needs, and, by input of the graph, the rows of the smallest table that its elements index.
+    pub fn finish(self) -> (Limits, Vec<Option<usize>>) {
+        (self.needs, self.rows)
+    }
+
+    /// Number of elements of a shape within the limits.
+    fn checked(&mut self, shape: &[usize]) -> TractResult<usize> {
+        let elements = elements(shape, self.limits.elements)?;
+        self.needs.elements = self.needs.elements.max(elements);
+        Ok(elements)
     }
 
     fn index(&mut self, input: usize, rows: usize) {
@@ -200,7 +214,7 @@ impl Sizes {
     /// Adds a node's outputs, and drops what nothing reads any more.
     fn end(&mut self, node: &NodeProto, outputs: Vec<Value>, workspace: usize) -> TractResult<()> {
         for (name, value) in node.output.iter().zip(outputs) {
-            let elements = checked(&value.shape)?;
+            let elements = self.checked(&value.shape)?;
             if value.is_constant {
                 let left = self.computed.checked_sub(elements);
                 self.computed = left.context("too much would be computed before the first run: store constants instead")?;
@@ -211,9 +225,11 @@ impl Sizes {
         }
         let alive = self.alive + workspace;
         ensure!(
-            alive <= ALIVE,
-            "{alive} elements would be in memory at once; at most {ALIVE} may be"
+            alive <= self.limits.elements_at_once,
+            "{alive} elements would be in memory at once; the pack's limits allow {}",
+            self.limits.elements_at_once
         );
+        self.needs.elements_at_once = self.needs.elements_at_once.max(alive);
         let mut read: Vec<&String> = node.input.iter().chain(&node.output).collect();
         read.sort();
         read.dedup();
@@ -273,12 +289,12 @@ fn check_attributes(node: &NodeProto) -> TractResult<()> {
     Ok(())
 }
 
-/// Number of elements of a shape within the limits.
-fn checked(shape: &[usize]) -> TractResult<usize> {
+/// Number of elements of a shape that has at most so many.
+fn elements(shape: &[usize], most: usize) -> TractResult<usize> {
     ensure!(shape.len() <= AXES, "shape {shape:?} has more than {AXES} axes");
     let elements = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
-    let elements = elements.filter(|&count| count <= MAX_ELEMENTS);
-    elements.with_context(|| format!("shape {shape:?} has more than {MAX_ELEMENTS} elements"))
+    let elements = elements.filter(|&count| count <= most);
+    elements.with_context(|| format!("shape {shape:?} has more than {most} elements"))
 }
 
 /// The shape of an input; `None` if an axis is not fixed.
@@ -300,7 +316,7 @@ fn constant(tensor: &TensorProto) -> TractResult<Value> {
     let shape: Vec<usize> = sizes
         .collect::<Option<_>>()
         .context("its shape has a size that is negative or too large")?;
-    let elements = checked(&shape)?;
+    let elements = elements(&shape, Limits::LARGEST.elements)?;
     let held = values::held(tensor);
     ensure!(
         held == Some(elements),

@@ -4,6 +4,8 @@
 use tract_onnx::pb::{AttributeProto, NodeProto};
 use tract_onnx::tract_core::internal::*;
 
+use crate::pack::Limits;
+
 use super::Value;
 use super::values::Elements;
 
@@ -473,7 +475,9 @@ impl Moves {
     fn check_padded(&self, front: &[usize], sides: &[usize]) -> TractResult<()> {
         let padded = sides.iter().zip(&self.pads).map(|(&side, pads)| side + pads[0] + pads[1]);
         let padded: Shape = front.iter().copied().chain(padded).collect();
-        super::checked(&padded).map(drop).context("with its pads")
+        super::elements(&padded, Limits::LARGEST.elements)
+            .map(drop)
+            .context("with its pads")
     }
 }
 
@@ -894,7 +898,7 @@ fn triangle(call: &Call) -> TractResult<Shape> {
     let shape = call.shape(0)?;
     ensure!(shape.len() >= 2, "it takes matrices, not shape {shape:?}");
     if let Some(diagonal) = call.optional(1, "diagonal")? {
-        let limit = i64::try_from(super::MAX_ELEMENTS)?;
+        let limit = i64::try_from(Limits::LARGEST.elements)?;
         ensure!(
             matches!(diagonal, [number] if (-limit..=limit).contains(number)),
             "its diagonal is {diagonal:?}"

@@ -55,7 +55,7 @@ fn with(mut node: NodeProto, name: &str, ints: &[i64]) -> NodeProto {
 /// The shape of the last node's first output.
 fn walk(nodes: Vec<NodeProto>, constants: Constants) -> TractResult<Vec<usize>> {
     let model = model(nodes.clone(), constants);
-    let mut sizes = Sizes::of(&model)?;
+    let mut sizes = Sizes::of(&model, Limits::default())?;
     nodes.iter().try_for_each(|node| sizes.standard(node))?;
     Ok(sizes.values[&nodes[nodes.len() - 1].output[0]].shape.clone())
 }
@@ -196,13 +196,61 @@ fn nodes_and_memory_have_limits() {
         let name = |index: usize| if index == 0 { "x".to_owned() } else { format!("v{index}") };
         (0..length).map(|index| node("Neg", &[&name(index)], &name(index + 1))).collect()
     };
-    assert!(walk(chain(NODES), &[]).is_ok());
-    assert!(walk(chain(NODES + 1), &[]).unwrap_err().to_string().contains("8193 nodes"));
+    assert!(walk(chain(8192), &[]).is_ok());
+    assert!(walk(chain(8193), &[]).unwrap_err().to_string().contains("8193 nodes"));
     // Each is within the limits, and all are read at the end.
     let mut nodes: Vec<NodeProto> = (0..5).map(|index| node("Tile", &["x", "s"], &format!("v{index}"))).collect();
     nodes.push(node("Max", &["v0", "v1", "v2", "v3", "v4"], "y"));
     let error = walk(nodes, &[("s", &[1, 1 << 10, 1 << 8, 1])]).unwrap_err();
     assert!(error.to_string().contains("in memory at once"), "{error}");
+}
+
+#[test]
+fn a_pack_may_ask_for_more_or_less() {
+    // [1, 4, 8, 8] becomes 2²⁸ elements, which the defaults do not allow.
+    let nodes = vec![node("Tile", &["x", "s"], "big"), node("Neg", &["big"], "y")];
+    let times: Constants = &[("s", &[1, 1 << 10, 1 << 10, 1])];
+    let model = model(nodes.clone(), times);
+    let walk = |limits| {
+        let mut sizes = Sizes::of(&model, limits)?;
+        nodes.iter().try_for_each(|node| sizes.standard(node))?;
+        TractResult::Ok(sizes.finish().0)
+    };
+    let large = Limits {
+        elements: 1 << 28,
+        elements_at_once: 1 << 30,
+        ..Limits::default()
+    };
+    let needs = walk(large).unwrap();
+    let wanted = Limits {
+        nodes: 2,
+        elements: 1 << 28,
+        elements_at_once: 2 << 28,
+    };
+    // The other inputs are in memory as well, since nothing reads them.
+    assert_eq!(
+        needs,
+        Limits {
+            elements_at_once: wanted.elements_at_once + 98,
+            ..wanted
+        }
+    );
+    assert!(walk(needs).is_ok());
+    let errors = [
+        (Limits::default(), "more than 134217728 elements"),
+        (Limits { nodes: 1, ..large }, "2 nodes; the pack's limits allow 1"),
+        (
+            Limits {
+                elements_at_once: needs.elements_at_once - 1,
+                ..large
+            },
+            "in memory at once",
+        ),
+    ];
+    for (limits, words) in errors {
+        let error = walk(limits).expect_err(words);
+        assert!(format!("{error:#}").contains(words), "{error:#}");
+    }
 }
 
 #[test]
@@ -215,7 +263,7 @@ fn tables_that_an_input_indexes_are_found() {
         node("Gather", &["rows", "changed"], "y"),
     ];
     let model = model(nodes.clone(), &[("zero", &[0])]);
-    let mut sizes = Sizes::of(&model).unwrap();
+    let mut sizes = Sizes::of(&model, Limits::default()).unwrap();
     nodes.iter().try_for_each(|node| sizes.standard(node)).unwrap();
-    assert_eq!(sizes.into_rows(), [None, Some(6), None]);
+    assert_eq!(sizes.finish().1, [None, Some(6), None]);
 }
