@@ -390,3 +390,95 @@ fn a_program_steers_the_kiosk_and_sees_what_it_shows() {
     let kept = pictures(&folder.path().join("gallery"));
     assert_eq!(kept.len(), 1);
 }
+
+/// A job of a shell in a pseudo-terminal: what was written on it so far, and its keys.
+#[cfg(target_os = "linux")]
+struct ShellJob {
+    script: Child,
+    written: std::sync::Arc<std::sync::Mutex<String>>,
+}
+
+#[cfg(target_os = "linux")]
+impl ShellJob {
+    /// Runs the kiosk as a job of a shell with job control, continued in the foreground as often as it is stopped.
+    fn start(folder: &Path) -> ShellJob {
+        let kiosk = format!(
+            "sh -c 'echo pid-$$-; exec {} kiosk --display terminal:blocks --gallery gallery'",
+            assert_cmd::cargo::cargo_bin("inkstone").display()
+        );
+        let shell = folder.join("shell");
+        let text = format!(
+            "set -m\n{kiosk}\ncode=$?\nwhile [ $code -ge 147 ] && [ $code -le 150 ]; do echo stopped-$code-; fg; code=$?; done\necho ended-$code-\n"
+        );
+        std::fs::write(&shell, text).unwrap();
+        let mut script = Command::new("script")
+            .args(["-qec", "bash shell", "/dev/null"])
+            .current_dir(folder)
+            .env("INKSTONE_PACK", pack())
+            .env("TERM", "xterm-256color")
+            .env("COLORTERM", "truecolor")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("`script` of util-linux makes the pseudo-terminal");
+        let mut output = script.stdout.take().unwrap();
+        let written = std::sync::Arc::<std::sync::Mutex<String>>::default();
+        let seen = written.clone();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 65536];
+            while let Ok(count @ 1..) = std::io::Read::read(&mut output, &mut bytes) {
+                seen.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        ShellJob { script, written }
+    }
+
+    fn written(&self) -> String {
+        self.written.lock().unwrap().clone()
+    }
+
+    fn press(&mut self, key: &[u8]) {
+        let keys = self.script.stdin.as_mut().unwrap();
+        std::io::Write::write_all(keys, key).unwrap();
+        std::io::Write::flush(keys).unwrap();
+    }
+
+    fn signal(&self, signal: &str) {
+        let text = self.written();
+        let pid = text.split("pid-").nth(1).and_then(|rest| rest.split('-').next()).unwrap();
+        assert!(Command::new("kill").args([signal, pid]).status().unwrap().success());
+    }
+
+    /// Waits until the terminal was set up `number` times, and the whole screen was drawn after the last one.
+    fn wait_for_screen(&self, number: usize) {
+        const ENTER: &str = "\u{1b}[?1049h";
+        wait("a whole screen", || {
+            let text = self.written();
+            let Some(last) = text.split(ENTER).nth(number) else { return false };
+            (1..=24).all(|line| last.contains(&format!("\u{1b}[{line};1H")))
+        });
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_stopped_kiosk_gives_the_terminal_back_and_draws_again_when_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut job = ShellJob::start(folder.path());
+    job.wait_for_screen(1);
+
+    job.press(b"\x1a");
+    wait("the shell", || job.written().contains("stopped-147-"));
+    let text = job.written();
+    let left = text.find("\u{1b}[?1049l").expect("the terminal was put back");
+    assert!(left < text.find("stopped-").unwrap(), "{text:?}");
+    job.wait_for_screen(2);
+
+    // This cannot be caught: the terminal is as it was left, and is drawn again all the same.
+    job.signal("-STOP");
+    job.wait_for_screen(3);
+
+    job.signal("-TERM");
+    wait("the end", || job.written().contains("ended-0-"));
+    assert!(job.script.wait().unwrap().success());
+}

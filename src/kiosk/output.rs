@@ -76,6 +76,9 @@ impl Output {
 
     /// Shows a view unless it is shown already.
     pub fn show(&mut self, painter: &mut Painter, view: &View, now: Duration) {
+        if self.screen.has_lost_contents() {
+            self.shown = None;
+        }
         if self.gone.is_some_and(|retry| now < retry) || view.scene == Scene::Dark {
             return;
         }

@@ -173,6 +173,12 @@ pub trait Screen {
         self.present(frame, frame.bounding_box())
     }
 
+    /// Whether what was shown is gone since the last call, as on a terminal that something else wrote to while the program was
+    /// stopped: then the whole frame has to be presented again.
+    fn has_lost_contents(&mut self) -> bool {
+        false
+    }
+
     /// Turns the panel off, or black if it cannot be turned off, until the next [`Screen::present`].
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 //! | `half_blocks` | two pixels in a character, and which characters have to be sent |
 //! | `kitty`, `sixel` | rectangles of pixels for terminals with graphics |
 //! | `keys` | decoding of keys and mouse |
-//! | `session` | the terminal's settings, restored at the end |
+//! | `session` | the terminal's settings, restored at the end and while the program is stopped |
 
 mod half_blocks;
 mod keys;
@@ -166,6 +166,8 @@ pub struct Terminal {
     early: Vec<Input>,
     panel: Panel,
     is_closed: bool,
+    /// Whether the program was stopped and continued since it was asked.
+    was_stopped: bool,
 }
 
 impl Terminal {
@@ -210,6 +212,7 @@ impl Terminal {
             early: Vec::new(),
             panel: Panel::new("terminal", Size::zero()),
             is_closed: false,
+            was_stopped: false,
         };
         terminal.early = terminal.keys.feed(&reply.typed, Instant::now());
         terminal.fit(window);
@@ -222,6 +225,15 @@ impl Terminal {
         self.drawing.resize(window, self.cell);
         let (grid, cell) = (self.drawing.grid(window), self.drawing.cell());
         self.panel.size = Size::new(grid.width * cell.width, grid.height * cell.height);
+    }
+
+    /// Stops the program if it is asked to, and sets up the terminal again behind that.
+    fn follow_job_control(&mut self) -> io::Result<()> {
+        if self.session.follow_job_control()? {
+            self.was_stopped = true;
+            self.fit(tcgetwinsize(self.session.tty())?);
+        }
+        Ok(())
     }
 
     fn follow_size(&mut self) -> io::Result<()> {
@@ -313,6 +325,10 @@ impl Screen for Terminal {
         self.present(frame, frame.bounding_box())
     }
 
+    fn has_lost_contents(&mut self) -> bool {
+        std::mem::take(&mut self.was_stopped)
+    }
+
     /// Shows black.
     fn sleep(&mut self) -> Result<(), DisplayError> {
         let black = Frame::new(self.panel.size);
@@ -327,7 +343,10 @@ impl Screen for Terminal {
         if self.is_closed {
             return Ok(Vec::new());
         }
-        let inputs = self.follow_size().and_then(|()| self.read());
+        let inputs = self
+            .follow_job_control()
+            .and_then(|()| self.follow_size())
+            .and_then(|()| self.read());
         match inputs {
             Ok(inputs) => Ok(inputs.into_iter().map(|input| self.signal(input)).collect()),
             Err(error) => {

@@ -1,5 +1,5 @@
 //! The state of a terminal while it shows pictures: line editing and echo off, the alternate screen on. It is restored at the
-//! end, and before the message of a panic is printed.
+//! end, before the message of a panic is printed, and while the program is stopped by Ctrl-Z.
 //!
 //! `crossterm` is not used here: it sets up only the process's own terminal, with Ctrl-C as a mere key, and its event source
 //! does not return if the terminal is closed or a sequence is incomplete (crossterm issues 793 and 993).
@@ -10,7 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread::{self, ThreadId};
 
+use rustix::process::{getpgrp, getsid};
 use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGCONT, SIGSTOP, SIGTSTP};
+use signal_hook::{SigId, flag, low_level};
 
 /// Alternate screen, no cursor, no wrapping, mouse buttons reported in SGR form, an empty screen.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?1000h\x1b[?1006h\x1b[0m\x1b[2J";
@@ -42,7 +45,10 @@ impl Saved {
 }
 
 /// A terminal that shows pictures until this is dropped.
-pub struct Session(Arc<Saved>);
+pub struct Session {
+    saved: Arc<Saved>,
+    job_control: JobControl,
+}
 
 impl Session {
     /// Sets up a terminal.
@@ -51,30 +57,86 @@ impl Session {
     /// If the file is not a terminal, or was closed.
     pub fn begin(tty: File) -> io::Result<Session> {
         let settings = tcgetattr(&tty)?;
-        tcsetattr(&tty, OptionalActions::Now, &raw(settings.clone()))?;
         let saved = Arc::new(Saved {
             tty,
             settings,
             thread: thread::current().id(),
             restored: AtomicBool::new(false),
         });
-        running().push(saved.clone());
-        let session = Session(saved);
+        let session = Session {
+            saved,
+            job_control: JobControl::begin()?,
+        };
+        running().push(session.saved.clone());
         HOOK.call_once(restore_before_panics);
-        session.tty().write_all(ENTER)?;
+        session.enter()?;
         Ok(session)
+    }
+
+    fn enter(&self) -> io::Result<()> {
+        let settings = raw(self.saved.settings.clone(), self.job_control.is_job);
+        tcsetattr(self.tty(), OptionalActions::Now, &settings)?;
+        self.saved.restored.store(false, Ordering::SeqCst);
+        self.tty().write_all(ENTER)
     }
 
     /// The terminal's file.
     pub fn tty(&self) -> &File {
-        &self.0.tty
+        &self.saved.tty
+    }
+
+    /// Stops the program if Ctrl-Z or SIGTSTP asked for it, with the terminal as it was before. Returns whether the program was
+    /// stopped, by this or by SIGSTOP, and has been continued since the last call; then the terminal is empty.
+    ///
+    /// # Errors
+    /// If the terminal was closed.
+    pub fn follow_job_control(&self) -> io::Result<bool> {
+        if self.job_control.stop.swap(false, Ordering::SeqCst) && self.job_control.is_job {
+            self.saved.restore();
+            low_level::raise(SIGSTOP)?;
+        }
+        let is_continued = self.job_control.continued.swap(false, Ordering::SeqCst);
+        if is_continued {
+            self.enter()?;
+        }
+        Ok(is_continued)
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.0.restore();
-        running().retain(|saved| !Arc::ptr_eq(saved, &self.0));
+        self.saved.restore();
+        running().retain(|saved| !Arc::ptr_eq(saved, &self.saved));
+    }
+}
+
+/// The signals by which a shell stops and continues its jobs.
+struct JobControl {
+    /// Whether a shell could continue the program. One that leads its session, such as a service on a console, would stay stopped.
+    is_job: bool,
+    stop: Arc<AtomicBool>,
+    continued: Arc<AtomicBool>,
+    actions: [SigId; 2],
+}
+
+impl JobControl {
+    fn begin() -> io::Result<JobControl> {
+        let (stop, continued) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let actions = [flag::register(SIGTSTP, stop.clone())?, flag::register(SIGCONT, continued.clone())?];
+        Ok(JobControl {
+            is_job: getsid(None)? != getpgrp(),
+            stop,
+            continued,
+            actions,
+        })
+    }
+}
+
+impl Drop for JobControl {
+    fn drop(&mut self) {
+        for action in self.actions {
+            low_level::unregister(action);
+        }
     }
 }
 
@@ -82,12 +144,14 @@ fn running() -> std::sync::MutexGuard<'static, Vec<Arc<Saved>>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keys arrive at once and are not echoed. Ctrl-C still sends SIGINT, so that a long drawing can be interrupted; Ctrl-Z and
-/// Ctrl-S have no function.
-fn raw(mut settings: Termios) -> Termios {
+/// Keys arrive at once and are not echoed. Ctrl-C still sends SIGINT, so that a long drawing can be interrupted, and Ctrl-Z stops
+/// a job of a shell; Ctrl-S has no function.
+fn raw(mut settings: Termios, is_job: bool) -> Termios {
     settings.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
     settings.input_modes -= InputModes::IXON | InputModes::ICRNL | InputModes::INLCR | InputModes::ISTRIP;
-    settings.special_codes[SpecialCodeIndex::VSUSP] = DISABLED;
+    if !is_job {
+        settings.special_codes[SpecialCodeIndex::VSUSP] = DISABLED;
+    }
     settings.special_codes[SpecialCodeIndex::VMIN] = 1;
     settings.special_codes[SpecialCodeIndex::VTIME] = 0;
     settings
