@@ -19,7 +19,7 @@ const SEED: u64 = 7;
 /// What is drawn with packs that no hash is known of.
 const PROMPT: &str = "a red apple";
 /// No drawing begins or goes on after this.
-const LONGEST: Duration = Duration::from_secs(3);
+const LONGEST: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
 struct Golden {

@@ -9,15 +9,9 @@ use serde::Deserialize;
 pub use super::settings::Language;
 
 impl Language {
-    /// The languages that the interface is offered in.
-    pub fn shown() -> impl Iterator<Item = Language> {
-        Language::ALL.into_iter().filter(|language| language.is_shown())
-    }
-
-    /// Whether the interface is offered in it. Arabic is not, since screens are not mirrored for it; the interface is English for this
-    /// language. What visitors type in Arabic is joined and runs from right to left all the same.
-    pub fn is_shown(self) -> bool {
-        self != Language::Ar
+    /// Whether it is written from right to left, so that screens are mirrored for it.
+    pub fn is_right_to_left(self) -> bool {
+        self == Language::Ar
     }
 
     /// The language's own name.
@@ -32,7 +26,7 @@ impl Language {
             Language::Ko => "한국어",
             Language::Pt => "português",
             Language::Ru => "русский",
-            Language::Ar => "Arabic",
+            Language::Ar => "العربية",
             Language::Hi => "हिन्दी",
             Language::It => "italiano",
         }
@@ -149,8 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn the_languages_that_are_shown_lack_nothing() {
-        for language in Language::shown() {
+    fn no_language_lacks_anything() {
+        for language in Language::ALL {
             let phrases = PHRASES[&Language::En].keys().filter(|key| !PHRASES[&language].contains_key(key));
             assert_eq!(phrases.collect::<Vec<_>>(), Vec::<&Phrase>::new(), "{language:?}");
             let names = NAMES[&Language::En].keys().filter(|key| !NAMES[&language].contains_key(*key));
@@ -173,8 +167,15 @@ mod tests {
     #[test]
     fn what_a_language_lacks_is_english() {
         assert_eq!(Language::Zh.say(Phrase::Draw), "作画");
-        assert_eq!(Language::Ar.say(Phrase::Draw), "Draw");
-        assert_eq!(Language::Ar.name("pixel"), "pixel art");
+        assert_eq!(Language::Ar.say(Phrase::Draw), "ارسم");
+        assert_eq!(
+            find(
+                &BTreeMap::from([(Language::En, BTreeMap::from([(1, "one".into())]))]),
+                Language::Ar,
+                &1
+            ),
+            Some("one")
+        );
         assert_eq!(Language::It.name("oil-painting"), "oil-painting");
     }
 }

@@ -226,8 +226,12 @@ mod tests {
             }
         }
         for text in [include_str!("phrases.toml"), include_str!("names.toml")] {
-            let hindi = text.split("[hi]").nth(1).unwrap();
-            assert!(hindi.lines().all(|line| is_known(line, Script::Devanagari)));
+            for (section, font) in [("[hi]", Script::Devanagari), ("[ar]", Script::Arabic)] {
+                let (_, rest) = text.split_once(section).unwrap();
+                for line in rest.split("\n[").next().unwrap().lines() {
+                    assert!(is_known(line, font), "{line}");
+                }
+            }
         }
     }
 

@@ -25,7 +25,7 @@ impl Subject {
 
     /// The displayed name; in English if the language lacks one or cannot be rendered.
     pub fn name(&self, language: Language) -> &str {
-        let column = Language::ALL.iter().position(|other| *other == language && language.is_shown());
+        let column = Language::ALL.iter().position(|other| *other == language);
         let name = column.filter(|column| *column > 0).and_then(|column| self.names.get(column));
         let english = self.plain.as_deref().unwrap_or(self.prompt());
         name.filter(|name| !name.is_empty()).map_or(english, String::as_str)
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(subjects.title("red fox", Language::De, &colours), "Fuchs · rot");
         assert_eq!(subjects.title("red apple", Language::De, &colours), "Apfel");
         assert_eq!(subjects.title("fox", Language::Hi, &colours), "लोमड़ी");
-        assert_eq!(subjects.title("fox", Language::Ar, &colours), "fox");
+        assert_eq!(subjects.title("fox", Language::Ar, &colours), "ثعلب");
         assert_eq!(subjects.title("a very red fox", Language::De, &colours), "a very red fox");
     }
 

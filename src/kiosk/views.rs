@@ -123,6 +123,7 @@ mod tests {
             scene: Scene::Message { text: text.into() },
             legends: Default::default(),
             notice: None,
+            is_right_to_left: false,
         }
     }
 

@@ -55,16 +55,59 @@ pub struct Canvas<'a> {
     pub fonts: &'a mut Fonts,
     pub scaled: &'a mut Scaled,
     pub theme: &'a Theme,
+    /// Whether everything is drawn where it is in a mirror, as for languages that are written from right to left. Pictures and
+    /// letters are not mirrored themselves.
+    pub is_mirrored: bool,
 }
 
 impl Canvas<'_> {
     /// A plain rectangle.
     pub fn fill(&mut self, area: &Rectangle, colour: Rgb888) {
-        let Ok(()) = self.frame.fill_solid(area, colour);
+        let area = self.on_frame(area);
+        let Ok(()) = self.frame.fill_solid(&area, colour);
+    }
+
+    /// Where an area is in the frame.
+    fn on_frame(&self, area: &Rectangle) -> Rectangle {
+        if self.is_mirrored {
+            mirrored(area, self.frame.size())
+        } else {
+            *area
+        }
+    }
+
+    /// Where a text begins, ends or has its middle in the frame.
+    fn anchor(&self, at: Point, align: Align) -> (Point, Align) {
+        if !self.is_mirrored {
+            return (at, align);
+        }
+        let align = match align {
+            Align::Left => Align::Right,
+            Align::Centre => Align::Centre,
+            Align::Right => Align::Left,
+        };
+        (Point::new(self.frame.size().width as i32 - at.x, at.y), align)
+    }
+
+    /// Draws what must not be mirrored, in the area of the frame where it is.
+    pub fn upright(&mut self, area: &Rectangle, draw: impl FnOnce(&mut Canvas, &Rectangle)) {
+        let area = self.on_frame(area);
+        let mut canvas = Canvas {
+            frame: self.frame,
+            fonts: self.fonts,
+            scaled: self.scaled,
+            theme: self.theme,
+            is_mirrored: false,
+        };
+        draw(&mut canvas, &area);
     }
 
     /// A rectangle with round corners.
     pub fn rounded(&mut self, area: &Rectangle, radius: i32, colour: Rgb888) {
+        self.upright(area, |canvas, area| canvas.rounded_upright(area, radius, colour));
+    }
+
+    fn rounded_upright(&mut self, area: &Rectangle, radius: i32, colour: Rgb888) {
         let radius = radius.min(area.size.width.min(area.size.height) as i32 / 2).max(0);
         let corner = radius as u32;
         let inner = area.size.saturating_sub(Size::new_equal(corner * 2));
@@ -97,7 +140,7 @@ impl Canvas<'_> {
 
     /// A heart in a square.
     pub fn heart(&mut self, area: &Rectangle, colour: Rgb888) {
-        let side = area.size.width as i32;
+        let (area, side) = (self.on_frame(area), area.size.width as i32);
         // (x² + y² − 1)³ − x²y³ ≤ 0, sixteen samples a pixel.
         let inside = |x: f64, y: f64| (x * x + y * y - 1.0).powi(3) - x * x * y * y * y <= 0.0;
         let covered = |index: i32| {
@@ -113,7 +156,7 @@ impl Canvas<'_> {
 
     /// A ring in a square, as the first stroke of a brush.
     pub fn ring(&mut self, area: &Rectangle, colour: Rgb888) {
-        let side = f64::from(area.size.width);
+        let (area, side) = (self.on_frame(area), f64::from(area.size.width));
         let covered = |index: u32| {
             let x = f64::from(index % area.size.width) + 0.5 - side / 2.0;
             let y = f64::from(index / area.size.width) + 0.5 - side / 2.0;
@@ -145,14 +188,14 @@ impl Canvas<'_> {
     /// One line, truncated at this many pixels; returns its height.
     pub fn line(&mut self, text: &str, size: u32, at: Point, width: i32, align: Align, colour: Rgb888) -> i32 {
         let fitting = self.fonts.fit(text, size, width);
-        let ink = self.ink(colour);
+        let (ink, (at, align)) = (self.ink(colour), self.anchor(at, align));
         self.fonts.draw(self.frame, &fitting, size, at, align, ink);
         Fonts::line_height(size)
     }
 
     /// One line with narrower letters; see [`Fonts::squeeze`].
     pub fn squeezed(&mut self, text: &str, (size, narrow): (u32, u32), at: Point, align: Align, colour: Rgb888) {
-        let ink = self.ink(colour);
+        let (ink, (at, align)) = (self.ink(colour), self.anchor(at, align));
         self.fonts.draw_narrow(self.frame, text, (size, narrow), at, align, ink);
     }
 
@@ -212,7 +255,6 @@ impl Canvas<'_> {
     /// what is in both stays. Returns the area that was drawn.
     pub fn change(&mut self, area: &Rectangle, one: &Shown, other: &Shown, there: u8) -> Rectangle {
         let card = self.theme.card;
-        let room = room(area);
         let pictures = self.placed(area, one).zip(self.placed(area, other));
         let Some(((one_scaled, at), (other_scaled, other_at))) = pictures else {
             return Rectangle::zero();
@@ -223,15 +265,16 @@ impl Canvas<'_> {
                 .cross_fade([one_scaled.pixels(), other_scaled.pixels()], width, at, there, card);
             return Rectangle::new(at, size);
         }
+        let room = room(area);
         self.fill(&room, card);
         self.picture(area, one, 255 - there);
         self.picture(area, other, there);
-        room
+        self.on_frame(&room)
     }
 
-    /// A picture at the size of a card less its margin, and where it goes.
+    /// A picture at the size of a card less its margin, and where it goes in the frame.
     fn placed(&mut self, area: &Rectangle, shown: &Shown) -> Option<(Arc<Picture>, Point)> {
-        let room = room(area);
+        let room = room(&self.on_frame(area));
         // Sprites are enlarged by whole pixels, so that all of them have the same size.
         let own = shown.picture.width().max(shown.picture.height());
         let side = if shown.resampling == Resampling::Nearest && room.size.width >= own {
@@ -243,6 +286,12 @@ impl Canvas<'_> {
         let size = Size::new(scaled.width(), scaled.height());
         Some((scaled, room.top_left + (room.size - size) / 2))
     }
+}
+
+/// Where an area is in a mirror, on a panel of this size.
+pub fn mirrored(area: &Rectangle, panel: Size) -> Rectangle {
+    let left = panel.width as i32 - end(area).x;
+    Rectangle::new(Point::new(left, area.top_left.y), area.size)
 }
 
 /// Where on a card pictures are.

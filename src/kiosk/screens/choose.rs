@@ -133,7 +133,7 @@ pub fn typed(canvas: &mut Canvas, layout: &Layout, area: &Rectangle, text: &str)
     // The end is what one is typing.
     let lines = &all[all.len().saturating_sub(most as usize)..];
     let mut top = area.center().y - height * lines.len() as i32 / 2;
-    let is_backwards = shaping::is_right_to_left(text);
+    let is_backwards = shaping::is_right_to_left(text) != canvas.is_mirrored;
     let (start, align) = if is_backwards {
         (end(area).x, Align::Right)
     } else {

@@ -6,6 +6,7 @@ use embedded_graphics::primitives::Rectangle;
 use super::canvas::Canvas;
 use super::choose::typed;
 use super::layout::{Layout, end, inset, sides};
+use crate::kiosk::shaping;
 use crate::kiosk::text::{Align, Fonts};
 
 /// Columns of the space bar and of the backspace.
@@ -54,7 +55,12 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, (text, hint): (&str, &str), ro
     if text.is_empty() {
         let size = layout.sized(120);
         let top = area.center().y - Fonts::line_height(size) / 2;
-        canvas.line(hint, size, Point::new(start.x, top), area.size.width as i32, Align::Left, faint);
+        let (left, align) = if shaping::is_right_to_left(hint) {
+            (corner.x, Align::Right)
+        } else {
+            (start.x, Align::Left)
+        };
+        canvas.line(hint, size, Point::new(left, top), area.size.width as i32, align, faint);
     } else {
         typed(canvas, layout, &area, text);
     }

@@ -18,6 +18,17 @@ pub enum Edge {
     Right,
 }
 
+impl Edge {
+    /// The edge in a mirror.
+    pub fn mirrored(self) -> Edge {
+        match self {
+            Edge::Bottom => Edge::Bottom,
+            Edge::Left => Edge::Right,
+            Edge::Right => Edge::Left,
+        }
+    }
+}
+
 /// What fits on a panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -109,6 +120,16 @@ impl Layout {
         };
         layout.place_card();
         layout
+    }
+
+    /// The layout of a panel that is drawn mirrored. The buttons stay where they are: A is on the left all the same.
+    #[must_use]
+    pub fn for_mirror(mut self) -> Layout {
+        let [first, .., last] = self.legends;
+        if first.top_left.y == last.top_left.y {
+            self.legends.reverse();
+        }
+        self
     }
 
     /// A panel without legends, which a picture fills as far as its label allows.

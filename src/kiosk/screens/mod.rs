@@ -82,6 +82,7 @@ impl Painter {
             fonts: &mut self.fonts,
             scaled: &mut self.scaled,
             theme: &theme,
+            is_mirrored: is_mirrored(view),
         };
         canvas.fill(&layout.panel, theme.ground);
         match &view.scene {
@@ -95,7 +96,7 @@ impl Painter {
         }
     }
 
-    /// Draws a view for a display that writes text itself: pictures over the whole frame, which has one pixel a column and two a
+    /// Draws a view for a display that writes text itself, never mirrored: pictures over the whole frame, which has one pixel a column and two a
     /// line. Returns the words.
     pub fn paint_page(&mut self, view: &View, look: &Look, grid: Size, frame: &mut Frame) -> Vec<TextRun> {
         let mut canvas = Canvas {
@@ -103,6 +104,7 @@ impl Painter {
             fonts: &mut self.fonts,
             scaled: &mut self.scaled,
             theme: &look.theme,
+            is_mirrored: false,
         };
         page::draw(&mut canvas, grid, view)
     }
@@ -120,6 +122,7 @@ impl Painter {
             fonts: &mut self.fonts,
             scaled: &mut self.scaled,
             theme: &look.theme,
+            is_mirrored: is_mirrored(view),
         };
         is_same.then(|| canvas.change(&layout.card, one, other, there))
     }
@@ -141,11 +144,19 @@ type Rgb = embedded_graphics::pixelcolor::Rgb888;
 
 /// The slide show has the whole panel; everything else has legends.
 fn layout_of(view: &View, size: Size, edge: Edge) -> Layout {
-    match view.scene {
+    let is_mirrored = is_mirrored(view);
+    let edge = if is_mirrored { edge.mirrored() } else { edge };
+    let layout = match view.scene {
         Scene::Attract { .. } => Layout::full(size),
         Scene::Dark => Layout::new(size, edge, false),
         _ => Layout::new(size, edge, true),
-    }
+    };
+    if is_mirrored { layout.for_mirror() } else { layout }
+}
+
+/// Whether a view is drawn mirrored. Keyboards have their keys in the same order everywhere.
+fn is_mirrored(view: &View) -> bool {
+    view.is_right_to_left && !matches!(view.scene, Scene::Keyboard { .. })
 }
 
 /// The slide show is one large card.
@@ -322,6 +333,11 @@ impl Notice {
 /// What is at a point of a panel of this size that shows this view.
 pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Target> {
     let layout = layout_of(view, size, edge);
+    let at = if is_mirrored(view) {
+        canvas::mirrored(&Rectangle::new(at, Size::new_equal(1)), size).top_left
+    } else {
+        at
+    };
     let within = |areas: &[Rectangle; 4]| areas.iter().position(|area| area.contains(at)).map(|index| BUTTONS[index]);
     if let Some(button) = within(&layout.legends) {
         return Some(Target::Button(button));

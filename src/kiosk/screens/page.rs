@@ -438,6 +438,7 @@ mod tests {
             scene: Scene::Message { text: String::new() },
             legends: Default::default(),
             notice: None,
+            is_right_to_left: false,
         };
         let at = |column, line: i32| touched(&view, Size::new(80, 24), Point::new(column, 2 * line));
         let buttons = [1, 21, 41, 61].map(|column| at(column, 23));

@@ -78,6 +78,11 @@ pub fn code_fits(area: &Rectangle, text: &str) -> bool {
 
 /// The code in the place of the picture, black on white, as large as whole pixels allow.
 pub fn take_home(canvas: &mut Canvas, area: &Rectangle, text: &str) {
+    // A code is not found in a mirror.
+    canvas.upright(area, |canvas, area| take_home_upright(canvas, area, text));
+}
+
+fn take_home_upright(canvas: &mut Canvas, area: &Rectangle, text: &str) {
     canvas.fill(area, super::Rgb::WHITE);
     let Some(code) = qr_code(text) else { return };
     let modules = code.width() as u32;

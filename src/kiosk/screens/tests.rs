@@ -49,6 +49,7 @@ fn view(scene: Scene, legends: [&str; 4], notice: Option<&str>) -> View {
         scene,
         legends: legends.map(String::from),
         notice: notice.map(String::from),
+        is_right_to_left: false,
     }
 }
 
@@ -69,6 +70,13 @@ fn choice(style: &str, colour: Option<(&str, &str)>, several: Option<&str>) -> C
     }
 }
 
+/// What buttons do.
+const LEGENDS: [Phrase; 17] = {
+    use Phrase::{Again, Back, Cancel, Change, Done, Draw, Keep, Kept, Large, Menu, New, Next, Open, Style, TakeHome, Vary, Word};
+    [
+        Word, Style, Draw, Menu, Cancel, Again, Vary, Keep, Kept, TakeHome, New, Large, Back, Next, Change, Done, Open,
+    ]
+};
 const CHOOSE: [&str; 4] = ["Word", "Style", "Draw", "Menu"];
 
 fn choose(language: &str) -> View {
@@ -87,6 +95,13 @@ fn choose(language: &str) -> View {
             choice("गोलमटोल", Some(("नीला", "blue")), Some("चार शैलियाँ")),
             owl("उल्लू"),
             ["शब्द", "शैली", "बनाएँ", "मेन्यू"],
+        ),
+        "ar" => (
+            wheel(["باندا", "ضفدع"], "بومة", ["بطريق", "أرنب"]),
+            "حيوانات",
+            choice("مستدير", Some(("أزرق", "blue")), Some("أربع")),
+            owl("بومة"),
+            ["الكلمة", "الأسلوب", "ارسم", "القائمة"],
         ),
         "de" => (
             wheel(
@@ -107,17 +122,55 @@ fn choose(language: &str) -> View {
             CHOOSE,
         ),
     };
-    view(
-        Scene::Choose {
-            wheel,
-            typed: false,
-            kind: kind.into(),
-            choice,
-            sketch,
-        },
-        legends,
-        None,
-    )
+    let scene = Scene::Choose {
+        wheel,
+        typed: false,
+        kind: kind.into(),
+        choice,
+        sketch,
+    };
+    View {
+        is_right_to_left: language == "ar",
+        ..view(scene, legends, None)
+    }
+}
+
+/// A view as a visitor sees it who has chosen Arabic.
+fn in_arabic(mut view: View) -> View {
+    use Phrase::{Care, Colour, Drawing, Gallery, Kind, PackTrouble, Pictures, PressAButton, Scan};
+    let say = |phrase| Language::Ar.say(phrase).to_owned();
+    let of_title = |title: &mut String, style: &mut String| (*title, *style) = ("تفاحة حمراء".into(), "مجسّم ناعم".into());
+    match &mut view.scene {
+        Scene::Attract { shown, call, .. } => {
+            shown.iter_mut().for_each(|shown| of_title(&mut shown.title, &mut shown.style));
+            *call = say(PressAButton);
+        }
+        Scene::Menu { lines, .. } => {
+            let names = [Colour, Kind, Pictures, Care, Phrase::Language, Gallery].map(say);
+            let values = ["أي", "حيوانات", "أربعة أساليب", "4", "العربية", "128"];
+            *lines = names.into_iter().zip(values.map(String::from)).collect();
+        }
+        Scene::Drawing {
+            title, style, left, doing, ..
+        } => {
+            of_title(title, style);
+            (*left, *doing) = (Language::Ar.say_number(Phrase::SecondsLeft, 3), say(Drawing));
+        }
+        Scene::Picture { shown, code, .. } => {
+            of_title(&mut shown.title, &mut shown.style);
+            code.iter_mut().for_each(|code| code.invitation = say(Scan));
+        }
+        Scene::Message { text } => *text = say(PackTrouble),
+        Scene::Dark | Scene::Choose { .. } | Scene::Keyboard { .. } | Scene::Four { .. } => {}
+    }
+    let english = |legend: &String| LEGENDS.into_iter().find(|phrase| Language::En.say(*phrase) == legend);
+    for legend in &mut view.legends {
+        *legend = english(legend).map(say).unwrap_or_default();
+    }
+    View {
+        is_right_to_left: true,
+        ..view
+    }
 }
 
 fn typed(text: &str) -> View {
@@ -261,6 +314,16 @@ fn views() -> Vec<(&'static str, View)> {
         ("gallery", picture(true, None, Some((3, 128)))),
         ("code", picture(false, Some(command), None)),
         ("message", message()),
+        ("attract-ar", in_arabic(attract(Some(robot()), None, None))),
+        ("choose-ar", choose("ar")),
+        ("menu-ar", in_arabic(menu())),
+        (
+            "drawing-ar",
+            in_arabic(drawing(vec![Some(shown("sunflower-3d.png", "", ""))], 0, 580, "3 s left")),
+        ),
+        ("four-ar", in_arabic(four_at(Some(1), false, [""; 4]))),
+        ("gallery-ar", in_arabic(picture(true, None, Some((3, 128))))),
+        ("code-ar", in_arabic(picture(false, Some(command), None))),
     ]
 }
 
@@ -413,25 +476,26 @@ fn codes_read_as_the_command() {
     let command = "inkstone generate \"red apple\" --style 3d --seed 7 --steps 4";
     let mut painter = Painter::new(Fonts::own());
     for size in [(240, 240), (480, 800), (800, 480), (1920, 1080)] {
-        let picture = paint(
-            &mut painter,
-            &views().iter().find(|(name, _)| *name == "code").unwrap().1,
-            &Theme::ink(),
-            Edge::Bottom,
-            size,
-        );
-        let card = Layout::new(Size::new(size.0, size.1), Edge::Bottom, true).card;
-        // Every module of the code that the library makes is found again in the middle of its square.
-        let code = qrcode::QrCode::with_error_correction_level(command, qrcode::EcLevel::M).unwrap();
-        let modules = code.width() as u32;
-        let scale = card.size.width / (modules + 8);
-        assert!(scale >= 3, "{size:?}: modules of {scale} pixels are too small for a phone");
-        let corner = card.top_left + (card.size - Size::new_equal(modules * scale)) / 2;
-        for (index, colour) in code.to_colors().into_iter().enumerate() {
-            let (x, y) = (index as u32 % modules, index as u32 / modules);
-            let at = |start: i32, module: u32| start as u32 + module * scale + scale / 2;
-            let pixel = picture.pixel(at(corner.x, x), at(corner.y, y)).unwrap();
-            assert_eq!(pixel[0] < 128, colour == qrcode::Color::Dark, "{size:?} {x},{y}");
+        for name in ["code", "code-ar"] {
+            let view = views().into_iter().find(|(other, _)| *other == name).unwrap().1;
+            let picture = paint(&mut painter, &view, &Theme::ink(), Edge::Bottom, size);
+            let panel = Size::new(size.0, size.1);
+            let mut card = Layout::new(panel, Edge::Bottom, true).card;
+            if view.is_right_to_left {
+                card = canvas::mirrored(&card, panel);
+            }
+            // Every module of the code that the library makes is found again in the middle of its square.
+            let code = qrcode::QrCode::with_error_correction_level(command, qrcode::EcLevel::M).unwrap();
+            let modules = code.width() as u32;
+            let scale = card.size.width / (modules + 8);
+            assert!(scale >= 3, "{size:?}: modules of {scale} pixels are too small for a phone");
+            let corner = card.top_left + (card.size - Size::new_equal(modules * scale)) / 2;
+            for (index, colour) in code.to_colors().into_iter().enumerate() {
+                let (x, y) = (index as u32 % modules, index as u32 / modules);
+                let at = |start: i32, module: u32| start as u32 + module * scale + scale / 2;
+                let pixel = picture.pixel(at(corner.x, x), at(corner.y, y)).unwrap();
+                assert_eq!(pixel[0] < 128, colour == qrcode::Color::Dark, "{name} {size:?} {x},{y}");
+            }
         }
     }
 }
@@ -478,6 +542,22 @@ fn touches_are_what_lies_under_them() {
     assert_eq!(touch(&named("gallery"), 100, 100), Some(Button::Previous));
     assert_eq!(touch(&named("gallery"), 700, 100), Some(Button::Next));
     assert_eq!(touch(&named("drawing"), 100, 100), None);
+    // In Arabic the words are on the left and the picture is on the right; the buttons stay where they are.
+    let arabic = choose("ar");
+    assert_eq!(touch(&arabic, 700, 470), Some(Button::D));
+    assert_eq!(touch(&arabic, 10, 470), Some(Button::A));
+    assert_eq!(touch(&arabic, 600, 200), Some(Button::Confirm));
+    assert_eq!(touch(&arabic, 100, 60), Some(Button::Previous));
+    assert_eq!(touch(&named("gallery-ar"), 700, 100), Some(Button::Previous));
+    assert_eq!(
+        touched(&arabic, size, Edge::Left, Point::new(10, 10)),
+        Some(Target::Button(Button::A))
+    );
+    let mut keys = keyboard("");
+    let letter = |view: &View| touched(view, size, Edge::Bottom, Point::new(60, 200));
+    let left = letter(&keys);
+    keys.is_right_to_left = true;
+    assert!(matches!(left, Some(Target::Letter(_))) && letter(&keys) == left, "{left:?}");
 }
 
 #[test]
@@ -497,7 +577,6 @@ fn painting_the_same_view_again_changes_nothing_and_any_size_is_possible() {
 /// On a panel of 7 inches, which is 154 mm wide, capitals of legends have 8 mm, in every language.
 #[test]
 fn legends_are_read_from_two_metres() {
-    use Phrase::{Again, Back, Cancel, Change, Done, Draw, Keep, Kept, Large, Menu, New, Next, Open, Style, TakeHome, Vary, Word};
     let size = Size::new(800, 480);
     let mut fonts = Fonts::own();
     let layout = Layout::new(size, Edge::Bottom, true);
@@ -509,10 +588,8 @@ fn legends_are_read_from_two_metres() {
     fonts.draw(&mut frame, "D", layout.legend, Point::new(50, 50), Align::Left, ink);
     assert!(f64::from(frame.difference(&blank).size.height) >= 8.0 * 800.0 / 154.0);
     let room = layout.legends[0].size.width as i32 - layout.legend as i32 / 5;
-    for language in Language::shown() {
-        for phrase in [
-            Word, Style, Draw, Menu, Cancel, Again, Vary, Keep, Kept, TakeHome, New, Large, Back, Next, Change, Done, Open,
-        ] {
+    for language in Language::ALL {
+        for phrase in LEGENDS {
             let legend = language.say(phrase);
             assert_eq!(
                 fonts.squeeze(legend, layout.legend, room).0,

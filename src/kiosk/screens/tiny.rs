@@ -160,5 +160,8 @@ fn fits(text: &str, font: &MonoFont) -> bool {
 }
 
 fn dots(canvas: &mut Canvas, text: &str, at: Point, font: &MonoFont, colour: super::Rgb) {
-    let Ok(_) = Text::with_baseline(text, at, MonoTextStyle::new(font, colour), Baseline::Top).draw(canvas.frame);
+    let size = Size::new(text.chars().count() as u32 * font.character_size.width, font.character_size.height);
+    canvas.upright(&Rectangle::new(at, size), |canvas, area| {
+        let Ok(_) = Text::with_baseline(text, area.top_left, MonoTextStyle::new(font, colour), Baseline::Top).draw(canvas.frame);
+    });
 }

@@ -40,7 +40,8 @@ impl Keyboard {
             Language::Pt => &["qwertyuiop", "asdfghjklç", "zxcvbnmãáéíóú"],
             Language::Ru => &["йцукенгшщзхъ", "фывапролджэё", "ячсмитьбю"],
             Language::Hi => &["अआइईउऊएऐओऔ", "ािीुूेैोौृंँ", "कखगघचछजझटठडढ", "तथदधनपफबभमयर", "लवशषसहङञण़्"],
-            Language::En | Language::Zh | Language::Ja | Language::Ko | Language::Ar => &["qwertyuiop", "asdfghjkl", "zxcvbnm"],
+            Language::Ar => &["ضصثقفغعهخحجد", "شسيبلاتنمكط", "أإآئءؤرىةوزظذ"],
+            Language::En | Language::Zh | Language::Ja | Language::Ko => &["qwertyuiop", "asdfghjkl", "zxcvbnm"],
         };
         let letters = rows.iter().map(|row| row.chars().collect());
         letters.chain([vec![' ', BACKSPACE]]).collect()

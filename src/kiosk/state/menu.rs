@@ -76,7 +76,7 @@ impl Line {
             Line::Kind => shared.selection.turn_category(by, &subjects),
             Line::Pictures => shared.selection.at_once = turned(&AtOnce::ALL, shared.selection.at_once, by),
             Line::Care => shared.selection.step = around(shared.selection.step, by, steps(shared).len()),
-            Line::Language => shared.language = turned(&Language::shown().collect::<Vec<_>>(), shared.language, by),
+            Line::Language => shared.language = turned(&Language::ALL, shared.language, by),
             Line::Gallery | Line::Type => {}
         }
     }

@@ -264,6 +264,7 @@ impl Machine {
                 .legends(&self.shared)
                 .map(|legend| legend.map_or_else(String::new, |phrase| language.say(phrase).into())),
             notice: self.shared.notice(now, self.mode.times_out()),
+            is_right_to_left: language.is_right_to_left(),
         }
     }
 

@@ -156,4 +156,6 @@ pub struct View {
     pub legends: [String; 4],
     /// A line that hints or warns.
     pub notice: Option<String>,
+    /// Whether its language is written from right to left: then panels are mirrored, the buttons' labels and the keyboard apart.
+    pub is_right_to_left: bool,
 }
