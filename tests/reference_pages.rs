@@ -192,11 +192,12 @@ fn kind<'a>(of: &str, default: Option<&toml::Value>, item: &impl Fn(&str) -> Opt
 }
 
 /// Tables of a manifest, as TOML has them, and their types.
-const TABLES: [(&str, &str); 10] = [
+const TABLES: [(&str, &str); 11] = [
     ("Before the first table", "Manifest"),
     ("`[picture]`", "PictureShape"),
     ("`[prompt]`", "Prompt"),
     ("`[sampling]`", "Sampling"),
+    ("`[sampling.noise]`", "NoiseSchedule"),
     ("`[latent]`", "Latent"),
     ("`[limits]`", "Limits"),
     ("`[[styles]]`", "Style"),

@@ -230,7 +230,7 @@ fn a_model_that_does_not_fit_its_family_is_refused_before_anything_is_written() 
         ("max_tokens = 4", "max_tokens = 5", "5 elements are supplied"),
         ("scale = 0.25", "scale = 0", "scale not 0"),
         ("width = 8", "width = 16", "the picture has 384"),
-        ("\"flow-consistency\"", "\"ddim\"", "unknown scheduler 'ddim'"),
+        ("\"flow-consistency\"", "\"heun\"", "unknown scheduler 'heun'"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let f32 = folder.path().join("f32");

@@ -17,6 +17,8 @@ pub const FORMAT: u32 = 2;
 pub const MANIFEST: &str = "pack.toml";
 /// The file with all graphs' external data.
 pub const WEIGHTS: &str = "weights.bin";
+/// Most steps of a picture with a noise schedule.
+pub const MOST_STEPS: usize = 100;
 /// Alignment of every tensor in the weights file, in bytes.
 pub const ALIGNMENT: usize = 64;
 
@@ -144,24 +146,92 @@ pub struct Sampling {
     pub prediction: Prediction,
     /// The scheduler that turns predictions into the next noisy picture or latent, such as `flow-euler`.
     pub scheduler: String,
-    /// Default number of steps; one of the schedules.
+    /// Default number of steps: one of the schedules, or any up to 100 with a noise schedule.
     pub default_steps: usize,
     /// Default guidance; 1 runs the denoiser once a step.
     pub default_guidance: f32,
     /// Largest guidance accepted; 1 where the model has no empty prompt.
     pub max_guidance: f32,
-    /// Times from 0 (noise) to 1 (picture), by number of steps: one more than there are steps, ascending.
+    /// For flows: times from 0 (noise) to 1 (picture), by number of steps: one more than there are steps, ascending.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub schedules: BTreeMap<String, Vec<f32>>,
+    /// For the other schedulers: how the model was trained, from which the times of any number of steps follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<NoiseSchedule>,
+}
+
+/// How much noise the model saw at each time while it was trained, and which times are used, as in the `scheduler_config.json` of
+/// diffusers.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoiseSchedule {
+    /// Times that the model was trained for, 1 to 10,000: `num_train_timesteps`.
+    pub train_steps: usize,
+    /// β of the first time, above 0 and below 1.
+    pub beta_start: f64,
+    /// β of the last time, from `beta_start` to below 1.
+    pub beta_end: f64,
+    /// How β grows between them.
+    pub betas: Betas,
+    /// Which times are used.
+    pub spacing: Spacing,
+    /// What is added to each time with leading spacing: `steps_offset`.
+    #[serde(default)]
+    pub offset: usize,
+    /// Whether nothing of the noise is left behind the last step, not what the first time has: `set_alpha_to_one`.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub final_alpha_one: bool,
+    /// Whether the last time is made pure noise: `rescale_betas_zero_snr` (Lin et al., arXiv 2305.08891).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub zero_terminal_snr: bool,
+    /// Largest absolute value of an estimate, which is clipped to it: `clip_sample_range` where `clip_sample` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f32>,
+    /// Times of the model that a consistency model was distilled from, among which its own are chosen: `original_inference_steps`.
+    #[serde(default = "NoiseSchedule::usual_original_steps")]
+    pub original_steps: usize,
+    /// Scale of the time in a consistency model's boundary condition: `timestep_scaling`.
+    #[serde(default = "NoiseSchedule::usual_time_scaling")]
+    pub time_scaling: f64,
+}
+
+/// How β grows over the times of training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Betas {
+    /// Evenly.
+    Linear,
+    /// Its square root grows evenly, as in Stable Diffusion.
+    ScaledLinear,
+    /// So that what is left of the picture follows a squared cosine (Nichol & Dhariwal, arXiv 2102.09672); `beta_start` and `beta_end` are
+    /// not used.
+    Cosine,
+}
+
+/// Which times of training are used in fewer steps (Lin et al., arXiv 2305.08891, table 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spacing {
+    /// From 0 on, at equal distances, the last of training left out.
+    Leading,
+    /// From the last of training backwards, at equal distances.
+    Trailing,
+    /// The first and the last of training, and others evenly between them.
+    Linspace,
 }
 
 /// What the denoiser predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Prediction {
-    /// The clean picture (x-prediction), for straight-line flows.
+    /// The clean picture or latent (x-prediction; `sample` in diffusers).
     Picture,
-    /// The velocity from noise to picture.
+    /// The velocity from noise to picture, for straight-line flows.
     Velocity,
+    /// The noise (ε-prediction; Ho et al., arXiv 2006.11239).
+    Epsilon,
+    /// v: noise minus picture, each weighted by the other's share (Salimans & Ho, arXiv 2202.00512).
+    V,
 }
 
 /// How the denoiser's latents relate to what the decoder takes: `decoder input = latent / scale + shift`, as in diffusers'
@@ -529,7 +599,7 @@ impl Sampling {
         self.schedules.get(&steps.to_string()).map(Vec::as_slice)
     }
 
-    /// The numbers of steps that the pack has schedules for, ascending.
+    /// The numbers of steps that the pack has schedules for, ascending; none with a noise schedule.
     pub fn steps(&self) -> Vec<usize> {
         let mut steps: Vec<usize> = self.schedules.keys().filter_map(|steps| steps.parse().ok()).collect();
         steps.sort_unstable();
@@ -551,15 +621,50 @@ impl Sampling {
             let whole = times.first() == Some(&0.0) && times.last() == Some(&1.0);
             require(ascending && whole, &field, || "times must ascend from 0 to 1".into())?;
         }
-        let known = self.schedule(self.default_steps).is_some();
+        let known = self.schedule(self.default_steps).is_some() || self.noise.is_some() && (1..=MOST_STEPS).contains(&self.default_steps);
         require(known, "sampling.default_steps", || {
             format!("there is no schedule of {} steps", self.default_steps)
         })?;
+        self.noise.as_ref().map_or(Ok(()), NoiseSchedule::check)?;
         let guidance = self.max_guidance.is_finite() && (0.0..=self.max_guidance).contains(&self.default_guidance);
         require(guidance, "sampling.default_guidance", || {
             "must be between 0 and max_guidance".into()
         })
     }
+}
+
+impl NoiseSchedule {
+    fn usual_original_steps() -> usize {
+        50
+    }
+
+    fn usual_time_scaling() -> f64 {
+        10.0
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        let steps = (1..=10_000).contains(&self.train_steps);
+        require(steps, "sampling.noise.train_steps", || "must be between 1 and 10000".into())?;
+        let betas = 0.0 < self.beta_start && self.beta_start <= self.beta_end && self.beta_end < 1.0;
+        require(betas, "sampling.noise.beta_start", || {
+            "must be above 0 and at most beta_end, and that below 1".into()
+        })?;
+        require(self.offset < self.train_steps, "sampling.noise.offset", || {
+            "must be below train_steps".into()
+        })?;
+        let clip = self.clip.is_none_or(|clip| clip.is_finite() && clip > 0.0);
+        require(clip, "sampling.noise.clip", || "must be a finite number above 0".into())?;
+        let original = (1..=self.train_steps).contains(&self.original_steps);
+        require(original, "sampling.noise.original_steps", || {
+            "must be between 1 and train_steps".into()
+        })?;
+        let scaling = self.time_scaling.is_finite() && self.time_scaling > 0.0;
+        require(scaling, "sampling.noise.time_scaling", || "must be a finite number above 0".into())
+    }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn is_smooth(resampling: &Resampling) -> bool {

@@ -25,10 +25,11 @@
 //! | [`families`] | how a kind of model makes a picture; one file each |
 //! | [`schedulers`] | how a denoising step is made; one file each |
 //! | `prompt`, `styles` | token ids; which style is asked for |
-//! | `noise` | the same noise on every processor |
+//! | `noise`, `elementary` | the same noise, and the same functions, on every processor |
 //!
 //! Depends on [`crate::pack`], [`crate::engine`], [`crate::words`] and [`crate::picture`].
 
+mod elementary;
 mod error;
 pub mod families;
 mod generated;

@@ -3,8 +3,12 @@
 //! | stage | is supplied | must give |
 //! |---|---|---|
 //! | `text_encoder` | `ids`, `style` | anything: what it gives goes to the denoiser by role |
-//! | `denoiser` | `noisy`, `time`, `style`, `guidance`, and what the text encoder gives | `prediction` |
+//! | `denoiser` | `noisy`, `time`, `style`, `guidance`, `size`, and what the text encoder gives | `prediction` |
 //! | `decoder` | `latent` with a `[latent]` table, else `picture`; `style` | `picture` |
+//!
+//! A denoiser with a port for `guidance` runs once a step whatever the guidance: it takes the number, or, where the port has more elements,
+//! its embedding, as latent consistency models do (`timestep_cond` in diffusers). `size` is SDXL's: height and width of the training
+//! picture, where it was cropped, height and width of the picture.
 //!
 //! Without a `[latent]` table the denoiser works on pictures in -1..=1, which are clamped and can be previewed; latents are
 //! neither. Several objects are generated from noise of their own, stage by stage, so that one stage at a time has to be in
@@ -16,11 +20,12 @@ use std::sync::Arc;
 
 use super::{Capabilities, Family, FamilyEntry, Run, Supply, Values, check_indices, check_stage, run_stage};
 use crate::engine::{Engine, EngineError, Residency, Stages, Value};
-use crate::pack::{Channels, Element, Manifest, Pack, PackError, PictureShape, Role, Sampling};
+use crate::pack::{Channels, Element, Manifest, Pack, PackError, PictureShape, Port, Role, Sampling};
 use crate::picture::Picture;
+use crate::pipeline::elementary::{exponential, logarithm, sine_and_cosine};
 use crate::pipeline::noise::gaussian_noise;
 use crate::pipeline::observer::Phase;
-use crate::pipeline::schedulers::{self, Scheduler, Step, clean, guide};
+use crate::pipeline::schedulers::{self, Sampler, SchedulerEntry, guide};
 use crate::pipeline::{PipelineError, Resolved};
 
 /// This family's row.
@@ -42,7 +47,7 @@ struct Tables<'a> {
     picture: &'a PictureShape,
     max_tokens: usize,
     sampling: &'a Sampling,
-    scheduler: &'static dyn Scheduler,
+    scheduler: &'static SchedulerEntry,
 }
 
 fn tables<'a>(manifest: &'a Manifest, file: &Path) -> Result<Tables<'a>, PackError> {
@@ -59,6 +64,7 @@ fn tables<'a>(manifest: &'a Manifest, file: &Path) -> Result<Tables<'a>, PackErr
         );
         PackError::field(file, "sampling.scheduler", problem)
     })?;
+    check_sampling(sampling, scheduler, file)?;
     Ok(Tables {
         picture,
         max_tokens: prompt.max_tokens,
@@ -67,12 +73,37 @@ fn tables<'a>(manifest: &'a Manifest, file: &Path) -> Result<Tables<'a>, PackErr
     })
 }
 
+/// The scheduler has the schedule that it needs, and takes what the model predicts.
+fn check_sampling(sampling: &Sampling, scheduler: &SchedulerEntry, file: &Path) -> Result<(), PackError> {
+    let name = scheduler.name;
+    let fail = |field: &str, problem: String| Err(PackError::field(file, field, problem));
+    if !scheduler.predictions.contains(&sampling.prediction) {
+        return fail(
+            "sampling.prediction",
+            format!("the scheduler '{name}' does not take this prediction"),
+        );
+    }
+    if scheduler.needs_noise_schedule && sampling.noise.is_none() {
+        return fail("sampling.noise", format!("is required for the scheduler '{name}'"));
+    }
+    if (scheduler.sampler)(sampling, sampling.default_steps).is_none() {
+        let problem = format!("the scheduler '{name}' has no schedule of {} steps", sampling.default_steps);
+        return fail("sampling.default_steps", problem);
+    }
+    Ok(())
+}
+
 fn check(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError> {
     let tables = tables(manifest, file)?;
     check_stages(manifest, file, &tables)?;
-    let Tables { picture, sampling, .. } = tables;
+    let Tables {
+        picture,
+        sampling,
+        scheduler,
+        ..
+    } = tables;
     Ok(Capabilities {
-        steps: sampling.steps(),
+        steps: scheduler.steps(sampling),
         default_steps: sampling.default_steps,
         default_guidance: sampling.default_guidance,
         max_guidance: sampling.max_guidance,
@@ -98,10 +129,25 @@ fn check_stages(manifest: &Manifest, file: &Path, tables: &Tables) -> Result<(),
     supplied.remove(&Role::Ids);
     let denoiser = manifest.stages.get(DENOISER);
     let denoised = denoiser.map_or(0, |denoiser| denoiser.outputs[0].elements());
+    let port = |role| denoiser.and_then(|denoiser| denoiser.inputs.iter().find(|port| port.role == Some(role)));
+    let guidance = match port(Role::Guidance).map_or(1, Port::elements) {
+        1 => Supply::floats(1).within(0.0, f64::from(sampling.max_guidance)),
+        embedded if embedded % 2 == 0 => Supply::floats(embedded).within(-1.0, 1.0),
+        _ => Supply::floats(1),
+    };
+    let last = sampling.noise.map_or(1.0, |noise| (noise.train_steps - 1) as f64);
+    let time = Supply {
+        // Trained times are whole numbers, which exports take as either type.
+        element: port(Role::Time)
+            .filter(|_| sampling.noise.is_some())
+            .map_or(Element::F32, |port| port.element),
+        ..Supply::floats(1).within(0.0, last)
+    };
     supplied.extend([
         (Role::Noisy, Supply::floats(denoised)),
-        (Role::Time, Supply::floats(1).within(0.0, 1.0)),
-        (Role::Guidance, Supply::floats(1).within(0.0, f64::from(sampling.max_guidance))),
+        (Role::Time, time),
+        (Role::Guidance, guidance),
+        (Role::Size, Supply::floats(6)),
     ]);
     let given = check_stage(manifest, file, DENOISER, &supplied)?;
     let is_prediction = |supply: &Supply| supply.element == Element::F32 && supply.elements == denoised;
@@ -144,7 +190,7 @@ fn open(pack: Arc<Pack>, residency: Residency) -> Result<Box<dyn Family>, PackEr
 struct Diffusion {
     picture: PictureShape,
     sampling: Sampling,
-    scheduler: &'static dyn Scheduler,
+    scheduler: &'static SchedulerEntry,
     stages: Stages,
 }
 
@@ -194,7 +240,7 @@ impl Diffusion {
         let texts = objects
             .map(|ids| self.encode(engine, request, ids))
             .collect::<Result<Vec<_>, _>>()?;
-        let guided = request.guidance() != 1.0;
+        let guided = request.guidance() != 1.0 && self.denoiser_port(Role::Guidance).is_none();
         let negative = guided.then(|| self.encode(engine, request, request.negative_ids()));
         Ok((texts, negative.transpose()?))
     }
@@ -205,8 +251,19 @@ impl Diffusion {
         let values = Values::from([(Role::Ids, Value::I64(ids.to_vec())), (Role::Style, style.clone())]);
         let mut outputs = run_stage(&self.stages, engine, TEXT_ENCODER, &values)?;
         outputs.insert(Role::Style, style);
-        outputs.insert(Role::Guidance, Value::F32(vec![request.guidance()]));
+        let guidance = match self.denoiser_port(Role::Guidance).map_or(1, Port::elements) {
+            1 => vec![request.guidance()],
+            count => guidance_embedding(request.guidance(), count),
+        };
+        outputs.insert(Role::Guidance, Value::F32(guidance));
+        let (width, height) = (self.picture.width as f32, self.picture.height as f32);
+        outputs.insert(Role::Size, Value::F32(vec![height, width, 0.0, 0.0, height, width]));
         Ok(outputs)
+    }
+
+    fn denoiser_port(&self, role: Role) -> Option<&Port> {
+        let inputs = &self.manifest().stages[DENOISER].inputs;
+        inputs.iter().find(|port| port.role == Some(role))
     }
 
     /// Denoises one object from noise of its own.
@@ -219,29 +276,28 @@ impl Diffusion {
         mut negative: Option<Values>,
         run: &mut Run<'_>,
     ) -> Result<Vec<f32>, PipelineError> {
-        let times = self.sampling.schedule(request.steps()).unwrap_or_default();
+        let sampler = (self.scheduler.sampler)(&self.sampling, request.steps()).ok_or_else(|| PipelineError::Steps {
+            steps: request.steps(),
+            known: self.scheduler.steps(&self.sampling),
+        })?;
         let count = self.manifest().stages[DENOISER].outputs[0].elements();
         let stream = |step: usize| u32::try_from(object | step << 16).unwrap_or(u32::MAX);
         let mut noisy = gaussian_noise(request.seed(), stream(0), count);
-        for (index, pair) in times.windows(2).enumerate() {
-            let step = Step {
-                start: pair[0],
-                end: pair[1],
-                prediction: self.sampling.prediction,
-            };
+        multiply(&mut noisy, sampler.noise_scale());
+        for index in 0..request.steps() {
             let number = object * request.steps() + index + 1;
             let work = || {
-                let mut predicted = self.predict(engine, &mut text, &noisy, step.start)?;
+                let mut predicted = self.predict(engine, &mut text, &noisy, (&*sampler, index))?;
                 if let Some(negative) = &mut negative {
                     guide(
                         &mut predicted,
-                        &self.predict(engine, negative, &noisy, step.start)?,
+                        &self.predict(engine, negative, &noisy, (&*sampler, index))?,
                         request.guidance(),
                     );
                 }
-                let estimate = clean(&noisy, &predicted, step);
+                let estimate = sampler.clean(index, &noisy, &predicted);
                 let mut fresh = || gaussian_noise(request.seed(), stream(index + 1), count);
-                self.scheduler.step(&mut noisy, &predicted, step, &mut fresh);
+                sampler.step(index, &mut noisy, &predicted, &mut fresh);
                 Ok(estimate)
             };
             run.phase_with_preview(Phase::Step(number), work, &|estimate| self.preview(estimate))?;
@@ -253,9 +309,22 @@ impl Diffusion {
         Ok(noisy)
     }
 
-    fn predict(&self, engine: &Engine, values: &mut Values, noisy: &[f32], time: f32) -> Result<Vec<f32>, EngineError> {
-        values.insert(Role::Noisy, Value::F32(noisy.to_vec()));
-        values.insert(Role::Time, Value::F32(vec![time]));
+    fn predict(
+        &self,
+        engine: &Engine,
+        values: &mut Values,
+        noisy: &[f32],
+        (sampler, step): (&dyn Sampler, usize),
+    ) -> Result<Vec<f32>, EngineError> {
+        let mut input = noisy.to_vec();
+        multiply(&mut input, sampler.input_scale(step));
+        values.insert(Role::Noisy, Value::F32(input));
+        let time = sampler.time(step);
+        let time = match self.denoiser_port(Role::Time).map(|port| port.element) {
+            Some(Element::I64) => Value::I64(vec![time as i64]),
+            _ => Value::F32(vec![time]),
+        };
+        values.insert(Role::Time, time);
         let outputs = run_stage(&self.stages, engine, DENOISER, values)?;
         floats(DENOISER, outputs, Role::Prediction)
     }
@@ -284,6 +353,24 @@ impl Diffusion {
     }
 }
 
+fn multiply(values: &mut [f32], factor: f32) {
+    if factor != 1.0 {
+        values.iter_mut().for_each(|value| *value *= factor);
+    }
+}
+
+/// A guidance as latent consistency models take it: sines, then cosines of so many frequencies in all (Meng et al., arXiv 2210.03142;
+/// `get_guidance_scale_embedding` of diffusers).
+fn guidance_embedding(guidance: f32, count: usize) -> Vec<f32> {
+    let (half, angle) = (count / 2, (f64::from(guidance) - 1.0) * 1000.0);
+    let step = logarithm(10_000.0) / (half.max(2) - 1) as f64;
+    let (sines, cosines): (Vec<f32>, Vec<f32>) = (0..half)
+        .map(|index| sine_and_cosine(angle * exponential(-step * index as f64)))
+        .map(|(sine, cosine)| (sine as f32, cosine as f32))
+        .unzip();
+    [sines, cosines].concat()
+}
+
 fn floats(stage: &str, mut outputs: Values, role: Role) -> Result<Vec<f32>, EngineError> {
     let fail = |problem: String| EngineError::Run {
         stage: stage.to_owned(),
@@ -309,6 +396,17 @@ fn picture(channels: Channels, planes: &[f32], width: u32, height: u32) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_guidance_is_embedded_as_diffusers_does_it() {
+        let embedded = guidance_embedding(8.5, 8);
+        // get_guidance_scale_embedding(torch.tensor([7.5]), embedding_dim=8)
+        let wanted = [-0.851236, 0.562678, -0.435233, 0.681639, -0.524783, -0.826676, -0.900318, 0.731689];
+        for (found, wanted) in embedded.iter().zip(wanted) {
+            assert!((found - wanted).abs() < 1e-3, "{embedded:?}");
+        }
+        assert_eq!(embedded.len(), wanted.len());
+    }
 
     #[test]
     fn what_is_no_number_is_no_picture() {
