@@ -108,6 +108,12 @@ fn evaluate(graph: &Graph, node: &NodeProto) -> Option<Constant> {
         "Exp" => map(first, f32::exp),
         "Reciprocal" => map(first, f32::recip),
         "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" => combine(&node.op_type, first, graph.constant_input(node, 1)?),
+        "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" => compare(&node.op_type, first, graph.constant_input(node, 1)?),
+        "And" | "Or" | "Xor" => logic(&node.op_type, first, graph.constant_input(node, 1)?),
+        "Not" => Some(truth(first.shape.clone(), first.truths()?.map(|value| !value))),
+        "Where" => choose(first, graph.constant_input(node, 1)?, graph.constant_input(node, 2)?),
+        "Expand" => expand(first, graph.constant_input(node, 1)?),
+        "Range" => range(first, graph.constant_input(node, 1)?, graph.constant_input(node, 2)?),
         "ConstantOfShape" => filled(node, shapes::outputs(graph, node)?.pop()?),
         "Concat" => concat(graph, node),
         "Slice" => slice(graph, node, first),
@@ -162,6 +168,11 @@ fn cast(constant: &Constant, to: i64) -> Option<Constant> {
         // ONNX rounds toward zero, and to the nearest float, as Rust does.
         (Values::F32(values), DataType::Int64) => Some(Constant::i64(&constant.shape, values.iter().map(|&value| value as i64).collect())),
         (Values::I64(values), DataType::Float) => Some(Constant::f32(&constant.shape, values.iter().map(|&value| value as f32).collect())),
+        (Values::F32(values), DataType::Bool) => Some(truth(constant.shape.clone(), values.iter().map(|&value| value != 0.0))),
+        (Values::I64(values), DataType::Bool) => Some(truth(constant.shape.clone(), values.iter().map(|&value| value != 0))),
+        (_, DataType::Bool) => constant.truths().map(|values| truth(constant.shape.clone(), values)),
+        (_, DataType::Float) => Some(Constant::f32(&constant.shape, constant.truths()?.map(f32::from).collect())),
+        (_, DataType::Int64) => Some(Constant::i64(&constant.shape, constant.truths()?.map(i64::from).collect())),
         _ => None,
     }
 }
@@ -196,6 +207,7 @@ fn pick(constant: &Constant, shape: Vec<usize>, places: &[usize]) -> Option<Cons
         Values::F32(values) => Values::F32(take(values, places)?),
         Values::I64(values) => Values::I64(take(values, places)?),
         Values::I8(values) => Values::I8(take(values, places)?),
+        Values::Other(DataType::Bool, values) => Values::Other(DataType::Bool, take(values, places)?),
         Values::Other(..) => return None,
     };
     Some(Constant {
@@ -263,19 +275,8 @@ fn concat(graph: &Graph, node: &NodeProto) -> Option<Constant> {
 }
 
 fn combine(operator: &str, left: &Constant, right: &Constant) -> Option<Constant> {
-    let shape = shapes::broadcast(&left.shape, &right.shape)?;
-    let aligned = |constant: &Constant| {
-        let padding = shape.len() - constant.shape.len();
-        let mut steps = vec![0; padding];
-        steps.extend(
-            strides(&constant.shape)
-                .iter()
-                .zip(&constant.shape)
-                .map(|(&stride, &size)| if size == 1 { 0 } else { stride }),
-        );
-        places(&shape, |axis, index| index * steps[axis])
-    };
-    let pairs = aligned(left).into_iter().zip(aligned(right));
+    let shape = joint(&[left, right])?;
+    let pairs = aligned(left, &shape).into_iter().zip(aligned(right, &shape));
     match (&left.values, &right.values) {
         (Values::F32(a), Values::F32(b)) => {
             let values = pairs.map(|(i, j)| float(operator, a[i], b[j])).collect::<Option<_>>()?;
@@ -287,6 +288,120 @@ fn combine(operator: &str, left: &Constant, right: &Constant) -> Option<Constant
         }
         _ => None,
     }
+}
+
+/// Most elements of a constant that is computed.
+const LARGEST: usize = 1 << 24;
+
+/// The shape that constants broadcast to, unless it is too large.
+fn joint(constants: &[&Constant]) -> Option<Vec<usize>> {
+    let shapes = constants.iter().map(|constant| constant.shape.as_slice());
+    let shape = shapes
+        .into_iter()
+        .try_fold(Vec::new(), |shape, other| shapes::broadcast(&shape, other))?;
+    let count = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size))?;
+    (count <= LARGEST).then_some(shape)
+}
+
+/// For every element of a shape that a constant broadcasts to, the place of its source.
+fn aligned(constant: &Constant, shape: &[usize]) -> Vec<usize> {
+    let mut steps = vec![0; shape.len() - constant.shape.len()];
+    let sizes = strides(&constant.shape).into_iter().zip(&constant.shape);
+    steps.extend(sizes.map(|(stride, &size)| if size == 1 { 0 } else { stride }));
+    places(shape, |axis, index| index * steps[axis])
+}
+
+/// A constant of truth values.
+fn truth(shape: Vec<usize>, values: impl Iterator<Item = bool>) -> Constant {
+    Constant {
+        shape,
+        values: Values::Other(DataType::Bool, values.map(u8::from).collect()),
+        origin: None,
+    }
+}
+
+fn compare(operator: &str, left: &Constant, right: &Constant) -> Option<Constant> {
+    fn holds<T: PartialOrd>(operator: &str, a: T, b: T) -> bool {
+        match operator {
+            "Equal" => a == b,
+            "Less" => a < b,
+            "LessOrEqual" => a <= b,
+            "Greater" => a > b,
+            _ => a >= b,
+        }
+    }
+    let shape = joint(&[left, right])?;
+    let pairs = aligned(left, &shape).into_iter().zip(aligned(right, &shape));
+    let values: Vec<bool> = match (&left.values, &right.values) {
+        (Values::F32(a), Values::F32(b)) => pairs.map(|(i, j)| holds(operator, a[i], b[j])).collect(),
+        (Values::I64(a), Values::I64(b)) => pairs.map(|(i, j)| holds(operator, a[i], b[j])).collect(),
+        _ => return None,
+    };
+    Some(truth(shape, values.into_iter()))
+}
+
+fn logic(operator: &str, left: &Constant, right: &Constant) -> Option<Constant> {
+    let shape = joint(&[left, right])?;
+    let (a, b): (Vec<bool>, Vec<bool>) = (left.truths()?.collect(), right.truths()?.collect());
+    let pairs = aligned(left, &shape).into_iter().zip(aligned(right, &shape));
+    let values: Vec<bool> = pairs
+        .map(|(i, j)| match operator {
+            "And" => a[i] && b[j],
+            "Or" => a[i] || b[j],
+            _ => a[i] != b[j],
+        })
+        .collect();
+    Some(truth(shape, values.into_iter()))
+}
+
+/// Where.
+fn choose(condition: &Constant, yes: &Constant, no: &Constant) -> Option<Constant> {
+    let shape = joint(&[condition, yes, no])?;
+    let holds: Vec<bool> = condition.truths()?.collect();
+    let holds = aligned(condition, &shape).into_iter().map(|place| holds[place]);
+    let places = aligned(yes, &shape).into_iter().zip(aligned(no, &shape));
+    let all = holds.zip(places);
+    match (&yes.values, &no.values) {
+        (Values::F32(a), Values::F32(b)) => {
+            let values = all.map(|(holds, (i, j))| if holds { a[i] } else { b[j] });
+            Some(Constant::f32(&shape, values.collect()))
+        }
+        (Values::I64(a), Values::I64(b)) => {
+            let values = all.map(|(holds, (i, j))| if holds { a[i] } else { b[j] });
+            Some(Constant::i64(&shape, values.collect()))
+        }
+        _ => None,
+    }
+}
+
+fn expand(constant: &Constant, sizes: &Constant) -> Option<Constant> {
+    let sizes: Vec<usize> = sizes
+        .integers()?
+        .iter()
+        .map(|&size| usize::try_from(size).ok())
+        .collect::<Option<_>>()?;
+    let wanted = truth(sizes, std::iter::empty());
+    let shape = joint(&[constant, &wanted])?;
+    let places = aligned(constant, &shape);
+    pick(constant, shape, &places)
+}
+
+fn range(start: &Constant, limit: &Constant, step: &Constant) -> Option<Constant> {
+    let whole = |constant: &Constant| constant.integers().filter(|values| values.len() == 1).map(|values| values[0]);
+    if let (Some(start), Some(limit), Some(step)) = (whole(start), whole(limit), whole(step)) {
+        let count = if step == 0 {
+            return None;
+        } else {
+            (limit.checked_sub(start)? as f64 / step as f64).ceil().max(0.0) as usize
+        };
+        let value = |index: usize| start.checked_add(step.checked_mul(i64::try_from(index).ok()?)?);
+        let values = (count <= LARGEST).then(|| (0..count).map(value).collect::<Option<Vec<_>>>())??;
+        return Some(Constant::i64(&[values.len()], values));
+    }
+    let (start, limit, step) = (start.scalar()?, limit.scalar()?, step.scalar()?);
+    let count = ((limit - start) / step).ceil().max(0.0) as usize;
+    let values: Vec<f32> = (count <= LARGEST).then(|| (0..count).map(|index| start + step * index as f32).collect())?;
+    Some(Constant::f32(&[values.len()], values))
 }
 
 fn float(operator: &str, a: f32, b: f32) -> Option<f32> {
@@ -443,6 +558,79 @@ mod tests {
         fold(&mut graph).unwrap();
         assert_eq!(names(&graph), ["Neg", "Identity"]);
         assert_eq!(graph.nodes[0].input, ["x"]);
+    }
+
+    #[test]
+    fn sizes_that_are_chosen_are_folded() {
+        // What the older exporter makes of `timestep.expand(sample.shape[0])`.
+        let ones = proto::node("ConstantOfShape", "ones", &["one"], &["ones"]).with(tract_onnx::pb::AttributeProto {
+            name: "value".to_owned(),
+            t: Some(tract_onnx::pb::TensorProto {
+                dims: vec![1],
+                data_type: DataType::Int64 as i32,
+                int64_data: vec![1],
+                ..Default::default()
+            }),
+            ..Default::default()
+        });
+        let builder = Builder::new(17).input("x", &[1]).output("y", &[3]);
+        let mut graph = builder
+            .integers("one", &[1])
+            .integers("minus", &[-1])
+            .integers("sizes", &[3])
+            .with(ones)
+            .node("Mul", &["ones", "minus"], "unknown")
+            .node("Equal", &["sizes", "unknown"], "is_unknown")
+            .node("Where", &["is_unknown", "ones", "sizes"], "wanted")
+            .node("Expand", &["x", "wanted"], "y")
+            .graph();
+        fold(&mut graph).unwrap();
+        assert_eq!(names(&graph), ["Expand"]);
+        assert_eq!(graph.constants["wanted"].integers().unwrap(), [3]);
+    }
+
+    #[test]
+    fn choices_ranges_and_truths_match_by_hand() {
+        let column = Constant::i64(&[3, 1], vec![0, 1, 2]);
+        let row = range(
+            &Constant::i64(&[], vec![0]),
+            &Constant::i64(&[], vec![5]),
+            &Constant::i64(&[], vec![2]),
+        )
+        .unwrap();
+        assert_eq!(row.integers().unwrap(), [0, 2, 4]);
+        let above = compare("Greater", &row, &column).unwrap();
+        assert_eq!(above.shape, [3, 3]);
+        let truths = |constant: &Constant| constant.truths().unwrap().map(u8::from).collect::<Vec<_>>();
+        assert_eq!(truths(&above), [0, 1, 1, 0, 1, 1, 0, 0, 1]);
+        let not = logic("Xor", &above, &truth(vec![], [true].into_iter())).unwrap();
+        assert_eq!(truths(&not), [1, 0, 0, 1, 0, 0, 1, 1, 0]);
+        let (nothing, far) = (Constant::f32(&[], vec![0.0]), Constant::f32(&[], vec![-9.0]));
+        assert_eq!(choose(&above, &far, &nothing).unwrap().floats().unwrap()[..3], [0.0, -9.0, -9.0]);
+        assert_eq!(
+            cast(&above, i64::from(DataType::Int64 as i32)).unwrap().integers().unwrap()[..3],
+            [0, 1, 1]
+        );
+        let expanded = expand(&column, &Constant::i64(&[2], vec![1, 2])).unwrap();
+        assert_eq!(
+            (expanded.shape.as_slice(), expanded.integers().unwrap()),
+            (&[3, 2][..], &[0, 0, 1, 1, 2, 2][..])
+        );
+        let down = range(
+            &Constant::f32(&[], vec![1.0]),
+            &Constant::f32(&[], vec![0.0]),
+            &Constant::f32(&[], vec![-0.5]),
+        )
+        .unwrap();
+        assert_eq!(down.floats().unwrap(), [1.0, 0.5]);
+        assert!(
+            range(
+                &Constant::i64(&[], vec![0]),
+                &Constant::i64(&[], vec![i64::MAX]),
+                &Constant::i64(&[], vec![1])
+            )
+            .is_none()
+        );
     }
 
     #[test]

@@ -86,6 +86,14 @@ impl Constant {
         }
     }
 
+    /// The values, if they are truth values.
+    pub fn truths(&self) -> Option<impl Iterator<Item = bool>> {
+        match &self.values {
+            Values::Other(DataType::Bool, values) => Some(values.iter().map(|&value| value != 0)),
+            _ => None,
+        }
+    }
+
     /// The one float of a constant with one element.
     pub fn scalar(&self) -> Option<f32> {
         self.floats().filter(|values| values.len() == 1).map(|values| values[0])
