@@ -14,7 +14,8 @@ use crate::{Options, Report, Scheme};
 #[derive(Debug, Parser)]
 #[command(version, about, after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or input.")]
 pub struct Arguments {
-    /// Folder with model.toml, graphs, tokenizer and card; one ONNX graph; or a table of words, of which a lexicon is made
+    /// Folder with model.toml, graphs, tokenizer and card; a Stable Diffusion class model of diffusers as ONNX; one ONNX graph; or a table of words,
+    /// of which a lexicon is made
     #[arg(value_name = "FOLDER|MODEL.onnx|WORDS.tsv")]
     pub input: PathBuf,
     /// Folder to write the pack to, or file to write the lexicon to

@@ -51,10 +51,13 @@ impl Graph {
     /// # Errors
     /// For a file that is missing, not ONNX, of another operator set, or with dimensions that stay free.
     pub fn read(file: &Path, sizes: &Sizes) -> Result<Graph> {
+        Graph::from_model(Graph::model(file)?, file, sizes)
+    }
+
+    fn model(file: &Path) -> Result<ModelProto> {
         let bytes = inkstone::bounded_file::read(file, LARGEST).map_err(Error::reading(file, "there is no such file: check the path"))?;
-        let model = ModelProto::decode(bytes.as_slice())
-            .map_err(|error| Error::input(file, format!("is not an ONNX model, or is cut short ({error}): export it again")))?;
-        Graph::from_model(model, file, sizes)
+        ModelProto::decode(bytes.as_slice())
+            .map_err(|error| Error::input(file, format!("is not an ONNX model, or is cut short ({error}): export it again")))
     }
 
     /// The graph of a model; `file` is for messages and its folder for external data.
@@ -92,6 +95,29 @@ impl Graph {
         graph.sort()?;
         graph.take_outputs(&proto.output, sizes)?;
         Ok(graph)
+    }
+
+    /// The ports of a graph, without its weights; `sizes` gives the free dimensions.
+    ///
+    /// # Errors
+    /// For a file that is missing or not ONNX, and for ports with dimensions that stay free or other elements than those of packs.
+    pub fn ports(file: &Path, sizes: &Sizes) -> Result<(Vec<Port>, Vec<Port>)> {
+        let mut model = Graph::model(file)?;
+        check_model(&model, file)?;
+        let Some(proto) = &mut model.graph else {
+            return Err(Error::input(file, "is not an ONNX model: it has no graph"));
+        };
+        proto.node.clear();
+        let stored: HashSet<String> = proto.initializer.drain(..).map(|tensor| tensor.name).collect();
+        proto.input.retain(|input| !stored.contains(&input.name));
+        let free = proto.output.iter().find(|output| fixed_shape(output, sizes).is_none());
+        if let Some(output) = free {
+            let problem = format!("output `{}` has a free dimension: export the model with fixed sizes", output.name);
+            return Err(Error::input(file, problem));
+        }
+        proto.value_info.clear();
+        let graph = Graph::from_model(model, file, sizes)?;
+        Ok((graph.inputs, graph.outputs))
     }
 
     fn take_inputs(&mut self, infos: &[ValueInfoProto], sizes: &Sizes) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! A guided tour, in the order in which a model passes through:
 //!
-//! 1. [`source`] reads a folder with `model.toml`, or one graph, and checks that manifest and graphs agree.
+//! 1. [`source`] reads a folder with `model.toml`, a model folder of [`diffusers`], or one graph, and checks that manifest and graphs agree.
 //! 2. [`graph`] holds one graph in a form that is easy to edit; [`tensor`] holds its constants, [`proto`] its nodes.
 //! 3. [`fold`] computes what depends on constants alone, with the shapes of `shapes`; [`downgrade`] rewrites what
 //!    [`OPSET`](proto::OPSET) does not know, some of it as several nodes (`decompose`). `standard` is the table of standard operators.
@@ -16,6 +16,7 @@
 
 pub mod cli;
 mod decompose;
+pub mod diffusers;
 pub mod downgrade;
 pub mod error;
 pub mod fold;
@@ -53,7 +54,7 @@ pub struct Options {
     pub force: bool,
 }
 
-/// Quantizes the model at `input` (a folder with `model.toml`, or one ONNX graph) and writes the pack `target`.
+/// Quantizes the model at `input` (a folder with `model.toml` or of diffusers, or one ONNX graph) and writes the pack `target`.
 ///
 /// The same input gives the same bytes. A pack is written only if the engine can run it.
 ///
@@ -64,6 +65,7 @@ pub fn quantize(input: &Path, target: &Path, options: &Options) -> Result<Report
     let source = source::Source::open(input, &options.sizes)?;
     let mut pack = write::PackWriter::new(target, options.force)?;
     let (mut report, mut free) = (Report::new(target), BTreeSet::new());
+    report.notes = source.notes().to_vec();
     for (stage, file) in source.stages() {
         let mut graph = source.graph(stage)?;
         free.append(&mut graph.free);
@@ -76,6 +78,9 @@ pub fn quantize(input: &Path, target: &Path, options: &Options) -> Result<Report
     source.check_sizes(&free)?;
     for (name, path) in source.companions()? {
         pack.copy(&name, &path)?;
+    }
+    for (name, bytes) in source.made() {
+        pack.write(name, bytes)?;
     }
     let manifest = source.into_manifest();
     report.finish(pack.finish(manifest)?);

@@ -16,6 +16,8 @@ use crate::write::Written;
 pub struct Report {
     /// The pack's folder.
     pub pack: PathBuf,
+    /// What the pack does otherwise than the model says of itself.
+    pub notes: Vec<String>,
     /// One entry a stage.
     pub stages: Vec<StageReport>,
     /// Sums over all stages.
@@ -81,6 +83,7 @@ impl Report {
     pub fn new(pack: &Path) -> Report {
         Report {
             pack: pack.to_owned(),
+            notes: Vec::new(),
             stages: Vec::new(),
             totals: Totals::default(),
             files: BTreeMap::new(),
@@ -138,6 +141,7 @@ impl fmt::Display for Report {
             let operators: Vec<String> = stage.operators.iter().map(|(name, count)| format!("{count} × {name}")).collect();
             writeln!(f, "  nodes: {}\n", operators.join(", "))?;
         }
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))?;
         writeln!(f, "all stages")?;
         write_totals(f, "sum", &self.totals, width)?;
         let bytes: u64 = self.files.values().sum();

@@ -1,4 +1,4 @@
-//! What is quantized: a folder with `model.toml`, or one graph.
+//! What is quantized: a folder with `model.toml` or of diffusers, or one graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -7,6 +7,7 @@ use inkstone::bounded_file;
 use inkstone::pack::{FileRecord, MANIFEST, Manifest, Port, Stage, WEIGHTS};
 use inkstone::pipeline::check_manifest;
 
+use crate::diffusers::{self, Imported};
 use crate::error::{Error, Result};
 use crate::fold::complete;
 use crate::graph::{Graph, Sizes};
@@ -27,11 +28,19 @@ pub struct Source {
     manifest_file: PathBuf,
     /// The graph, where the input was one file.
     single: Option<Graph>,
+    /// Sizes of free dimensions, and those among them that the caller gave.
     sizes: Sizes,
+    given: Sizes,
+    /// The graphs of stages, where they are not files of the folder itself.
+    graphs: BTreeMap<String, PathBuf>,
+    /// Files of the pack that are made, and others that are copied.
+    made: BTreeMap<String, Vec<u8>>,
+    copied: BTreeMap<String, PathBuf>,
+    notes: Vec<String>,
 }
 
 impl Source {
-    /// Opens a folder with `model.toml`, or an ONNX file; `sizes` gives the free dimensions of graphs.
+    /// Opens a folder with `model.toml` or of diffusers, or an ONNX file; `sizes` gives the free dimensions of graphs.
     ///
     /// # Errors
     /// For a missing file and for wrong manifest fields.
@@ -45,19 +54,57 @@ impl Source {
 
     fn open_folder(folder: &Path, sizes: &Sizes) -> Result<Source> {
         let file = folder.join(MODEL);
-        let missing = "there is no such file: the folder must hold an f32 export with its manifest";
+        if !file.exists() && diffusers::is_model(folder) {
+            return Source::import(folder, sizes);
+        }
+        let missing = "there is no such file: the folder must hold an f32 export with its manifest, or a model of diffusers as ONNX";
         let bytes = bounded_file::read(&file, bounded_file::TEXT).map_err(Error::reading(&file, missing))?;
         let text = String::from_utf8(bytes).map_err(|_| Error::input(&file, "is not UTF-8 text: save it as UTF-8"))?;
         let manifest = parse_manifest(&text, &file)?;
         let source = Source {
-            manifest,
             folder: folder.to_owned(),
-            manifest_file: file,
-            single: None,
-            sizes: sizes.clone(),
+            ..Source::of(manifest, file, sizes)
         };
         source.check_manifest()?;
         Ok(source)
+    }
+
+    /// A model of diffusers.
+    fn import(folder: &Path, given: &Sizes) -> Result<Source> {
+        let Imported {
+            manifest,
+            graphs,
+            made,
+            copied,
+            sizes,
+            notes,
+        } = diffusers::import(folder, given)?;
+        let source = Source {
+            folder: folder.to_owned(),
+            graphs,
+            made,
+            copied,
+            sizes,
+            notes,
+            ..Source::of(manifest, folder.to_owned(), given)
+        };
+        source.check_manifest()?;
+        Ok(source)
+    }
+
+    fn of(manifest: Manifest, manifest_file: PathBuf, sizes: &Sizes) -> Source {
+        Source {
+            manifest,
+            folder: PathBuf::new(),
+            manifest_file,
+            single: None,
+            sizes: sizes.clone(),
+            given: sizes.clone(),
+            graphs: BTreeMap::new(),
+            made: BTreeMap::new(),
+            copied: BTreeMap::new(),
+            notes: Vec::new(),
+        }
     }
 
     fn open_graph(file: &Path, sizes: &Sizes) -> Result<Source> {
@@ -72,11 +119,9 @@ impl Source {
         let description = format!("Quantized from {}", text(file.file_name()));
         let manifest = Manifest::of_graph(text(file.file_stem()), description, stage);
         Ok(Source {
-            manifest,
             folder,
-            manifest_file: file.to_owned(),
             single: Some(graph),
-            sizes: sizes.clone(),
+            ..Source::of(manifest, file.to_owned(), sizes)
         })
     }
 
@@ -99,7 +144,8 @@ impl Source {
         let Some(described) = self.manifest.stages.get(stage) else {
             return Err(self.field(format!("stages.{stage}"), "there is no such stage: add it"));
         };
-        let graph = read(&self.folder.join(&described.graph), &self.sizes)?;
+        let own = || self.folder.join(&described.graph);
+        let graph = read(&self.graphs.get(stage).cloned().unwrap_or_else(own), &self.sizes)?;
         self.check_ports(&format!("stages.{stage}.inputs"), &described.inputs, &graph.inputs)?;
         self.check_ports(&format!("stages.{stage}.outputs"), &described.outputs, &graph.outputs)?;
         Ok(graph)
@@ -110,12 +156,12 @@ impl Source {
     /// # Errors
     /// For a tokenizer or a list of words that is missing, and for anything but files and folders below `card`.
     pub fn companions(&self) -> Result<BTreeMap<String, PathBuf>> {
-        let mut files = BTreeMap::new();
+        let mut files = self.copied.clone();
         if self.single.is_some() {
             return Ok(files);
         }
         if let Some(prompt) = &self.manifest.prompt {
-            for (field, name) in prompt.files() {
+            for (field, name) in prompt.files().filter(|(_, name)| !self.made.contains_key(*name)) {
                 let path = self.folder.join(name);
                 if !path.is_file() {
                     return Err(self.field(field, format!("there is no file {}: copy it there", path.display())));
@@ -134,6 +180,16 @@ impl Source {
         Ok(files)
     }
 
+    /// Files of the pack that are made, by name.
+    pub fn made(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.made
+    }
+
+    /// What the pack does otherwise than the model says of itself.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The manifest, without files.
     pub fn into_manifest(self) -> Manifest {
         self.manifest
@@ -144,7 +200,7 @@ impl Source {
     /// # Errors
     /// For the first that is not.
     pub fn check_sizes(&self, free: &BTreeSet<String>) -> Result<()> {
-        match self.sizes.keys().find(|name| !free.contains(*name)) {
+        match self.given.keys().find(|name| !free.contains(*name)) {
             Some(name) => {
                 let known = free.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
                 let known = if known.is_empty() { "none".to_owned() } else { known };

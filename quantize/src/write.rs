@@ -138,7 +138,11 @@ impl PackWriter {
         self.write(name, &bytes)
     }
 
-    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+    /// Writes a file of the pack.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         write_synced(&self.folder().join(name), bytes)?;
         self.files.insert(
             name.to_owned(),

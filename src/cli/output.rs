@@ -41,15 +41,18 @@ static HELD: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
 const MOST_HELD: usize = 200;
 
 /// Holds log messages back for as long as this lives, then writes them.
+#[cfg(feature = "kiosk")]
 #[must_use]
 pub struct HeldLog(());
 
 /// Holds log messages back while a terminal shows something else.
+#[cfg(feature = "kiosk")]
 pub fn hold_log() -> HeldLog {
     HELD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
     HeldLog(())
 }
 
+#[cfg(feature = "kiosk")]
 impl Drop for HeldLog {
     fn drop(&mut self) {
         let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();

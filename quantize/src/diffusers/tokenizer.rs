@@ -1,0 +1,180 @@
+//! The tokenizer of a model folder: `tokenizer.json` as it is, or one made of CLIP's `vocab.json` and `merges.txt` as `transformers`
+//! converts them.
+
+use std::path::Path;
+
+use inkstone::bounded_file;
+use serde_json::{Map, Value, json};
+
+use super::TOKENS;
+use super::layout;
+use crate::error::{Error, Result};
+
+/// Largest tokenizer that is read, in bytes.
+const LARGEST: u64 = 64 << 20;
+/// Most tokens that a manifest takes.
+const MOST_TOKENS: u64 = 4096;
+/// Pieces of text that CLIP's merges never cross.
+const PIECES: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+const START: &str = "<|startoftext|>";
+const END: &str = "<|endoftext|>";
+
+/// `tokenizer.json`, how many tokens the text encoder takes, and the one that shorter prompts are padded with.
+///
+/// # Errors
+/// For files that are missing or are not what they have to be.
+pub fn read(folder: &Path) -> Result<(Vec<u8>, usize, u32)> {
+    let whole = folder.join("tokenizer.json");
+    let tokenizer = if whole.is_file() { large_json(&whole)? } else { made(folder)? };
+    let config = optional(&folder.join("tokenizer_config.json"))?;
+    let special = optional(&folder.join("special_tokens_map.json"))?;
+    let max_tokens = config["model_max_length"]
+        .as_u64()
+        .filter(|count| (1..=MOST_TOKENS).contains(count));
+    let name = |field: &str| {
+        [&config, &special].into_iter().find_map(|file| {
+            let token = &file[field];
+            token.as_str().or_else(|| token["content"].as_str()).map(str::to_owned)
+        })
+    };
+    let padding = name("pad_token").or_else(|| name("eos_token")).unwrap_or_else(|| END.to_owned());
+    let padding = id(&tokenizer, &padding).ok_or_else(|| {
+        let problem = format!("has no token `{padding}`, which prompts are padded with");
+        Error::input(&whole, problem)
+    })?;
+    let bytes = serde_json::to_vec(&tokenizer).map_err(|error| Error::input(&whole, error.to_string()))?;
+    Ok((bytes, max_tokens.map_or(TOKENS, |count| count as usize), padding))
+}
+
+fn optional(file: &Path) -> Result<Value> {
+    if file.is_file() { layout::json(file) } else { Ok(Value::Null) }
+}
+
+fn large_json(file: &Path) -> Result<Value> {
+    let bytes = bounded_file::read(file, LARGEST).map_err(Error::reading(file, "there is no such file"))?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::input(file, format!("is not JSON: {error}")))
+}
+
+fn id(tokenizer: &Value, token: &str) -> Option<u32> {
+    let added = tokenizer["added_tokens"].as_array().into_iter().flatten();
+    let added = added
+        .filter(|entry| entry["content"] == token)
+        .find_map(|entry| entry["id"].as_u64());
+    let id = added.or_else(|| tokenizer["model"]["vocab"][token].as_u64());
+    id.and_then(|id| u32::try_from(id).ok())
+}
+
+/// A `tokenizer.json` of CLIP's vocabulary and merges.
+fn made(folder: &Path) -> Result<Value> {
+    let (vocabulary, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
+    let missing = "there is no such file, and no tokenizer.json: copy the folder `tokenizer` of the original model here";
+    if !vocabulary.is_file() {
+        return Err(Error::input(&vocabulary, missing));
+    }
+    let vocab = match large_json(&vocabulary)? {
+        Value::Object(vocab) => vocab,
+        _ => return Err(Error::input(&vocabulary, "is not a table of tokens and numbers")),
+    };
+    let text = bounded_file::read(&merges, LARGEST).map_err(Error::reading(&merges, missing))?;
+    let text = String::from_utf8(text).map_err(|_| Error::input(&merges, "is not UTF-8 text"))?;
+    let pairs = text.lines().filter(|line| !line.starts_with("#version") && !line.trim().is_empty());
+    let merges = pairs.map(|line| pair(&merges, line)).collect::<Result<Vec<_>>>()?;
+    let special = [START, END].map(|token| (token, number(&vocab, token)));
+    let [(_, Some(start)), (_, Some(end))] = special else {
+        return Err(Error::input(
+            &vocabulary,
+            format!("has no {START} and {END}: only CLIP's tokenizers are made from it"),
+        ));
+    };
+    let added = |id: u64, content: &str| json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
+    Ok(json!({
+        "version": "1.0",
+        "truncation": null,
+        "padding": null,
+        "added_tokens": [added(start, START), added(end, END)],
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "NFC"},
+            {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
+            {"type": "Lowercase"},
+        ]},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": PIECES}, "behavior": "Removed", "invert": true},
+            {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+        ]},
+        "post_processor": {"type": "RobertaProcessing", "sep": [END, end], "cls": [START, start], "trim_offsets": false, "add_prefix_space": false},
+        "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": END, "continuing_subword_prefix": "", "end_of_word_suffix": "</w>",
+            "fuse_unk": false, "byte_fallback": false, "ignore_merges": false, "vocab": vocab, "merges": merges,
+        },
+    }))
+}
+
+fn number(vocab: &Map<String, Value>, token: &str) -> Option<u64> {
+    vocab.get(token).and_then(Value::as_u64)
+}
+
+fn pair(file: &Path, line: &str) -> Result<[String; 2]> {
+    match line.split(' ').collect::<Vec<_>>()[..] {
+        [first, second] => Ok([first.to_owned(), second.to_owned()]),
+        _ => Err(Error::input(file, format!("line `{line}` is not two pieces with a space between"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    const VOCAB: &str = r#"{"c": 0, "a": 1, "t</w>": 2, "ca": 3, "cat</w>": 4, "<|startoftext|>": 5, "<|endoftext|>": 6, "!": 7}"#;
+    const MERGES: &str = "#version: 0.2\nc a\nca t</w>\n";
+
+    #[test]
+    fn a_vocabulary_and_merges_become_one_file() {
+        let made = folder(&[
+            ("vocab.json", VOCAB),
+            ("merges.txt", MERGES),
+            ("special_tokens_map.json", r#"{"pad_token": {"content": "!"}}"#),
+        ]);
+        let (bytes, max_tokens, padding) = read(made.path()).unwrap();
+        let tokenizer: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!((max_tokens, padding), (77, 7));
+        assert_eq!(tokenizer["model"]["merges"], json!([["c", "a"], ["ca", "t</w>"]]));
+        assert_eq!(tokenizer["post_processor"]["cls"], json!(["<|startoftext|>", 5]));
+    }
+
+    #[test]
+    fn the_configuration_says_how_many_tokens_and_which_pads() {
+        let config = r#"{"model_max_length": 20, "pad_token": "!", "eos_token": "<|endoftext|>"}"#;
+        let read_with = |config: &str| {
+            let made = folder(&[("vocab.json", VOCAB), ("merges.txt", MERGES), ("tokenizer_config.json", config)]);
+            let (_, max_tokens, padding) = read(made.path()).unwrap();
+            (max_tokens, padding)
+        };
+        assert_eq!(read_with(config), (20, 7));
+        assert_eq!(read_with(r#"{"model_max_length": 1000000000000000019884624838656}"#), (77, 6));
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        for (files, words) in [
+            (vec![], "vocab.json"),
+            (vec![("vocab.json", VOCAB)], "merges.txt"),
+            (vec![("vocab.json", "[]"), ("merges.txt", MERGES)], "not a table"),
+            (vec![("vocab.json", r#"{"a": 1}"#), ("merges.txt", MERGES)], "<|startoftext|>"),
+            (vec![("vocab.json", VOCAB), ("merges.txt", "a b c\n")], "two pieces"),
+            (vec![("tokenizer.json", "{")], "is not JSON"),
+            (vec![("tokenizer.json", "{}")], "has no token"),
+        ] {
+            let error = read(folder(&files).path()).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

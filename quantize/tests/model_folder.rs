@@ -1,0 +1,241 @@
+//! Folders of diffusers and optimum: imported, quantized, drawn with, and compared with diffusers' own pictures.
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use inkstone::picture::{Picture, png};
+use inkstone::{Pipeline, Request};
+use predicates::str::contains;
+use serde_json::Value;
+
+fn pipelines() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pipelines")
+}
+
+/// A copy of a stored model that a test may change.
+fn model(name: &str, folder: &Path) -> PathBuf {
+    let copy = folder.join(name);
+    copy_folder(&pipelines().join(name), &copy);
+    copy
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn quantize(model: &Path, pack: &Path) -> Command {
+    let mut command = Command::cargo_bin("inkstone-quantize").unwrap();
+    command.arg(model).arg("--out").arg(pack);
+    command
+}
+
+/// Decibels between two pictures of one size.
+fn psnr(one: &Picture, other: &Picture) -> f64 {
+    assert_eq!((one.width(), one.height()), (other.width(), other.height()));
+    let colours = |picture: &Picture| {
+        picture
+            .pixels()
+            .chunks_exact(4)
+            .flat_map(|pixel| [pixel[0], pixel[1], pixel[2]])
+            .collect::<Vec<_>>()
+    };
+    let (one, other) = (colours(one), colours(other));
+    let error: f64 = one
+        .iter()
+        .zip(&other)
+        .map(|(a, b)| f64::from(i32::from(*a) - i32::from(*b)).powi(2))
+        .sum();
+    10.0 * (255.0 * 255.0 / (error / one.len() as f64)).log10()
+}
+
+#[test]
+fn pictures_are_those_of_diffusers() {
+    for name in ["stable-diffusion", "latent-consistency"] {
+        let folder = tempfile::tempdir().unwrap();
+        let pack = folder.path().join("pack");
+        quantize(&pipelines().join(name), &pack).assert().success();
+        let request = Request::new("a red cat and an apple").seed(7).steps(4).guidance(4.0);
+        let drawn = Pipeline::open(&pack).unwrap().generate(&request).unwrap();
+        let wanted = png::read(&pipelines().join(format!("{name}.png"))).unwrap().picture;
+        let decibels = psnr(&drawn.picture, &wanted);
+        assert!(decibels >= 40.0, "{name}: {decibels} dB");
+        // The prompt decides: another one is another picture.
+        let other = Request::new("!").seed(7).steps(4).guidance(4.0);
+        let other = Pipeline::open(&pack).unwrap().generate(&other).unwrap();
+        assert!(psnr(&other.picture, &wanted) < decibels - 3.0, "{name} does not look at its prompt");
+    }
+}
+
+#[test]
+fn what_the_folder_says_is_in_the_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let pack = folder.path().join("pack");
+    let model = model("stable-diffusion", folder.path());
+    std::fs::write(model.join("README.md"), "---\nlicense: openrail\n---\n# A model\n").unwrap();
+    let output = quantize(&model, &pack).arg("--json").assert().success();
+    let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert!(
+        report["notes"][0].as_str().unwrap().contains("PNDMScheduler"),
+        "{}",
+        report["notes"]
+    );
+    assert_eq!(report["stages"].as_array().unwrap().len(), 3);
+    let manifest: toml::Table = std::fs::read_to_string(pack.join("pack.toml")).unwrap().parse().unwrap();
+    assert_eq!(manifest["name"].as_str(), Some("stable-diffusion"));
+    assert_eq!(manifest["picture"]["width"].as_integer(), Some(16));
+    assert_eq!(manifest["latent"]["scale"].as_float().map(|scale| scale as f32), Some(0.18215));
+    assert_eq!(manifest["sampling"]["scheduler"].as_str(), Some("ddim"));
+    assert_eq!(manifest["sampling"]["noise"]["betas"].as_str(), Some("scaled-linear"));
+    assert_eq!(manifest["sampling"]["default_steps"].as_integer(), Some(25));
+    assert_eq!(manifest["prompt"]["max_tokens"].as_integer(), Some(77));
+    assert!(pack.join("MODEL_CARD.md").is_file());
+}
+
+/// The layouts that are out there make the same pack.
+#[test]
+fn every_layout_makes_the_same_pack() {
+    let folder = tempfile::tempdir().unwrap();
+    let usual = folder.path().join("usual-pack");
+    quantize(&pipelines().join("latent-consistency"), &usual).assert().success();
+    let picture = |pack: &Path| {
+        let request = Request::new("a cat").seed(3).steps(2);
+        Pipeline::open(pack).unwrap().generate(&request).unwrap().picture.sha256()
+    };
+    let wanted = picture(&usual);
+
+    // Flat files, and a decoder in `vae` under a name of its own.
+    let flat = model("latent-consistency", folder.path());
+    std::fs::rename(flat.join("unet/model.onnx"), flat.join("unet.onnx")).unwrap();
+    std::fs::rename(flat.join("unet/model.onnx_data"), flat.join("model.onnx_data")).unwrap();
+    std::fs::rename(flat.join("vae_decoder"), flat.join("vae")).unwrap();
+    std::fs::rename(flat.join("vae/model.onnx"), flat.join("vae/decoder_opset17.onnx")).unwrap();
+    let pack = folder.path().join("flat-pack");
+    quantize(&flat, &pack).assert().success();
+    assert_eq!(picture(&pack), wanted);
+}
+
+/// A Hugging Face cache: a snapshot of links into `blobs`.
+#[cfg(unix)]
+#[test]
+fn links_may_lead_into_the_cache_and_no_further() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("models--someone--small");
+    let snapshot = cache.join("snapshots/0123456789abcdef0123456789abcdef01234567");
+    copy_folder(&pipelines().join("latent-consistency"), &snapshot);
+    let blobs = cache.join("blobs");
+    std::fs::create_dir(&blobs).unwrap();
+    for (index, part) in ["text_encoder", "unet", "vae_decoder"].iter().enumerate() {
+        for name in ["model.onnx", "model.onnx_data"] {
+            let (file, blob) = (snapshot.join(part).join(name), blobs.join(format!("{index}{name}")));
+            std::fs::rename(&file, &blob).unwrap();
+            std::os::unix::fs::symlink(format!("../../../blobs/{index}{name}"), file).unwrap();
+        }
+    }
+    let pack = folder.path().join("pack");
+    quantize(&snapshot, &pack).assert().success();
+    let manifest = std::fs::read_to_string(pack.join("pack.toml")).unwrap();
+    assert!(manifest.contains("name = \"small\""), "{manifest}");
+
+    let outside = folder.path().join("elsewhere.onnx");
+    std::fs::copy(blobs.join("2model.onnx"), &outside).unwrap();
+    let link = snapshot.join("vae_decoder/model.onnx");
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&outside, &link).unwrap();
+    let pack = folder.path().join("other");
+    quantize(&snapshot, &pack).assert().code(2).stderr(contains("outside of the model"));
+    assert!(!pack.exists());
+}
+
+/// Each fault is named before work starts, and leaves nothing.
+#[test]
+fn what_is_missing_or_wrong_is_named() {
+    type Fault = (&'static str, fn(&Path), &'static [&'static str]);
+    let faults: [Fault; 10] = [
+        (
+            "no scheduler",
+            |model| std::fs::remove_dir_all(model.join("scheduler")).unwrap(),
+            &["scheduler_config.json", "no such file"],
+        ),
+        (
+            "no tokenizer",
+            |model| std::fs::remove_dir_all(model.join("tokenizer")).unwrap(),
+            &["vocab.json", "copy the folder"],
+        ),
+        (
+            "PyTorch weights",
+            |model| {
+                std::fs::remove_file(model.join("unet/model.onnx")).unwrap();
+                std::fs::write(model.join("unet/diffusion_pytorch_model.safetensors"), "").unwrap();
+            },
+            &["diffusion_pytorch_model.safetensors", "models/export/export.py"],
+        ),
+        (
+            "no network",
+            |model| std::fs::remove_dir_all(model.join("unet")).unwrap(),
+            &["unet/model.onnx", "no such file"],
+        ),
+        (
+            "another pipeline",
+            |model| std::fs::write(model.join("model_index.json"), "{\"_class_name\": \"FluxPipeline\"}").unwrap(),
+            &["model_index.json", "_class_name", "FluxPipeline"],
+        ),
+        (
+            "another scheduler",
+            |model| std::fs::write(model.join("scheduler/scheduler_config.json"), "{\"_class_name\": \"TCDScheduler\"}").unwrap(),
+            &["TCDScheduler", "EulerDiscreteScheduler"],
+        ),
+        (
+            "cut short",
+            |model| {
+                let file = model.join("unet/model.onnx");
+                let bytes = std::fs::read(&file).unwrap();
+                std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+            },
+            &["unet/model.onnx", "cut short"],
+        ),
+        (
+            "weights cut short",
+            |model| {
+                let file = model.join("unet/model.onnx_data");
+                let bytes = std::fs::read(&file).unwrap();
+                std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+            },
+            &["unet/model.onnx", "tensor"],
+        ),
+        (
+            "sizes that do not fit",
+            |model| copy_folder(&model.join("text_encoder"), &model.join("unet")),
+            &["unet/model.onnx", "input_ids"],
+        ),
+        (
+            "channel means",
+            |model| std::fs::write(model.join("vae_decoder/config.json"), "{\"latents_mean\": [0.1]}").unwrap(),
+            &["vae_decoder/config.json", "mean"],
+        ),
+    ];
+    for (what, spoil, words) in faults {
+        let folder = tempfile::tempdir().unwrap();
+        let model = model("latent-consistency", folder.path());
+        spoil(&model);
+        let pack = folder.path().join("pack");
+        let mut assert = quantize(&model, &pack).assert().code(2);
+        for word in words {
+            assert = assert.stderr(contains(*word));
+        }
+        assert!(!pack.exists(), "{what}");
+        let left: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["latent-consistency"], "{what}");
+    }
+}

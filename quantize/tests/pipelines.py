@@ -1,0 +1,134 @@
+"""Model folders of diffusers through models/export/export.py, inkstone-quantize and `inkstone generate`, against diffusers itself.
+
+    python models/export/random_pipelines.py /tmp/tiny
+    python quantize/tests/pipelines.py /tmp/tiny/* --binaries target/release
+
+Every folder is a pipeline of PyTorch weights. It is exported, quantized and drawn with in one and in four steps, from the noise of
+`inkstone generate --seed`, and so is the original, in f32. Prints the PSNR of each and exits with 1 where one is below --least decibels.
+Needs what models/export/requirements.txt names, numpy and pillow.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import diffusers
+import numpy
+import torch
+from diffusers.pipelines.latent_consistency_models.pipeline_latent_consistency_text2img import LatentConsistencyModelPipeline
+from PIL import Image
+
+diffusers.utils.logging.set_verbosity_error()
+diffusers.utils.logging.disable_progress_bar()
+EXPORT = Path(__file__).parents[2] / "models/export/export.py"
+PROMPT = "a red cat and an apple"
+SEED = 7
+
+
+def philox(counter, key):
+    """Philox 4x32 of ten rounds, for arrays of counters (Salmon et al. 2011)."""
+    counter = [part.astype(numpy.uint64) for part in counter]
+    key = list(key)
+    for _ in range(10):
+        wide = [counter[0] * numpy.uint64(0xD2511F53), counter[2] * numpy.uint64(0xCD9E8D57)]
+        high, low = ([part >> numpy.uint64(32) for part in wide], [part & numpy.uint64(0xFFFFFFFF) for part in wide])
+        counter = [high[1] ^ counter[1] ^ numpy.uint64(key[0]), low[1], high[0] ^ counter[3] ^ numpy.uint64(key[1]), low[0]]
+        key = [(key[0] + 0x9E3779B9) % 2**32, (key[1] + 0xBB67AE85) % 2**32]
+    return numpy.stack(counter, axis=1).reshape(-1)
+
+
+def noise(seed, stream, shape):
+    """The noise of `src/pipeline/noise.rs`."""
+    count = int(numpy.prod(shape))
+    blocks = numpy.arange((count + 3) // 4, dtype=numpy.uint64)
+    zeros = numpy.zeros_like(blocks)
+    words = philox([blocks, zeros, zeros + numpy.uint64(stream), zeros], (seed % 2**32, seed >> 32))
+    uniform = torch.from_numpy((words[:count].astype(numpy.float64) + 0.5) / 2**32)
+    return torch.special.ndtri(uniform).to(torch.float32).reshape(shape)
+
+
+def scheduler_of(pipeline):
+    """The pipeline's own, or what the importer takes in its place."""
+    own = pipeline.scheduler
+    if type(own).__name__ == "PNDMScheduler":
+        return diffusers.DDIMScheduler.from_config(own.config, clip_sample=False)
+    return own
+
+
+@torch.no_grad()
+def original(folder, steps, guidance):
+    """The picture that diffusers makes."""
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
+    scheduler, unet = scheduler_of(pipeline), pipeline.unet
+
+    def encode(text):
+        ids = pipeline.tokenizer(text, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        return pipeline.text_encoder(ids)[0]
+
+    text, empty = encode(PROMPT), encode("")
+    scheduler.set_timesteps(steps)
+    shape = (1, unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
+    fresh = (noise(SEED, step << 16, shape) for step in range(1, steps + 1))
+    for module in (diffusers.schedulers.scheduling_lcm, diffusers.schedulers.scheduling_euler_ancestral_discrete):
+        module.randn_tensor = lambda *_, **__: next(fresh)
+    latent = noise(SEED, 0, shape) * scheduler.init_noise_sigma
+    condition = None
+    if unet.config.time_cond_proj_dim:
+        condition = LatentConsistencyModelPipeline.get_guidance_scale_embedding(
+            pipeline, torch.tensor([guidance - 1]), embedding_dim=unet.config.time_cond_proj_dim
+        )
+    for time in scheduler.timesteps:
+        scaled = scheduler.scale_model_input(latent, time)
+        predicted = unet(scaled, time, text, timestep_cond=condition)[0]
+        if guidance != 1 and condition is None:
+            without = unet(scaled, time, empty)[0]
+            predicted = without + guidance * (predicted - without)
+        latent = scheduler.step(predicted, time, latent).prev_sample
+    picture = pipeline.vae.decode(latent / pipeline.vae.config.scaling_factor)[0]
+    return ((picture[0].permute(1, 2, 0) / 2 + 0.5).clamp(0, 1) * 255).numpy()
+
+
+def psnr(one, other):
+    error = numpy.mean((one.astype(numpy.float64) - other) ** 2)
+    return float("inf") if error == 0 else 10 * numpy.log10(255**2 / error)
+
+
+def run(*command):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}: {done.stderr}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--binaries", type=Path, required=True, help="folder of inkstone and inkstone-quantize")
+    parser.add_argument("--pictures", type=Path, help="folder to write diffusers' pictures of four steps and guidance to")
+    parser.add_argument("--least", type=float, default=30.0, help="decibels below which a picture is another one")
+    arguments = parser.parse_args()
+    bad = False
+    for folder in arguments.folders:
+        with tempfile.TemporaryDirectory() as temporary:
+            temporary = Path(temporary)
+            run(sys.executable, EXPORT, folder, "--out", temporary / "onnx")
+            run(arguments.binaries / "inkstone-quantize", temporary / "onnx", "--out", temporary / "pack")
+            for steps, guidance in [(1, 1.0), (4, 1.0), (4, 4.0)]:
+                file = temporary / f"{steps}-{guidance}.png"
+                options = ["--steps", steps, "--guidance", guidance, "--seed", SEED, "--preview", "none", "-o", file]
+                run(arguments.binaries / "inkstone", "generate", PROMPT, "--pack", temporary / "pack", *options)
+                drawn = numpy.asarray(Image.open(file).convert("RGB"))
+                wanted = original(folder, steps, guidance)
+                if arguments.pictures and guidance != 1:
+                    Image.fromarray(wanted.round().astype(numpy.uint8)).save(arguments.pictures / f"{folder.name}.png")
+                decibels = psnr(drawn, wanted)
+                bad |= decibels < arguments.least
+                # A picture of one colour would be easy to meet.
+                deviation = float(wanted.std())
+                print(f"{folder.name:20} {steps} steps, guidance {guidance}: {decibels:5.1f} dB, deviation {deviation:4.1f}", flush=True)
+    sys.exit(bad)
+
+
+if __name__ == "__main__":
+    main()
