@@ -279,7 +279,7 @@ fn private_memory() -> u64 {
 
 #[cfg(target_os = "linux")]
 #[test]
-#[ignore = "takes hours: cargo test --release --test words -- --ignored"]
+#[ignore = "takes an hour: cargo test --release --test words -- --ignored"]
 fn ten_million_random_prompts_are_read_in_the_same_memory() {
     const ROUNDS: u64 = 100;
     let (reader, threads) = (reader(), 2);
