@@ -97,7 +97,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// The ports of a graph, without its weights; `sizes` gives the free dimensions.
+    /// The ports of a graph, without its weights; `sizes` gives the free dimensions. Outputs whose shapes the file leaves out have none.
     ///
     /// # Errors
     /// For a file that is missing or not ONNX, and for ports with dimensions that stay free or other elements than those of packs.
@@ -110,11 +110,6 @@ impl Graph {
         proto.node.clear();
         let stored: HashSet<String> = proto.initializer.drain(..).map(|tensor| tensor.name).collect();
         proto.input.retain(|input| !stored.contains(&input.name));
-        let free = proto.output.iter().find(|output| fixed_shape(output, sizes).is_none());
-        if let Some(output) = free {
-            let problem = format!("output `{}` has a free dimension: export the model with fixed sizes", output.name);
-            return Err(Error::input(file, problem));
-        }
         proto.value_info.clear();
         let graph = Graph::from_model(model, file, sizes)?;
         Ok((graph.inputs, graph.outputs))
@@ -229,6 +224,8 @@ impl Graph {
             // Half floats become f32 throughout the graph.
             DataType::Float | DataType::Float16 | DataType::Bfloat16 => Element::F32,
             DataType::Int64 => Element::I64,
+            // Token ids of older exports: what reads them takes integers of either width.
+            DataType::Int32 if kind == "input" => Element::I64,
             other => {
                 let problem = format!("is {}: export the model with f32 and int64 ports", other.as_str_name());
                 return Err(self.port_error(kind, info, problem));

@@ -6,7 +6,11 @@ use assert_cmd::Command;
 use inkstone::picture::{Picture, png};
 use inkstone::{Pipeline, Request};
 use predicates::str::contains;
+use prost::Message;
 use serde_json::Value;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::dimension;
+use tract_onnx::pb::{GraphProto, ModelProto, ValueInfoProto, type_proto};
 
 fn pipelines() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pipelines")
@@ -121,6 +125,63 @@ fn every_layout_makes_the_same_pack() {
     let pack = folder.path().join("flat-pack");
     quantize(&flat, &pack).assert().success();
     assert_eq!(picture(&pack), wanted);
+}
+
+/// Changes the graph of a file.
+fn edit(file: &Path, change: impl FnOnce(&mut GraphProto)) {
+    let mut model = ModelProto::decode(std::fs::read(file).unwrap().as_slice()).unwrap();
+    change(model.graph.as_mut().unwrap());
+    std::fs::write(file, model.encode_to_vec()).unwrap();
+}
+
+fn tensor_type(port: &mut ValueInfoProto) -> &mut type_proto::Tensor {
+    match port.r#type.as_mut().unwrap().value.as_mut().unwrap() {
+        type_proto::Value::TensorType(tensor) => tensor,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Gives the dimensions of a port names instead of sizes.
+fn free(port: &mut ValueInfoProto, names: &[&str]) {
+    let dimensions = &mut tensor_type(port).shape.as_mut().unwrap().dim;
+    assert_eq!(dimensions.len(), names.len());
+    for (dimension, name) in dimensions.iter_mut().zip(names) {
+        dimension.value = Some(dimension::Value::DimParam((*name).into()));
+    }
+}
+
+/// Sizes of exports with free dimensions, as optimum names them, follow from the configuration; token ids may be 32-bit integers.
+#[test]
+fn free_sizes_and_short_ids_make_the_same_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model("stable-diffusion", folder.path());
+    edit(&model.join("text_encoder/model.onnx"), |graph| {
+        free(&mut graph.input[0], &["batch_size", "sequence_length"]);
+        tensor_type(&mut graph.input[0]).elem_type = DataType::Int32 as i32;
+        free(&mut graph.output[0], &["batch_size", "sequence_length", "width_of_rows"]);
+    });
+    edit(&model.join("unet/model.onnx"), |graph| {
+        free(&mut graph.input[0], &["batch_size", "num_channels", "height", "width"]);
+        free(&mut graph.input[1], &["steps"]);
+        free(&mut graph.output[0], &["batch_size", "out_channels", "out_height", "out_width"]);
+    });
+    edit(&model.join("vae_decoder/model.onnx"), |graph| {
+        free(
+            &mut graph.input[0],
+            &["batch_size", "latent_channels", "latent_height", "latent_width"],
+        );
+        free(
+            &mut graph.output[0],
+            &["batch_size", "picture_channels", "picture_height", "picture_width"],
+        );
+    });
+    let picture = |model: &Path, name: &str| {
+        let pack = folder.path().join(name);
+        quantize(model, &pack).assert().success();
+        let request = Request::new("an apple").seed(5).steps(2);
+        Pipeline::open(&pack).unwrap().generate(&request).unwrap().picture.sha256()
+    };
+    assert_eq!(picture(&model, "free"), picture(&pipelines().join("stable-diffusion"), "fixed"));
 }
 
 /// A Hugging Face cache: a snapshot of links into `blobs`.

@@ -1,6 +1,6 @@
 //! Folders of Stable Diffusion class models as ONNX, in the layout of diffusers and optimum: what such a folder says of itself becomes a
 //! manifest. `layout` finds the files, `sampling` reads the scheduler, `tokenizer` makes a `tokenizer.json` where there is none.
-//! Depends on the pack's manifest and on [`Graph::ports`](crate::graph::Graph::ports).
+//! Depends on the pack's manifest and on graphs.
 
 mod layout;
 mod sampling;
@@ -13,6 +13,7 @@ use inkstone::pack::{Channels, Latent, Manifest, PictureShape, Port, Prompt, Rol
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::fold::complete;
 use crate::graph::{Graph, Sizes};
 use layout::{Layout, Part};
 
@@ -55,19 +56,19 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
     let layout = Layout::find(folder)?;
     let (tokenizer, max_tokens, padding) = tokenizer::read(&layout.tokenizer)?;
     let sizes = all_sizes(sizes, &layout, max_tokens);
-    let (inputs, outputs) = Graph::ports(&layout.text_encoder.graph, &sizes)?;
+    let (inputs, outputs) = ports(&layout.text_encoder, &sizes)?;
     let text_encoder = Stage {
         graph: "text_encoder.onnx".to_owned(),
         inputs: with_roles(&layout.text_encoder, inputs, &TEXT_INPUTS)?,
         outputs: with_roles(&layout.text_encoder, outputs, &TEXT_OUTPUTS)?,
     };
-    let (inputs, outputs) = Graph::ports(&layout.denoiser.graph, &sizes)?;
+    let (inputs, outputs) = ports(&layout.denoiser, &sizes)?;
     let denoiser = Stage {
         graph: "denoiser.onnx".to_owned(),
         inputs: with_roles(&layout.denoiser, inputs, &DENOISER_INPUTS)?,
         outputs: with_only_role(&layout.denoiser, outputs, Role::Prediction)?,
     };
-    let (inputs, outputs) = Graph::ports(&layout.decoder.graph, &sizes)?;
+    let (inputs, outputs) = ports(&layout.decoder, &sizes)?;
     let decoder = Stage {
         graph: "decoder.onnx".to_owned(),
         inputs: with_only_role(&layout.decoder, inputs, Role::Latent)?,
@@ -108,6 +109,17 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
         sizes,
         notes,
     })
+}
+
+/// The ports of a network; its weights are read only if the file leaves out shapes of outputs.
+fn ports(part: &Part, sizes: &Sizes) -> Result<(Vec<Port>, Vec<Port>)> {
+    let (inputs, outputs) = Graph::ports(&part.graph, sizes)?;
+    if outputs.iter().all(|port| !port.shape.is_empty()) {
+        return Ok((inputs, outputs));
+    }
+    let mut graph = Graph::read(&part.graph, sizes)?;
+    complete(&mut graph)?;
+    Ok((graph.inputs, graph.outputs))
 }
 
 /// What the ports of these exports mean, by name.
@@ -218,15 +230,16 @@ fn latent(decoder: &Part) -> Result<Latent> {
     })
 }
 
-/// The folder's name, without what the names of a cache's folders begin with.
+/// The folder's name, without what the names of a cache's folders begin with and those of exports end with.
 fn name(folder: &Path) -> String {
     let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let parts = absolute.iter().rev().filter_map(std::ffi::OsStr::to_str);
     let is_name = |part: &&str| *part != "snapshots" && !(part.len() == 40 && part.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let part = parts.into_iter().find(is_name).unwrap_or("model");
-    part.strip_prefix("models--")
-        .map_or(part, |name| name.rsplit("--").next().unwrap_or(name))
-        .to_owned()
+    let name = part
+        .strip_prefix("models--")
+        .map_or(part, |name| name.rsplit("--").next().unwrap_or(name));
+    name.strip_suffix("-onnx").unwrap_or(name).to_owned()
 }
 
 #[cfg(test)]
@@ -237,6 +250,7 @@ mod tests {
     fn names_are_those_that_people_gave() {
         for (folder, expected) in [
             ("/models/sd-turbo", "sd-turbo"),
+            ("/models/sd-turbo-onnx", "sd-turbo"),
             (
                 "/hub/models--stabilityai--sd-turbo/snapshots/b261bac6fd2cf515557d5d0707481eafa0485ec2",
                 "sd-turbo",
