@@ -5,7 +5,7 @@
 
 Every folder is a pipeline of PyTorch weights. It is exported, quantized and drawn with in one and in four steps, from the noise of
 `inkstone generate --seed`, and so is the original, in f32. Prints the PSNR of each and exits with 1 where one is below --least decibels.
-Needs what models/export/requirements.txt names, numpy and pillow.
+Needs what models/export/requirements.txt names, numpy and pillow, and onnxruntime for --half, which makes the exports f16 first.
 """
 
 import argparse
@@ -90,6 +90,17 @@ def original(folder, steps, guidance):
     return ((picture[0].permute(1, 2, 0) / 2 + 0.5).clamp(0, 1) * 255).numpy()
 
 
+def halve(folder):
+    """Makes the graphs of an export f16, ports included, each in one file."""
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    for file in folder.glob("*/model.onnx"):
+        model = convert_float_to_float16(onnx.load(file), keep_io_types=False, disable_shape_infer=True)
+        (file.parent / "model.onnx_data").unlink()
+        onnx.save(model, file)
+
+
 def psnr(one, other):
     error = numpy.mean((one.astype(numpy.float64) - other) ** 2)
     return float("inf") if error == 0 else 10 * numpy.log10(255**2 / error)
@@ -105,6 +116,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--binaries", type=Path, required=True, help="folder of inkstone and inkstone-quantize")
+    parser.add_argument("--half", action="store_true", help="make the exports f16 first")
     parser.add_argument("--pictures", type=Path, help="folder to write diffusers' pictures of four steps and guidance to")
     parser.add_argument("--least", type=float, default=30.0, help="decibels below which a picture is another one")
     arguments = parser.parse_args()
@@ -113,6 +125,8 @@ def main():
         with tempfile.TemporaryDirectory() as temporary:
             temporary = Path(temporary)
             run(sys.executable, EXPORT, folder, "--out", temporary / "onnx")
+            if arguments.half:
+                halve(temporary / "onnx")
             run(arguments.binaries / "inkstone-quantize", temporary / "onnx", "--out", temporary / "pack")
             for steps, guidance in [(1, 1.0), (4, 1.0), (4, 4.0)]:
                 file = temporary / f"{steps}-{guidance}.png"
