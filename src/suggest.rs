@@ -5,10 +5,14 @@
 pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let fold = |name: &str| name.to_lowercase().replace('-', "_");
     let wrong = fold(wrong);
+    let length = wrong.chars().count();
+    let letters = |name: &str| name.chars().count().max(length).max(3);
+    // A distance takes time by the product of the lengths, and is at least their difference.
+    let may_be_near = |name: &&str| name.chars().count().abs_diff(length) * 3 <= letters(name);
     let distance = |name: &str| strsim::damerau_levenshtein(&wrong, &fold(name));
-    let (distance, name) = known.into_iter().map(|name| (distance(name), name)).min()?;
-    let letters = name.chars().count().max(wrong.chars().count());
-    (distance * 3 <= letters.max(3)).then_some(name)
+    let candidates = known.into_iter().filter(may_be_near);
+    let (distance, name) = candidates.map(|name| (distance(name), name)).min()?;
+    (distance * 3 <= letters(name)).then_some(name)
 }
 
 /// The end of an error message: `; did you mean 'x'?`, or the names that exist if none is near. Empty if there are none.
@@ -37,6 +41,7 @@ mod tests {
         ] {
             assert_eq!(nearest(wrong, known), expected, "{wrong}");
         }
+        assert_eq!(nearest(&"x".repeat(4 << 20), known), None);
         assert_eq!(did_you_mean("kmss", &known), "; did you mean 'kms'?");
         assert_eq!(did_you_mean("hologram", &["kms", "spi"]), "; expected one of kms, spi");
         assert_eq!(did_you_mean("hologram", &[]), "");

@@ -268,6 +268,13 @@ fn wrong_settings_and_scripts_name_the_place() {
     let (code, said) = run(folder.path(), &["--script", &script(folder.path(), "1 press a\n2 prss b\n")]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("visit.txt: line 2"), "{said}");
+    let word = format!("1 press {}\n", "x".repeat(3 << 20));
+    let (code, said) = run(folder.path(), &["--script", &script(folder.path(), &word)]);
+    assert!(
+        code == Some(2) && said.contains("visit.txt: line 1") && said.len() < 5000,
+        "{} bytes",
+        said.len()
+    );
     let (code, said) = run(folder.path(), &["--display", "hologram"]);
     assert_eq!(code, Some(2), "{said}");
 }

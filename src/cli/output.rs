@@ -60,9 +60,15 @@ impl Drop for HeldLog {
     }
 }
 
+/// Most characters of a message: what it quotes may be a file of megabytes without a line break.
+const LONGEST_MESSAGE: usize = 4000;
+
 /// Writes a line to standard error. Errors are ignored, since there is nowhere to report them.
 pub fn message(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", printable(text));
+    let _ = match text.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => writeln!(std::io::stderr(), "{}…", printable(&text[..end])),
+        None => writeln!(std::io::stderr(), "{}", printable(text)),
+    };
 }
 
 /// Writes a line to standard output.
