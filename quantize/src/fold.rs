@@ -136,7 +136,7 @@ fn shape_of(graph: &Graph, node: &NodeProto) -> Option<Constant> {
 
 /// A constant of zeros, or of the node's value.
 fn filled(node: &NodeProto, shape: Vec<usize>) -> Option<Constant> {
-    let count: usize = shape.iter().product();
+    let count = shapes::count(&shape).filter(|&count| count <= LARGEST)?;
     let value = node
         .attribute
         .iter()
@@ -299,8 +299,7 @@ fn joint(constants: &[&Constant]) -> Option<Vec<usize>> {
     let shape = shapes
         .into_iter()
         .try_fold(Vec::new(), |shape, other| shapes::broadcast(&shape, other))?;
-    let count = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size))?;
-    (count <= LARGEST).then_some(shape)
+    (shapes::count(&shape)? <= LARGEST).then_some(shape)
 }
 
 /// For every element of a shape that a constant broadcasts to, the place of its source.

@@ -111,7 +111,10 @@ impl Graph {
         let stored: HashSet<String> = proto.initializer.drain(..).map(|tensor| tensor.name).collect();
         proto.input.retain(|input| !stored.contains(&input.name));
         proto.value_info.clear();
-        let graph = Graph::from_model(model, file, sizes)?;
+        let mut graph = Graph::from_model(model, file, sizes)?;
+        for output in &mut graph.outputs {
+            output.shape = graph.shapes.get(&output.name).cloned().unwrap_or_default();
+        }
         Ok((graph.inputs, graph.outputs))
     }
 
@@ -138,9 +141,10 @@ impl Graph {
     /// Outputs without a known shape get theirs by [`Graph::complete_outputs`].
     fn take_outputs(&mut self, infos: &[ValueInfoProto], sizes: &Sizes) -> Result<()> {
         for info in infos {
-            let shape = fixed_shape(info, sizes);
-            self.shapes.extend(shape.clone().map(|shape| (info.name.clone(), shape)));
-            let port = self.port("output", info, shape.unwrap_or_default())?;
+            // A name that an input has too may mean another size here.
+            let shape = fixed_shape(info, &Sizes::new());
+            self.shapes.extend(shape.map(|shape| (info.name.clone(), shape)));
+            let port = self.port("output", info, fixed_shape(info, sizes).unwrap_or_default())?;
             self.outputs.push(port);
         }
         Ok(())
@@ -153,7 +157,9 @@ impl Graph {
     pub fn complete_outputs(&mut self) -> Result<()> {
         for index in 0..self.outputs.len() {
             let name = &self.outputs[index].name;
-            let Some(shape) = self.shape(name).map(<[usize]>::to_vec) else {
+            let shape = self.shape(name).map(<[usize]>::to_vec);
+            let named = Some(&self.outputs[index].shape).filter(|shape| !shape.is_empty()).cloned();
+            let Some(shape) = shape.or(named) else {
                 let problem = "has a free dimension that does not follow from those of the inputs: export the model with fixed shapes";
                 return Err(Error::input(&self.file, format!("output `{name}` {problem}")));
             };

@@ -19,6 +19,7 @@ mod decompose;
 pub mod diffusers;
 pub mod downgrade;
 pub mod error;
+mod files;
 pub mod fold;
 pub mod functions;
 pub mod fuse;

@@ -100,6 +100,11 @@ pub(crate) fn broadcast(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
     joined.collect()
 }
 
+/// Number of elements; `None` if it does not fit.
+pub(crate) fn count(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size))
+}
+
 /// Target of a Reshape with this shape constant.
 pub(crate) fn reshape(from: &[usize], wanted: &[i64], allow_zero: bool) -> Option<Vec<usize>> {
     let mut shape = Vec::with_capacity(wanted.len());
@@ -114,11 +119,11 @@ pub(crate) fn reshape(from: &[usize], wanted: &[i64], allow_zero: bool) -> Optio
             size => shape.push(usize::try_from(size).ok()?),
         }
     }
-    let (total, known) = (from.iter().product::<usize>(), shape.iter().product::<usize>());
+    let (total, known) = (count(from)?, count(&shape)?);
     if let Some(index) = free {
         shape[index] = total.checked_div(known)?;
     }
-    (shape.iter().product::<usize>() == total).then_some(shape)
+    (count(&shape)? == total).then_some(shape)
 }
 
 /// Shape with its axes in another order; reversed without an order.
@@ -158,7 +163,7 @@ pub(crate) fn flatten(from: &[usize], at: i64) -> Option<Vec<usize>> {
     } else {
         axis(at, from.len())?
     };
-    Some(vec![from[..at].iter().product(), from[at..].iter().product()])
+    Some(vec![count(&from[..at])?, count(&from[at..])?])
 }
 
 pub(crate) fn convolution(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
@@ -173,10 +178,11 @@ fn convolved(node: &NodeProto, x: &[usize], w: &[usize]) -> Option<Vec<usize>> {
     let list = |name: &str, index: usize, default: i64| proto::ints(node, name).map_or(Some(default), |list| list.get(index).copied());
     let mut shape = vec![x[0], w[0]];
     for index in 0..spatial {
-        let pads = list("pads", index, 0)? + list("pads", index + spatial, 0)?;
-        let reach = (i64::try_from(w[index + 2]).ok()? - 1) * list("dilations", index, 1)? + 1;
-        let free = i64::try_from(x[index + 2]).ok()? + pads - reach;
-        shape.push(usize::try_from(free.checked_div(list("strides", index, 1)?)? + 1).ok()?);
+        let wide = |name: &str, index: usize, default: i64| list(name, index, default).map(i128::from);
+        let pads = wide("pads", index, 0)? + wide("pads", index + spatial, 0)?;
+        let reach = (i128::try_from(w[index + 2]).ok()? - 1).checked_mul(wide("dilations", index, 1)?)? + 1;
+        let free = i128::try_from(x[index + 2]).ok()? + pads - reach;
+        shape.push(usize::try_from(free.checked_div(wide("strides", index, 1)?)? + 1).ok()?);
     }
     Some(shape)
 }
@@ -200,7 +206,7 @@ fn pad(from: &[usize], pads: &[i64]) -> Option<Vec<usize>> {
     let (before, after) = (pads.get(..from.len())?, pads.get(from.len()..2 * from.len())?);
     let sides = from.iter().zip(before).zip(after);
     sides
-        .map(|((&size, &before), &after)| usize::try_from(i64::try_from(size).ok()? + before + after).ok())
+        .map(|((&size, &before), &after)| usize::try_from(i64::try_from(size).ok()?.checked_add(before)?.checked_add(after)?).ok())
         .collect()
 }
 
@@ -225,7 +231,7 @@ pub(crate) fn concat(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
     let mut shape = graph.shape(node.input.first()?)?.to_vec();
     let along = axis(proto::int(node, "axis")?, shape.len())?;
     for value in &node.input[1..] {
-        shape[along] += graph.shape(value)?.get(along)?;
+        shape[along] = shape[along].checked_add(*graph.shape(value)?.get(along)?)?;
     }
     Some(shape)
 }

@@ -8,6 +8,8 @@ use half::{bf16, f16};
 use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 
+use crate::files;
+
 /// Values of a constant, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
@@ -249,10 +251,13 @@ fn read_external(tensor: &TensorProto, folder: &Path, bytes: usize) -> Result<Ve
     if length != bytes as u64 {
         return Err(format!("has {length} bytes of external data, but its shape needs {bytes}").into());
     }
-    let mut file = File::open(folder.join(location)).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => DecodeError::Missing(location.to_owned()),
-        _ => DecodeError::Machine(error),
-    })?;
+    let path = folder.join(location);
+    if !files::is_there(&path) {
+        return Err(DecodeError::Missing(location.to_owned()));
+    }
+    let is_usable = files::root(folder).and_then(|root| files::check(&path, &root));
+    is_usable.map_err(|error| format!("has external data that cannot be read: {error}"))?;
+    let mut file = File::open(&path)?;
     let size = file.metadata()?.len();
     if offset.checked_add(length).is_none_or(|end| end > size) {
         return Err(format!("needs {length} bytes at {offset} of `{location}`, which has only {size}: copy the file again").into());

@@ -6,6 +6,7 @@ use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use inkstone::bounded_file;
 use inkstone::engine::operators::own_schemas;
 use inkstone::engine::{Engine, EngineError, Stage};
 use inkstone::pack::{ALIGNMENT, Element, FileRecord, Limits, MANIFEST, Manifest, Pack, Port, WEIGHTS};
@@ -28,6 +29,8 @@ use crate::tensor::{Constant, Values};
 
 /// The version of ONNX's format that knows functions and [`OPSET`].
 const IR_VERSION: i64 = 8;
+/// Largest file that is copied into a pack, in bytes.
+const LARGEST_COPY: u64 = 64 << 20;
 /// Longest float constant that stays in the graph.
 const INLINE: usize = 16;
 
@@ -134,7 +137,7 @@ impl PackWriter {
     /// # Errors
     /// For a file that cannot be read or written.
     pub fn copy(&mut self, name: &str, from: &Path) -> Result<()> {
-        let bytes = std::fs::read(from).map_err(Error::reading(from, "there is no such file: copy it there"))?;
+        let bytes = bounded_file::read(from, LARGEST_COPY).map_err(Error::reading(from, "there is no such file: copy it there"))?;
         self.write(name, &bytes)
     }
 

@@ -10,7 +10,7 @@ use prost::Message;
 use serde_json::Value;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension;
-use tract_onnx::pb::{GraphProto, ModelProto, ValueInfoProto, type_proto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 
 fn pipelines() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pipelines")
@@ -135,10 +135,8 @@ fn edit(file: &Path, change: impl FnOnce(&mut GraphProto)) {
 }
 
 fn tensor_type(port: &mut ValueInfoProto) -> &mut type_proto::Tensor {
-    match port.r#type.as_mut().unwrap().value.as_mut().unwrap() {
-        type_proto::Value::TensorType(tensor) => tensor,
-        other => panic!("{other:?}"),
-    }
+    let type_proto::Value::TensorType(tensor) = port.r#type.as_mut().unwrap().value.as_mut().unwrap();
+    tensor
 }
 
 /// Gives the dimensions of a port names instead of sizes.
@@ -166,14 +164,9 @@ fn free_sizes_and_short_ids_make_the_same_picture() {
         free(&mut graph.output[0], &["batch_size", "out_channels", "out_height", "out_width"]);
     });
     edit(&model.join("vae_decoder/model.onnx"), |graph| {
-        free(
-            &mut graph.input[0],
-            &["batch_size", "latent_channels", "latent_height", "latent_width"],
-        );
-        free(
-            &mut graph.output[0],
-            &["batch_size", "picture_channels", "picture_height", "picture_width"],
-        );
+        // The names of the output are those of the latent's sizes, and mean others.
+        free(&mut graph.input[0], &["batch", "channels", "height", "width"]);
+        free(&mut graph.output[0], &["batch", "channels", "height", "width"]);
     });
     let picture = |model: &Path, name: &str| {
         let pack = folder.path().join(name);
@@ -216,11 +209,39 @@ fn links_may_lead_into_the_cache_and_no_further() {
     assert!(!pack.exists());
 }
 
+/// Adds the mean of a constant of 2⁶² × 2⁶² zeros to the picture.
+fn add_huge_constant(graph: &mut GraphProto) {
+    let picture = graph.output[0].name.clone();
+    let last = graph.node.iter_mut().find(|node| node.output[0] == picture).unwrap();
+    last.output[0] = "small".into();
+    let sizes = TensorProto {
+        name: "huge_sizes".into(),
+        dims: vec![2],
+        data_type: DataType::Int64 as i32,
+        int64_data: vec![1 << 62; 2],
+        ..TensorProto::default()
+    };
+    graph.initializer.push(sizes);
+    for (operator, inputs, output) in [
+        ("ConstantOfShape", vec!["huge_sizes"], "huge"),
+        ("ReduceMean", vec!["huge"], "mean"),
+        ("Add", vec!["small", "mean"], picture.as_str()),
+    ] {
+        graph.node.push(NodeProto {
+            op_type: operator.into(),
+            name: format!("make_{output}"),
+            input: inputs.into_iter().map(String::from).collect(),
+            output: vec![output.to_owned()],
+            ..NodeProto::default()
+        });
+    }
+}
+
 /// Each fault is named before work starts, and leaves nothing.
 #[test]
 fn what_is_missing_or_wrong_is_named() {
     type Fault = (&'static str, fn(&Path), &'static [&'static str]);
-    let faults: [Fault; 10] = [
+    let faults: [Fault; 14] = [
         (
             "no scheduler",
             |model| std::fs::remove_dir_all(model.join("scheduler")).unwrap(),
@@ -278,6 +299,34 @@ fn what_is_missing_or_wrong_is_named() {
             &["unet/model.onnx", "input_ids"],
         ),
         (
+            "a configuration that is none",
+            |model| std::fs::write(model.join("vae_decoder/config.json"), "[]").unwrap(),
+            &["vae_decoder/config.json", "not a table"],
+        ),
+        (
+            "a folder in a file's place",
+            |model| {
+                std::fs::remove_file(model.join("unet/config.json")).unwrap();
+                std::fs::create_dir(model.join("unet/config.json")).unwrap();
+            },
+            &["unet/config.json", "folder"],
+        ),
+        (
+            "a schedule without numbers",
+            |model| {
+                let file = model.join("scheduler/scheduler_config.json");
+                let mut config: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+                config["timestep_scaling"] = serde_json::json!(1e308);
+                std::fs::write(&file, config.to_string()).unwrap();
+            },
+            &["sampling", "not all numbers"],
+        ),
+        (
+            "a constant of gigabytes",
+            |model| edit(&model.join("vae_decoder/model.onnx"), add_huge_constant),
+            &["vae_decoder/model.onnx"],
+        ),
+        (
             "channel means",
             |model| std::fs::write(model.join("vae_decoder/config.json"), "{\"latents_mean\": [0.1]}").unwrap(),
             &["vae_decoder/config.json", "mean"],
@@ -299,4 +348,66 @@ fn what_is_missing_or_wrong_is_named() {
             .collect();
         assert_eq!(left, ["latent-consistency"], "{what}");
     }
+}
+
+/// What lies outside of the model, or is a pipe, is neither read nor waited for.
+#[cfg(unix)]
+#[test]
+fn files_that_are_not_the_models_are_not_read() {
+    use std::os::unix::fs::symlink;
+    type Fault = (&'static str, fn(&Path), &'static str);
+    let faults: [Fault; 4] = [
+        (
+            "unet/model.onnx_data",
+            |file| assert!(std::process::Command::new("mkfifo").arg(file).status().unwrap().success()),
+            "pipe",
+        ),
+        (
+            "unet/model.onnx_data",
+            |file| symlink("/dev/zero", file).unwrap(),
+            "outside of the model",
+        ),
+        ("README.md", |file| symlink("/etc/hostname", file).unwrap(), "outside of the model"),
+        (
+            "vae_decoder/config.json",
+            |file| symlink("../nowhere", file).unwrap(),
+            "leads nowhere",
+        ),
+    ];
+    for (name, put, words) in faults {
+        let folder = tempfile::tempdir().unwrap();
+        let model = model("latent-consistency", folder.path());
+        let file = model.join(name);
+        let _ = std::fs::remove_file(&file);
+        put(&file);
+        let pack = folder.path().join("pack");
+        quantize(&model, &pack)
+            .timeout(std::time::Duration::from_secs(120))
+            .assert()
+            .code(2)
+            .stderr(contains(words));
+        assert!(!pack.exists(), "{name}");
+    }
+}
+
+/// Padding and dropout of a tokenizer's file are not those of prompts.
+#[test]
+fn a_tokenizers_own_padding_and_dropout_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = |model: &Path, name: &str| {
+        let pack = folder.path().join(name);
+        quantize(model, &pack).assert().success();
+        let request = Request::new("a red apple").seed(5).steps(1);
+        Pipeline::open(&pack).unwrap().generate(&request).unwrap().picture.sha256()
+    };
+    let model = model("latent-consistency", folder.path());
+    let wanted = picture(&model, "plain");
+    let file = model.join("tokenizer/tokenizer.json");
+    let mut tokenizer: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    tokenizer["padding"] = serde_json::json!({
+        "strategy": {"Fixed": 1_000_000_000}, "direction": "Left", "pad_to_multiple_of": 50, "pad_id": 3, "pad_type_id": 0, "pad_token": "$"
+    });
+    tokenizer["model"]["dropout"] = serde_json::json!(0.5);
+    std::fs::write(&file, tokenizer.to_string()).unwrap();
+    assert_eq!(picture(&model, "padded"), wanted);
 }

@@ -8,6 +8,7 @@ use super::locate::Subjects;
 use super::{CliError, output};
 use crate::pack::{Manifest, Pack};
 use crate::picture::{PictureFile, Provenance, image_file, verify};
+use crate::pipeline::schedulers;
 
 /// Runs `info`.
 pub fn run(subjects: &Subjects) -> Result<(), CliError> {
@@ -129,7 +130,17 @@ fn about_pictures(manifest: &Manifest) -> Vec<(&'static str, String)> {
     let styles: Vec<&str> = manifest.styles.iter().map(|style| style.name.as_str()).collect();
     lines.extend((!styles.is_empty()).then(|| ("styles", styles.join(", "))));
     lines.extend(manifest.prompt.as_ref().map(|prompt| ("languages", prompt.languages.join(", "))));
-    let steps = |steps: Vec<usize>| steps.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
-    lines.extend(manifest.sampling.as_ref().map(|sampling| ("steps", steps(sampling.steps()))));
+    if let Some(sampling) = &manifest.sampling {
+        let steps = schedulers::find(&sampling.scheduler).map_or_else(|| sampling.steps(), |entry| entry.steps(sampling));
+        lines.push((
+            "steps",
+            format!("{}; {} by default", schedulers::list(&steps), sampling.default_steps),
+        ));
+        lines.push((
+            "guidance",
+            format!("{} by default, at most {}", sampling.default_guidance, sampling.max_guidance),
+        ));
+        lines.push(("scheduler", sampling.scheduler.clone()));
+    }
     lines
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::schedulers;
 use crate::bounded_file;
 use crate::engine::EngineError;
 use crate::pack::PackError;
@@ -44,7 +45,7 @@ pub enum PipelineError {
         known: Vec<String>,
     },
     /// The pack cannot draw in this number of steps.
-    #[error("invalid number of steps: {steps}; this pack draws in {} steps", list(known))]
+    #[error("invalid number of steps: {steps}; this pack draws in {} steps", schedulers::list(known))]
     Steps {
         /// Steps asked for.
         steps: usize,
@@ -105,10 +106,6 @@ fn unknown(prompt: &str, is_known: bool, name: Option<&str>, nearest: &[String])
         [] => problem,
         names => format!("{problem}; nearest: {}", names.join(", ")),
     }
-}
-
-fn list(steps: &[usize]) -> String {
-    steps.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl PipelineError {

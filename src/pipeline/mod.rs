@@ -262,7 +262,7 @@ impl Pipeline {
         let (mut prompt, negative) = self.read(&chosen.prompt, request)?;
         let (style, learned) = style_of(styles, chosen, &prompt.reading);
         let mut notes = notes(&prompt, style, learned);
-        notes.extend(unused(&negative, guidance));
+        notes.extend(unused(&negative, guidance, self.capabilities().has_negative));
         // Its prompts lack the words that chose the style.
         prompt.ambiguity = prompt.ambiguity.filter(|_| is_whole);
         Ok(Resolved {
@@ -487,9 +487,9 @@ fn unknown_prompt(text: &str, prompt: Prompt) -> PipelineError {
 }
 
 /// What there is to say about a negative prompt that has no effect.
-fn unused(negative: &Prompt, guidance: f32) -> Option<Note> {
+fn unused(negative: &Prompt, guidance: f32, has_negative: bool) -> Option<Note> {
     let text = &negative.reading.text;
-    (guidance <= 1.0 && !text.is_empty()).then(|| Note::NegativeUnused { text: text.clone() })
+    ((guidance <= 1.0 || !has_negative) && !text.is_empty()).then(|| Note::NegativeUnused { text: text.clone() })
 }
 
 /// What there is to say about a prompt, and about a style that nobody asked for.

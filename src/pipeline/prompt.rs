@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use tokenizers::Tokenizer;
+use tokenizers::models::ModelWrapper;
 use tokenizers::utils::truncation::TruncationParams;
 
 use super::PipelineError;
@@ -78,6 +79,15 @@ impl PromptReader {
             ..TruncationParams::default()
         };
         tokenizer.with_truncation(Some(truncation)).map_err(failed)?;
+        // Prompts are padded by the manifest, and the same prompt has the same tokens every time.
+        tokenizer.with_padding(None);
+        if let ModelWrapper::BPE(model) = tokenizer.get_model()
+            && model.dropout.is_some()
+        {
+            let mut model = model.clone();
+            model.dropout = None;
+            tokenizer.with_model(model);
+        }
         let words = limits.lexicon.as_ref().map(|name| Reader::open(&pack.folder().join(name)));
         Ok(PromptReader {
             tokenizer,

@@ -6,6 +6,7 @@ use inkstone::bounded_file;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::files;
 
 /// What a folder holds that is not ONNX.
 const PYTORCH: [&str; 3] = ["safetensors", "bin", "ckpt"];
@@ -19,6 +20,14 @@ const CLASSES: [&str; 6] = [
     "ORTLatentConsistencyModelPipeline",
 ];
 const INDEX: &str = "model_index.json";
+/// What a tokenizer's folder may have.
+const TOKENIZER_FILES: [&str; 5] = [
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+];
 
 /// A network: its graph and configuration.
 #[derive(Debug)]
@@ -58,18 +67,22 @@ impl Layout {
     /// # Errors
     /// For the first that is missing, or lies outside of the model.
     pub fn find(folder: &Path) -> Result<Layout> {
-        let class = class(folder)?;
         let files = Files {
             folder,
-            root: root(folder)?,
+            root: files::root(folder)?,
         };
+        let class = files.class()?;
         let tokenizer = folder.join("tokenizer");
         let tokenizer = if tokenizer.is_dir() { tokenizer } else { folder.to_owned() };
         let scheduler = folder.join("scheduler/scheduler_config.json");
-        if !scheduler.is_file() {
+        if !files::is_there(&scheduler) {
             let problem =
                 "there is no such file, which says how the model was trained: copy the folder `scheduler` of the original model here";
             return Err(Error::input(&scheduler, problem));
+        }
+        files::check(&scheduler, &files.root)?;
+        for name in TOKENIZER_FILES {
+            files.optional(tokenizer.join(name))?;
         }
         Ok(Layout {
             class,
@@ -78,27 +91,9 @@ impl Layout {
             decoder: files.part(&["vae_decoder", "vae"])?,
             tokenizer,
             scheduler,
-            card: Some(folder.join("README.md")).filter(|card| card.is_file()),
+            card: files.optional(folder.join("README.md"))?,
         })
     }
-}
-
-/// The class of a pipeline. Folders without an index are taken for the first one.
-fn class(folder: &Path) -> Result<String> {
-    let file = folder.join(INDEX);
-    if !file.is_file() {
-        return Ok(CLASSES[0].to_owned());
-    }
-    let index = json(&file)?;
-    let class = index["_class_name"].as_str().unwrap_or_default();
-    if !CLASSES.contains(&class) {
-        let problem = format!(
-            "`{class}` is not a pipeline that can be imported; those that can are {}",
-            CLASSES.join(", ")
-        );
-        return Err(Error::field(&file, "_class_name", problem));
-    }
-    Ok(class.to_owned())
 }
 
 /// A JSON file of bounded size.
@@ -111,37 +106,57 @@ pub fn json(file: &Path) -> Result<Value> {
     serde_json::from_slice(&bytes).map_err(|error| Error::input(file, format!("is not JSON: {error}")))
 }
 
-/// What links may lead to: the model's own folder, or the cache that it is part of.
-fn root(folder: &Path) -> Result<PathBuf> {
-    let own = folder.canonicalize().map_err(Error::machine(folder, "find"))?;
-    let is_snapshot = own.parent().is_some_and(|parent| parent.ends_with("snapshots"));
-    let cache = own.ancestors().nth(2).filter(|_| is_snapshot);
-    Ok(cache.unwrap_or(&own).to_owned())
-}
-
 struct Files<'a> {
     folder: &'a Path,
     root: PathBuf,
 }
 
 impl Files<'_> {
+    /// The class of a pipeline. Folders without an index are taken for the first one.
+    fn class(&self) -> Result<String> {
+        let Some(file) = self.optional(self.folder.join(INDEX))? else {
+            return Ok(CLASSES[0].to_owned());
+        };
+        let index = json(&file)?;
+        let class = index["_class_name"].as_str();
+        match class.filter(|class| CLASSES.contains(class)) {
+            Some(class) => Ok(class.to_owned()),
+            None => {
+                let named = class.map_or("it names no pipeline".to_owned(), |class| format!("`{class}` is not supported"));
+                let problem = format!("{named}; supported pipelines are {}", CLASSES.join(", "));
+                Err(Error::field(&file, "_class_name", problem))
+            }
+        }
+    }
+
+    /// A file, checked, or nothing if there is none of this name.
+    fn optional(&self, file: PathBuf) -> Result<Option<PathBuf>> {
+        if !files::is_there(&file) {
+            return Ok(None);
+        }
+        files::check(&file, &self.root)?;
+        Ok(Some(file))
+    }
+
     /// The network in the first of these folders that has one.
     fn part(&self, names: &[&str]) -> Result<Part> {
         let graph = names.iter().find_map(|name| self.graph(name));
         let Some(graph) = graph else {
             return Err(self.missing(names));
         };
-        let target = graph.canonicalize().map_err(Error::machine(&graph, "find"))?;
-        if !target.starts_with(&self.root) {
-            let problem = format!("leads to {}, outside of the model: copy the file here", target.display());
-            return Err(Error::input(&graph, problem));
+        files::check(&graph, &self.root)?;
+        let mut config_file = None;
+        for name in names {
+            let found = self.optional(self.folder.join(name).join("config.json"))?;
+            config_file = config_file.or(found);
         }
-        let configs = names.iter().map(|name| self.folder.join(name).join("config.json"));
-        let config_file = configs.clone().find(|file| file.is_file());
         let config = match &config_file {
             Some(file) => json(file)?,
             None => Value::Object(serde_json::Map::new()),
         };
+        if let (false, Some(file)) = (config.is_object(), &config_file) {
+            return Err(Error::input(file, "is not a table of settings"));
+        }
         Ok(Part {
             graph,
             config,
@@ -153,7 +168,7 @@ impl Files<'_> {
     fn graph(&self, name: &str) -> Option<PathBuf> {
         let folder = self.folder.join(name);
         let usual = [folder.join("model.onnx"), self.folder.join(format!("{name}.onnx"))];
-        if let Some(file) = usual.into_iter().find(|file| file.is_file()) {
+        if let Some(file) = usual.into_iter().find(|file| files::is_there(file)) {
             return Some(file);
         }
         let mut found = with_extension(&folder, &["onnx"]);
@@ -173,10 +188,17 @@ impl Files<'_> {
                 &file,
                 "holds PyTorch weights, and there is no ONNX graph: export the model with models/export/export.py first",
             ),
-            None => Error::input(
-                &first.join("model.onnx"),
-                "there is no such file: a model has text_encoder, unet and vae_decoder",
-            ),
+            None => {
+                let several = names
+                    .iter()
+                    .map(|name| with_extension(&self.folder.join(name), &["onnx"]))
+                    .find(|found| found.len() > 1);
+                let problem = match several {
+                    Some(found) => format!("there is no such file, and {} others: name the right one model.onnx", found.len()),
+                    None => "there is no such file: a model has text_encoder, unet and vae_decoder".to_owned(),
+                };
+                Error::input(&first.join("model.onnx"), problem)
+            }
         }
     }
 }

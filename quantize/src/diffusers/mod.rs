@@ -147,7 +147,7 @@ fn with_roles(part: &Part, ports: Vec<Port>, roles: &Roles) -> Result<Vec<Port>>
         None => {
             let known = roles.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             let problem = format!(
-                "`{}` is not a port that is known here ({known}): export the model with models/export/export.py",
+                "`{}` is an unknown input or output; known are {known}: export the model with models/export/export.py",
                 port.name
             );
             Err(Error::input(&part.graph, problem))
@@ -179,8 +179,11 @@ fn all_sizes(given: &Sizes, layout: &Layout, tokens: usize) -> Sizes {
     for (names, size) in [
         (["batch", "batch_size", "steps"].as_slice(), 1),
         (&["sequence", "sequence_length"], tokens),
-        (&["height", "width", "latent_height", "latent_width"], side),
-        (&["channels", "num_channels", "latent_channels"], channels),
+        (
+            &["height", "width", "latent_height", "latent_width", "height_latent", "width_latent"],
+            side,
+        ),
+        (&["channels", "num_channels", "latent_channels", "num_channels_latent"], channels),
     ] {
         sizes.extend(names.iter().map(|name| ((*name).to_owned(), size)));
     }
@@ -223,8 +226,12 @@ fn latent(decoder: &Part) -> Result<Latent> {
             number.ok_or_else(|| Error::field(&decoder.config_file, field, "is not a number"))
         }
     };
+    let scale = number("scaling_factor", if is_tiny { 1.0 } else { 0.18215 })?;
+    if scale == 0.0 {
+        return Err(Error::field(&decoder.config_file, "scaling_factor", "must not be 0"));
+    }
     Ok(Latent {
-        scale: number("scaling_factor", if is_tiny { 1.0 } else { 0.18215 })?,
+        scale,
         // An AutoencoderTiny's shift is that of its own encoder, not of latents.
         shift: if is_tiny { 0.0 } else { number("shift_factor", 0.0)? },
     })

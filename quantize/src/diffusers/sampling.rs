@@ -83,18 +83,26 @@ pub fn read(file: &Path, has_guidance: bool, max_guidance: f32) -> Result<(Sampl
     let name = config.values["_class_name"].as_str().unwrap_or_default();
     let class = CLASSES.iter().find(|class| class.name == name).ok_or_else(|| {
         let known: Vec<&str> = CLASSES.iter().map(|class| class.name).collect();
-        let problem = format!(
-            "`{name}` is not a scheduler that is known here; those that are known are {}",
-            known.join(", ")
-        );
+        let named = if name.is_empty() {
+            "it names no scheduler".to_owned()
+        } else {
+            format!("`{name}` is not supported")
+        };
+        let problem = format!("{named}; supported schedulers are {}", known.join(", "));
         Error::field(file, "_class_name", problem)
     })?;
+    let prediction = config.word("prediction_type", "epsilon", &PREDICTIONS)?;
     let noise = noise_schedule(&config, class)?;
+    check(&config, &noise)?;
+    if noise.zero_terminal_snr && prediction == Prediction::Epsilon && matches!(class.scheduler, "ddim" | "lcm") {
+        let problem = "cannot be used with epsilon prediction, which says nothing where all is noise";
+        return Err(config.fail("rescale_betas_zero_snr", problem));
+    }
     let (default_steps, default_guidance) = defaults(class, &noise, has_guidance);
     let sampling = Sampling {
-        prediction: config.word("prediction_type", "epsilon", &PREDICTIONS)?,
+        prediction,
         scheduler: class.scheduler.to_owned(),
-        default_steps,
+        default_steps: default_steps.min(noise.train_steps),
         default_guidance,
         max_guidance,
         schedules: Default::default(),
@@ -136,8 +144,9 @@ fn noise_schedule(config: &Config, class: &Class) -> Result<NoiseSchedule> {
         _ => false,
     };
     let range = config.number("clip_sample_range", 1.0)? as f32;
+    let train_steps = config.count("num_train_timesteps", 1000)?;
     Ok(NoiseSchedule {
-        train_steps: config.count("num_train_timesteps", 1000)?,
+        train_steps,
         beta_start: config.number("beta_start", start)?,
         beta_end: config.number("beta_end", end)?,
         betas: config.word("beta_schedule", betas, &BETAS)?,
@@ -147,9 +156,43 @@ fn noise_schedule(config: &Config, class: &Class) -> Result<NoiseSchedule> {
         final_alpha_one: config.flag("set_alpha_to_one", class.name != "PNDMScheduler")?,
         zero_terminal_snr: config.flag("rescale_betas_zero_snr", false)?,
         clip: clip.then_some(range),
-        original_steps: config.count("original_inference_steps", 50)?,
+        original_steps: config.count("original_inference_steps", 50.min(train_steps))?,
         time_scaling: config.number("timestep_scaling", 10.0)?,
     })
+}
+
+/// The ranges of a manifest, by the names of the file.
+fn check(config: &Config, noise: &NoiseSchedule) -> Result<()> {
+    let steps = noise.train_steps;
+    let checks = [
+        ((1..=10_000).contains(&steps), "num_train_timesteps", "must be between 1 and 10000"),
+        (
+            0.0 < noise.beta_start && noise.beta_start <= noise.beta_end,
+            "beta_start",
+            "must be above 0 and at most beta_end",
+        ),
+        (noise.beta_end < 1.0, "beta_end", "must be below 1"),
+        (noise.offset < steps, "steps_offset", "must be below num_train_timesteps"),
+        (
+            noise.clip.is_none_or(|clip| clip.is_finite() && clip > 0.0),
+            "clip_sample_range",
+            "must be a finite number above 0",
+        ),
+        (
+            (1..=steps).contains(&noise.original_steps),
+            "original_inference_steps",
+            "must be between 1 and num_train_timesteps",
+        ),
+        (
+            noise.time_scaling.is_finite() && noise.time_scaling > 0.0,
+            "timestep_scaling",
+            "must be a finite number above 0",
+        ),
+    ];
+    match checks.into_iter().find(|(holds, ..)| !holds) {
+        Some((_, field, problem)) => Err(config.fail(field, problem)),
+        None => Ok(()),
+    }
 }
 
 /// Usual steps and guidance, which no file says: trailing spacing is of models that were distilled to a few steps without guidance.
@@ -165,7 +208,7 @@ fn defaults(class: &Class, noise: &NoiseSchedule, has_guidance: bool) -> (usize,
 fn notes(config: &Config, class: &Class) -> Vec<String> {
     let solver = (!class.is_exact).then(|| {
         format!(
-            "{} is sampled with the scheduler '{}', on the same times: pictures differ a little from those of diffusers",
+            "{} falls back to the scheduler '{}' at the same timesteps: pictures differ a little from those of diffusers",
             class.name, class.scheduler
         )
     });
@@ -291,6 +334,15 @@ mod tests {
             ),
             ("{}", "_class_name"),
             ("[", "is not JSON"),
+            ("{\"_class_name\": \"DDIMScheduler\", \"beta_start\": 0}", "beta_start"),
+            (
+                "{\"_class_name\": \"DDIMScheduler\", \"num_train_timesteps\": 0}",
+                "num_train_timesteps",
+            ),
+            (
+                "{\"_class_name\": \"DDIMScheduler\", \"rescale_betas_zero_snr\": true}",
+                "rescale_betas_zero_snr",
+            ),
             (
                 "{\"_class_name\": \"DDIMScheduler\", \"prediction_type\": \"flow\"}",
                 "v_prediction",

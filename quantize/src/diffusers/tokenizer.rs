@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::TOKENS;
 use super::layout;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Largest tokenizer that is read, in bytes.
 const LARGEST: u64 = 64 << 20;
@@ -25,7 +26,8 @@ const END: &str = "<|endoftext|>";
 /// For files that are missing or are not what they have to be.
 pub fn read(folder: &Path) -> Result<(Vec<u8>, usize, u32)> {
     let whole = folder.join("tokenizer.json");
-    let tokenizer = if whole.is_file() { large_json(&whole)? } else { made(folder)? };
+    let is_whole = files::is_there(&whole);
+    let tokenizer = if is_whole { large_json(&whole)? } else { made(folder)? };
     let config = optional(&folder.join("tokenizer_config.json"))?;
     let special = optional(&folder.join("special_tokens_map.json"))?;
     let max_tokens = config["model_max_length"]
@@ -39,15 +41,20 @@ pub fn read(folder: &Path) -> Result<(Vec<u8>, usize, u32)> {
     };
     let padding = name("pad_token").or_else(|| name("eos_token")).unwrap_or_else(|| END.to_owned());
     let padding = id(&tokenizer, &padding).ok_or_else(|| {
-        let problem = format!("has no token `{padding}`, which prompts are padded with");
-        Error::input(&whole, problem)
+        let problem = format!("has no token `{padding}`, which prompts are padded with: correct `pad_token` in tokenizer_config.json");
+        let file = if is_whole { whole.clone() } else { folder.join("vocab.json") };
+        Error::input(&file, problem)
     })?;
     let bytes = serde_json::to_vec(&tokenizer).map_err(|error| Error::input(&whole, error.to_string()))?;
     Ok((bytes, max_tokens.map_or(TOKENS, |count| count as usize), padding))
 }
 
 fn optional(file: &Path) -> Result<Value> {
-    if file.is_file() { layout::json(file) } else { Ok(Value::Null) }
+    if files::is_there(file) {
+        layout::json(file)
+    } else {
+        Ok(Value::Null)
+    }
 }
 
 fn large_json(file: &Path) -> Result<Value> {

@@ -73,6 +73,12 @@ fn tables<'a>(manifest: &'a Manifest, file: &Path) -> Result<Tables<'a>, PackErr
     })
 }
 
+/// Whether the denoiser has a port for the guidance, and runs once a step.
+fn takes_guidance(manifest: &Manifest) -> bool {
+    let denoiser = manifest.stages.get(DENOISER);
+    denoiser.is_some_and(|denoiser| denoiser.inputs.iter().any(|port| port.role == Some(Role::Guidance)))
+}
+
 /// The scheduler has the schedule that it needs, and takes what the model predicts.
 fn check_sampling(sampling: &Sampling, scheduler: &SchedulerEntry, file: &Path) -> Result<(), PackError> {
     let name = scheduler.name;
@@ -107,6 +113,7 @@ fn check(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError> {
         default_steps: sampling.default_steps,
         default_guidance: sampling.default_guidance,
         max_guidance: sampling.max_guidance,
+        has_negative: !takes_guidance(manifest),
         width: picture.width,
         height: picture.height,
     })
@@ -240,7 +247,7 @@ impl Diffusion {
         let texts = objects
             .map(|ids| self.encode(engine, request, ids))
             .collect::<Result<Vec<_>, _>>()?;
-        let guided = request.guidance() != 1.0 && self.denoiser_port(Role::Guidance).is_none();
+        let guided = request.guidance() != 1.0 && !takes_guidance(self.manifest());
         let negative = guided.then(|| self.encode(engine, request, request.negative_ids()));
         Ok((texts, negative.transpose()?))
     }
@@ -306,7 +313,15 @@ impl Diffusion {
             Some(latent) => noisy.iter_mut().for_each(|value| *value = *value / latent.scale + latent.shift),
             None => noisy.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0)),
         }
-        Ok(noisy)
+        if noisy.iter().all(|value| value.is_finite()) {
+            return Ok(noisy);
+        }
+        let file = self.stages.pack().manifest_path();
+        let problem = format!(
+            "what the scheduler '{}' gives are not all numbers: its schedule or the scale of latents is wrong",
+            self.scheduler.name
+        );
+        Err(PackError::field(&file, "sampling", problem).into())
     }
 
     fn predict(

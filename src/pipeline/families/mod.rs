@@ -50,6 +50,8 @@ pub struct Capabilities {
     pub default_guidance: f32,
     /// The largest guidance; 1 for models without guidance.
     pub max_guidance: f32,
+    /// Whether a guidance above 1 moves away from a negative prompt.
+    pub has_negative: bool,
     /// Width of the picture, in pixels.
     pub width: u32,
     /// Height of the picture, in pixels.
@@ -64,6 +66,7 @@ impl Capabilities {
             default_steps: 1,
             default_guidance: 1.0,
             max_guidance: 1.0,
+            has_negative: false,
             width,
             height,
         }

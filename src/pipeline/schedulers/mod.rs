@@ -75,6 +75,15 @@ impl SchedulerEntry {
     }
 }
 
+/// Numbers of steps in words: "1, 2, 4", "1 to 100".
+pub fn list(steps: &[usize]) -> String {
+    let runs = steps.chunk_by(|one, next| one + 1 == *next).flat_map(|run| match run {
+        [first, _, .., last] => vec![format!("{first} to {last}")],
+        run => run.iter().map(usize::to_string).collect(),
+    });
+    runs.collect::<Vec<_>>().join(", ")
+}
+
 /// The scheduler of a name.
 pub fn find(name: &str) -> Option<&'static SchedulerEntry> {
     SCHEDULERS.iter().find(|entry| entry.name == name)

@@ -102,6 +102,13 @@ fn names_are_found_and_unique() {
 }
 
 #[test]
+fn numbers_of_steps_are_listed_as_ranges() {
+    assert_eq!(list(&[1, 2, 4]), "1, 2, 4");
+    assert_eq!(list(&[1, 2, 3, 4, 50]), "1 to 4, 50");
+    assert_eq!(list(&[]), "");
+}
+
+#[test]
 fn a_table_without_a_schedule_has_no_steps() {
     for entry in SCHEDULERS {
         let sampling = sampling(entry.name, Prediction::Picture);
