@@ -530,7 +530,7 @@ impl Limits {
         *self == Limits::default()
     }
 
-    /// These, or so much more that graphs with such needs are within them.
+    /// The larger of each limit, so that graphs with these needs are accepted.
     #[must_use]
     pub fn including(self, needs: Limits) -> Limits {
         Limits {

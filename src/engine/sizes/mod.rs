@@ -289,7 +289,7 @@ fn check_attributes(node: &NodeProto) -> TractResult<()> {
     Ok(())
 }
 
-/// Number of elements of a shape that has at most so many.
+/// Number of elements of a shape; an error if there are more than `most`.
 fn elements(shape: &[usize], most: usize) -> TractResult<usize> {
     ensure!(shape.len() <= AXES, "shape {shape:?} has more than {AXES} axes");
     let elements = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));

@@ -374,8 +374,8 @@ fn multiply(values: &mut [f32], factor: f32) {
     }
 }
 
-/// A guidance as latent consistency models take it: sines, then cosines of so many frequencies in all (Meng et al., arXiv 2210.03142;
-/// `get_guidance_scale_embedding` of diffusers).
+/// The embedding of a guidance scale that latent consistency models take: the sines of `count / 2` angles, then their cosines (Meng et
+/// al., arXiv 2210.03142; `get_guidance_scale_embedding` of diffusers).
 fn guidance_embedding(guidance: f32, count: usize) -> Vec<f32> {
     let (half, angle) = (count / 2, (f64::from(guidance) - 1.0) * 1000.0);
     let step = logarithm(10_000.0) / (half.max(2) - 1) as f64;

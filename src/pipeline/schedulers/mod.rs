@@ -49,7 +49,7 @@ pub struct SchedulerEntry {
     pub predictions: &'static [Prediction],
     /// Whether the manifest needs a `[sampling.noise]` table, not times by number of steps.
     pub needs_noise_schedule: bool,
-    /// The steps of a picture in so many; `None` if the manifest has no schedule for them.
+    /// A sampler for a number of steps; `None` if the manifest has no schedule for it.
     pub sampler: fn(&Sampling, steps: usize) -> Option<Box<dyn Sampler>>,
 }
 

@@ -51,7 +51,7 @@ fn make_last_pure_noise(alphas: &mut [f64]) {
     }
 }
 
-/// The times of so many steps, falling; `None` if there are not so many. With `is_whole` evenly spaced ones are rounded.
+/// The timesteps of a picture in `steps` steps, descending; `None` if the schedule has too few. `is_whole` rounds fractional ones.
 pub fn times(schedule: &NoiseSchedule, steps: usize, is_whole: bool) -> Option<Vec<f64>> {
     let count = schedule.train_steps;
     if steps == 0 || steps > count {
@@ -102,7 +102,7 @@ pub fn combined(x: &[f32], y: &[f32], (one, other): (f64, f64)) -> Vec<f32> {
     x.iter().zip(y).map(|(x, y)| x * one + y * other).collect()
 }
 
-/// The shares of noise at the times of some steps, for the schedulers that divide by the picture's share (Karras et al., arXiv 2206.00364).
+/// Timesteps and their sigmas, the ratio of noise to picture, for the Euler schedulers (Karras et al., arXiv 2206.00364).
 pub struct Sigmas {
     times: Vec<f64>,
     /// One more than there are times: the last is 0.
@@ -112,7 +112,7 @@ pub struct Sigmas {
 }
 
 impl Sigmas {
-    /// Those of so many steps.
+    /// The timesteps and sigmas of a picture in `steps` steps; `None` if the schedule has too few.
     pub fn of(schedule: &NoiseSchedule, prediction: Prediction, steps: usize) -> Option<Sigmas> {
         let times = times(schedule, steps, false)?;
         let mut alphas = alphas(schedule);
