@@ -4,13 +4,12 @@
 //! `crossterm` is not used here: it sets up only the process's own terminal, with Ctrl-C as a mere key, and its event source
 //! does not return if the terminal is closed or a sequence is incomplete (crossterm issues 793 and 993).
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread::{self, ThreadId};
 
-use rustix::process::{getpgrp, getsid};
 use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGCONT, SIGSTOP, SIGTSTP};
 use signal_hook::{SigId, flag, low_level};
@@ -124,7 +123,7 @@ impl JobControl {
         let (stop, continued) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let actions = [flag::register(SIGTSTP, stop.clone())?, flag::register(SIGCONT, continued.clone())?];
         Ok(JobControl {
-            is_job: getsid(None)? != getpgrp(),
+            is_job: fs::read_to_string("/proc/self/stat").is_ok_and(|stat| is_job(&stat)),
             stop,
             continued,
             actions,
@@ -138,6 +137,16 @@ impl Drop for JobControl {
             low_level::unregister(action);
         }
     }
+}
+
+/// Whether a process is a job of a shell, by its line of `proc_pid_stat(5)`: whether its process group and its session differ.
+/// In a container both may be 0, as their leaders are outside; `rustix` has no value for such a group.
+fn is_job(stat: &str) -> bool {
+    // The name of the program comes first, in parentheses, and may contain any character.
+    let behind_name = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let mut numbers = behind_name.split_ascii_whitespace().skip(2);
+    let (group, session) = (numbers.next(), numbers.next());
+    group.is_some() && session.is_some() && group != session
 }
 
 fn running() -> std::sync::MutexGuard<'static, Vec<Arc<Saved>>> {
@@ -168,4 +177,19 @@ fn restore_before_panics() {
             .for_each(|saved| saved.restore());
         before(information);
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_have_a_group_of_their_own() {
+        assert!(is_job("2353 (cat) R 2352 2345 1594 34816 2345 4194304"));
+        assert!(is_job("2353 (a) 7 (b) S 2352 2345 1594 34816 2345 4194304"));
+        // A service, a process of a container whose leader is outside, and no line at all.
+        assert!(!is_job("812 (inkstone) S 1 812 812 0 -1 4194304"));
+        assert!(!is_job("1 (inkstone) S 0 0 0 0 -1 4194304"));
+        assert!(!is_job(""));
+    }
 }
