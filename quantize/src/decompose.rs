@@ -1,4 +1,5 @@
-//! Decomposes operators that are newer than [`OPSET`](crate::proto::OPSET) into several nodes of older ones.
+//! Decomposes operators that are newer than [`OPSET`](crate::proto::OPSET) into several nodes of older ones, and sums of products
+//! into matrix products.
 
 use tract_onnx::pb::NodeProto;
 
@@ -6,7 +7,7 @@ use crate::error::Result;
 use crate::fold::learn_shapes;
 use crate::graph::Graph;
 use crate::proto::{self, WithAttribute};
-use crate::shapes;
+use crate::shapes::{self, Equation};
 use crate::tensor::Constant;
 
 /// Several nodes that take the place of one.
@@ -33,6 +34,14 @@ impl<'a> Decomposition<'a> {
     /// An intermediate value, named after what it is.
     fn step(&mut self, what: &str, operator: &str, inputs: &[&str]) -> String {
         self.push(what, proto::node(operator, "", inputs, &[]))
+    }
+
+    /// A value with its axes in this order.
+    fn reordered(&mut self, what: &str, value: &str, order: &[i64]) -> String {
+        if is_in_order(order) {
+            return value.to_owned();
+        }
+        self.push(what, proto::node("Transpose", "", &[value], &[]).with_ints("perm", order))
     }
 
     fn push(&mut self, what: &str, mut node: NodeProto) -> String {
@@ -87,6 +96,75 @@ pub(crate) fn root_mean_square(mut decomposition: Decomposition) -> Result<Vec<N
     Ok(decomposition.end("Mul", &[&normal, &node.input[1]]))
 }
 
+/// A product of two matrices, or of lists of them, in any order of their axes: as a MatMul that Transposes surround, so that
+/// attention is found in it. Other sums stay.
+pub(crate) fn einsum(mut decomposition: Decomposition) -> Result<Vec<NodeProto>> {
+    let node = decomposition.node;
+    let Some(product) = Equation::of(node).and_then(|equation| Product::of(&equation)) else {
+        return Ok(vec![node.clone()]);
+    };
+    let operands: Vec<String> = [("left", &product.left), ("right", &product.right)]
+        .into_iter()
+        .zip(&node.input)
+        .map(|((what, order), value)| decomposition.reordered(what, value, order))
+        .collect();
+    let is_last = is_in_order(&product.output);
+    if is_last {
+        return Ok(decomposition.end("MatMul", &[&operands[0], &operands[1]]));
+    }
+    let made = decomposition.step("product", "MatMul", &[&operands[0], &operands[1]]);
+    let mut nodes = decomposition.end("Transpose", &[&made]);
+    if let Some(last) = nodes.pop() {
+        nodes.push(last.with_ints("perm", &product.output));
+    }
+    Ok(nodes)
+}
+
+/// An Einsum as one MatMul: the orders of the axes of its operands before it and of its result after it.
+struct Product {
+    left: Vec<i64>,
+    right: Vec<i64>,
+    output: Vec<i64>,
+}
+
+impl Product {
+    fn of(equation: &Equation) -> Option<Product> {
+        let [left, right] = equation.operands.as_slice() else { return None };
+        let output = &equation.output;
+        let (mut batch, mut inner, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        for &label in left {
+            let place = match (right.contains(&label), output.contains(&label)) {
+                (true, true) => &mut batch,
+                (true, false) => &mut inner,
+                (false, true) => &mut rows,
+                (false, false) => return None,
+            };
+            place.push(label);
+        }
+        let columns: Vec<char> = right.iter().copied().filter(|label| !left.contains(label)).collect();
+        if [&inner, &rows, &columns].iter().any(|labels| labels.len() != 1) {
+            return None;
+        }
+        let order = |from: &[char], to: [&[char]; 3]| -> Option<Vec<i64>> {
+            let to = to.concat();
+            let places = to
+                .iter()
+                .map(|label| from.iter().position(|other| other == label).map(|place| place as i64));
+            (to.len() == from.len()).then(|| places.collect())?
+        };
+        let product = [batch.as_slice(), &rows, &columns].concat();
+        Some(Product {
+            left: order(left, [&batch, &rows, &inner])?,
+            right: order(right, [&batch, &inner, &columns])?,
+            output: order(&product, [output, &[], &[]])?,
+        })
+    }
+}
+
+fn is_in_order(order: &[i64]) -> bool {
+    order.iter().enumerate().all(|(index, &place)| place == index as i64)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::downgrade::{check, downgrade};
@@ -119,6 +197,35 @@ mod tests {
         assert_eq!(proto::ints(&graph.nodes[1], "axes"), Some(&[1, 2][..]));
         assert_eq!(graph.shape(&graph.nodes[1].output[0]), Some(&[2, 1, 1][..]));
         assert_eq!(graph.constants[&graph.nodes[2].input[1]].scalar(), Some(0.5));
+    }
+
+    #[test]
+    fn sums_of_products_are_matrix_products() {
+        let einsum = |equation: &str, shapes: [&[i64]; 3]| {
+            let mut node = proto::node("Einsum", "sum", &["a", "b"], &["y"]);
+            node.attribute.push(tract_onnx::pb::AttributeProto {
+                name: "equation".into(),
+                s: equation.as_bytes().to_vec(),
+                ..Default::default()
+            });
+            let [a, b, y] = shapes;
+            let mut graph = Builder::new(18).input("a", a).input("b", b).output("y", y).with(node).graph();
+            crate::fold::fold(&mut graph).unwrap();
+            let inferred = graph
+                .shape("y")
+                .map(|shape| shape.iter().map(|&size| size as i64).collect::<Vec<_>>());
+            assert_eq!(inferred.as_deref(), Some(y), "{equation}");
+            downgrade(&mut graph).unwrap();
+            check(&graph).unwrap();
+            graph
+        };
+        let scores = einsum("bct, bcs -> bts", [&[2, 8, 5], &[2, 8, 6], &[2, 5, 6]]);
+        assert_eq!(names(&scores), ["Transpose", "MatMul"]);
+        let mixed = einsum("bts,bcs->bct", [&[2, 5, 6], &[2, 8, 6], &[2, 8, 5]]);
+        assert_eq!(names(&mixed), ["Transpose", "MatMul", "Transpose"]);
+        assert_eq!(proto::ints(&mixed.nodes[0], "perm"), Some(&[0, 2, 1][..]));
+        assert_eq!(names(&einsum("ij,jk->ik", [&[2, 3], &[3, 4], &[2, 4]])), ["MatMul"]);
+        assert_eq!(names(&einsum("ij,j->i", [&[2, 3], &[3], &[2]])), ["Einsum"]);
     }
 
     #[test]

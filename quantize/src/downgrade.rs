@@ -27,7 +27,7 @@ pub fn downgrade(graph: &mut Graph) -> Result<()> {
                 ..
             }) => nodes.push(rewrite(graph, node)?),
             Some(Operator {
-                fate: Fate::Decomposed(decompose),
+                fate: Fate::Decomposed(decompose) | Fate::Simplified(decompose),
                 ..
             }) => nodes.extend(decompose(Decomposition::new(graph, &node))?),
             _ => nodes.push(node),
@@ -65,7 +65,7 @@ fn refusal(node: &NodeProto) -> Option<String> {
     }
     let operator = standard::find(&node.op_type).filter(|operator| proto::is(node, operator.name));
     match operator.map(|operator| &operator.fate) {
-        Some(Fate::Kept | Fate::Rewritten(_)) => None,
+        Some(Fate::Kept | Fate::Rewritten(_) | Fate::Simplified(_)) => None,
         Some(Fate::Refused(Some(advice))) => Some((*advice).to_owned()),
         Some(Fate::Refused(None) | Fate::Decomposed(_)) | None => Some(without_counterpart()),
     }

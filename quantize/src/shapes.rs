@@ -66,8 +66,17 @@ pub(crate) fn unsqueeze_node(graph: &Graph, node: &NodeProto) -> Option<Vec<usiz
     unsqueeze(input(graph, node, 0)?, graph.constant_input(node, 1)?.integers()?)
 }
 
+/// Without a list of axes, all of size one.
 pub(crate) fn squeeze_node(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
-    squeeze(input(graph, node, 0)?, graph.constant_input(node, 1)?.integers()?)
+    let from = input(graph, node, 0)?;
+    let listed = match proto::input(node, 1) {
+        Some(axes) => Some(graph.constants.get(axes)?.integers()?),
+        None => proto::ints(node, "axes"),
+    };
+    match listed {
+        Some(axes) => squeeze(from, axes),
+        None => Some(from.iter().copied().filter(|&size| size != 1).collect()),
+    }
 }
 
 pub(crate) fn flatten_node(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
@@ -225,6 +234,46 @@ pub(crate) fn matmul(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
     let mut shape = broadcast(a_rest, b_rest).filter(|_| inner == other)?;
     shape.extend([rows, columns]);
     Some(shape)
+}
+
+pub(crate) fn einsum(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let equation = Equation::of(node)?;
+    let operands = equation.operands.iter().enumerate();
+    let sizes: Vec<(char, usize)> = operands
+        .map(|(index, labels)| {
+            let shape = input(graph, node, index).filter(|shape| shape.len() == labels.len())?;
+            Some(labels.iter().copied().zip(shape.iter().copied()))
+        })
+        .collect::<Option<Vec<_>>>()?
+        .into_iter()
+        .flatten()
+        .collect();
+    let size = |label: &char| sizes.iter().find(|(other, _)| other == label).map(|&(_, size)| size);
+    equation.output.iter().map(size).collect()
+}
+
+/// An Einsum's equation with its output written out, such as `bct,bcs->bts`: the labels of each operand's axes, all different,
+/// and those of the output.
+pub(crate) struct Equation {
+    pub operands: Vec<Vec<char>>,
+    pub output: Vec<char>,
+}
+
+impl Equation {
+    /// `None` for an equation with an ellipsis, a diagonal or an output that is not written out.
+    pub(crate) fn of(node: &NodeProto) -> Option<Equation> {
+        let text: String = proto::string(node, "equation")?.split_whitespace().collect();
+        let (operands, output) = text.split_once("->")?;
+        let labels = |text: &str| {
+            let labels: Vec<char> = text.chars().collect();
+            let different = labels.iter().enumerate().all(|(index, label)| !labels[..index].contains(label));
+            (different && labels.iter().all(char::is_ascii_alphabetic)).then_some(labels)
+        };
+        Some(Equation {
+            operands: operands.split(',').map(labels).collect::<Option<_>>()?,
+            output: labels(output)?,
+        })
+    }
 }
 
 pub(crate) fn concat(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {

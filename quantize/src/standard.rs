@@ -24,11 +24,13 @@ pub(crate) enum Fate {
     Rewritten(fn(&mut Graph, NodeProto) -> Result<NodeProto>),
     /// Each becomes several nodes of older operators.
     Decomposed(fn(Decomposition) -> Result<Vec<NodeProto>>),
+    /// Each becomes several simpler nodes where it can, and stays where not.
+    Simplified(fn(Decomposition) -> Result<Vec<NodeProto>>),
     /// They are an error, with this advice or, without one, that of exporting with [`OPSET`](crate::proto::OPSET).
     Refused(Option<&'static str>),
 }
 
-use Fate::{Decomposed, Kept, Refused, Rewritten};
+use Fate::{Decomposed, Kept, Refused, Rewritten, Simplified};
 use Shape::{Broadcast, One, Same, Several, Unknown};
 
 const QUANTIZED: Fate = Refused(Some("the model is quantized already: give the f32 export"));
@@ -64,7 +66,7 @@ static OPERATORS: [Operator; 100] = [
     row("DequantizeLinear", QUANTIZED, Unknown),
     row("Div", Kept, Broadcast),
     row("Dropout", Refused(None), Same),
-    row("Einsum", Kept, Unknown),
+    row("Einsum", Simplified(decompose::einsum), One(shapes::einsum)),
     row("Elu", Kept, Same),
     row("Equal", Kept, Broadcast),
     row("Erf", Kept, Same),
@@ -157,7 +159,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Operator> {
 /// Whether definitions of our operators may use an operator.
 #[cfg(test)]
 pub(crate) fn is_in_opset(name: &str) -> bool {
-    name == "DequantizeLinear" || find(name).is_some_and(|operator| matches!(operator.fate, Kept | Rewritten(_)))
+    name == "DequantizeLinear" || find(name).is_some_and(|operator| matches!(operator.fate, Kept | Rewritten(_) | Simplified(_)))
 }
 
 #[cfg(test)]
@@ -173,7 +175,7 @@ mod tests {
     #[test]
     fn what_stays_in_graphs_is_read_by_the_engine() {
         for operator in &OPERATORS {
-            let stays = matches!(operator.fate, Kept | Rewritten(_));
+            let stays = matches!(operator.fate, Kept | Rewritten(_) | Simplified(_));
             assert!(!stays || inkstone::engine::is_read(operator.name), "{}", operator.name);
         }
     }

@@ -1,4 +1,5 @@
-//! Attention of one head without an axis of heads: products of `[1, T, C]`, as the decoders of latent diffusion have it.
+//! Attention by products of matrices of channels: of one head as `[1, T, C]`, as the decoders of latent diffusion have it, and of
+//! several as `[heads, C, T]`, as guided diffusion's U-Nets have it (Dhariwal and Nichol, arXiv 2105.05233).
 
 use inkstone::engine::operators::ATTENTION;
 use tract_onnx::pb::NodeProto;
@@ -8,6 +9,7 @@ use super::product::without_factors;
 use super::{Made, Replacement};
 use crate::graph::{Graph, Links};
 use crate::proto::{self, WithAttribute};
+use crate::tensor::Constant;
 
 const SWAP: [i64; 3] = [0, 2, 1];
 
@@ -24,8 +26,9 @@ pub(super) fn of_rows(graph: &Graph, links: &Links, node: &NodeProto) -> Option<
     let scores = scores(graph, links, weights)?;
     let mut before: Vec<Made> = Vec::new();
     let keys = swapped(graph, links, scores.keys, &mut before);
-    let attention = attention(&node.name, [scores.queries, &keys, values], &node.output[0], scores.scale);
-    fits(graph, &scores, graph.shape(values)?).then_some(Replacement {
+    let attention = attention(&node.name, [scores.queries, &keys, values], &node.output[0], 1, scores.scale);
+    let rows = graph.shape(values).filter(|shape| shape[0] == 1)?;
+    fits(graph, &scores, rows).then_some(Replacement {
         before,
         last: attention.into(),
     })
@@ -40,12 +43,66 @@ pub(super) fn of_columns(graph: &Graph, links: &Links, node: &NodeProto) -> Opti
     let [keys, values] = [scores.keys, values].map(|value| swapped(graph, links, value, &mut before));
     let mixed = graph.free_value(&format!("{}.rows", node.output[0]));
     let operands = [scores.queries, &keys, &values];
-    before.push(attention(&format!("{}.rows", node.name), operands, &mixed, scores.scale).into());
-    let turned = proto::node("Transpose", &node.name, &[&mixed], &[&node.output[0]]).with_ints("perm", &SWAP);
+    before.push(attention(&format!("{}.rows", node.name), operands, &mixed, 1, scores.scale).into());
+    let turned = transpose(&node.name, &mixed, &node.output[0]);
     fits(graph, &scores, &[1, rows, channels]).then_some(Replacement {
         before,
         last: turned.into(),
     })
+}
+
+/// softmax(q·k)·v of several heads, or the same turned, where one head lies behind the other as the channels of one picture.
+pub(super) fn of_heads(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Replacement> {
+    let [left, right] = factors(graph, node)?;
+    let (weights, values, is_turned) = match swap(graph, links, right) {
+        Some(weights) if scores(graph, links, weights).is_some() => (weights, left, true),
+        _ => (left, swap(graph, links, right)?, false),
+    };
+    let scores = scores(graph, links, weights)?;
+    let (queries, &[heads, channels, rows]) = (swap(graph, links, scores.queries)?, graph.shape(values)?) else {
+        return None;
+    };
+    let &[_, count, _] = graph.shape(scores.queries)? else {
+        return None;
+    };
+    let mut before = Vec::new();
+    let operands = [queries, scores.keys, values].map(|value| joined_rows(graph, value, &mut before));
+    let [mixed, picture, turned] = ["rows", "picture", "heads"].map(|what| graph.free_value(&format!("{}.{what}", node.output[0])));
+    let operands = operands.each_ref().map(String::as_str);
+    before.push(attention(&mixed, operands, &mixed, heads, scores.scale).into());
+    before.push(transpose(&picture, &mixed, &picture).into());
+    let shape = [heads, channels, count];
+    let last = if is_turned {
+        reshape(&node.name, &picture, &node.output[0], &shape)
+    } else {
+        before.push(reshape(&turned, &picture, &turned, &shape));
+        transpose(&node.name, &turned, &node.output[0]).into()
+    };
+    let last = Replacement { before, last };
+    fits(graph, &scores, &[heads, rows, channels]).then_some(last)
+}
+
+/// `[heads, C, T]` as rows `[1, T, heads · C]`.
+fn joined_rows(graph: &Graph, value: &str, before: &mut Vec<Made>) -> String {
+    let [picture, rows] = ["picture", "rows"].map(|what| graph.free_value(&format!("{value}.{what}")));
+    let made = before.iter().any(|made| made.node.output[0] == rows);
+    if let (false, Some(&[heads, channels, count])) = (made, graph.shape(value)) {
+        before.push(reshape(&picture, value, &picture, &[1, heads * channels, count]));
+        before.push(transpose(&rows, &picture, &rows).into());
+    }
+    rows
+}
+
+fn transpose(name: &str, from: &str, to: &str) -> NodeProto {
+    proto::node("Transpose", name, &[from], &[to]).with_ints("perm", &SWAP)
+}
+
+fn reshape(name: &str, from: &str, to: &str, shape: &[usize]) -> Made {
+    let sizes: Vec<i64> = shape.iter().map(|&size| size as i64).collect();
+    Made {
+        node: proto::node("Reshape", name, &[from, &format!("{to}.shape")], &[to]),
+        constants: vec![(1, Constant::i64(&[sizes.len()], sizes))],
+    }
 }
 
 fn factors<'a>(graph: &Graph, node: &'a NodeProto) -> Option<[&'a str; 2]> {
@@ -83,22 +140,22 @@ fn swapped(graph: &Graph, links: &Links, value: &str, before: &mut Vec<Made>) ->
     let rows = graph.free_value(&format!("{value}.rows"));
     let turned = |made: &Made| made.node.output[0] == rows;
     if !before.iter().any(turned) {
-        before.push(proto::node("Transpose", &rows, &[value], &[&rows]).with_ints("perm", &SWAP).into());
+        before.push(transpose(&rows, value, &rows).into());
     }
     rows
 }
 
 fn fits(graph: &Graph, scores: &Scores, values: &[usize]) -> bool {
     let shapes = (graph.shape(scores.queries), graph.shape(scores.keys), values);
-    let (Some(&[1, _, width]), Some(&[1, key_width, rows]), &[1, value_rows, channels]) = shapes else {
+    let (Some(&[heads, _, width]), Some(&[key_heads, key_width, rows]), &[value_heads, value_rows, channels]) = shapes else {
         return false;
     };
-    width == key_width && rows == value_rows && width == channels
+    [heads, width, rows] == [key_heads, key_width, value_rows] && [heads, width] == [value_heads, channels]
 }
 
-fn attention(name: &str, operands: [&str; 3], output: &str, scale: f32) -> NodeProto {
+fn attention(name: &str, operands: [&str; 3], output: &str, heads: usize, scale: f32) -> NodeProto {
     proto::our_node(&ATTENTION, name, &operands, &[output])
-        .with_int("heads", 1)
+        .with_int("heads", heads as i64)
         .with_float("scale", scale)
 }
 
@@ -109,8 +166,12 @@ mod tests {
     use crate::testing::{Builder, names};
 
     fn weights(builder: Builder) -> Builder {
+        scaled(builder, "q")
+    }
+
+    fn scaled(builder: Builder, queries: &str) -> Builder {
         let softmax = proto::node("Softmax", "softmax", &["scaled"], &["p"]).with_int("axis", 2);
-        let builder = builder.constant("scale", &[], &[0.25]).node("MatMul", &["q", "k"], "s");
+        let builder = builder.constant("scale", &[], &[0.25]).node("MatMul", &[queries, "k"], "s");
         builder.node("Mul", &["s", "scale"], "scaled").with(softmax)
     }
 
@@ -151,6 +212,23 @@ mod tests {
         );
         assert_eq!(names(&graph), ["Transpose", "Transpose", "Attention", "Transpose"]);
         assert_eq!(graph.nodes[3].output, ["y"]);
+    }
+
+    #[test]
+    fn heads_as_channels() {
+        let shape = [3, 8, 5];
+        let builder = || Builder::new(17).input("q", &shape).input("k", &shape).input("v", &shape);
+        let turned = scaled(builder().output("y", &shape).with(transpose("qt", "q", "qt")), "qt");
+        let turned = turned.with(transpose("pt", "p", "pt")).node("MatMul", &["v", "pt"], "y");
+        let rows = scaled(builder().output("y", &[3, 5, 8]).with(transpose("qt", "q", "qt")), "qt");
+        let rows = rows.with(transpose("vt", "v", "vt")).node("MatMul", &["p", "vt"], "y");
+        for builder in [turned, rows] {
+            let graph = fused(builder);
+            let attention = graph.nodes.iter().find(|node| node.op_type == "Attention").unwrap();
+            let values = graph.shape(&attention.input[2]);
+            assert_eq!((proto::int(attention, "heads"), values), (Some(3), Some(&[1, 5, 24][..])));
+            assert!(!names(&graph).contains(&"Softmax"));
+        }
     }
 
     #[test]

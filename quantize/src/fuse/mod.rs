@@ -63,7 +63,7 @@ impl<T: Into<Made>> From<T> for Replacement {
 type Pattern = fn(&Graph, &Links, &NodeProto) -> Option<Replacement>;
 
 /// Every pattern in the order in which they build on one another.
-const PATTERNS: [(&str, Pattern); 14] = [
+const PATTERNS: [(&str, Pattern); 15] = [
     ("GroupNorm", group_norm::standard),
     ("GroupNorm", group_norm::by_instances),
     ("Silu", silu::silu),
@@ -78,6 +78,7 @@ const PATTERNS: [(&str, Pattern); 14] = [
     ("Attention", attention::decomposed),
     ("Attention of one head", attention_alone::of_rows),
     ("Attention of one head", attention_alone::of_columns),
+    ("Attention of heads of channels", attention_alone::of_heads),
 ];
 
 /// Applies every pattern.

@@ -10,11 +10,12 @@ use crate::engine::parallel;
 use crate::engine::simd::Fused;
 
 /// What a product becomes: `activation(sum·scale·input scale + bias + shift) + residual`.
+/// A product of 16-bit activations is two of bytes, the second of which continues from what the first left in the output.
 #[derive(Clone, Copy)]
 pub struct Outputs<'a> {
     /// Scale of each weight row.
     pub scales: &'a [f32],
-    /// Bias of each row.
+    /// Bias of each row; empty to continue from the values of the output.
     pub biases: &'a [f32],
     /// Added to each row's outputs after the bias; empty for none.
     pub shifts: &'a [f32],
@@ -22,6 +23,23 @@ pub struct Outputs<'a> {
     pub activation: Option<Activation>,
     /// Added to the outputs, of their shape; empty for none.
     pub residual: &'a [f32],
+}
+
+impl Outputs<'_> {
+    /// The first of two products: only scaled, with the bias.
+    pub fn without_epilogue(self) -> Self {
+        Outputs {
+            shifts: &[],
+            activation: None,
+            residual: &[],
+            ..self
+        }
+    }
+
+    /// The second of two products, which continues from the first.
+    pub fn continuing(self) -> Self {
+        Outputs { biases: &[], ..self }
+    }
 }
 
 /// A block of columns of a picture: the first of them, and its part of every row.
@@ -66,7 +84,7 @@ impl Block {
         let count = self.columns.len();
         for (index, out) in rows.iter_mut().enumerate() {
             let row = self.first_row + index;
-            let (scale, bias) = (outputs.scales[row] * scale, outputs.biases[row]);
+            let (scale, bias) = (outputs.scales[row] * scale, outputs.biases.get(row));
             let shift = outputs.shifts.get(row);
             let (out, sums) = (&mut out[self.columns.start..][..count], &sums[index * self.stride..][..count]);
             let ((wide_out, out), (wide_sums, sums)) = (out.as_chunks_mut::<WIDE>(), sums.as_chunks::<WIDE>());
@@ -76,9 +94,9 @@ impl Block {
             };
             let (wide_residual, residual) = residual.as_chunks::<WIDE>();
             for (index, (out, sums)) in wide_out.iter_mut().zip(wide_sums).enumerate() {
-                let mut values = [0f32; WIDE];
+                let mut values = bias.map_or(*out, |&bias| [bias; WIDE]);
                 for lane in 0..WIDE {
-                    values[lane] = fused.add(sums[lane] as f32, scale, bias);
+                    values[lane] = fused.add(sums[lane] as f32, scale, values[lane]);
                 }
                 if let Some(shift) = shift {
                     values.iter_mut().for_each(|value| *value += shift);
@@ -94,7 +112,7 @@ impl Block {
                 *out = values;
             }
             for (index, (out, &sum)) in out.iter_mut().zip(sums).enumerate() {
-                let mut value = [fused.add(sum as f32, scale, bias)];
+                let mut value = [fused.add(sum as f32, scale, bias.copied().unwrap_or(*out))];
                 if let Some(shift) = shift {
                     value[0] += shift;
                 }

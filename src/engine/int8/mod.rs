@@ -13,5 +13,5 @@ mod winograd;
 pub use convolution::convolve;
 pub use epilogue::Outputs;
 pub use matmul::{Product, multiply};
-pub use quantize::{Image, Layout, Order, Tokens, largest_of};
+pub use quantize::{Byte, Image, Layout, Order, Tokens, largest_of};
 pub use weights::WeightMatrix;

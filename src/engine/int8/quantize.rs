@@ -45,6 +45,42 @@ pub fn quantize_group(values: [f32; GROUP], inverse: f32, mask: u8) -> [u8; GROU
     values.map(|value| quantize(value, inverse, mask))
 }
 
+/// How much smaller than a [`Byte::High`] a [`Byte::Low`] counts: two bytes from -127 to 127 are every integer of ±127·255.
+const BASE: f32 = 255.0;
+
+/// Which part of the quantized values an image holds. Values of 16 bits are multiplied a byte at a time: `high·255 + low`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Byte {
+    /// All of 8 bits.
+    Only,
+    /// The upper byte of 16 bits.
+    High,
+    /// The lower byte of 16 bits.
+    Low,
+}
+
+impl Byte {
+    /// Scale of the byte for values of this largest magnitude.
+    fn scale(self, largest: f32) -> f32 {
+        match self {
+            Byte::Only => scale_for(largest),
+            Byte::High => Byte::Low.scale(largest) * BASE,
+            Byte::Low => largest.max(TINY) / LIMIT_16,
+        }
+    }
+}
+
+/// The largest integer of 16-bit values.
+const LIMIT_16: f32 = 127.0 * BASE;
+
+/// The bytes, high and low, of the nearest integer of `value·inverse`, ties to even.
+#[inline(always)]
+fn quantize_16(value: f32, inverse: f32) -> [f32; 2] {
+    let integer = (value * inverse + ROUNDING) - ROUNDING;
+    let high = (integer * (1.0 / BASE) + ROUNDING) - ROUNDING;
+    [high, integer - high * BASE]
+}
+
 /// A quantized image with its padding, `[channels/4][height][width][4]` bytes: the four channels that a kernel
 /// multiplies at once are contiguous, and so are adjacent columns.
 pub struct Image<'a> {
@@ -85,13 +121,13 @@ impl Layout {
     }
 
     /// Quantizes four channels into a plane.
-    fn fill(&self, plane: &mut [u8], channels: [&[f32]; GROUP], inverse: f32, mask: u8) {
+    fn fill(&self, plane: &mut [u8], channels: [&[f32]; GROUP], quantize: impl Fn(f32) -> u8 + Copy, mask: u8) {
         plane.fill(mask);
         let ([_, height, width], upsample, wide) = (self.shape, self.upsample, self.size()[1]);
         for y in 0..height {
             let start = |copy: usize| ((y * upsample + copy + self.padding.top) * wide + self.padding.left) * GROUP;
             let row = &mut plane[start(0)..][..width * GROUP];
-            interleave(row, channels.map(|channel| &channel[y * width..][..width]), inverse, mask);
+            interleave(row, channels.map(|channel| &channel[y * width..][..width]), quantize);
             if upsample > 1 {
                 let length = width * upsample * GROUP;
                 repeat(&mut plane[start(0)..][..length], upsample);
@@ -104,16 +140,57 @@ impl Layout {
 impl<'a> Image<'a> {
     /// Quantizes `[channels, height, width]` of a known largest magnitude with one scale into [`Layout::bytes`] bytes. Threads share the
     /// channels.
-    pub fn quantize(values: &[f32], largest: f32, layout: &Layout, mask: u8, bytes: &'a mut [u8]) -> Image<'a> {
+    pub fn quantize(values: &[f32], largest: f32, byte: Byte, layout: &Layout, mask: u8, bytes: &'a mut [u8]) -> Image<'a> {
+        let scale = byte.scale(largest);
+        let (inverse, inverse_16) = (1.0 / scale, 1.0 / Byte::Low.scale(largest));
+        match byte {
+            Byte::Only => Image::fill(
+                values,
+                scale,
+                layout,
+                mask,
+                bytes,
+                #[inline(always)]
+                |value| quantize(value, inverse, mask),
+            ),
+            Byte::High => Image::fill(
+                values,
+                scale,
+                layout,
+                mask,
+                bytes,
+                #[inline(always)]
+                |value| quantize(quantize_16(value, inverse_16)[0], 1.0, mask),
+            ),
+            Byte::Low => Image::fill(
+                values,
+                scale,
+                layout,
+                mask,
+                bytes,
+                #[inline(always)]
+                |value| quantize(quantize_16(value, inverse_16)[1], 1.0, mask),
+            ),
+        }
+    }
+
+    fn fill(
+        values: &[f32],
+        scale: f32,
+        layout: &Layout,
+        mask: u8,
+        bytes: &'a mut [u8],
+        quantize: impl Fn(f32) -> u8 + Copy + Sync,
+    ) -> Image<'a> {
         let ([height, width], area) = (layout.size(), layout.shape[1] * layout.shape[2]);
-        let (threads, scale) = (parallel::threads_for_values(values.len()), scale_for(largest));
+        let threads = parallel::threads_for_values(values.len());
         let planes = (layout.shape[0] / GROUP).div_ceil(threads * parallel::TASKS_PER_THREAD).max(1);
         let (plane, picture) = (height * width * GROUP, area.max(1) * GROUP);
         let parts = bytes.chunks_mut((planes * plane).max(1)).zip(values.chunks(planes * picture));
         parallel::for_each(threads, parts, |(bytes, values)| {
             for (plane, channels) in bytes.chunks_exact_mut(plane).zip(values.chunks_exact(picture)) {
                 let channels = std::array::from_fn(|index| &channels[index * area..][..area]);
-                layout.fill(plane, channels, 1.0 / scale, mask);
+                layout.fill(plane, channels, quantize, mask);
             }
         });
         Image {
@@ -143,13 +220,13 @@ fn repeat(row: &mut [u8], times: usize) {
     }
 }
 
-fn interleave(row: &mut [u8], channels: [&[f32]; GROUP], inverse: f32, mask: u8) {
+fn interleave(row: &mut [u8], channels: [&[f32]; GROUP], quantize: impl Fn(f32) -> u8) {
     widest(
         #[inline(always)]
         |_| {
             let [a, b, c, d] = channels;
             for ((((out, a), b), c), d) in row.as_chunks_mut::<GROUP>().0.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                *out = quantize_group([*a, *b, *c, *d], inverse, mask);
+                *out = [quantize(*a), quantize(*b), quantize(*c), quantize(*d)];
             }
         },
     );
@@ -354,6 +431,16 @@ mod tests {
     }
 
     #[test]
+    fn two_bytes_are_every_integer_of_16_bits() {
+        for integer in -32_385..=32_385 {
+            let [high, low] = quantize_16(integer as f32, 1.0);
+            assert_eq!(high * BASE + low, integer as f32);
+            assert!(high.abs() <= 127.0 && low.abs() <= 127.0, "{integer} = {high}·255 + {low}");
+        }
+        assert_eq!(LIMIT_16, 32_385.0);
+    }
+
+    #[test]
     fn enlarging_repeats_rows_and_columns() {
         let values: Vec<f32> = (0..4 * 3 * 2).map(|i| i as f32).collect();
         let padding = Padding {
@@ -367,8 +454,8 @@ mod tests {
         let mut rooms = layouts.map(|layout| vec![0; layout.bytes()]);
         let [one, other] = &mut rooms;
         let (small, large) = (
-            Image::quantize(&values, largest_of(&values), &layouts[0], 0, one),
-            Image::quantize(&values, largest_of(&values), &layouts[1], 0, other),
+            Image::quantize(&values, largest_of(&values), Byte::Only, &layouts[0], 0, one),
+            Image::quantize(&values, largest_of(&values), Byte::Only, &layouts[1], 0, other),
         );
         assert_eq!((large.height, large.width, large.scale), (11, 8, small.scale));
         let pixel = |image: &Image, y: usize, x: usize| image.planes().next().unwrap()[(y * image.width + x) * GROUP..][..GROUP].to_vec();
@@ -399,7 +486,7 @@ mod tests {
             padding,
         };
         let mut room = vec![0; layout.bytes()];
-        let image = Image::quantize(&values, largest_of(&values), &layout, 0x80, &mut room);
+        let image = Image::quantize(&values, largest_of(&values), Byte::Only, &layout, 0x80, &mut room);
         assert_eq!((image.planes().count(), image.height, image.width), (2, 3, 6));
         for group in 0..2 {
             for y in 0..3 {

@@ -347,7 +347,7 @@ fn put<const POINTS: usize>(places: &mut [[&mut [[i16; GROUP]]; 2]; POINTS], til
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Layout, convolve as by_windows, largest_of};
+    use super::super::{Byte, Layout, convolve as by_windows, largest_of};
     use super::*;
     use crate::engine::AT_MOST;
     use crate::engine::geometry::Padding;
@@ -401,7 +401,14 @@ mod tests {
         };
         let mut room = vec![0; layout.bytes()];
         let made = available().into_iter().map(|kernel| {
-            let image = Image::quantize(&values, largest_of(&values), &layout, kernel.activation_mask(), &mut room);
+            let image = Image::quantize(
+                &values,
+                largest_of(&values),
+                Byte::Only,
+                &layout,
+                kernel.activation_mask(),
+                &mut room,
+            );
             let outputs = Outputs {
                 scales: &scales,
                 biases: &biases,

@@ -1,5 +1,5 @@
-//! `QConv`: convolution with mapped int8 weights; the input is quantized with one scale. Adjacent operators can
-//! be fused into it: a group normalization, a nearest-neighbour upsampling, an activation, a residual.
+//! `QConv` and `QConv16`: convolution with mapped int8 weights; the input is quantized with one scale, to 8 or to 16 bits. Adjacent
+//! operators can be fused into it: a group normalization, a nearest-neighbour upsampling, an activation, a residual.
 
 use std::sync::Arc;
 
@@ -12,16 +12,18 @@ use super::{GroupNorm, Parameters, check_length};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::Activation;
 use crate::engine::geometry::{Padding, Window};
-use crate::engine::int8::{Image, Layout, Outputs, WeightMatrix, convolve, largest_of};
+use crate::engine::int8::{Byte, Image, Layout, Outputs, WeightMatrix, convolve, largest_of};
 use crate::engine::kernels::{GROUP, Kernel};
 
-/// `QConv`.
-pub static Q_CONV: Schema = Schema {
-    name: "QConv",
-    doc: "Convolution of x, quantized to int8 with one scale, by int8 weights [m/8, k/4, 8, 4] with k in the order kh, kw, channel.",
-    definition: Some(
-        "QConv <kernel, strides, pads, m8> (x, w, scale, bias) => (y) {
-            limit = Constant <value = float {127.0}> ()
+/// The definition of a convolution of values quantized to integers up to a limit.
+macro_rules! definition {
+    ($name:literal, $limit:literal) => {
+        concat!(
+            $name,
+            " <kernel, strides, pads, m8> (x, w, scale, bias) => (y) {
+            limit = Constant <value = float {",
+            $limit,
+            "}> ()
             least = Constant <value = float {1e-12}> ()
             magnitude = Abs (x)
             largest = ReduceMax <keepdims = 1> (magnitude)
@@ -41,11 +43,37 @@ pub static Q_CONV: Schema = Schema {
             channels_first = Transpose <perm = [0, 3, 1, 2]> (channels_last)
             weights = DequantizeLinear <axis = 0> (channels_first, scale)
             y = Conv <strides: ints = @strides, pads: ints = @pads> (quantized, weights, bias)
-        }",
-    ),
+        }"
+        )
+    };
+}
+
+/// `QConv`.
+pub static Q_CONV: Schema = Schema {
+    name: "QConv",
+    doc: "Convolution of x, quantized to int8 with one scale, by int8 weights [m/8, k/4, 8, 4] with k in the order kh, kw, channel.",
+    definition: Some(definition!("QConv", "127.0")),
 };
 
-pub(super) fn build(node: &NodeProto, resources: &Resources) -> Built {
+/// `QConv16`.
+pub static Q_CONV_16: Schema = Schema {
+    name: "QConv16",
+    doc: "Convolution of x, quantized to 16 bits with one scale, by int8 weights [m/8, k/4, 8, 4] with k in the order kh, kw, channel.",
+    definition: Some(definition!("QConv16", "32385.0")),
+};
+
+pub(super) fn of_8_bits(node: &NodeProto, resources: &Resources) -> Built {
+    Ok(Some(Arc::new(build(node, resources)?)))
+}
+
+pub(super) fn of_16_bits(node: &NodeProto, resources: &Resources) -> Built {
+    Ok(Some(Arc::new(QuantizedConvolution {
+        precision: Precision::Int16,
+        ..build(node, resources)?
+    })))
+}
+
+fn build(node: &NodeProto, resources: &Resources) -> TractResult<QuantizedConvolution> {
     let [outputs, height, width, channels] = sizes(node, "kernel")?;
     ensure!(
         channels.is_multiple_of(GROUP),
@@ -57,8 +85,17 @@ pub(super) fn build(node: &NodeProto, resources: &Resources) -> Built {
     };
     let inputs = height.checked_mul(width).and_then(|area| area.checked_mul(channels));
     let weights = WeightMatrix::mapped(resources.tensor, outputs, inputs.context("the window is too large")?)?;
-    let convolution = QuantizedConvolution::new(weights, window, padding(node)?, resources.kernel);
-    Ok(Some(Arc::new(convolution)))
+    Ok(QuantizedConvolution::new(weights, window, padding(node)?, resources.kernel))
+}
+
+/// To what integers activations are quantized.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 8 bits.
+    #[default]
+    Int8,
+    /// 16 bits, which are multiplied a byte at a time: twice the work.
+    Int16,
 }
 
 /// Inputs: x `[1, C, H, W]`, scale `[O]`, bias `[O]`, the parameters of a fused normalization, O values if shifted, and a residual
@@ -73,6 +110,8 @@ pub struct QuantizedConvolution {
     pub padding: Padding,
     /// The micro-kernel.
     pub kernel: &'static dyn Kernel,
+    /// Precision of the input.
+    pub precision: Precision,
     /// Normalization of the input.
     pub norm: Option<GroupNorm>,
     /// How often each row and column of the input is repeated.
@@ -96,6 +135,7 @@ impl QuantizedConvolution {
             window,
             padding,
             kernel,
+            precision: Precision::default(),
             norm: None,
             upsample: 1,
             shifted: false,
@@ -122,18 +162,15 @@ impl QuantizedConvolution {
         }
     }
 
-    /// Normalizes and quantizes the picture, with a workspace for both results.
-    fn quantize<'a>(&self, inputs: &Inputs, workspace: &'a mut [f32]) -> TractResult<Image<'a>> {
-        let (layout, mask) = (self.layout(inputs.shape(0)), self.kernel.activation_mask());
-        let (normalized, quantized) = workspace.split_at_mut(workspace.len() - layout.bytes() / size_of::<f32>());
-        let quantized = bytemuck::cast_slice_mut(quantized);
+    /// Normalizes the picture, if a normalization is fused, in a workspace. Returns it and its largest magnitude.
+    fn normalize<'a>(&self, inputs: &'a Inputs, workspace: &'a mut [f32]) -> TractResult<(&'a [f32], f32)> {
         let picture = inputs.floats(0)?;
         let Some(norm) = &self.norm else {
-            return Ok(Image::quantize(picture, largest_of(picture), &layout, mask, quantized));
+            return Ok((picture, largest_of(picture)));
         };
         let parameters = Parameters::read(inputs, Self::OWN_INPUTS, norm.activation)?;
-        let largest = norm.apply(picture, &parameters, normalized);
-        Ok(Image::quantize(normalized, largest, &layout, mask, quantized))
+        let largest = norm.apply(picture, &parameters, workspace);
+        Ok((workspace, largest))
     }
 
     fn positions(&self, height: usize, width: usize) -> TractResult<[usize; 2]> {
@@ -146,7 +183,10 @@ impl QuantizedConvolution {
 
 impl Operator for QuantizedConvolution {
     fn name(&self) -> &'static str {
-        Q_CONV.name
+        match self.precision {
+            Precision::Int8 => Q_CONV.name,
+            Precision::Int16 => Q_CONV_16.name,
+        }
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
@@ -184,7 +224,14 @@ impl Operator for QuantizedConvolution {
     }
 
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()> {
-        let (shape, image) = (inputs.shape(0), self.quantize(inputs, workspace)?);
+        let (shape, layout, mask) = (inputs.shape(0), self.layout(inputs.shape(0)), self.kernel.activation_mask());
+        let (normalized, quantized) = workspace.split_at_mut(workspace.len() - layout.bytes() / size_of::<f32>());
+        let (picture, largest) = self.normalize(inputs, normalized)?;
+        let positions = self.positions(shape[2] * self.upsample, shape[3] * self.upsample)?;
+        let mut convolve = |byte: Byte, outputs: Outputs| {
+            let image = Image::quantize(picture, largest, byte, &layout, mask, bytemuck::cast_slice_mut(quantized));
+            convolve(self.kernel, &self.weights, &image, self.window, positions, outputs, output);
+        };
         let outputs = Outputs {
             scales: inputs.floats(1)?,
             biases: inputs.floats(2)?,
@@ -196,8 +243,13 @@ impl Operator for QuantizedConvolution {
             activation: self.activation,
             residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
         };
-        let positions = self.positions(shape[2] * self.upsample, shape[3] * self.upsample)?;
-        convolve(self.kernel, &self.weights, &image, self.window, positions, outputs, output);
+        match self.precision {
+            Precision::Int8 => convolve(Byte::Only, outputs),
+            Precision::Int16 => {
+                convolve(Byte::Low, outputs.without_epilogue());
+                convolve(Byte::High, outputs.continuing());
+            }
+        }
         Ok(())
     }
 }

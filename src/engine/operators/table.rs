@@ -47,7 +47,7 @@ pub struct Resources<'a> {
 }
 
 /// All operators, by name.
-pub static TABLE: [Row; 14] = [
+pub static TABLE: [Row; 15] = [
     row(&attention::ATTENTION, attention::plain),
     row(&float_convolution::CONV, float_convolution::build),
     row(&activation::GELU, activation::gelu),
@@ -57,7 +57,8 @@ pub static TABLE: [Row; 14] = [
     row(&group_norm::GROUP_NORM_SILU, group_norm::silu),
     row(&row_norm::LAYER_NORMALIZATION, row_norm::layer),
     row(&attention::MASKED_ATTENTION, attention::masked),
-    row(&quantized_convolution::Q_CONV, quantized_convolution::build),
+    row(&quantized_convolution::Q_CONV, quantized_convolution::of_8_bits),
+    row(&quantized_convolution::Q_CONV_16, quantized_convolution::of_16_bits),
     row(&embedding::Q_EMBEDDING, embedding::build),
     row(&quantized_linear::Q_LINEAR, quantized_linear::build),
     row(&row_norm::RMS_NORM, row_norm::root_mean_square),

@@ -90,7 +90,12 @@ fn matrix(weights: &[Vec<i8>]) -> WeightMatrix {
 
 /// The value that int8 stands for, with the scale of the values' largest magnitude.
 fn fake_quantized(values: &[f32]) -> Vec<f64> {
-    let scale = values.iter().fold(1e-12f32, |largest, value| largest.max(value.abs())) / 127.0;
+    fake_quantized_to(values, 127.0)
+}
+
+/// The same with integers up to a limit.
+fn fake_quantized_to(values: &[f32], limit: f32) -> Vec<f64> {
+    let scale = values.iter().fold(1e-12f32, |largest, value| largest.max(value.abs())) / limit;
     let inverse = 1.0 / scale;
     values
         .iter()

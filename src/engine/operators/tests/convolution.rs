@@ -55,8 +55,17 @@ fn windows() -> Vec<(Window, Padding)> {
     ]
 }
 
+/// The precisions with the largest integer of each.
+const PRECISIONS: [(Precision, f32); 2] = [(Precision::Int8, 127.0), (Precision::Int16, 32_385.0)];
+
 #[test]
 fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
+    for (precision, limit) in PRECISIONS {
+        quantized_convolutions_are_integer_arithmetic(precision, limit);
+    }
+}
+
+fn quantized_convolutions_are_integer_arithmetic(precision: Precision, limit: f32) {
     let mut numbers = Numbers(3);
     for (window, padding) in windows().into_iter().take(AT_MOST) {
         let shapes = [
@@ -75,7 +84,7 @@ fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
                 numbers.floats(outputs),
                 numbers.floats(outputs),
             );
-            let values = fake_quantized(&picture);
+            let values = fake_quantized_to(&picture, limit);
             let reference = Picture {
                 values: &values,
                 channels,
@@ -93,7 +102,10 @@ fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
                 .for_each(|(i, sum)| *sum = *sum * f64::from(scales[i / area]) + f64::from(biases[i / area]));
             let mut all = Vec::new();
             for kernel in kernels::available() {
-                let operator = QuantizedConvolution::new(matrix(&weights), window, padding, kernel);
+                let operator = QuantizedConvolution {
+                    precision,
+                    ..QuantizedConvolution::new(matrix(&weights), window, padding, kernel)
+                };
                 let values = [
                     value(&[1, channels, height, width], &picture),
                     value(&[outputs], &scales),
@@ -111,6 +123,12 @@ fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
 
 #[test]
 fn what_is_fused_into_a_convolution_changes_no_bit() {
+    for (precision, _) in PRECISIONS {
+        what_is_fused_changes_no_bit(precision);
+    }
+}
+
+fn what_is_fused_changes_no_bit(precision: Precision) {
     let mut numbers = Numbers(17);
     let kernel = kernels::available()[0];
     let (channels, outputs, height, width) = (12, 8, 6, 7);
@@ -118,7 +136,10 @@ fn what_is_fused_into_a_convolution_changes_no_bit() {
     let weights: Vec<Vec<i8>> = (0..outputs)
         .map(|_| (0..9 * channels).map(|_| numbers.weight()).collect())
         .collect();
-    let plain = QuantizedConvolution::new(matrix(&weights), window, padding, kernel);
+    let plain = QuantizedConvolution {
+        precision,
+        ..QuantizedConvolution::new(matrix(&weights), window, padding, kernel)
+    };
     let norm = GroupNorm {
         groups: 3,
         epsilon: 1e-5,
