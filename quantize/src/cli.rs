@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use inkstone::cli::manual;
 
+use crate::calibration::Target;
 use crate::error::{Error, Result};
 use crate::{Options, Report, Scheme};
 
@@ -27,6 +28,16 @@ pub struct Arguments {
     /// Size of a dimension that the export leaves free, such as batch=1; may be repeated
     #[arg(long = "size", value_name = "NAME=N", value_parser = size)]
     pub sizes: Vec<(String, usize)>,
+    /// Samples to compare the pack with the f32 model by: a text file with a prompt a line or, for one graph, `[[sample]]` tables of
+    /// its inputs in TOML; without the option, a few that are built in
+    #[arg(long, value_name = "FILE")]
+    pub calibrate: Option<PathBuf>,
+    /// Least median PSNR beside the f32 model, in decibels: layers that lose most get activations of 16 bits until it is reached
+    #[arg(long, value_name = "DB", value_parser = decibels)]
+    pub min_psnr: Option<f64>,
+    /// Least share, from 0 to 1, of the difference that another prompt makes in the f32 model
+    #[arg(long, value_name = "X", value_parser = share)]
+    pub min_conditioning: Option<f64>,
     /// Replace a pack that is there already
     #[arg(long)]
     pub force: bool,
@@ -41,6 +52,16 @@ fn size(text: &str) -> std::result::Result<(String, usize), String> {
         Ok(size) if size > 0 && !name.is_empty() => Ok((name.to_owned(), size)),
         _ => Err("must be NAME=N with a whole number from 1".to_owned()),
     }
+}
+
+fn decibels(text: &str) -> std::result::Result<f64, String> {
+    let decibels = text.parse().ok().filter(|decibels| (0.0..=100.0).contains(decibels));
+    decibels.ok_or_else(|| "must be a number from 0 to 100".to_owned())
+}
+
+fn share(text: &str) -> std::result::Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "must be a number from 0 to 1".to_owned())
 }
 
 /// Runs the command line; returns the exit code of [`Error::exit_code`], or 2 for wrong usage.
@@ -58,8 +79,19 @@ pub fn run() -> ExitCode {
         scheme: arguments.scheme,
         sizes: arguments.sizes.into_iter().collect(),
         force: arguments.force,
+        target: Target {
+            samples: arguments.calibrate,
+            min_psnr: arguments.min_psnr,
+            min_conditioning: arguments.min_conditioning,
+        },
     };
-    let report = crate::quantize(&arguments.input, &arguments.out, &options);
+    let bar = inkstone::cli::progress(0, "{msg} {wide_bar} {pos}/{len} {eta}");
+    let report = crate::quantize(&arguments.input, &arguments.out, &options, &mut |what, done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+        bar.set_message(what.to_owned());
+    });
+    bar.finish_and_clear();
     ended(report.and_then(|report| print(&report, arguments.json)))
 }
 

@@ -64,6 +64,9 @@ pub enum Error {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// The options cannot be followed.
+    #[error("{0}")]
+    Usage(String),
     /// The machine failed: disk full, no permission, device gone.
     #[error("{}: cannot {action}: {source}", path.display())]
     Machine {
@@ -94,6 +97,11 @@ impl Error {
     /// 2 for wrong usage or input, 1 for a failing machine.
     pub fn exit_code(&self) -> u8 {
         if self.is_input() { 2 } else { 1 }
+    }
+
+    /// An [`Error::Usage`].
+    pub(crate) fn usage(problem: impl Into<String>) -> Error {
+        Error::Usage(problem.into())
     }
 
     /// An [`Error::Input`].

@@ -1,7 +1,8 @@
 //! Constant folding: evaluates nodes that depend on constants and fixed shapes alone, and removes nodes that change nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use inkstone::pack::Element;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
@@ -18,6 +19,7 @@ use crate::tensor::{Constant, Values};
 pub fn fold(graph: &mut Graph) -> Result<()> {
     let nodes = std::mem::take(&mut graph.nodes);
     let mut renamed: HashMap<String, String> = HashMap::new();
+    let mut known = Known::of(graph);
     for mut node in nodes {
         for value in &mut node.input {
             if let Some(name) = renamed.get(value) {
@@ -28,8 +30,8 @@ pub fn fold(graph: &mut Graph) -> Result<()> {
             .output
             .iter()
             .any(|output| graph.outputs.iter().any(|port| port.name == *output));
-        if !is_output && is_identity(graph, &node) {
-            renamed.insert(node.output[0].clone(), node.input[0].clone());
+        if !is_output && let Some(same) = unchanged(graph, &known, &node) {
+            renamed.insert(node.output[0].clone(), node.input[same].clone());
             continue;
         }
         if !is_output && let Some(constant) = evaluate(graph, &node) {
@@ -37,6 +39,7 @@ pub fn fold(graph: &mut Graph) -> Result<()> {
             continue;
         }
         learn_shapes(graph, &node);
+        known.learn(graph, &node);
         graph.nodes.push(node);
     }
     graph.sweep();
@@ -62,8 +65,86 @@ pub(crate) fn learn_shapes(graph: &mut Graph, node: &NodeProto) {
     }
 }
 
-fn is_identity(graph: &Graph, node: &NodeProto) -> bool {
-    match node.op_type.as_str() {
+/// What is known of values beside their shapes.
+struct Known {
+    /// Values of floats.
+    floats: HashSet<String>,
+    /// Values that are zeros and too large to be constants.
+    zeros: HashSet<String>,
+}
+
+impl Known {
+    fn of(graph: &Graph) -> Known {
+        let floats = graph.inputs.iter().filter(|port| port.element == Element::F32);
+        Known {
+            floats: floats.map(|port| port.name.clone()).collect(),
+            zeros: HashSet::new(),
+        }
+    }
+
+    fn learn(&mut self, graph: &Graph, node: &NodeProto) {
+        let outputs = || node.output.iter().filter(|output| !output.is_empty()).cloned();
+        if self.makes_floats(graph, node) {
+            self.floats.extend(outputs());
+        }
+        if self.makes_zeros(graph, node) {
+            self.zeros.extend(outputs());
+        }
+    }
+
+    fn is_float(&self, graph: &Graph, value: &str) -> bool {
+        self.floats.contains(value) || graph.constants.get(value).is_some_and(|constant| constant.floats().is_some())
+    }
+
+    /// Whether the outputs of a node are floats; false where that is not known.
+    fn makes_floats(&self, graph: &Graph, node: &NodeProto) -> bool {
+        let input = |index| proto::input(node, index).is_some_and(|value| self.is_float(graph, value));
+        match node.op_type.as_str() {
+            "Cast" => proto::int(node, "to").is_some_and(is_float_type),
+            "Where" => input(1),
+            "ConstantOfShape" => filled(node, vec![1]).is_some_and(|value| value.floats().is_some()),
+            "ArgMax" | "ArgMin" | "Shape" | "Size" | "NonZero" | "TopK" | "OneHot" | "IsNaN" | "IsInf" => false,
+            "And" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Not" | "Or" | "Xor" => false,
+            _ => input(0),
+        }
+    }
+
+    fn makes_zeros(&self, graph: &Graph, node: &NodeProto) -> bool {
+        let zero = |index| proto::input(node, index).is_some_and(|value| self.zeros.contains(value));
+        match node.op_type.as_str() {
+            "ConstantOfShape" => filled(node, vec![1]).is_some_and(|value| is_all(&value, 0.0)),
+            "Cast" => zero(0),
+            "Mul" => (zero(0) && finite_constant(graph, node, 1)) || (zero(1) && finite_constant(graph, node, 0)),
+            _ => false,
+        }
+    }
+
+    fn is_all(&self, graph: &Graph, value: &str, number: f32) -> bool {
+        let is_zeros = number == 0.0 && self.zeros.contains(value);
+        is_zeros || graph.constants.get(value).is_some_and(|constant| is_all(constant, number))
+    }
+}
+
+fn is_float_type(data_type: i64) -> bool {
+    [DataType::Float, DataType::Float16, DataType::Bfloat16]
+        .iter()
+        .any(|float| data_type == *float as i64)
+}
+
+fn is_all(constant: &Constant, number: f32) -> bool {
+    constant
+        .floats()
+        .is_some_and(|values| !values.is_empty() && values.iter().all(|&value| value == number))
+}
+
+fn finite_constant(graph: &Graph, node: &NodeProto, index: usize) -> bool {
+    let floats = graph.constant_input(node, index).and_then(|constant| constant.floats());
+    floats.is_some_and(|values| values.iter().all(|value| value.is_finite()))
+}
+
+/// The number of the input that the output is the same as, if the node changes nothing.
+fn unchanged(graph: &Graph, known: &Known, node: &NodeProto) -> Option<usize> {
+    let is_same = match node.op_type.as_str() {
         "Identity" => true,
         "Dropout" => node.output.len() == 1 && node.input.len() < 3,
         // A Reshape to the shape that is there already.
@@ -72,8 +153,30 @@ fn is_identity(graph: &Graph, node: &NodeProto) -> bool {
             let to = shapes::outputs(graph, node).and_then(|shapes| shapes.into_iter().next());
             from.is_some() && from == to.as_deref() && !graph.constants.contains_key(&node.input[0])
         }
+        "Cast" => {
+            let varies = !graph.constants.contains_key(&node.input[0]);
+            varies && known.is_float(graph, &node.input[0]) && proto::int(node, "to").is_some_and(is_float_type)
+        }
+        "Add" => return neutral(graph, known, node, 0.0, &[1, 0]),
+        "Sub" => return neutral(graph, known, node, 0.0, &[1]),
+        "Mul" => return neutral(graph, known, node, 1.0, &[1, 0]),
+        "Div" => return neutral(graph, known, node, 1.0, &[1]),
         _ => false,
-    }
+    };
+    is_same.then_some(0)
+}
+
+/// The other operand, if one of the places holds nothing but the neutral element and makes the result no larger. One value a channel is
+/// left as it is: it belongs to a normalization.
+fn neutral(graph: &Graph, known: &Known, node: &NodeProto, element: f32, places: &[usize]) -> Option<usize> {
+    let result = shapes::outputs(graph, node)?.pop()?;
+    places.iter().find_map(|&place| {
+        let other = &node.input[1 - place];
+        let is_same = graph.shape(other) == Some(&result) && !graph.constants.contains_key(other);
+        let constant = graph.constants.get(&node.input[place]);
+        let is_by_channel = constant.is_some_and(|constant| constant.len() > 1 && constant.shape != result);
+        (is_same && !is_by_channel && known.is_all(graph, &node.input[place], element)).then_some(1 - place)
+    })
 }
 
 /// The node's value, if all of its inputs are constants or it only needs their shapes.
@@ -434,6 +537,52 @@ mod tests {
     use crate::graph::Sizes;
     use crate::proto::WithAttribute;
     use crate::testing::{Builder, free_dimension, names};
+
+    #[test]
+    fn neutral_elements_and_casts_of_floats_change_nothing() {
+        let cast = |from: &str, to: &str| proto::node("Cast", to, &[from], &[to]).with_int("to", 1);
+        let builder = Builder::new(17)
+            .input("x", &[2, 3])
+            .typed_input("ids", &[2, 3], DataType::Int64)
+            .output("y", &[2, 3])
+            .constant("one", &[], &[1.0])
+            .constant("zeros", &[2, 3], &[0.0; 6])
+            .constant("row of ones", &[4, 1, 1], &[1.0; 4])
+            .constant("gains", &[3], &[1.0; 3]);
+        let builder = builder
+            .with(cast("x", "a"))
+            .node("Div", &["a", "one"], "b")
+            .node("Add", &["zeros", "b"], "c")
+            .node("Relu", &["c"], "d")
+            .with(cast("ids", "e"))
+            .node("Add", &["d", "e"], "f")
+            .node("Sub", &["zeros", "f"], "g")
+            .node("Mul", &["gains", "g"], "i")
+            .node("Mul", &["i", "row of ones"], "h")
+            .node("ReduceSum", &["h"], "y");
+        let mut graph = builder.graph();
+        fold(&mut graph).unwrap();
+        let names: Vec<&str> = graph.nodes.iter().map(|node| node.op_type.as_str()).collect();
+        assert_eq!(names, ["Relu", "Cast", "Add", "Sub", "Mul", "Mul", "ReduceSum"]);
+        assert_eq!(graph.nodes[0].input, ["x"]);
+    }
+
+    #[test]
+    fn zeros_need_not_be_constants() {
+        let builder = Builder::new(17)
+            .input("x", &[8, 4096, 4096])
+            .output("y", &[8, 4096, 4096])
+            .constant("none", &[], &[0.0])
+            .integers("sizes", &[8, 4096, 4096])
+            .node("ConstantOfShape", &["sizes"], "empty")
+            .node("Mul", &["empty", "none"], "zeros")
+            .node("Add", &["zeros", "x"], "scores")
+            .node("Relu", &["scores"], "y");
+        let mut graph = builder.graph();
+        fold(&mut graph).unwrap();
+        assert_eq!(graph.nodes.len(), 1);
+        assert_eq!(graph.nodes[0].input, ["x"]);
+    }
 
     #[test]
     fn reshapes_of_weights_are_folded() {

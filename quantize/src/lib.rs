@@ -10,10 +10,12 @@
 //! 5. [`layers`] replaces convolutions, linear layers and embedding tables by their int8 counterparts.
 //! 6. [`functions`] writes the definitions of our operators by standard ones, so that any runtime opens the graphs.
 //! 7. [`write`](mod@write) writes the pack: whole or not at all.
-//! 8. [`report`] lists what every layer became, and [`cli`] is the command line.
+//! 8. [`calibration`] compares its pictures with those of the f32 model, and makes layers more precise where that is asked for.
+//! 9. [`report`] lists what every layer became, and [`cli`] is the command line.
 //!
 //! [`quantize`] does all of it.
 
+pub mod calibration;
 pub mod cli;
 mod decompose;
 pub mod diffusers;
@@ -53,25 +55,48 @@ pub struct Options {
     pub sizes: Sizes,
     /// Whether a pack that is there already is replaced.
     pub force: bool,
+    /// What the pack must reach beside the f32 model; by default nothing is measured.
+    pub target: calibration::Target,
 }
 
 /// Quantizes the model at `input` (a folder with `model.toml` or of diffusers, or one ONNX graph) and writes the pack `target`.
 ///
-/// The same input gives the same bytes. A pack is written only if the engine can run it.
+/// The same input gives the same bytes. A pack is written only if the engine can run it and it reaches what is asked for.
+/// `progress` is told what is done, and of how much.
 ///
 /// # Errors
 /// [`Error::is_input`] tells wrong input (which the caller can correct) from a failing machine.
-pub fn quantize(input: &Path, target: &Path, options: &Options) -> Result<Report> {
+pub fn quantize(input: &Path, target: &Path, options: &Options, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Report> {
     write::check_target(target, options.force)?;
     let source = source::Source::open(input, &options.sizes)?;
-    let mut pack = write::PackWriter::new(target, options.force)?;
+    let (mut draft, mut report) = draft(&source, target, options.scheme, options.force, progress)?;
+    if options.target.is_measured() {
+        let (f32_model, _) = self::draft(&source, target, Scheme::F32, options.force, progress)?;
+        let quality = calibration::calibrate(&mut draft, &f32_model, &report.stages, &options.target, progress)?;
+        report.set_quality(quality);
+    }
+    report.finish(draft.publish()?);
+    Ok(report)
+}
+
+/// A pack of a model's graphs with the layers of a scheme, and its report.
+fn draft(
+    source: &source::Source,
+    target: &Path,
+    scheme: Scheme,
+    force: bool,
+    progress: &mut dyn FnMut(&str, usize, usize),
+) -> Result<(write::Draft, Report)> {
+    let mut pack = write::PackWriter::new(target, force)?;
     let (mut report, mut free) = (Report::new(target), BTreeSet::new());
     report.notes = source.notes().to_vec();
-    for (stage, file) in source.stages() {
+    let count = source.stages().count();
+    for (index, (stage, file)) in source.stages().enumerate() {
+        progress(stage, index, count);
         let mut graph = source.graph(stage)?;
         free.append(&mut graph.free);
         optimize(&mut graph)?;
-        let layers = layers::quantize(&mut graph, options.scheme)?;
+        let layers = layers::quantize(&mut graph, scheme)?;
         downgrade::check(&graph)?;
         report.add(stage, &graph, layers);
         pack.add_graph(file, &graph)?;
@@ -83,9 +108,7 @@ pub fn quantize(input: &Path, target: &Path, options: &Options) -> Result<Report
     for (name, bytes) in source.made() {
         pack.write(name, bytes)?;
     }
-    let manifest = source.into_manifest();
-    report.finish(pack.finish(manifest)?);
-    Ok(report)
+    Ok((pack.complete(source.manifest().clone())?, report))
 }
 
 /// Folds, downgrades and fuses a graph; its values stay f32.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use inkstone::engine::operators::{Q_CONV, Q_CONV_16};
 use serde::Serialize;
 
+use crate::calibration::Quality;
 use crate::graph::Graph;
 use crate::layers::{Kind, Layer};
 use crate::proto::DOMAIN;
@@ -22,6 +24,8 @@ pub struct Report {
     pub stages: Vec<StageReport>,
     /// Sums over all stages.
     pub totals: Totals,
+    /// The pack's results beside those of the f32 model; `null` if nothing was measured.
+    pub quality: Option<Quality>,
     /// Sizes of the pack's files by name, in bytes.
     pub files: BTreeMap<String, u64>,
     /// SHA-256 of the picture that the pack generates for "a red apple" with seed 7 in its fewest steps; `null` for packs
@@ -86,6 +90,7 @@ impl Report {
             notes: Vec::new(),
             stages: Vec::new(),
             totals: Totals::default(),
+            quality: None,
             files: BTreeMap::new(),
             picture_sha256: None,
         }
@@ -110,6 +115,26 @@ impl Report {
             totals,
         });
         self.totals = Totals::of(self.stages.iter().flat_map(|stage| &stage.layers));
+    }
+
+    /// Adds what was measured, and which layers became more precise by it.
+    pub fn set_quality(&mut self, quality: Quality) {
+        for stage in &mut self.stages {
+            let name = &stage.stage;
+            let wide = |layer: &&mut Layer| quality.int16_layers.contains(&format!("{name}/{}", layer.name));
+            let mut count = 0;
+            for layer in stage.layers.iter_mut().filter(wide) {
+                layer.operator = Q_CONV_16.name.to_owned();
+                count += 1;
+            }
+            let [narrow, wide] = [&Q_CONV, &Q_CONV_16].map(|schema| format!("{DOMAIN}.{}", schema.name));
+            if count > 0 {
+                *stage.operators.entry(narrow).or_default() -= count;
+                *stage.operators.entry(wide).or_default() += count;
+            }
+            stage.operators.retain(|_, count| *count > 0);
+        }
+        self.quality = Some(quality);
     }
 
     /// Adds what was written.
@@ -144,6 +169,9 @@ impl fmt::Display for Report {
         self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))?;
         writeln!(f, "all stages")?;
         write_totals(f, "sum", &self.totals, width)?;
+        if let Some(quality) = &self.quality {
+            write_quality(f, quality)?;
+        }
         let bytes: u64 = self.files.values().sum();
         write!(f, "  {}: {} files, {bytes} bytes", self.pack.display(), self.files.len())
     }
@@ -173,6 +201,20 @@ fn write_totals(f: &mut fmt::Formatter<'_>, name: &str, totals: &Totals, width: 
     )
 }
 
+fn write_quality(f: &mut fmt::Formatter<'_>, quality: &Quality) -> fmt::Result {
+    let (median, lowest) = (quality.median_psnr_db, quality.lowest_psnr_db);
+    write!(
+        f,
+        "  beside the f32 model: PSNR {median:.1} dB (median), {lowest:.1} dB (lowest of {})",
+        quality.samples.len()
+    )?;
+    if let Some(conditioning) = quality.conditioning {
+        write!(f, ", conditioning {conditioning:.2}")?;
+    }
+    let (count, share) = (quality.int16_layers.len(), 100.0 * quality.int16_share);
+    writeln!(f, "\n  activations of 16 bits: {count} layers, {share:.1} % of the products")
+}
+
 fn decibels(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))
 }
@@ -187,6 +229,7 @@ mod tests {
             kind,
             operator: "QLinear".into(),
             shape: vec![5, 8],
+            products: 40,
             bytes_f32: 160,
             bytes_pack: 84,
             sqnr_db,

@@ -191,8 +191,8 @@ impl Source {
     }
 
     /// The manifest, without files.
-    pub fn into_manifest(self) -> Manifest {
-        self.manifest
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
     }
 
     /// Checks that every size that was given is one of a dimension of `free`.

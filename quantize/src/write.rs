@@ -24,6 +24,7 @@ use tract_onnx::pb::{
 use crate::error::{Error, Result};
 use crate::functions;
 use crate::graph::Graph;
+use crate::layers;
 use crate::proto::{DOMAIN, OPSET};
 use crate::tensor::{Constant, Values};
 
@@ -77,7 +78,7 @@ pub fn check_target(target: &Path, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// A pack under construction. Dropped before [`PackWriter::finish`], it leaves nothing behind.
+/// A pack under construction. Dropped before [`Draft::publish`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct PackWriter {
     target: PathBuf,
@@ -88,6 +89,8 @@ pub struct PackWriter {
     _lock: Option<File>,
     weights: WeightsWriter,
     files: BTreeMap<String, FileRecord>,
+    /// The graphs by file.
+    models: BTreeMap<String, ModelProto>,
     /// The files that the graphs were made from, by the names that these have in the pack.
     origins: BTreeMap<String, PathBuf>,
 }
@@ -114,6 +117,7 @@ impl PackWriter {
             _lock: lock,
             weights,
             files: BTreeMap::new(),
+            models: BTreeMap::new(),
             origins: BTreeMap::new(),
         })
     }
@@ -129,7 +133,9 @@ impl PackWriter {
     pub fn add_graph(&mut self, file: &str, graph: &Graph) -> Result<()> {
         let model = model(graph, &mut self.weights)?;
         self.origins.insert(file.to_owned(), graph.file.clone());
-        self.write(file, &model.encode_to_vec())
+        self.write(file, &model.encode_to_vec())?;
+        self.models.insert(file.to_owned(), model);
+        Ok(())
     }
 
     /// Copies a file into the pack; `name` may have folders.
@@ -157,11 +163,11 @@ impl PackWriter {
         Ok(())
     }
 
-    /// Writes weights and manifest, waits for the disk and gives the pack its name.
+    /// Writes weights and manifest.
     ///
     /// # Errors
-    /// If the disk is full or fails, the engine cannot run a graph, or the pack generates no picture; the target is then as it was.
-    pub fn finish(mut self, mut manifest: Manifest) -> Result<Written> {
+    /// If the disk is full or fails, or the engine cannot run a graph.
+    pub fn complete(mut self, mut manifest: Manifest) -> Result<Draft> {
         self.files.insert(WEIGHTS.to_owned(), self.weights.finish()?);
         manifest.files.clone_from(&self.files);
         let limits = manifest.limits;
@@ -169,13 +175,7 @@ impl PackWriter {
         self.write_manifest(&manifest)?;
         manifest.limits = self.with_needs(limits, &manifest)?;
         self.write_manifest(&manifest)?;
-        self.sync_folders()?;
-        let picture_sha256 = self.check_picture(&manifest)?;
-        self.publish()?;
-        Ok(Written {
-            files: self.files,
-            picture_sha256,
-        })
+        Ok(Draft { writer: self, manifest })
     }
 
     fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
@@ -264,6 +264,61 @@ impl PackWriter {
         }
         renamed.map_err(Error::machine(&self.target, "put the pack at"))?;
         sync_folder(&parent(&self.target))
+    }
+}
+
+/// A pack that is complete and can be opened, and has not yet its name. Dropped before [`Draft::publish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct Draft {
+    writer: PackWriter,
+    manifest: Manifest,
+}
+
+impl Draft {
+    /// Its manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Opens it as a pack.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn open(&self) -> Result<Arc<Pack>> {
+        Ok(Arc::new(Pack::open(&self.writer.folder())?))
+    }
+
+    /// Gives the convolutions that are chosen, by stage and layer, activations of 16 bits, and all others of 8.
+    ///
+    /// # Errors
+    /// If a graph cannot be written.
+    pub fn set_wide(&mut self, is_wide: &dyn Fn(&str, &str) -> bool) -> Result<()> {
+        for (stage, described) in &self.manifest.stages {
+            let file = &described.graph;
+            let Some(model) = self.writer.models.get_mut(file) else { continue };
+            if layers::set_wide(model, &|layer| is_wide(stage, layer)) {
+                let nodes = model.graph.as_ref().map_or(&[][..], |graph| &graph.node);
+                model.functions = functions::used_by(nodes, own_schemas())?;
+                let bytes = model.encode_to_vec();
+                self.writer.write(file, &bytes)?;
+            }
+        }
+        self.manifest.files.clone_from(&self.writer.files);
+        self.writer.write_manifest(&self.manifest)
+    }
+
+    /// Waits for the disk and gives the pack its name.
+    ///
+    /// # Errors
+    /// If the disk is full or fails, or the pack generates no picture; the target is then as it was.
+    pub fn publish(self) -> Result<Written> {
+        self.writer.sync_folders()?;
+        let picture_sha256 = self.writer.check_picture(&self.manifest)?;
+        self.writer.publish()?;
+        Ok(Written {
+            files: self.writer.files,
+            picture_sha256,
+        })
     }
 }
 

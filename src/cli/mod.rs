@@ -29,7 +29,7 @@ use clap::{Parser, Subcommand};
 
 pub use error::CliError;
 pub use interrupt::report_file_size_limit;
-pub use output::log_to_stderr;
+pub use output::{log_to_stderr, progress};
 
 use crate::process::allocator;
 use crate::process::panics::{self, caught};

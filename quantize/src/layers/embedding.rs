@@ -33,6 +33,7 @@ pub(super) fn quantize(graph: &Graph, node: &NodeProto) -> Result<Option<Quantiz
         kind: Kind::QEmbedding,
         operator: Q_EMBEDDING.name.to_owned(),
         shape: vec![rows, columns],
+        products: 0,
         bytes_f32: size_of_val(values),
         bytes_pack: rows * columns + rows * size_of::<f32>(),
         sqnr_db: quantized.sqnr_db(&matrix),

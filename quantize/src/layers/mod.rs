@@ -7,12 +7,14 @@ mod linear;
 pub mod rows;
 
 use clap::ValueEnum;
+use inkstone::engine::operators::{Q_CONV, Q_CONV_16};
 use serde::Serialize;
-use tract_onnx::pb::NodeProto;
+use tract_onnx::pb::{ModelProto, NodeProto};
 
 use crate::error::Result;
 use crate::graph::{Graph, Links};
 use crate::proto;
+use crate::shapes;
 use crate::tensor::Constant;
 
 /// Which layers become int8.
@@ -24,6 +26,8 @@ pub enum Scheme {
     W8a8,
     /// int8 weights and activations in every layer that can have them.
     W8a8All,
+    /// Nothing: a pack of the f32 model, to compare with.
+    F32,
 }
 
 /// What a layer became.
@@ -50,6 +54,8 @@ pub struct Layer {
     pub operator: String,
     /// Shape of the weights: `[O, kh, kw, C]`, `[M, K]` or `[V, D]`; as in the export for layers that stay f32.
     pub shape: Vec<usize>,
+    /// Products that a run computes.
+    pub products: u64,
     /// Bytes of the weights as f32.
     pub bytes_f32: usize,
     /// Bytes of weights and scales in the pack.
@@ -74,13 +80,13 @@ struct Quantized {
 pub fn quantize(graph: &mut Graph, scheme: Scheme) -> Result<Vec<Layer>> {
     let kept = match scheme {
         Scheme::W8a8 => kept::first_and_last(graph),
-        Scheme::W8a8All => Default::default(),
+        Scheme::W8a8All | Scheme::F32 => Default::default(),
     };
     let links = Links::of(graph);
     let mut layers = std::collections::HashMap::new();
     for index in 0..graph.nodes.len() {
         let node = &graph.nodes[index];
-        if kept.contains(&node.name) {
+        if scheme == Scheme::F32 || kept.contains(&node.name) {
             continue;
         }
         let quantized = match node.op_type.as_str() {
@@ -116,12 +122,41 @@ pub fn quantize(graph: &mut Graph, scheme: Scheme) -> Result<Vec<Layer>> {
     }
     graph.make_names_unique();
     let mut named = |node: &NodeProto| {
+        let layer = layers.remove(&node.output[0])?;
         Some(Layer {
             name: node.name.clone(),
-            ..layers.remove(&node.output[0])?
+            products: products(graph, node, &layer).unwrap_or(0),
+            ..layer
         })
     };
     Ok(graph.nodes.iter().filter_map(&mut named).collect())
+}
+
+/// Products of a convolution or matrix product: every weight once at every position of the output, or in every row.
+fn products(graph: &Graph, node: &NodeProto, layer: &Layer) -> Option<u64> {
+    let output = graph.shape(&node.output[0])?;
+    let channels = match layer.operator.as_str() {
+        "QConv" | "Conv" | "ConvTranspose" => output.get(1),
+        "QLinear" | "MatMul" | "Gemm" => output.last(),
+        _ => return None,
+    };
+    let positions = shapes::count(output)?.checked_div(*channels?)?;
+    u64::try_from(shapes::count(&layer.shape)?.checked_mul(positions)?).ok()
+}
+
+/// Gives the convolutions that are chosen, by the names of their layers, activations of 16 bits, and all others of 8. Whether that
+/// changes the graph.
+pub(crate) fn set_wide(model: &mut ModelProto, is_wide: &dyn Fn(&str) -> bool) -> bool {
+    let mut is_changed = false;
+    for node in model.graph.iter_mut().flat_map(|graph| &mut graph.node) {
+        if ![&Q_CONV, &Q_CONV_16].iter().any(|schema| proto::is_ours(node, schema)) {
+            continue;
+        }
+        let wanted = if is_wide(&node.name) { &Q_CONV_16 } else { &Q_CONV };
+        is_changed |= node.op_type != wanted.name;
+        node.op_type = wanted.name.to_owned();
+    }
+    is_changed
 }
 
 /// The line of a layer that stays f32.
@@ -138,6 +173,7 @@ fn kept_layer(graph: &Graph, node: &NodeProto) -> Option<Layer> {
         kind: Kind::F32,
         operator: node.op_type.clone(),
         shape: weights.shape.clone(),
+        products: 0,
         bytes_f32: bytes,
         bytes_pack: bytes,
         sqnr_db: None,
@@ -175,6 +211,7 @@ fn with_parameters(
         kind,
         operator: node.op_type.clone(),
         shape,
+        products: 0,
         bytes_f32: size_of_val(matrix.values()),
         bytes_pack: weights.len() + outputs * size_of::<f32>(),
         sqnr_db: quantized.sqnr_db(matrix),

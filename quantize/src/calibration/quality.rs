@@ -1,0 +1,192 @@
+//! How far the results of a pack are from those of the f32 model.
+
+use std::sync::Arc;
+
+use inkstone::engine::{Engine, Input, Stage, Value};
+use inkstone::pack::Pack;
+use inkstone::pipeline::{Options, Pipeline};
+use serde::Serialize;
+
+use super::samples::Samples;
+use crate::error::{Error, Result};
+
+/// Decibels of results that are the same.
+const SAME: f64 = 120.0;
+
+/// What a model makes of every sample: the pixels of a picture, from -1 to 1, or the first output of a graph.
+#[derive(Clone, Debug)]
+pub(super) struct Results {
+    values: Vec<Vec<f32>>,
+    /// The range of a picture's values; that of a graph's outputs is their own.
+    range: Option<f32>,
+}
+
+impl Results {
+    /// Runs a pack with every sample.
+    pub fn of(pack: &Arc<Pack>, samples: &Samples) -> Result<Results> {
+        match samples {
+            Samples::Prompts(requests) => {
+                let failed = |error: inkstone::PipelineError| Error::Generate(error.to_string());
+                let mut pipeline = Pipeline::of_pack(pack.clone(), &Options::default()).map_err(failed)?;
+                let pictures = requests
+                    .iter()
+                    .map(|request| Ok(pipeline.generate(request).map_err(failed)?.picture.to_premultiplied()));
+                Ok(Results {
+                    values: pictures.collect::<Result<_>>()?,
+                    range: Some(2.0),
+                })
+            }
+            Samples::Inputs(inputs) => {
+                let engine = Engine::new(0).map_err(Error::Engine)?;
+                let name = pack.manifest().stages.keys().next().cloned().unwrap_or_default();
+                let stage = Stage::load(&engine, pack, &name).map_err(Error::Engine)?;
+                let outputs = inputs.iter().map(|(_, values)| {
+                    let inputs: Vec<Input> = values.iter().map(Value::as_input).collect();
+                    let outputs = stage.run(&engine, &inputs).map_err(Error::Engine)?;
+                    let floats = outputs.into_iter().find_map(Value::into_floats);
+                    floats.ok_or_else(|| Error::usage("the graph has no output of floats to compare"))
+                });
+                Ok(Results {
+                    values: outputs.collect::<Result<_>>()?,
+                    range: None,
+                })
+            }
+        }
+    }
+
+    /// Mean squared difference from other results of every sample, relative to the square of the range of these.
+    pub fn errors(&self, others: &Results) -> Vec<f64> {
+        self.values
+            .iter()
+            .zip(&others.values)
+            .map(|(own, other)| self.error(own, other))
+            .collect()
+    }
+
+    fn error(&self, own: &[f32], other: &[f32]) -> f64 {
+        let range = f64::from(self.range.unwrap_or_else(|| range(own))).max(f64::MIN_POSITIVE);
+        let squares = own.iter().zip(other).map(|(a, b)| f64::from(a - b).powi(2));
+        squares.sum::<f64>() / own.len().max(1) as f64 / (range * range)
+    }
+
+    /// Peak signal-to-noise ratio of other results, of every sample in decibels.
+    pub fn psnr(&self, others: &Results) -> Vec<f64> {
+        self.errors(others).into_iter().map(decibels).collect()
+    }
+
+    /// How much of what one sample differs from the next here is left in other results: their differences projected on these.
+    fn conditioning(&self, others: &Results) -> Option<f64> {
+        let (mut kept, mut all) = (0.0, 0.0);
+        for (own, other) in self.values.windows(2).zip(others.values.windows(2)) {
+            for place in 0..own[0].len() {
+                let difference = f64::from(own[1][place] - own[0][place]);
+                kept += difference * f64::from(other[1][place] - other[0][place]);
+                all += difference * difference;
+            }
+        }
+        (all > 0.0).then(|| kept / all)
+    }
+}
+
+fn range(values: &[f32]) -> f32 {
+    let (least, most) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &value| {
+        (least.min(value), most.max(value))
+    });
+    most - least
+}
+
+/// Decibels of an error relative to the range; the worst for what is not a number.
+fn decibels(error: f64) -> f64 {
+    if error.is_nan() {
+        f64::NEG_INFINITY
+    } else {
+        (-10.0 * error.log10()).min(SAME)
+    }
+}
+
+/// The middle of some numbers; that of an even count is the lower of the two.
+pub(super) fn median(numbers: &[f64]) -> f64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get((sorted.len().max(1) - 1) / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// A pack's results beside those of the f32 model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Quality {
+    /// Median of the peak signal-to-noise ratios, in decibels; at most 120.
+    pub median_psnr_db: f64,
+    /// The lowest of them.
+    pub lowest_psnr_db: f64,
+    /// How much of the difference that another prompt makes in the f32 model is left: 1 for all of it. `null` for models without
+    /// prompts, and for one prompt.
+    pub conditioning: Option<f64>,
+    /// Every sample.
+    pub samples: Vec<SampleQuality>,
+    /// Layers with activations of 16 bits, as `stage/layer`.
+    pub int16_layers: Vec<String>,
+    /// Their share of all products of int8 layers, each stage run once.
+    pub int16_share: f64,
+}
+
+/// A sample's result.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SampleQuality {
+    /// The prompt, or the number of the sample in its file.
+    pub sample: String,
+    /// Peak signal-to-noise ratio, in decibels.
+    pub psnr_db: f64,
+}
+
+impl Quality {
+    pub(super) fn new(samples: &Samples, reference: &Results, measured: &Results, (layers, share): (Vec<String>, f64)) -> Quality {
+        let ratios = reference.psnr(measured);
+        let named = samples.names().into_iter().zip(&ratios).map(|(name, &psnr_db)| SampleQuality {
+            sample: name.to_owned(),
+            psnr_db,
+        });
+        Quality {
+            median_psnr_db: median(&ratios),
+            lowest_psnr_db: ratios.iter().copied().fold(f64::INFINITY, f64::min),
+            conditioning: reference.conditioning(measured).filter(|_| samples.are_prompts()),
+            samples: named.collect(),
+            int16_layers: layers,
+            int16_share: share,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results(values: &[&[f32]], range: Option<f32>) -> Results {
+        Results {
+            values: values.iter().map(|values| values.to_vec()).collect(),
+            range,
+        }
+    }
+
+    #[test]
+    fn ratios_are_of_the_range() {
+        let (own, other) = (results(&[&[0.0, 10.0]], None), results(&[&[0.1, 9.9]], None));
+        assert!((own.psnr(&other)[0] - 40.0).abs() < 1e-4);
+        assert_eq!(own.psnr(&own), [SAME]);
+        let broken = results(&[&[f32::NAN, 0.0]], None);
+        assert_eq!(own.psnr(&broken), [f64::NEG_INFINITY]);
+        assert!((results(&[&[0.0]], Some(2.0)).psnr(&results(&[&[0.2]], None))[0] - 20.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn what_a_prompt_does_is_projected() {
+        let own = results(&[&[0.0, 0.0], &[2.0, 0.0]], Some(2.0));
+        assert_eq!(own.conditioning(&results(&[&[5.0, 5.0], &[6.0, 9.0]], Some(2.0))), Some(0.5));
+        assert_eq!(own.conditioning(&results(&[&[1.0, 1.0], &[1.0, 1.0]], Some(2.0))), Some(0.0));
+        assert_eq!(results(&[&[1.0]], None).conditioning(&results(&[&[1.0]], None)), None);
+    }
+
+    #[test]
+    fn medians_are_middles() {
+        assert_eq!((median(&[3.0, 1.0, 2.0]), median(&[4.0, 1.0, 2.0, 3.0])), (2.0, 2.0));
+    }
+}

@@ -1,0 +1,243 @@
+//! What a model is run with to measure it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use inkstone::bounded_file;
+use inkstone::engine::Value;
+use inkstone::pack::{Element, Manifest, Port};
+use inkstone::pipeline::{Request, gaussian_noise};
+use serde::Deserialize;
+
+use super::sample_error;
+use crate::error::{Error, Result};
+
+/// Prompts for models that are measured without a file of samples.
+const PROMPTS: [&str; 4] = ["a red apple", "a cat", "a house in the mountains", "a portrait of an old man"];
+/// The seed of every prompt's picture: what differs between two of them is what the prompt does.
+const SEED: u64 = 7;
+/// Samples of a graph that is measured without a file.
+const RANDOM: u64 = 4;
+/// Most samples of a file.
+const MOST: usize = 1000;
+
+/// Everything that a model is run with.
+#[derive(Debug)]
+pub(super) enum Samples {
+    /// Requests to the pipeline.
+    Prompts(Vec<Request>),
+    /// Inputs of the only stage, in the order of its ports, with a name for the report.
+    Inputs(Vec<(String, Vec<Value>)>),
+}
+
+impl Samples {
+    /// Those of a file, or those that are built in.
+    ///
+    /// # Errors
+    /// For a file that cannot be read or does not fit the model.
+    pub fn read(file: Option<&Path>, manifest: &Manifest) -> Result<Samples> {
+        let text = file.map(read_text).transpose()?;
+        if manifest.family.is_some() {
+            let prompts = match &text {
+                Some(text) => lines(text),
+                None => PROMPTS.to_vec(),
+            };
+            check_count(file, prompts.len())?;
+            let request = |prompt: &&str| Request::new(*prompt).seed(SEED).guess(true);
+            return Ok(Samples::Prompts(prompts.iter().map(request).collect()));
+        }
+        let ports: &[Port] = manifest.stages.values().next().map_or(&[], |stage| &stage.inputs);
+        let tables = match &text {
+            Some(text) => parse(file, text)?,
+            None => (0..RANDOM).map(|seed| random(ports, seed)).collect(),
+        };
+        check_count(file, tables.len())?;
+        let inputs = tables.iter().enumerate().map(|(index, table)| {
+            let values = inputs(ports, table).map_err(|problem| sample_error(file, format!("sample[{index}].{problem}")))?;
+            Ok((format!("{}", index + 1), values))
+        });
+        Ok(Samples::Inputs(inputs.collect::<Result<_>>()?))
+    }
+
+    /// Whether they are prompts.
+    pub fn are_prompts(&self) -> bool {
+        matches!(self, Samples::Prompts(_))
+    }
+
+    /// A name for each: the prompt or the number.
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            Samples::Prompts(requests) => requests.iter().map(|request| request.prompt.as_str()).collect(),
+            Samples::Inputs(inputs) => inputs.iter().map(|(name, _)| name.as_str()).collect(),
+        }
+    }
+}
+
+fn read_text(file: &Path) -> Result<String> {
+    let missing = "there is no such file: give a file of samples, or leave out --calibrate";
+    let bytes = bounded_file::read(file, bounded_file::TEXT).map_err(Error::reading(file, missing))?;
+    String::from_utf8(bytes).map_err(|_| Error::input(file, "is not UTF-8 text: save it as UTF-8"))
+}
+
+/// Prompts, one a line, without empty lines and comments.
+fn lines(text: &str) -> Vec<&str> {
+    let lines = text.lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+}
+
+fn check_count(file: Option<&Path>, count: usize) -> Result<()> {
+    match count {
+        0 => Err(sample_error(
+            file,
+            "holds no samples: write a prompt a line or, for a graph, `[[sample]]` tables".to_owned(),
+        )),
+        1..=MOST => Ok(()),
+        _ => Err(sample_error(file, format!("holds {count} samples; at most {MOST} are supported"))),
+    }
+}
+
+/// A file of inputs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    sample: Vec<BTreeMap<String, Filling>>,
+}
+
+/// How an input is filled.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Filling {
+    /// Every element is this.
+    Number(f64),
+    /// All elements, in row-major order.
+    Numbers(Vec<f64>),
+    /// Gaussian noise.
+    Noise(Noise),
+}
+
+/// Gaussian noise of a standard deviation.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Noise {
+    normal: f64,
+    #[serde(default)]
+    seed: u64,
+}
+
+fn parse(file: Option<&Path>, text: &str) -> Result<Vec<BTreeMap<String, Filling>>> {
+    let file_of_samples: File = toml::from_str(text).map_err(|error| sample_error(file, error.to_string()))?;
+    Ok(file_of_samples.sample)
+}
+
+/// Gaussian noise for floats, zeros for integers.
+fn random(ports: &[Port], seed: u64) -> BTreeMap<String, Filling> {
+    let filling = |port: &Port| match port.element {
+        Element::F32 => Filling::Noise(Noise { normal: 1.0, seed }),
+        Element::I64 => Filling::Number(0.0),
+    };
+    ports.iter().map(|port| (port.name.clone(), filling(port))).collect()
+}
+
+/// The inputs in the order of the ports, or what is wrong with one.
+fn inputs(ports: &[Port], table: &BTreeMap<String, Filling>) -> std::result::Result<Vec<Value>, String> {
+    if let Some(name) = table.keys().find(|name| ports.iter().all(|port| port.name != **name)) {
+        let known = ports.iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(format!("{name}: the graph has no such input (inputs: {known})"));
+    }
+    let streams = ports.iter().zip(0u32..);
+    streams
+        .map(|(port, stream)| {
+            let filling = table.get(&port.name).ok_or_else(|| format!("{}: is missing", port.name))?;
+            fill(port, stream, filling).map_err(|problem| format!("{}: {problem}", port.name))
+        })
+        .collect()
+}
+
+fn fill(port: &Port, stream: u32, filling: &Filling) -> std::result::Result<Value, String> {
+    let count = port.elements();
+    let numbers = match filling {
+        Filling::Number(number) => vec![*number; count],
+        Filling::Numbers(numbers) if numbers.len() == count => numbers.clone(),
+        Filling::Numbers(numbers) => return Err(format!("has {} numbers; {count} are needed", numbers.len())),
+        Filling::Noise(Noise { normal, seed }) => {
+            let noise = gaussian_noise(*seed, stream, count);
+            noise.into_iter().map(|value| f64::from(value) * normal).collect()
+        }
+    };
+    if let Some(number) = numbers.iter().find(|number| !(number.abs() <= f64::from(f32::MAX))) {
+        return Err(format!("{number} is not a number that fits"));
+    }
+    match port.element {
+        Element::F32 => Ok(Value::F32(numbers.into_iter().map(|number| number as f32).collect())),
+        Element::I64 if numbers.iter().all(|number| number.fract() == 0.0) => {
+            Ok(Value::I64(numbers.into_iter().map(|number| number as i64).collect()))
+        }
+        Element::I64 => Err("takes whole numbers".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use inkstone::pack::Stage;
+
+    fn graph() -> Manifest {
+        let ports = vec![
+            Port::new("noisy", Element::F32, vec![1, 2, 3]),
+            Port::new("steps", Element::I64, vec![1]),
+        ];
+        let stage = Stage {
+            graph: "model.onnx".into(),
+            inputs: ports,
+            outputs: Vec::new(),
+        };
+        Manifest::of_graph("m".into(), String::new(), stage)
+    }
+
+    fn read(text: &str) -> std::result::Result<Samples, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Samples::read(Some(file.path()), &graph()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn inputs_are_filled_in_the_order_of_the_ports() {
+        let samples = read("[[sample]]\nsteps = 30\nnoisy = { normal = 80, seed = 3 }\n[[sample]]\nnoisy = 0.5\nsteps = [1]").unwrap();
+        let Samples::Inputs(inputs) = samples else { panic!() };
+        let noise: Vec<f32> = gaussian_noise(3, 0, 6).into_iter().map(|value| value * 80.0).collect();
+        let [Value::F32(floats), Value::I64(integers)] = inputs[0].1.as_slice() else {
+            panic!()
+        };
+        assert_eq!((inputs.len(), integers.as_slice()), (2, &[30][..]));
+        assert!(
+            floats
+                .iter()
+                .zip(&noise)
+                .all(|(one, other)| (one - other).abs() <= other.abs() * 1e-6)
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        for (text, problem) in [
+            ("[[sample]]\nsteps = 1", "sample[0].noisy: is missing"),
+            (
+                "[[sample]]\nsteps = 1\nnoisy = 1\nsigma = 2",
+                "sigma: the graph has no such input (inputs: noisy, steps)",
+            ),
+            ("[[sample]]\nsteps = 1.5\nnoisy = 1", "steps: takes whole numbers"),
+            ("[[sample]]\nsteps = 1\nnoisy = [1, 2]", "noisy: has 2 numbers; 6 are needed"),
+            ("[[sample]]\nsteps = 1\nnoisy = inf", "is not a number that fits"),
+            ("sample = []", "holds no samples"),
+            ("a prompt", "TOML"),
+        ] {
+            let found = read(text).unwrap_err();
+            assert!(found.contains(problem), "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn prompts_are_lines() {
+        assert_eq!(lines("a cat\n\n# comment\n  two dogs \r\n"), ["a cat", "two dogs"]);
+    }
+}
