@@ -80,6 +80,23 @@ fn pictures_are_those_of_diffusers() {
 }
 
 #[test]
+fn f32_packs_are_the_model_itself() {
+    for name in ["stable-diffusion", "latent-consistency"] {
+        let folder = tempfile::tempdir().unwrap();
+        let pack = folder.path().join("pack");
+        quantize(&pipelines().join(name), &pack)
+            .args(["--scheme", "f32"])
+            .assert()
+            .success();
+        let request = Request::new("a red cat and an apple").seed(7).steps(4).guidance(4.0);
+        let drawn = Pipeline::open(&pack).unwrap().generate(&request).unwrap();
+        let wanted = png::read(&pipelines().join(format!("{name}.png"))).unwrap().picture;
+        let decibels = psnr(&drawn.picture, &wanted);
+        assert!(decibels >= 55.0, "{name}: {decibels} dB");
+    }
+}
+
+#[test]
 fn what_the_folder_says_is_in_the_manifest() {
     let folder = tempfile::tempdir().unwrap();
     let pack = folder.path().join("pack");

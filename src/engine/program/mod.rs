@@ -112,8 +112,9 @@ impl Program {
                 (Place::Constant(_), _) => {}
             }
         }
-        for step in &self.steps {
-            step.run(floats, &mut tensors)
+        self.forget_scratch();
+        for (number, step) in self.steps.iter().enumerate() {
+            step.run(number, floats, &mut tensors)
                 .with_context(|| format!("running node '{}'", step.name))?;
         }
         Ok(Outputs {
@@ -121,6 +122,24 @@ impl Program {
             floats,
             tensors,
         })
+    }
+
+    /// Drops what tract's operators keep on this thread by the numbers of their nodes, which another program has given to others.
+    fn forget_scratch(&self) {
+        for (number, step) in self.steps.iter().enumerate() {
+            if let Operation::Tracts { operator, .. } = &step.operation {
+                operator.drop_session(context(number).session, number);
+            }
+        }
+    }
+}
+
+/// Where tract's operators keep scratch: each must have a number of its own, as a matrix product keeps the memory layout of its output
+/// there.
+fn context(number: usize) -> EvalContext<'static> {
+    EvalContext {
+        node_id: number,
+        ..EvalContext::out_of_plan()
     }
 }
 
@@ -147,7 +166,7 @@ impl Outputs<'_> {
 }
 
 impl Step {
-    fn run(&self, floats: &mut [f32], tensors: &mut [Option<TValue>]) -> TractResult<()> {
+    fn run(&self, number: usize, floats: &mut [f32], tensors: &mut [Option<TValue>]) -> TractResult<()> {
         match &self.operation {
             Operation::Ours {
                 operator,
@@ -172,7 +191,7 @@ impl Step {
             Operation::Tracts { operator, outputs } => {
                 let (_, rest) = cut_all(floats, &[]);
                 let inputs = self.inputs.iter().map(|input| input.tensor(&rest, tensors));
-                let made = operator.eval(&EvalContext::out_of_plan(), inputs.collect::<TractResult<_>>()?)?;
+                let made = operator.eval(&context(number), inputs.collect::<TractResult<_>>()?)?;
                 for (&number, made) in outputs.iter().zip(made) {
                     tensors[number] = Some(made);
                 }
