@@ -40,8 +40,10 @@ class Noise(CalibrationDataReader):
 
 def quantize(model: Path, out: Path) -> None:
     """onnxruntime's own static int8 quantization, calibrated on eight inputs."""
-    prepared = out.with_suffix(".prepared.onnx")
-    quant_pre_process(model, prepared, skip_symbolic_shape=True)
+    whole, prepared = out.with_suffix(".whole.onnx"), out.with_suffix(".prepared.onnx")
+    # The preparation does not find external data.
+    onnx.save(onnx.load(model), whole)
+    quant_pre_process(whole, prepared, skip_symbolic_shape=True)
     quantize_static(
         prepared,
         out,
@@ -85,6 +87,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3, help="the contestants take turns this many times")
+    parser.add_argument("--no-tract", action="store_true", help="leave out tract, which takes a minute a run for the largest graphs")
     parser.add_argument("--peer", action="store_true", help="be the onnxruntime contestant: run the model and print JSON")
     options = parser.parse_args()
     if options.peer:
@@ -105,7 +108,7 @@ def main() -> None:
             }
             if options.rten:
                 contestants |= {"rten int8": [options.rten, int8, threads, runs], "rten f32": [options.rten, options.model, threads, runs]}
-            if threads == 1:
+            if threads == 1 and not options.no_tract:
                 contestants["tract f32"] = [stage, options.model, "--tract", "--runs", runs]
             times, private = {name: [] for name in contestants}, {}
             for _ in range(options.rounds):

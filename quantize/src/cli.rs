@@ -38,6 +38,9 @@ pub struct Arguments {
     /// Least share, from 0 to 1, of the difference that another prompt makes in the f32 model
     #[arg(long, value_name = "X", value_parser = share)]
     pub min_conditioning: Option<f64>,
+    /// Write the comparison with the f32 model to an HTML page: pictures side by side, and what each layer loses
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
     /// Replace a pack that is there already
     #[arg(long)]
     pub force: bool,
@@ -83,6 +86,7 @@ pub fn run() -> ExitCode {
             samples: arguments.calibrate,
             min_psnr: arguments.min_psnr,
             min_conditioning: arguments.min_conditioning,
+            page: arguments.report,
         },
     };
     let bar = inkstone::cli::progress(0, "{msg} {wide_bar} {pos}/{len} {eta}");

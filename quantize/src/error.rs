@@ -64,6 +64,9 @@ pub enum Error {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// A file beside the pack cannot be written.
+    #[error(transparent)]
+    Write(#[from] inkstone::atomic_file::WriteError),
     /// The options cannot be followed.
     #[error("{0}")]
     Usage(String),
@@ -90,6 +93,7 @@ impl Error {
             ),
             Error::Definition { .. } => false,
             Error::Engine(error) => error.is_input_fault(),
+            Error::Write(error) => error.is_input_fault(),
             _ => true,
         }
     }

@@ -72,8 +72,7 @@ pub fn quantize(input: &Path, target: &Path, options: &Options, progress: &mut d
     let (mut draft, mut report) = draft(&source, target, options.scheme, options.force, progress)?;
     if options.target.is_measured() {
         let (f32_model, _) = self::draft(&source, target, Scheme::F32, options.force, progress)?;
-        let quality = calibration::calibrate(&mut draft, &f32_model, &report.stages, &options.target, progress)?;
-        report.set_quality(quality);
+        calibration::calibrate(&mut draft, &f32_model, &mut report, &options.target, progress)?;
     }
     report.finish(draft.publish()?);
     Ok(report)

@@ -24,7 +24,8 @@ pub struct Report {
     pub stages: Vec<StageReport>,
     /// Sums over all stages.
     pub totals: Totals,
-    /// The pack's results beside those of the f32 model; `null` if nothing was measured.
+    /// The pack's results beside those of the f32 model, if they were measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
     /// Sizes of the pack's files by name, in bytes.
     pub files: BTreeMap<String, u64>,

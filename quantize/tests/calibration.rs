@@ -66,14 +66,11 @@ fn pictures_are_compared_by_prompts() {
         .unwrap()
         .generate(&Request::new("a red apple").seed(7).steps(1));
     assert_eq!(found["picture_sha256"], drawn.unwrap().provenance.picture_sha256);
-    quantize(
-        &model(),
-        &pack,
-        &["--calibrate", &prompts, "--min-conditioning", "1", "--min-psnr", "0", "--force"],
-    )
-    .assert()
-    .code(2)
-    .stderr(contains("less than --min-conditioning 1"));
+    let one = samples(folder.path(), "a red cat");
+    quantize(&model(), &pack, &["--calibrate", &one, "--min-conditioning", "0.5", "--force"])
+        .assert()
+        .code(2)
+        .stderr(contains("--min-conditioning needs two prompts"));
 }
 
 #[test]
@@ -90,7 +87,8 @@ fn layers_get_16_bits_until_the_results_are_close() {
     let input = manifest["stages"]["model"]["inputs"][0]["name"].as_str().unwrap().to_owned();
 
     let wanted = (before + 2.0).to_string();
-    let options = ["--min-psnr", &wanted, "--force"];
+    let page = folder.path().join("page.html");
+    let options = ["--min-psnr", &wanted, "--force", "--report", page.to_str().unwrap()];
     let raised = report(quantize(&decoder(), &pack, &options));
     let quality = &raised["quality"];
     assert!(quality["median_psnr_db"].as_f64().unwrap() >= before + 2.0, "{quality}");
@@ -98,7 +96,17 @@ fn layers_get_16_bits_until_the_results_are_close() {
     assert_eq!(narrow + wide, convolutions(&measured)[0]);
     assert_eq!(quality["int16_layers"].as_array().unwrap().len() as u64, wide);
     assert!(wide > 0 && narrow > 0 && (0.0..1.0).contains(&quality["int16_share"].as_f64().unwrap()));
+    assert_eq!(quality["sensitivity"].as_array().unwrap().len() as u64, narrow + wide);
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert_eq!(
+        (
+            html.matches("data:image/png").count(),
+            html.matches("<i class=\"wide\"").count() as u64
+        ),
+        (12, wide)
+    );
     assert_eq!(report(quantize(&decoder(), &pack, &options)), raised);
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), html);
 
     let given = samples(folder.path(), &format!("[[sample]]\n{input} = {{ normal = 2, seed = 5 }}\n"));
     let found = report(quantize(&decoder(), &pack, &["--force", "--calibrate", &given]));
@@ -131,9 +139,9 @@ fn what_is_not_reached_leaves_nothing() {
         .assert()
         .code(2)
         .stderr(contains("from 0 to 100"));
-    let left: Vec<_> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
-    assert_eq!(left, ["samples"]);
+    quantize(&decoder(), &pack, &["--report", "/nowhere/page.html"])
+        .assert()
+        .code(2)
+        .stderr(contains("/nowhere/page.html cannot be written: its folder does not exist"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use prost::Message;
+use serde_json::Value;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::{
@@ -88,12 +89,33 @@ fn export(file: &Path) {
 #[test]
 fn json_report() {
     let folder = tempfile::tempdir().unwrap();
-    let (file, pack) = (folder.path().join("layer.onnx"), folder.path().join("pack"));
+    let file = folder.path().join("layer.onnx");
     export(&file);
-    let output = quantize().arg(&file).arg("--out").arg(&pack).arg("--json").output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pipelines/latent-consistency");
+    let prompts = folder.path().join("prompts");
+    std::fs::write(&prompts, "a cat\nan apple\n").unwrap();
+    let report = |input: &Path, options: &[&str]| -> Value {
+        let pack = folder.path().join("pack");
+        let output = quantize()
+            .arg(input)
+            .arg("--out")
+            .arg(&pack)
+            .args(["--json", "--force"])
+            .args(options)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let decoder = model.join("vae_decoder/model.onnx");
+    let measured = report(&decoder, &["--min-psnr", "0"]);
+    let more = measured["quality"]["median_psnr_db"].as_f64().unwrap() + 1.0;
+    let reports = [
+        report(&file, &[]),
+        report(&model, &["--calibrate", prompts.to_str().unwrap()]),
+        report(&decoder, &["--min-psnr", &more.to_string()]),
+    ];
     let page = std::fs::read_to_string(pages::root().join("docs/reference/json.md")).unwrap();
     let documented = json::documented(&page, "`inkstone-quantize --json`");
-    let found = json::found(&[serde_json::from_slice(&output.stdout).unwrap()], &documented);
-    assert_eq!(found, documented);
+    assert_eq!(json::found(&reports, &documented), documented);
 }

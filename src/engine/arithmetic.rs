@@ -66,6 +66,12 @@ pub fn gelu_tanh(x: f32, fused: Fused) -> f32 {
     x / (1.0 + exp_at_least(-argument, fused))
 }
 
+/// x, or 0 for what is less.
+#[inline(always)]
+pub fn relu(x: f32, _: Fused) -> f32 {
+    larger(x, 0.0)
+}
+
 /// A function of one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -75,6 +81,8 @@ pub enum Activation {
     Gelu,
     /// [`gelu_tanh`].
     GeluTanh,
+    /// [`relu`].
+    Relu,
 }
 
 impl Activation {
@@ -85,6 +93,7 @@ impl Activation {
             Activation::Silu => each(values, fused, silu),
             Activation::Gelu => each(values, fused, gelu),
             Activation::GeluTanh => each(values, fused, gelu_tanh),
+            Activation::Relu => each(values, fused, relu),
         }
     }
 }
@@ -163,5 +172,6 @@ mod tests {
         check(&values, silu);
         check(&values, gelu);
         check(&values, gelu_tanh);
+        check(&values, relu);
     }
 }

@@ -5,21 +5,25 @@
 //! | `samples` | what the model is run with: prompts, or inputs of a graph |
 //! | `quality` | how far the results are from those of the f32 model |
 //! | `search` | the fewest layers that have to be more precise |
+//! | `page` | all of it as an HTML page |
 //!
 //! Depends on the library's pipeline and engine, and on [`Draft`], a pack that is complete and not yet published.
 
+mod page;
 mod quality;
 mod samples;
 mod search;
 
 use std::path::{Path, PathBuf};
 
-pub use quality::{Quality, SampleQuality};
+use inkstone::atomic_file;
+
+pub use quality::{Quality, SampleQuality, Sensitivity};
 
 use self::quality::Results;
 use self::samples::Samples;
 use crate::error::{Error, Result};
-use crate::report::StageReport;
+use crate::report::Report;
 use crate::write::Draft;
 
 /// What a pack must reach.
@@ -32,53 +36,66 @@ pub struct Target {
     pub min_psnr: Option<f64>,
     /// Least share of the difference between the pictures of two prompts that has to be left, from 0 to 1.
     pub min_conditioning: Option<f64>,
+    /// File to write the comparison to as an HTML page; one that is there already is replaced.
+    pub page: Option<PathBuf>,
 }
 
 impl Target {
     /// Whether anything is to be measured.
     pub fn is_measured(&self) -> bool {
-        self.samples.is_some() || self.min_psnr.is_some() || self.min_conditioning.is_some()
+        self.samples.is_some() || self.min_psnr.is_some() || self.min_conditioning.is_some() || self.page.is_some()
     }
 }
 
 /// Measures a pack beside that of the f32 model, and gives as few layers as possible activations of 16 bits until the pack reaches
-/// the target. `progress` is told what is done, and of how much.
+/// the target. What was measured is added to the report. `progress` is told what is done, and of how much.
 ///
 /// # Errors
 /// For samples that do not fit the model, a pack that cannot be run, and a target that it does not reach; the last names the
-/// layers that lose most.
+/// layers that lose most. If the page cannot be written.
 pub fn calibrate(
     draft: &mut Draft,
     f32_model: &Draft,
-    stages: &[StageReport],
+    report: &mut Report,
     target: &Target,
     progress: &mut dyn FnMut(&str, usize, usize),
-) -> Result<Quality> {
+) -> Result<()> {
     let samples = Samples::read(target.samples.as_deref(), draft.manifest())?;
     if target.min_conditioning.is_some() && !samples.are_prompts() {
         return Err(Error::usage("--min-conditioning needs a model that is given prompts"));
     }
+    if let Some(file) = &target.page {
+        atomic_file::check(file, true)?;
+    }
     progress("the f32 model", 0, 1);
     let reference = Results::of(&f32_model.open()?, &samples)?;
-    let mut search = search::Search::new(draft, stages, &samples, &reference);
+    let mut search = search::Search::new(draft, &report.stages, &samples, &reference);
     let wide = match target.min_psnr {
         Some(decibels) => search.run(decibels, progress)?,
         None => Vec::new(),
     };
     let measured = search.measure(&wide)?;
-    let quality = Quality::new(&samples, &reference, &measured, search.named(&wide));
+    let quality = Quality::new(&samples, &reference, &measured, search.named(&wide), search.sensitivity());
     check(&quality, target)?;
-    Ok(quality)
+    report.set_quality(quality.clone());
+    if let Some(file) = &target.page {
+        let page = page::page(report, &quality, &reference, &measured);
+        atomic_file::write(file, page.as_bytes(), true)?;
+    }
+    Ok(())
 }
 
 fn check(quality: &Quality, target: &Target) -> Result<()> {
     let Some(least) = target.min_conditioning else { return Ok(()) };
     match quality.conditioning {
-        Some(found) if found < least => Err(Error::usage(format!(
+        Some(found) if found >= least => Ok(()),
+        Some(found) => Err(Error::usage(format!(
             "of the difference that another prompt makes in the f32 model {found:.2} is left, less than --min-conditioning {least}: \
              raise --min-psnr, so that more layers get activations of 16 bits"
         ))),
-        _ => Ok(()),
+        None => Err(Error::usage(
+            "--min-conditioning needs two prompts whose pictures differ: add some to the file of samples",
+        )),
     }
 }
 
@@ -87,5 +104,38 @@ fn sample_error(file: Option<&Path>, problem: String) -> Error {
     match file {
         Some(file) => Error::input(file, problem),
         None => Error::usage(problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_prompt_is_enough_or_told() {
+        let checked = |conditioning| {
+            let quality = Quality {
+                median_psnr_db: 40.0,
+                lowest_psnr_db: 40.0,
+                conditioning,
+                samples: Vec::new(),
+                int16_layers: Vec::new(),
+                int16_share: 0.0,
+                sensitivity: Vec::new(),
+            };
+            let target = Target {
+                min_conditioning: Some(0.5),
+                ..Target::default()
+            };
+            check(&quality, &target).map_err(|error| error.to_string())
+        };
+        checked(Some(0.5)).unwrap();
+        assert!(
+            checked(Some(0.25))
+                .unwrap_err()
+                .contains("0.25 is left, less than --min-conditioning 0.5")
+        );
+        assert!(checked(Some(f64::NAN)).is_err());
+        assert!(checked(None).unwrap_err().contains("two prompts"));
     }
 }

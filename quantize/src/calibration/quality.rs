@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use inkstone::engine::{Engine, Input, Stage, Value};
-use inkstone::pack::Pack;
+use inkstone::pack::{Element, Pack};
+use inkstone::picture::Picture;
 use inkstone::pipeline::{Options, Pipeline};
 use serde::Serialize;
 
@@ -17,6 +18,8 @@ const SAME: f64 = 120.0;
 #[derive(Clone, Debug)]
 pub(super) struct Results {
     values: Vec<Vec<f32>>,
+    /// Channels, height and width, where the values are those of a picture.
+    shape: Option<[usize; 3]>,
     /// The range of a picture's values; that of a graph's outputs is their own.
     range: Option<f32>,
 }
@@ -28,11 +31,14 @@ impl Results {
             Samples::Prompts(requests) => {
                 let failed = |error: inkstone::PipelineError| Error::Generate(error.to_string());
                 let mut pipeline = Pipeline::of_pack(pack.clone(), &Options::default()).map_err(failed)?;
-                let pictures = requests
+                let pictures: Vec<Picture> = requests
                     .iter()
-                    .map(|request| Ok(pipeline.generate(request).map_err(failed)?.picture.to_premultiplied()));
+                    .map(|request| Ok(pipeline.generate(request).map_err(failed)?.picture))
+                    .collect::<Result<_>>()?;
+                let first = pictures.first();
                 Ok(Results {
-                    values: pictures.collect::<Result<_>>()?,
+                    values: pictures.iter().map(Picture::to_premultiplied).collect(),
+                    shape: first.map(|picture| [4, picture.height() as usize, picture.width() as usize]),
                     range: Some(2.0),
                 })
             }
@@ -40,6 +46,12 @@ impl Results {
                 let engine = Engine::new(0).map_err(Error::Engine)?;
                 let name = pack.manifest().stages.keys().next().cloned().unwrap_or_default();
                 let stage = Stage::load(&engine, pack, &name).map_err(Error::Engine)?;
+                let outputs = &pack.manifest().stages[&name].outputs;
+                let shape = outputs.iter().find(|port| port.element == Element::F32).map(|port| &*port.shape);
+                let shape = match shape {
+                    Some(&[1, channels, height, width]) => Some([channels, height, width]),
+                    _ => None,
+                };
                 let outputs = inputs.iter().map(|(_, values)| {
                     let inputs: Vec<Input> = values.iter().map(Value::as_input).collect();
                     let outputs = stage.run(&engine, &inputs).map_err(Error::Engine)?;
@@ -48,10 +60,33 @@ impl Results {
                 });
                 Ok(Results {
                     values: outputs.collect::<Result<_>>()?,
+                    shape,
                     range: None,
                 })
             }
         }
+    }
+
+    /// A result as a picture, if it is one; the values of graphs fill the range of those of `scale`.
+    pub fn picture(&self, index: usize, scale: &Results) -> Option<Picture> {
+        let (values, [channels, height, width]) = (self.values.get(index)?, self.shape?);
+        let (width, height) = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
+        if self.range.is_some() {
+            return Picture::from_premultiplied(values, width, height).ok();
+        }
+        let (least, most) = extremes(scale.values.get(index)?);
+        let spread = (most - least).max(f32::MIN_POSITIVE);
+        let values: Vec<f32> = values.iter().map(|value| (value - least) / spread * 2.0 - 1.0).collect();
+        opaque(&values, channels, width, height)
+    }
+
+    /// The difference from another result as a picture, `gain` times as bright.
+    pub fn difference(&self, other: &Results, index: usize, gain: f32) -> Option<Picture> {
+        let (own, [channels, height, width]) = (self.values.get(index)?, self.shape?);
+        let range = self.range.unwrap_or_else(|| range(own)).max(f32::MIN_POSITIVE);
+        let pairs = own.iter().zip(other.values.get(index)?);
+        let values: Vec<f32> = pairs.map(|(a, b)| (a - b).abs() / range * gain * 2.0 - 1.0).collect();
+        opaque(&values, channels, u32::try_from(width).ok()?, u32::try_from(height).ok()?)
     }
 
     /// Mean squared difference from other results of every sample, relative to the square of the range of these.
@@ -88,15 +123,30 @@ impl Results {
     }
 }
 
+/// The first three channels as colours, or the first one as grey.
+fn opaque(values: &[f32], channels: usize, width: u32, height: u32) -> Option<Picture> {
+    let plane = width as usize * height as usize;
+    let of = |channel: usize| values.get(channel * plane..(channel + 1) * plane);
+    let colours = if channels < 3 {
+        [of(0)?; 3].concat()
+    } else {
+        [of(0)?, of(1)?, of(2)?].concat()
+    };
+    Picture::from_rgb(&colours, width, height).ok()
+}
+
+fn extremes(values: &[f32]) -> (f32, f32) {
+    let wider = |(least, most): (f32, f32), &value: &f32| (least.min(value), most.max(value));
+    values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), wider)
+}
+
 fn range(values: &[f32]) -> f32 {
-    let (least, most) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &value| {
-        (least.min(value), most.max(value))
-    });
+    let (least, most) = extremes(values);
     most - least
 }
 
 /// Decibels of an error relative to the range; the worst for what is not a number.
-fn decibels(error: f64) -> f64 {
+pub(super) fn decibels(error: f64) -> f64 {
     if error.is_nan() {
         f64::NEG_INFINITY
     } else {
@@ -127,6 +177,17 @@ pub struct Quality {
     pub int16_layers: Vec<String>,
     /// Their share of all products of int8 layers, each stage run once.
     pub int16_share: f64,
+    /// What each layer loses, in the order in which they are raised; empty if that was not measured.
+    pub sensitivity: Vec<Sensitivity>,
+}
+
+/// What the results lose by a layer's activations of 8 bits.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sensitivity {
+    /// The layer, as `stage/layer`.
+    pub layer: String,
+    /// Peak signal-to-noise ratio beside the results with 16 bits in every layer, in decibels.
+    pub psnr_db: f64,
 }
 
 /// A sample's result.
@@ -139,7 +200,13 @@ pub struct SampleQuality {
 }
 
 impl Quality {
-    pub(super) fn new(samples: &Samples, reference: &Results, measured: &Results, (layers, share): (Vec<String>, f64)) -> Quality {
+    pub(super) fn new(
+        samples: &Samples,
+        reference: &Results,
+        measured: &Results,
+        (layers, share): (Vec<String>, f64),
+        sensitivity: Vec<Sensitivity>,
+    ) -> Quality {
         let ratios = reference.psnr(measured);
         let named = samples.names().into_iter().zip(&ratios).map(|(name, &psnr_db)| SampleQuality {
             sample: name.to_owned(),
@@ -152,6 +219,7 @@ impl Quality {
             samples: named.collect(),
             int16_layers: layers,
             int16_share: share,
+            sensitivity,
         }
     }
 }
@@ -163,6 +231,7 @@ mod tests {
     fn results(values: &[&[f32]], range: Option<f32>) -> Results {
         Results {
             values: values.iter().map(|values| values.to_vec()).collect(),
+            shape: None,
             range,
         }
     }

@@ -59,6 +59,18 @@ impl Samples {
         Ok(Samples::Inputs(inputs.collect::<Result<_>>()?))
     }
 
+    /// At most `most` of them, spread evenly.
+    pub fn some(&self, most: usize) -> Samples {
+        fn spread<T: Clone>(all: &[T], most: usize) -> Vec<T> {
+            let count = all.len().min(most);
+            (0..count).map(|index| all[index * all.len() / count].clone()).collect()
+        }
+        match self {
+            Samples::Prompts(requests) => Samples::Prompts(spread(requests, most)),
+            Samples::Inputs(inputs) => Samples::Inputs(spread(inputs, most)),
+        }
+    }
+
     /// Whether they are prompts.
     pub fn are_prompts(&self) -> bool {
         matches!(self, Samples::Prompts(_))
@@ -164,7 +176,7 @@ fn fill(port: &Port, stream: u32, filling: &Filling) -> std::result::Result<Valu
             noise.into_iter().map(|value| f64::from(value) * normal).collect()
         }
     };
-    if let Some(number) = numbers.iter().find(|number| !(number.abs() <= f64::from(f32::MAX))) {
+    if let Some(number) = numbers.iter().find(|number| !(**number as f32).is_finite()) {
         return Err(format!("{number} is not a number that fits"));
     }
     match port.element {
@@ -209,6 +221,7 @@ mod tests {
             panic!()
         };
         assert_eq!((inputs.len(), integers.as_slice()), (2, &[30][..]));
+        assert_eq!(Samples::Inputs(inputs.clone()).some(1).names(), ["1"]);
         assert!(
             floats
                 .iter()

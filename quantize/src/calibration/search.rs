@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::quality::{Results, median};
+use super::quality::{Results, Sensitivity, decibels, median};
 use super::samples::Samples;
 use crate::error::{Error, Result};
 use crate::layers::Kind;
@@ -15,6 +15,8 @@ use crate::write::Draft;
 
 /// Layers that an error names.
 const NAMED: usize = 5;
+/// Samples by which the layers are compared with one another.
+const COMPARED: usize = 4;
 
 /// A convolution of the pack.
 struct Convolution {
@@ -31,6 +33,7 @@ pub(super) struct Search<'a> {
     products: u64,
     samples: &'a Samples,
     reference: &'a Results,
+    sensitivity: Vec<Sensitivity>,
 }
 
 impl<'a> Search<'a> {
@@ -52,21 +55,20 @@ impl<'a> Search<'a> {
                 .sum(),
             samples,
             reference,
+            sensitivity: Vec::new(),
         }
     }
 
-    /// The convolutions that have to be raised for a median ratio of `decibels`, by their numbers.
-    pub fn run(&mut self, decibels: f64, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Vec<usize>> {
+    /// The convolutions that have to be raised for a median ratio of `least` decibels, by their numbers.
+    pub fn run(&mut self, least: f64, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Vec<usize>> {
         progress("the pack with activations of 8 bits", 0, 1);
-        if self.reaches(&[], decibels)? {
+        if self.reaches(&[], least)? {
             return Ok(Vec::new());
         }
-        let all: Vec<usize> = (0..self.convolutions.len()).collect();
-        let precise = self.measure(&all)?;
-        let order = self.by_sensitivity(&precise, progress)?;
-        let most = median(&self.reference.psnr(&precise));
-        if most < decibels {
-            return Err(self.out_of_reach(decibels, most, &order));
+        let order = self.by_sensitivity(progress)?;
+        let most = median(&self.reference.psnr(&self.measure(&order)?));
+        if most < least {
+            return Err(self.out_of_reach(least, most, &order));
         }
         // `few` do not reach it, `many` do.
         let (mut few, mut many) = (0, order.len());
@@ -77,7 +79,7 @@ impl<'a> Search<'a> {
             }
             progress("how many layers need 16 bits", step, steps);
             let middle = few.midpoint(many);
-            if self.reaches(&order[..middle], decibels)? {
+            if self.reaches(&order[..middle], least)? {
                 many = middle;
             } else {
                 few = middle;
@@ -88,12 +90,21 @@ impl<'a> Search<'a> {
 
     /// Runs the pack with these convolutions raised.
     pub fn measure(&mut self, wide: &[usize]) -> Result<Results> {
+        self.measure_with(wide, self.samples)
+    }
+
+    fn measure_with(&mut self, wide: &[usize], samples: &Samples) -> Result<Results> {
         let chosen: BTreeSet<(&str, &str)> = wide
             .iter()
             .map(|&index| (self.convolutions[index].stage.as_str(), self.convolutions[index].layer.as_str()))
             .collect();
         self.draft.set_wide(&|stage, layer| chosen.contains(&(stage, layer)))?;
-        Results::of(&self.draft.open()?, self.samples)
+        Results::of(&self.draft.open()?, samples)
+    }
+
+    /// What each layer loses, if that was measured.
+    pub fn sensitivity(&mut self) -> Vec<Sensitivity> {
+        std::mem::take(&mut self.sensitivity)
     }
 
     /// Their names, and their share of the products.
@@ -113,32 +124,38 @@ impl<'a> Search<'a> {
         format!("{stage}/{layer}")
     }
 
-    fn reaches(&mut self, wide: &[usize], decibels: f64) -> Result<bool> {
+    fn reaches(&mut self, wide: &[usize], least: f64) -> Result<bool> {
         let measured = self.measure(wide)?;
-        Ok(median(&self.reference.psnr(&measured)) >= decibels)
+        Ok(median(&self.reference.psnr(&measured)) >= least)
     }
 
     /// All convolutions, those first that lose most for each product.
-    fn by_sensitivity(&mut self, precise: &Results, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Vec<usize>> {
-        let count = self.convolutions.len();
+    fn by_sensitivity(&mut self, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Vec<usize>> {
+        let (count, samples) = (self.convolutions.len(), self.samples.some(COMPARED));
+        let precise = self.measure_with(&(0..count).collect::<Vec<_>>(), &samples)?;
         let mut losses = Vec::with_capacity(count);
         for index in 0..count {
             progress("what each layer loses", index, count);
             let others: Vec<usize> = (0..count).filter(|&other| other != index).collect();
-            let errors = precise.errors(&self.measure(&others)?);
+            let errors = precise.errors(&self.measure_with(&others, &samples)?);
             let mean = errors.iter().sum::<f64>() / errors.len().max(1) as f64;
-            losses.push((mean / self.convolutions[index].products.max(1) as f64, index));
+            losses.push((mean / self.convolutions[index].products.max(1) as f64, mean, index));
         }
         // What is not a number is worst.
-        losses.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        Ok(losses.into_iter().map(|(_, index)| index).collect())
+        losses.sort_by(|(one, ..), (other, ..)| other.total_cmp(one));
+        let sensitivity = losses.iter().map(|&(_, mean, index)| Sensitivity {
+            layer: self.name(index),
+            psnr_db: decibels(mean),
+        });
+        self.sensitivity = sensitivity.collect();
+        Ok(losses.into_iter().map(|(.., index)| index).collect())
     }
 
-    fn out_of_reach(&self, decibels: f64, most: f64, order: &[usize]) -> Error {
+    fn out_of_reach(&self, least: f64, most: f64, order: &[usize]) -> Error {
         let worst: Vec<String> = order.iter().take(NAMED).map(|&index| self.name(index)).collect();
         Error::usage(format!(
             "with activations of 16 bits in every convolution the results reach {most:.1} dB of the f32 model, less than --min-psnr \
-             {decibels}; the layers that lose most are {}: give a lower --min-psnr, or leave it out and look at the pictures",
+             {least}; the layers that lose most are {}: give a lower --min-psnr, or leave it out and look at the pictures",
             worst.join(", ")
         ))
     }

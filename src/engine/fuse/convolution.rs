@@ -1,5 +1,5 @@
 //! Fuses a convolution with the normalization or upsampling before it and, after it, the addition of a value a channel (as a time
-//! embedding is added) or an activation, and the addition of a residual.
+//! embedding is added) or an activation, the addition of a residual, and an activation of the sum.
 
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::nn::resize::NearestUpsample;
@@ -24,6 +24,7 @@ pub fn try_fuse(model: &TypedModel, node: usize) -> TractResult<Option<Fusion>> 
     fused.shifted = fusion.channel_shift()?;
     fused.activation = if fused.shifted { None } else { fusion.activation() };
     fused.residual = fusion.addition()?;
+    fused.last_activation = if fused.residual { fusion.activation() } else { None };
     Ok(Some(fusion.build(fused)))
 }
 

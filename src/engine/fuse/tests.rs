@@ -194,9 +194,11 @@ fn a_convolution_fuses_its_norm_an_activation_and_an_addition() {
     let convolution = graph.convolution(normalized);
     let activated = graph.put("activated", Activation::Silu, &[convolution]);
     let sum = graph.binary("sum", add(), &[activated, added]);
-    let (found, nodes) = layers::<QuantizedConvolution>(&graph.fused(&[sum]));
+    let rectified = graph.put("rectified", Activation::Relu, &[sum]);
+    let (found, nodes) = layers::<QuantizedConvolution>(&graph.fused(&[rectified]));
     assert_eq!((found[0].norm.is_some(), found[0].residual, nodes), (true, true, 1));
     assert_eq!(found[0].activation, Some(Activation::Silu));
+    assert_eq!(found[0].last_activation, Some(Activation::Relu));
 }
 
 #[test]

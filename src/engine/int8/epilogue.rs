@@ -9,7 +9,7 @@ use crate::engine::kernels::{GROUP, InPlace, Kernel, ROWS, Sums, Windows};
 use crate::engine::parallel;
 use crate::engine::simd::Fused;
 
-/// What a product becomes: `activation(sum·scale·input scale + bias + shift) + residual`.
+/// What a product becomes: `last activation(activation(sum·scale·input scale + bias + shift) + residual)`.
 /// A product of 16-bit activations is two of bytes, the second of which continues from what the first left in the output.
 #[derive(Clone, Copy)]
 pub struct Outputs<'a> {
@@ -23,6 +23,8 @@ pub struct Outputs<'a> {
     pub activation: Option<Activation>,
     /// Added to the outputs, of their shape; empty for none.
     pub residual: &'a [f32],
+    /// Function of every output, after the residual is added.
+    pub last_activation: Option<Activation>,
 }
 
 impl Outputs<'_> {
@@ -32,6 +34,7 @@ impl Outputs<'_> {
             shifts: &[],
             activation: None,
             residual: &[],
+            last_activation: None,
             ..self
         }
     }
@@ -109,6 +112,9 @@ impl Block {
                         values[lane] += residual[lane];
                     }
                 }
+                if let Some(activation) = outputs.last_activation {
+                    activation.apply(&mut values, fused);
+                }
                 *out = values;
             }
             for (index, (out, &sum)) in out.iter_mut().zip(sums).enumerate() {
@@ -119,7 +125,11 @@ impl Block {
                 if let Some(activation) = outputs.activation {
                     activation.apply(&mut value, fused);
                 }
-                *out = value[0] + residual.get(index).copied().unwrap_or(0.0);
+                value[0] += residual.get(index).copied().unwrap_or(0.0);
+                if let Some(activation) = outputs.last_activation {
+                    activation.apply(&mut value, fused);
+                }
+                *out = value[0];
             }
         }
     }

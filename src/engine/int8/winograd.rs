@@ -415,6 +415,7 @@ mod tests {
                 shifts: &[],
                 activation: None,
                 residual: &residual,
+                last_activation: None,
             };
             let mut output = vec![f32::NAN; rows * columns];
             pool.install(|| by_windows(kernel, &weights, &image, WINDOW, [height, width], outputs, &mut output));

@@ -1,4 +1,4 @@
-//! `Silu`, `Gelu`, `GeluTanh`: activation functions, element by element.
+//! `Silu`, `Gelu`, `GeluTanh`, `Relu`: activation functions, element by element.
 
 use std::sync::Arc;
 
@@ -64,6 +64,13 @@ pub static GELU_TANH: Schema = Schema {
     ),
 };
 
+/// `Relu`.
+pub static RELU: Schema = Schema {
+    name: "Relu",
+    doc: "x, or 0 for what is less.",
+    definition: None,
+};
+
 pub(super) fn silu(_: &NodeProto, _: &Resources) -> Built {
     Ok(Some(Arc::new(Activation::Silu)))
 }
@@ -76,12 +83,17 @@ pub(super) fn gelu_tanh(_: &NodeProto, _: &Resources) -> Built {
     Ok(Some(Arc::new(Activation::GeluTanh)))
 }
 
+pub(super) fn relu(_: &NodeProto, _: &Resources) -> Built {
+    Ok(Some(Arc::new(Activation::Relu)))
+}
+
 impl Operator for Activation {
     fn name(&self) -> &'static str {
         match self {
             Activation::Silu => SILU.name,
             Activation::Gelu => GELU.name,
             Activation::GeluTanh => GELU_TANH.name,
+            Activation::Relu => RELU.name,
         }
     }
 
@@ -96,6 +108,7 @@ impl Operator for Activation {
             Activation::Silu => apply(values, inputs.shape(0), output, arithmetic::silu),
             Activation::Gelu => apply(values, inputs.shape(0), output, arithmetic::gelu),
             Activation::GeluTanh => apply(values, inputs.shape(0), output, arithmetic::gelu_tanh),
+            Activation::Relu => apply(values, inputs.shape(0), output, arithmetic::relu),
         }
         Ok(())
     }

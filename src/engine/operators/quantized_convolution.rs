@@ -1,5 +1,5 @@
 //! `QConv` and `QConv16`: convolution with mapped int8 weights; the input is quantized with one scale, to 8 or to 16 bits. Adjacent
-//! operators can be fused into it: a group normalization, a nearest-neighbour upsampling, an activation, a residual.
+//! operators can be fused into it: a group normalization, a nearest-neighbour upsampling, an activation, a residual, an activation of the sum.
 
 use std::sync::Arc;
 
@@ -122,6 +122,8 @@ pub struct QuantizedConvolution {
     pub activation: Option<Activation>,
     /// Whether the last input is added to the output, after the activation.
     pub residual: bool,
+    /// Function of every output, after the residual is added.
+    pub last_activation: Option<Activation>,
 }
 
 impl QuantizedConvolution {
@@ -141,6 +143,7 @@ impl QuantizedConvolution {
             shifted: false,
             activation: None,
             residual: false,
+            last_activation: None,
         }
     }
 
@@ -242,6 +245,7 @@ impl Operator for QuantizedConvolution {
             },
             activation: self.activation,
             residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
+            last_activation: self.last_activation,
         };
         match self.precision {
             Precision::Int8 => convolve(Byte::Only, outputs),

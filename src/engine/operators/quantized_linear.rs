@@ -128,6 +128,7 @@ impl QuantizedLinear {
                 shifts: &[],
                 activation: self.activation,
                 residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
+                last_activation: None,
             },
             gates: if self.gated { inputs.floats(Self::OWN_INPUTS)? } else { &[] },
             order: order(self.to_picture.is_some()),

@@ -47,7 +47,7 @@ pub struct Resources<'a> {
 }
 
 /// All operators, by name.
-pub static TABLE: [Row; 15] = [
+pub static TABLE: [Row; 16] = [
     row(&attention::ATTENTION, attention::plain),
     row(&float_convolution::CONV, float_convolution::build),
     row(&activation::GELU, activation::gelu),
@@ -61,6 +61,7 @@ pub static TABLE: [Row; 15] = [
     row(&quantized_convolution::Q_CONV_16, quantized_convolution::of_16_bits),
     row(&embedding::Q_EMBEDDING, embedding::build),
     row(&quantized_linear::Q_LINEAR, quantized_linear::build),
+    row(&activation::RELU, activation::relu),
     row(&row_norm::RMS_NORM, row_norm::root_mean_square),
     row(&activation::SILU, activation::silu),
 ];

@@ -192,6 +192,14 @@ fn what_is_fused_changes_no_bit(precision: Precision) {
     let (_, found) = run(&activated, &inputs(&picture, &[added]));
     assert_eq!(found, one_after_another(&alone, Some(Activation::GeluTanh), None, Some(&residual)));
 
+    let rectified = QuantizedConvolution {
+        last_activation: Some(Activation::Relu),
+        ..activated
+    };
+    let (_, cut) = run(&rectified, &inputs(&picture, &[value(&[1, outputs, height, width], &residual)]));
+    let above = |value: &f32| if *value > 0.0 { *value } else { 0.0 };
+    assert_eq!(cut, found.iter().map(above).collect::<Vec<_>>());
+
     let shifted = QuantizedConvolution {
         shifted: true,
         residual: true,
