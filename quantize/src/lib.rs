@@ -69,6 +69,7 @@ pub struct Options {
 pub fn quantize(input: &Path, target: &Path, options: &Options, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Report> {
     write::check_target(target, options.force)?;
     let source = source::Source::open(input, &options.sizes)?;
+    options.target.check(source.manifest())?;
     let (mut draft, mut report) = draft(&source, target, options.scheme, options.force, progress)?;
     if options.target.is_measured() {
         let (f32_model, _) = self::draft(&source, target, Scheme::F32, options.force, progress)?;

@@ -42,8 +42,15 @@ const GROUP_NORMALIZATION: Fate = Refused(Some(
     "only constant gain and bias are supported: export the model with operator set 18",
 ));
 
+const CONTROL_FLOW: Fate = Refused(Some(
+    "control flow is not supported: export the model with fixed sizes, or trace it, so that no branch or loop is left",
+));
+const SIZED_BY_VALUES: Fate = Refused(Some(
+    "the size of its output depends on values, and all sizes must be known: cut the export before this node",
+));
+
 /// All operators, by name.
-static OPERATORS: [Operator; 100] = [
+static OPERATORS: [Operator; 106] = [
     row("Abs", Kept, Same),
     row("Add", Kept, Broadcast),
     row("And", Kept, Broadcast),
@@ -86,6 +93,7 @@ static OPERATORS: [Operator; 100] = [
     row("HardSigmoid", Kept, Same),
     row("HardSwish", Kept, Same),
     row("Identity", Kept, Same),
+    row("If", CONTROL_FLOW, Unknown),
     row("InstanceNormalization", Kept, Same),
     row("LayerNormalization", Rewritten(downgrade::layer_norm), Same),
     row("LeakyRelu", Kept, Same),
@@ -93,6 +101,7 @@ static OPERATORS: [Operator; 100] = [
     row("LessOrEqual", Kept, Broadcast),
     row("Log", Kept, Same),
     row("LogSoftmax", Kept, Same),
+    row("Loop", CONTROL_FLOW, Unknown),
     row("MatMul", Kept, One(shapes::matmul)),
     row("Max", Kept, Broadcast),
     row("MaxPool", Kept, One(shapes::pool)),
@@ -101,6 +110,8 @@ static OPERATORS: [Operator; 100] = [
     row("Mod", Kept, Broadcast),
     row("Mul", Kept, Broadcast),
     row("Neg", Kept, Same),
+    row("NonMaxSuppression", SIZED_BY_VALUES, Unknown),
+    row("NonZero", SIZED_BY_VALUES, Unknown),
     row("Not", Kept, Same),
     row("OneHot", Kept, Unknown),
     row("Or", Kept, Broadcast),
@@ -125,6 +136,7 @@ static OPERATORS: [Operator; 100] = [
     row("Reshape", Rewritten(downgrade::reshape), One(shapes::reshape_node)),
     row("Resize", Rewritten(downgrade::resize), One(shapes::resize)),
     row("Round", Kept, Same),
+    row("Scan", CONTROL_FLOW, Unknown),
     row("Shape", Kept, One(shapes::shape)),
     row("Sigmoid", Kept, Same),
     row("Sin", Kept, Same),
@@ -141,6 +153,7 @@ static OPERATORS: [Operator; 100] = [
     row("TopK", Kept, Unknown),
     row("Transpose", Kept, One(shapes::transpose_node)),
     row("Trilu", Kept, Same),
+    row("Unique", SIZED_BY_VALUES, Unknown),
     row("Unsqueeze", Kept, One(shapes::unsqueeze_node)),
     row("Where", Kept, Broadcast),
     row("Xor", Kept, Broadcast),

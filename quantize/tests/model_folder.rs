@@ -112,6 +112,7 @@ fn what_the_folder_says_is_in_the_manifest() {
     assert_eq!(report["stages"].as_array().unwrap().len(), 3);
     let manifest: toml::Table = std::fs::read_to_string(pack.join("pack.toml")).unwrap().parse().unwrap();
     assert_eq!(manifest["name"].as_str(), Some("stable-diffusion"));
+    assert_eq!(manifest["licence"].as_str(), Some("LicenseRef-openrail"));
     assert_eq!(manifest["picture"]["width"].as_integer(), Some(16));
     assert_eq!(manifest["latent"]["scale"].as_float().map(|scale| scale as f32), Some(0.18215));
     assert_eq!(manifest["sampling"]["scheduler"].as_str(), Some("ddim"));

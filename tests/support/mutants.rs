@@ -435,7 +435,7 @@ pub fn change_pack(random: &mut Random, from: &Path, folder: &Path) {
             let text = String::from_utf8(read("tokenizer.json")).unwrap();
             put(folder, "tokenizer.json", change_text(random, &text).as_bytes());
         }
-        4 => {
+        4 if folder.join("words.lexicon").is_file() => {
             let mut lexicon = read("words.lexicon");
             change_bytes(random, &mut lexicon);
             put(folder, "words.lexicon", &lexicon);

@@ -17,6 +17,7 @@ mod search;
 use std::path::{Path, PathBuf};
 
 use inkstone::atomic_file;
+use inkstone::pack::Manifest;
 
 pub use quality::{Quality, SampleQuality, Sensitivity};
 
@@ -45,14 +46,29 @@ impl Target {
     pub fn is_measured(&self) -> bool {
         self.samples.is_some() || self.min_psnr.is_some() || self.min_conditioning.is_some() || self.page.is_some()
     }
+
+    /// Checks the samples and the page's place before anything is computed for them.
+    ///
+    /// # Errors
+    /// For samples that do not fit the model of this manifest, and a page that may not be written.
+    pub fn check(&self, manifest: &Manifest) -> Result<()> {
+        if !self.is_measured() {
+            return Ok(());
+        }
+        let samples = Samples::read(self.samples.as_deref(), manifest)?;
+        if self.min_conditioning.is_some() && !samples.are_prompts() {
+            return Err(Error::usage("--min-conditioning needs a model that is given prompts"));
+        }
+        self.page.as_ref().map_or(Ok(()), |file| Ok(atomic_file::check(file, true)?))
+    }
 }
 
 /// Measures a pack beside that of the f32 model, and gives as few layers as possible activations of 16 bits until the pack reaches
 /// the target. What was measured is added to the report. `progress` is told what is done, and of how much.
 ///
 /// # Errors
-/// For samples that do not fit the model, a pack that cannot be run, and a target that it does not reach; the last names the
-/// layers that lose most. If the page cannot be written.
+/// As [`Target::check`]. For a pack that cannot be run, and a target that it does not reach, with the names of the layers that lose
+/// most. If the page cannot be written.
 pub fn calibrate(
     draft: &mut Draft,
     f32_model: &Draft,
@@ -61,12 +77,6 @@ pub fn calibrate(
     progress: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<()> {
     let samples = Samples::read(target.samples.as_deref(), draft.manifest())?;
-    if target.min_conditioning.is_some() && !samples.are_prompts() {
-        return Err(Error::usage("--min-conditioning needs a model that is given prompts"));
-    }
-    if let Some(file) = &target.page {
-        atomic_file::check(file, true)?;
-    }
     progress("the f32 model", 0, 1);
     let reference = Results::of(&f32_model.open()?, &samples)?;
     let mut search = search::Search::new(draft, &report.stages, &samples, &reference);

@@ -99,9 +99,12 @@ impl Results {
     }
 
     fn error(&self, own: &[f32], other: &[f32]) -> f64 {
-        let range = f64::from(self.range.unwrap_or_else(|| range(own))).max(f64::MIN_POSITIVE);
-        let squares = own.iter().zip(other).map(|(a, b)| f64::from(a - b).powi(2));
-        squares.sum::<f64>() / own.len().max(1) as f64 / (range * range)
+        let range = f64::from(self.range.unwrap_or_else(|| range(own)));
+        let squares: f64 = own.iter().zip(other).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+        if squares == 0.0 {
+            return 0.0;
+        }
+        squares / own.len().max(1) as f64 / (range * range)
     }
 
     /// Peak signal-to-noise ratio of other results, of every sample in decibels.
@@ -241,9 +244,11 @@ mod tests {
         let (own, other) = (results(&[&[0.0, 10.0]], None), results(&[&[0.1, 9.9]], None));
         assert!((own.psnr(&other)[0] - 40.0).abs() < 1e-4);
         assert_eq!(own.psnr(&own), [SAME]);
+        let flat = results(&[&[3.0, 3.0]], None);
+        assert_eq!((flat.psnr(&flat), flat.psnr(&own)), (vec![SAME], vec![f64::NEG_INFINITY]));
         let broken = results(&[&[f32::NAN, 0.0]], None);
         assert_eq!(own.psnr(&broken), [f64::NEG_INFINITY]);
-        assert!((results(&[&[0.0]], Some(2.0)).psnr(&results(&[&[0.2]], None))[0] - 20.0).abs() < 1e-4);
+        assert!((results(&[&[0.0]], Some(2.0)).psnr(&results(&[&[0.2]], Some(2.0)))[0] - 20.0).abs() < 1e-4);
     }
 
     #[test]

@@ -19,7 +19,7 @@ const SEED: u64 = 7;
 /// Samples of a graph that is measured without a file.
 const RANDOM: u64 = 4;
 /// Most samples of a file.
-const MOST: usize = 1000;
+const MOST: usize = 100;
 
 /// Everything that a model is run with.
 #[derive(Debug)]
@@ -46,7 +46,13 @@ impl Samples {
             let request = |prompt: &&str| Request::new(*prompt).seed(SEED).guess(true);
             return Ok(Samples::Prompts(prompts.iter().map(request).collect()));
         }
-        let ports: &[Port] = manifest.stages.values().next().map_or(&[], |stage| &stage.inputs);
+        let mut stages = manifest.stages.values();
+        let (Some(stage), None) = (stages.next(), stages.next()) else {
+            return Err(Error::usage(
+                "only a model with a family, or one graph, can be compared with the f32 model: leave out the options for it",
+            ));
+        };
+        let ports = &stage.inputs;
         let tables = match &text {
             Some(text) => parse(file, text)?,
             None => (0..RANDOM).map(|seed| random(ports, seed)).collect(),

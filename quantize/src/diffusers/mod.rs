@@ -1,8 +1,10 @@
 //! Folders of Stable Diffusion class models as ONNX, in the layout of diffusers and optimum: what such a folder says of itself becomes a
-//! manifest. `layout` finds the files, `sampling` reads the scheduler, `tokenizer` makes a `tokenizer.json` where there is none.
+//! manifest. `layout` finds the files, `sampling` reads the scheduler, `tokenizer` makes a `tokenizer.json` where there is none, `licence` reads the
+//! card.
 //! Depends on the pack's manifest and on graphs.
 
 mod layout;
+mod licence;
 mod sampling;
 mod tokenizer;
 
@@ -79,6 +81,9 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
     let description = format!("{}, imported", layout.class);
     let mut manifest = Manifest::of_graph(name(folder), description, text_encoder.clone());
     manifest.family = Some("diffusion".to_owned());
+    if let Some(licence) = layout.card.as_deref().and_then(licence::of_card) {
+        manifest.licence = licence;
+    }
     manifest.picture = Some(picture(&layout.decoder, &decoder.outputs[0])?);
     manifest.prompt = Some(Prompt {
         tokenizer: TOKENIZER.to_owned(),

@@ -120,6 +120,21 @@ impl Layout {
         self.shape[0] * tall * wide
     }
 
+    /// Quantizes all channels; threads share them.
+    fn fill_all(&self, values: &[f32], bytes: &mut [u8], mask: u8, quantize: impl Fn(f32) -> u8 + Copy + Sync) {
+        let ([height, width], area) = (self.size(), self.shape[1] * self.shape[2]);
+        let threads = parallel::threads_for_values(values.len());
+        let planes = (self.shape[0] / GROUP).div_ceil(threads * parallel::TASKS_PER_THREAD).max(1);
+        let (plane, picture) = (height * width * GROUP, area.max(1) * GROUP);
+        let parts = bytes.chunks_mut((planes * plane).max(1)).zip(values.chunks(planes * picture));
+        parallel::for_each(threads, parts, |(bytes, values)| {
+            for (plane, channels) in bytes.chunks_exact_mut(plane).zip(values.chunks_exact(picture)) {
+                let channels = std::array::from_fn(|index| &channels[index * area..][..area]);
+                self.fill(plane, channels, quantize, mask);
+            }
+        });
+    }
+
     /// Quantizes four channels into a plane.
     fn fill(&self, plane: &mut [u8], channels: [&[f32]; GROUP], quantize: impl Fn(f32) -> u8 + Copy, mask: u8) {
         plane.fill(mask);
@@ -141,58 +156,31 @@ impl<'a> Image<'a> {
     /// Quantizes `[channels, height, width]` of a known largest magnitude with one scale into [`Layout::bytes`] bytes. Threads share the
     /// channels.
     pub fn quantize(values: &[f32], largest: f32, byte: Byte, layout: &Layout, mask: u8, bytes: &'a mut [u8]) -> Image<'a> {
-        let scale = byte.scale(largest);
+        let (scale, [height, width]) = (byte.scale(largest), layout.size());
         let (inverse, inverse_16) = (1.0 / scale, 1.0 / Byte::Low.scale(largest));
         match byte {
-            Byte::Only => Image::fill(
+            Byte::Only => layout.fill_all(
                 values,
-                scale,
-                layout,
-                mask,
                 bytes,
+                mask,
                 #[inline(always)]
                 |value| quantize(value, inverse, mask),
             ),
-            Byte::High => Image::fill(
+            Byte::High => layout.fill_all(
                 values,
-                scale,
-                layout,
-                mask,
                 bytes,
+                mask,
                 #[inline(always)]
                 |value| quantize(quantize_16(value, inverse_16)[0], 1.0, mask),
             ),
-            Byte::Low => Image::fill(
+            Byte::Low => layout.fill_all(
                 values,
-                scale,
-                layout,
-                mask,
                 bytes,
+                mask,
                 #[inline(always)]
                 |value| quantize(quantize_16(value, inverse_16)[1], 1.0, mask),
             ),
         }
-    }
-
-    fn fill(
-        values: &[f32],
-        scale: f32,
-        layout: &Layout,
-        mask: u8,
-        bytes: &'a mut [u8],
-        quantize: impl Fn(f32) -> u8 + Copy + Sync,
-    ) -> Image<'a> {
-        let ([height, width], area) = (layout.size(), layout.shape[1] * layout.shape[2]);
-        let threads = parallel::threads_for_values(values.len());
-        let planes = (layout.shape[0] / GROUP).div_ceil(threads * parallel::TASKS_PER_THREAD).max(1);
-        let (plane, picture) = (height * width * GROUP, area.max(1) * GROUP);
-        let parts = bytes.chunks_mut((planes * plane).max(1)).zip(values.chunks(planes * picture));
-        parallel::for_each(threads, parts, |(bytes, values)| {
-            for (plane, channels) in bytes.chunks_exact_mut(plane).zip(values.chunks_exact(picture)) {
-                let channels = std::array::from_fn(|index| &channels[index * area..][..area]);
-                layout.fill(plane, channels, quantize, mask);
-            }
-        });
         Image {
             bytes,
             height,

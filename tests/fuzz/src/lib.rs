@@ -1,15 +1,16 @@
-//! What the targets share: a small pack in a folder of its own, in which the fuzzer replaces one file; and the shipped pack, changed at
-//! random, to draw with. Owns the folders; depends on Inkstone's pack, engine and pipeline.
+//! What the targets share: a small pack in a folder of its own, in which the fuzzer replaces one file; and packs of small diffusion
+//! models, changed at random, to draw with. Owns the folders; depends on Inkstone's pack, engine and pipeline, and on the quantizer.
 
 #[path = "../../support/mutants.rs"]
 pub mod mutants;
 
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use inkstone::engine::{Engine, Stage};
 use inkstone::pack::{Pack, sha256_of_bytes};
 use inkstone::pipeline::{Options, Pipeline, Request, check_manifest};
+use inkstone_quantize::quantize;
 use mutants::{Random, change_pack};
 
 /// The stage of the seed pack.
@@ -76,26 +77,38 @@ impl Default for Folder {
     }
 }
 
-/// The shipped pack.
+/// Exports with random weights, which the quantizer's tests have too: a picture of 16×16 pixels takes milliseconds.
+const EXPORTS: [&str; 2] = ["latent-consistency", "stable-diffusion"];
+
+/// Packs that pictures are drawn with.
 pub struct Drawn {
-    shipped: PathBuf,
+    folder: tempfile::TempDir,
 }
 
 impl Drawn {
-    /// The shipped pack of this repository.
+    /// Makes the packs.
+    ///
+    /// # Panics
+    /// If the folder for temporary files cannot be written.
     pub fn new() -> Drawn {
-        Drawn {
-            shipped: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/pictogram"),
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        let exports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../quantize/tests/pipelines");
+        for export in EXPORTS {
+            let target = folder.path().join(export);
+            quantize(&exports.join(export), &target, &Default::default(), &mut |_, _, _| ()).expect("the export is valid");
         }
+        Drawn { folder }
     }
 
-    /// Changes a copy at random and draws with it. Errors are what is expected.
+    /// Changes a copy of one at random and draws with it. Errors are what is expected.
     ///
     /// # Panics
     /// If the folder for temporary files cannot be written.
     pub fn draw(&self, seed: u64) {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
-        change_pack(&mut Random(seed), &self.shipped, folder.path());
+        let mut random = Random(seed);
+        let pack = self.folder.path().join(random.word(&EXPORTS));
+        change_pack(&mut random, &pack, folder.path());
         let mut request = Request::new("a red cat and two dogs").seed(seed);
         request.guess = true;
         let draw = |mut pipeline: Pipeline| {
