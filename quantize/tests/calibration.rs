@@ -127,6 +127,11 @@ fn what_is_not_reached_leaves_nothing() {
         .assert()
         .code(2)
         .stderr(contains("the layers that lose most are").and(contains("model/")));
+    // The text encoder has linear layers alone.
+    quantize(&model().join("text_encoder/model.onnx"), &pack, &["--min-psnr", "99"])
+        .assert()
+        .code(2)
+        .stderr(contains("there is no convolution"));
     quantize(&decoder(), &pack, &["--min-conditioning", "0.5"])
         .assert()
         .code(2)

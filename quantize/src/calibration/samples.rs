@@ -123,7 +123,10 @@ struct File {
 
 /// How an input is filled.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "must be a number, a list of numbers, or noise such as { normal = 1.0, seed = 7 }"
+)]
 enum Filling {
     /// Every element is this.
     Number(f64),
@@ -247,6 +250,10 @@ mod tests {
             ("[[sample]]\nsteps = 1.5\nnoisy = 1", "steps: takes whole numbers"),
             ("[[sample]]\nsteps = 1\nnoisy = [1, 2]", "noisy: has 2 numbers; 6 are needed"),
             ("[[sample]]\nsteps = 1\nnoisy = inf", "is not a number that fits"),
+            (
+                "[[sample]]\nsteps = 1\nnoisy = { normal = 1, sed = 2 }",
+                "must be a number, a list of numbers, or noise",
+            ),
             ("sample = []", "holds no samples"),
             ("a prompt", "TOML"),
         ] {

@@ -72,7 +72,7 @@ impl<'a> Search<'a> {
         }
         // `few` do not reach it, `many` do.
         let (mut few, mut many) = (0, order.len());
-        let steps = order.len().ilog2() as usize + 1;
+        let steps = order.len().max(1).ilog2() as usize + 1;
         for step in 0.. {
             if many - few <= 1 {
                 break;
@@ -152,6 +152,12 @@ impl<'a> Search<'a> {
     }
 
     fn out_of_reach(&self, least: f64, most: f64, order: &[usize]) -> Error {
+        if order.is_empty() {
+            return Error::usage(format!(
+                "the results reach {most:.1} dB of the f32 model, less than --min-psnr {least}, and there is no convolution whose activations \
+                 could get 16 bits: give a lower --min-psnr, or leave it out and look at the pictures"
+            ));
+        }
         let worst: Vec<String> = order.iter().take(NAMED).map(|&index| self.name(index)).collect();
         Error::usage(format!(
             "with activations of 16 bits in every convolution the results reach {most:.1} dB of the f32 model, less than --min-psnr \
