@@ -85,6 +85,8 @@ pub struct PackWriter {
     force: bool,
     /// Holds the pack under construction and, for a moment, the pack that it replaces.
     temporary: TempDir,
+    /// Declared after what lies in them: fields are dropped in their order.
+    _made: MadeFolders,
     /// Held for as long as the pack is under construction.
     _lock: Option<File>,
     weights: WeightsWriter,
@@ -96,12 +98,13 @@ pub struct PackWriter {
 }
 
 impl PackWriter {
-    /// Starts a pack that will be `target`; folders above it are made.
+    /// Starts a pack that will be `target`; folders above it are made, and removed if nothing comes of it.
     ///
     /// # Errors
     /// For a folder that cannot be written.
     pub fn new(target: &Path, force: bool) -> Result<PackWriter> {
         let parent = parent(target);
+        let made = MadeFolders::above(&parent);
         std::fs::create_dir_all(&parent).map_err(Error::machine(&parent, "make the folder"))?;
         remove_left_over(&parent);
         let builder = tempfile::Builder::new().prefix(UNDER_CONSTRUCTION).tempdir_in(&parent);
@@ -114,6 +117,7 @@ impl PackWriter {
             target: target.to_owned(),
             force,
             temporary,
+            _made: made,
             _lock: lock,
             weights,
             files: BTreeMap::new(),
@@ -264,6 +268,28 @@ impl PackWriter {
         }
         renamed.map_err(Error::machine(&self.target, "put the pack at"))?;
         sync_folder(&parent(&self.target))
+    }
+}
+
+/// Folders that are made for a pack; those that stay empty are removed.
+#[derive(Debug)]
+struct MadeFolders(Vec<PathBuf>);
+
+impl MadeFolders {
+    /// Those of a path that do not exist yet, the innermost first.
+    fn above(folder: &Path) -> MadeFolders {
+        let missing = folder.ancestors().take_while(|folder| std::fs::symlink_metadata(folder).is_err());
+        let named = missing.filter(|folder| !folder.as_os_str().is_empty());
+        MadeFolders(named.map(Path::to_owned).collect())
+    }
+}
+
+impl Drop for MadeFolders {
+    fn drop(&mut self) {
+        for folder in &self.0 {
+            // What holds a pack is not empty, and stays.
+            let _ = std::fs::remove_dir(folder);
+        }
     }
 }
 

@@ -122,7 +122,7 @@ fn layers_get_16_bits_until_the_results_are_close() {
 #[test]
 fn what_is_not_reached_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let pack = folder.path().join("pack");
+    let pack = folder.path().join("new/packs/pack");
     quantize(&decoder(), &pack, &["--min-psnr", "99"])
         .assert()
         .code(2)
