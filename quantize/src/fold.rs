@@ -273,9 +273,34 @@ fn cast(constant: &Constant, to: i64) -> Option<Constant> {
         (Values::I64(values), DataType::Float) => Some(Constant::f32(&constant.shape, values.iter().map(|&value| value as f32).collect())),
         (Values::F32(values), DataType::Bool) => Some(truth(constant.shape.clone(), values.iter().map(|&value| value != 0.0))),
         (Values::I64(values), DataType::Bool) => Some(truth(constant.shape.clone(), values.iter().map(|&value| value != 0))),
+        (Values::I64(values), DataType::Int32) => short(&constant.shape, values),
+        (Values::Other(DataType::Int32, _), DataType::Int32) => Some(constant.clone()),
+        (Values::Other(DataType::Int32, _), DataType::Int64) => Some(Constant::i64(&constant.shape, widened(constant)?)),
+        (Values::Other(DataType::Int32, _), DataType::Float) => {
+            let values = widened(constant)?.into_iter().map(|value| value as f32).collect();
+            Some(Constant::f32(&constant.shape, values))
+        }
         (_, DataType::Bool) => constant.truths().map(|values| truth(constant.shape.clone(), values)),
         (_, DataType::Float) => Some(Constant::f32(&constant.shape, constant.truths()?.map(f32::from).collect())),
         (_, DataType::Int64) => Some(Constant::i64(&constant.shape, constant.truths()?.map(i64::from).collect())),
+        _ => None,
+    }
+}
+
+/// A constant of 32-bit integers, as some exports compute sizes in; `None` for values that do not fit.
+fn short(shape: &[usize], values: &[i64]) -> Option<Constant> {
+    let bytes = values.iter().map(|&value| Some(i32::try_from(value).ok()?.to_le_bytes()));
+    Some(Constant {
+        shape: shape.to_vec(),
+        values: Values::Other(DataType::Int32, bytes.collect::<Option<Vec<_>>>()?.concat()),
+        origin: None,
+    })
+}
+
+/// The values of 32-bit integers.
+fn widened(constant: &Constant) -> Option<Vec<i64>> {
+    match &constant.values {
+        Values::Other(DataType::Int32, bytes) => Some(bytes.as_chunks().0.iter().map(|&bytes| i32::from_le_bytes(bytes).into()).collect()),
         _ => None,
     }
 }
@@ -311,6 +336,7 @@ fn pick(constant: &Constant, shape: Vec<usize>, places: &[usize]) -> Option<Cons
         Values::I64(values) => Values::I64(take(values, places)?),
         Values::I8(values) => Values::I8(take(values, places)?),
         Values::Other(DataType::Bool, values) => Values::Other(DataType::Bool, take(values, places)?),
+        Values::Other(DataType::Int32, values) => Values::Other(DataType::Int32, take(values.as_chunks::<4>().0, places)?.concat()),
         Values::Other(..) => return None,
     };
     Some(Constant {
@@ -373,6 +399,10 @@ fn concat(graph: &Graph, node: &NodeProto) -> Option<Constant> {
     if parts.iter().any(|part| part.shape.len() != 1) {
         return None;
     }
+    if let Some(values) = parts.iter().map(|part| widened(part)).collect::<Option<Vec<_>>>() {
+        let values = values.concat();
+        return short(&[values.len()], &values);
+    }
     let values: Vec<i64> = parts.iter().map(|part| part.integers()).collect::<Option<Vec<_>>>()?.concat();
     Some(Constant::i64(&[values.len()], values))
 }
@@ -388,6 +418,11 @@ fn combine(operator: &str, left: &Constant, right: &Constant) -> Option<Constant
         (Values::I64(a), Values::I64(b)) => {
             let values = pairs.map(|(i, j)| integer(operator, a[i], b[j])).collect::<Option<_>>()?;
             Some(Constant::i64(&shape, values))
+        }
+        (Values::Other(DataType::Int32, _), Values::Other(DataType::Int32, _)) => {
+            let (a, b) = (widened(left)?, widened(right)?);
+            let values: Vec<i64> = pairs.map(|(i, j)| integer(operator, a[i], b[j])).collect::<Option<_>>()?;
+            short(&shape, &values)
         }
         _ => None,
     }
@@ -565,6 +600,29 @@ mod tests {
         let names: Vec<&str> = graph.nodes.iter().map(|node| node.op_type.as_str()).collect();
         assert_eq!(names, ["Relu", "Cast", "Add", "Sub", "Mul", "Mul", "ReduceSum"]);
         assert_eq!(graph.nodes[0].input, ["x"]);
+    }
+
+    #[test]
+    fn sizes_of_32_bits_are_folded() {
+        let cast = |from: &str, to: &str, kind: DataType| proto::node("Cast", to, &[from], &[to]).with_int("to", kind as i64);
+        let builder = Builder::new(17)
+            .input("x", &[1, 200, 1, 1])
+            .output("y", &[1, 200])
+            .integers("zero", &[0])
+            .integers("one", &[1])
+            .integers("minus", &[-1])
+            .node("Shape", &["x"], "shape")
+            .with(cast("shape", "short", DataType::Int32))
+            .node("Slice", &["short", "zero", "one"], "first")
+            .with(cast("minus", "rest", DataType::Int32))
+            .node("Mul", &["rest", "first"], "free")
+            .with(proto::node("Concat", "all", &["first", "free"], &["all"]).with_int("axis", -1))
+            .with(cast("all", "wanted", DataType::Int64))
+            .node("Reshape", &["x", "wanted"], "y");
+        let mut graph = builder.graph();
+        fold(&mut graph).unwrap();
+        assert_eq!(graph.constants[&graph.nodes[0].input[1]].integers(), Some(&[1, -1][..]));
+        assert_eq!(short(&[1], &[1 << 40]).map(|constant| constant.shape), None);
     }
 
     #[test]

@@ -160,12 +160,27 @@ impl Graph {
             let shape = self.shape(name).map(<[usize]>::to_vec);
             let named = Some(&self.outputs[index].shape).filter(|shape| !shape.is_empty()).cloned();
             let Some(shape) = shape.or(named) else {
-                let problem = "has a free dimension that does not follow from those of the inputs: export the model with fixed shapes";
-                return Err(Error::input(&self.file, format!("output `{name}` {problem}")));
+                let lost = self.first_without_shape();
+                let lost = lost.map(|node| format!(" (sizes are lost at node `{}`, {})", node.name, node.op_type));
+                let lost = lost.unwrap_or_default();
+                let problem = format!("has a free dimension that does not follow from those of the inputs{lost}");
+                return Err(Error::input(
+                    &self.file,
+                    format!("output `{name}` {problem}: export the model with fixed shapes"),
+                ));
             };
             self.outputs[index].shape = shape;
         }
         Ok(())
+    }
+
+    /// The first node whose inputs have known shapes and whose output has not.
+    fn first_without_shape(&self) -> Option<&NodeProto> {
+        let is_known = |value: &String| value.is_empty() || self.shape(value).is_some();
+        let nodes = self.nodes.iter();
+        nodes
+            .filter(|node| node.input.iter().all(is_known))
+            .find(|node| !node.output.iter().all(is_known))
     }
 
     fn add_tensor(&mut self, name: &str, tensor: &TensorProto) -> Result<()> {

@@ -196,6 +196,60 @@ fn convolved(node: &NodeProto, x: &[usize], w: &[usize]) -> Option<Vec<usize>> {
     Some(shape)
 }
 
+/// `(size - 1) · stride - pads + reach + output_padding`, of `[C, O / group, …]` weights.
+pub(crate) fn transposed_convolution(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let (x, w) = (input(graph, node, 0)?, input(graph, node, 1)?);
+    let spatial = w.len().checked_sub(2).filter(|&spatial| x.len() == spatial + 2)?;
+    let by_hand = matches!(proto::string(node, "auto_pad"), None | Some("NOTSET" | ""));
+    if !by_hand || proto::ints(node, "output_shape").is_some() {
+        return None;
+    }
+    let groups = usize::try_from(proto::int(node, "group").unwrap_or(1)).ok()?;
+    let mut shape = vec![x[0], w[1].checked_mul(groups)?];
+    for index in 0..spatial {
+        let value = |name: &str, index: usize, default: i64| {
+            proto::ints(node, name)
+                .map_or(Some(default), |list| list.get(index).copied())
+                .map(i128::from)
+        };
+        let [size, window] = [x[index + 2], w[index + 2]].map(|size| i128::try_from(size).ok());
+        let reach = (window? - 1).checked_mul(value("dilations", index, 1)?)? + 1;
+        let steps = (size? - 1).checked_mul(value("strides", index, 1)?)?;
+        let pads = value("pads", index, 0)? + value("pads", index + spatial, 0)?;
+        shape.push(usize::try_from(steps + reach - pads + value("output_padding", index, 0)?).ok()?);
+    }
+    Some(shape)
+}
+
+pub(crate) fn global_pool(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let x = input(graph, node, 0)?;
+    let places = x.len().checked_sub(2)?;
+    Some([&x[..2], vec![1; places].as_slice()].concat())
+}
+
+/// Places of extremes along one axis.
+pub(crate) fn extreme(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let from = input(graph, node, 0)?;
+    let along = proto::int(node, "axis").unwrap_or(0);
+    if proto::int(node, "keepdims") == Some(0) {
+        return squeeze(from, &[along]);
+    }
+    let mut shape = from.to_vec();
+    shape[axis(along, from.len())?] = 1;
+    Some(shape)
+}
+
+pub(crate) fn tile(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    let (from, repeats) = (input(graph, node, 0)?, sizes(graph, node, 1)?);
+    let tiled = from.iter().zip(&repeats).map(|(size, &repeats)| size.checked_mul(repeats));
+    (from.len() == repeats.len()).then(|| tiled.collect())?
+}
+
+/// The shape of the indices.
+pub(crate) fn gather_elements(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
+    Some(input(graph, node, 1)?.to_vec())
+}
+
 pub(crate) fn pool(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
     pooled(node, input(graph, node, 0)?)
 }
@@ -468,6 +522,38 @@ mod tests {
             .with_ints("strides", &[2, 2]);
         assert_eq!(pooled(&halved, &[1, 8, 7, 6]), Some(vec![1, 8, 3, 3]));
         assert_eq!(pooled(&halved.with_int("ceil_mode", 1), &[1, 8, 7, 6]), None);
+    }
+
+    #[test]
+    fn shapes_of_rarer_operators() {
+        use crate::testing::Builder;
+        let shape = |node: NodeProto| {
+            let builder = Builder::new(17)
+                .input("x", &[1, 6, 5, 7])
+                .input("places", &[1, 2, 5, 7])
+                .output("y", &[1]);
+            let builder = builder.filled("w", &[6, 4, 3, 2]).integers("twice", &[1, 1, 2, 3]);
+            outputs(&builder.graph(), &node).and_then(|mut shapes| shapes.pop())
+        };
+        let node = |operator, inputs: &[&str]| proto::node(operator, "n", inputs, &["y"]);
+        let enlarged = node("ConvTranspose", &["x", "w"])
+            .with_ints("strides", &[2, 3])
+            .with_ints("pads", &[1, 0, 1, 0]);
+        assert_eq!(shape(enlarged.clone()), Some(vec![1, 4, 9, 20]));
+        let grouped = enlarged
+            .with_int("group", 2)
+            .with_ints("output_padding", &[1, 0])
+            .with_ints("dilations", &[1, 2]);
+        assert_eq!(shape(grouped), Some(vec![1, 8, 10, 21]));
+        assert_eq!(shape(node("ConvTranspose", &["x", "w"]).with_ints("output_shape", &[9, 9])), None);
+        assert_eq!(shape(node("GlobalAveragePool", &["x"])), Some(vec![1, 6, 1, 1]));
+        assert_eq!(shape(node("ArgMax", &["x"]).with_int("axis", -1)), Some(vec![1, 6, 5, 1]));
+        assert_eq!(
+            shape(node("ArgMin", &["x"]).with_int("axis", 1).with_int("keepdims", 0)),
+            Some(vec![1, 5, 7])
+        );
+        assert_eq!(shape(node("Tile", &["x", "twice"])), Some(vec![1, 6, 10, 21]));
+        assert_eq!(shape(node("GatherElements", &["x", "places"])), Some(vec![1, 2, 5, 7]));
     }
 
     #[test]

@@ -42,20 +42,17 @@ const GROUP_NORMALIZATION: Fate = Refused(Some(
     "only constant gain and bias are supported: export the model with operator set 18",
 ));
 
-const CONTROL_FLOW: Fate = Refused(Some(
-    "control flow is not supported: export the model with fixed sizes, or trace it, so that no branch or loop is left",
-));
 const SIZED_BY_VALUES: Fate = Refused(Some(
     "the size of its output depends on values, and all sizes must be known: cut the export before this node",
 ));
 
 /// All operators, by name.
-static OPERATORS: [Operator; 106] = [
+static OPERATORS: [Operator; 103] = [
     row("Abs", Kept, Same),
     row("Add", Kept, Broadcast),
     row("And", Kept, Broadcast),
-    row("ArgMax", Kept, Unknown),
-    row("ArgMin", Kept, Unknown),
+    row("ArgMax", Kept, One(shapes::extreme)),
+    row("ArgMin", Kept, One(shapes::extreme)),
     row("Attention", ATTENTION, One(shapes::attention)),
     row("AveragePool", Kept, One(shapes::pool)),
     row("BatchNormalization", Kept, Same),
@@ -66,9 +63,9 @@ static OPERATORS: [Operator; 106] = [
     row("Constant", Kept, Unknown),
     row("ConstantOfShape", Kept, One(shapes::constant_of_shape)),
     row("Conv", Kept, One(shapes::convolution)),
-    row("ConvTranspose", Kept, Unknown),
+    row("ConvTranspose", Kept, One(shapes::transposed_convolution)),
     row("Cos", Kept, Same),
-    row("CumSum", Kept, Unknown),
+    row("CumSum", Kept, Same),
     row("DepthToSpace", Kept, One(shapes::depth_to_space)),
     row("DequantizeLinear", QUANTIZED, Unknown),
     row("Div", Kept, Broadcast),
@@ -82,18 +79,17 @@ static OPERATORS: [Operator; 106] = [
     row("Flatten", Kept, One(shapes::flatten_node)),
     row("Floor", Kept, Same),
     row("Gather", Kept, One(shapes::gather)),
-    row("GatherElements", Kept, Unknown),
+    row("GatherElements", Kept, One(shapes::gather_elements)),
     row("GatherND", Kept, Unknown),
     row("Gelu", Refused(None), Same),
     row("Gemm", Kept, One(shapes::gemm)),
-    row("GlobalAveragePool", Kept, Unknown),
+    row("GlobalAveragePool", Kept, One(shapes::global_pool)),
     row("Greater", Kept, Broadcast),
     row("GreaterOrEqual", Kept, Broadcast),
     row("GroupNormalization", GROUP_NORMALIZATION, Same),
     row("HardSigmoid", Kept, Same),
     row("HardSwish", Kept, Same),
     row("Identity", Kept, Same),
-    row("If", CONTROL_FLOW, Unknown),
     row("InstanceNormalization", Kept, Same),
     row("LayerNormalization", Rewritten(downgrade::layer_norm), Same),
     row("LeakyRelu", Kept, Same),
@@ -101,7 +97,6 @@ static OPERATORS: [Operator; 106] = [
     row("LessOrEqual", Kept, Broadcast),
     row("Log", Kept, Same),
     row("LogSoftmax", Kept, Same),
-    row("Loop", CONTROL_FLOW, Unknown),
     row("MatMul", Kept, One(shapes::matmul)),
     row("Max", Kept, Broadcast),
     row("MaxPool", Kept, One(shapes::pool)),
@@ -136,7 +131,6 @@ static OPERATORS: [Operator; 106] = [
     row("Reshape", Rewritten(downgrade::reshape), One(shapes::reshape_node)),
     row("Resize", Rewritten(downgrade::resize), One(shapes::resize)),
     row("Round", Kept, Same),
-    row("Scan", CONTROL_FLOW, Unknown),
     row("Shape", Kept, One(shapes::shape)),
     row("Sigmoid", Kept, Same),
     row("Sin", Kept, Same),
@@ -149,7 +143,7 @@ static OPERATORS: [Operator; 106] = [
     row("Squeeze", Kept, One(shapes::squeeze_node)),
     row("Sub", Kept, Broadcast),
     row("Tanh", Kept, Same),
-    row("Tile", Kept, Unknown),
+    row("Tile", Kept, One(shapes::tile)),
     row("TopK", Kept, Unknown),
     row("Transpose", Kept, One(shapes::transpose_node)),
     row("Trilu", Kept, Same),
