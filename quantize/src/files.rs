@@ -36,6 +36,15 @@ pub fn check(file: &Path, root: &Path) -> Result<()> {
     kind.map(drop).map_err(Error::reading(file, "there is no such file"))
 }
 
+/// Reads a text file of at most `most` bytes; `missing` is what is said of one that is not there.
+///
+/// # Errors
+/// If it cannot be read, is larger, or is not UTF-8.
+pub fn text(file: &Path, most: u64, missing: &str) -> Result<String> {
+    let bytes = bounded_file::read(file, most).map_err(Error::reading(file, missing))?;
+    String::from_utf8(bytes).map_err(|_| Error::input(file, "is not UTF-8 text: save it as UTF-8"))
+}
+
 /// Whether there is anything of this name, be it a link that leads nowhere.
 pub fn is_there(file: &Path) -> bool {
     file.symlink_metadata().is_ok()

@@ -6,6 +6,7 @@ use std::path::Path;
 use inkstone::atomic_file;
 
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Largest table that is read, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -23,8 +24,7 @@ pub fn make(table: &Path, out: &Path, force: bool) -> Result<()> {
             format!("the table has {length} bytes; at most {LARGEST} are read"),
         ));
     }
-    let bytes = inkstone::bounded_file::read(table, LARGEST).map_err(Error::reading(table, missing))?;
-    let text = String::from_utf8(bytes).map_err(|error| Error::input(table, format!("it is not UTF-8: {error}")))?;
+    let text = files::text(table, LARGEST, missing)?;
     let lexicon = inkstone::words::compile(&text).map_err(|error| Error::input(table, error.to_string()))?;
     let named = format!("{} ", out.display());
     atomic_file::write(out, &lexicon, force).map_err(|error| Error::Target {

@@ -9,6 +9,7 @@ use inkstone::pipeline::check_manifest;
 
 use crate::diffusers::{self, Imported};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::fold::complete;
 use crate::graph::{Graph, Sizes};
 
@@ -58,8 +59,7 @@ impl Source {
             return Source::import(folder, sizes);
         }
         let missing = "there is no such file: the folder must hold an f32 export with its manifest, or a model of diffusers as ONNX";
-        let bytes = bounded_file::read(&file, bounded_file::TEXT).map_err(Error::reading(&file, missing))?;
-        let text = String::from_utf8(bytes).map_err(|_| Error::input(&file, "is not UTF-8 text: save it as UTF-8"))?;
+        let text = files::text(&file, bounded_file::TEXT, missing)?;
         let manifest = parse_manifest(&text, &file)?;
         let source = Source {
             folder: folder.to_owned(),

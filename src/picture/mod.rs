@@ -45,6 +45,8 @@ pub use preview::{Colours, PreviewError, Protocol};
 pub use provenance::{Provenance, verify};
 pub use scale::{Resampling, ScaleError};
 pub use sheet::{SheetError, contact_sheet};
+#[doc(hidden)]
+pub use xmp::escape as escape_xml;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;

@@ -89,8 +89,8 @@ fn is_trained(term: &str) -> bool {
     bare.strip_prefix(plain).is_some_and(|term| TRAINED.contains(&term))
 }
 
-/// Text for XML: markup escaped, characters that are invalid in XML replaced.
-fn escape(text: &str) -> String {
+/// Text for XML elements and attributes: markup escaped, characters that are invalid in XML replaced.
+pub fn escape(text: &str) -> String {
     let escaped = |letter: char| -> Cow<'static, str> {
         match letter {
             '&' => "&amp;".into(),

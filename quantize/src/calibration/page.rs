@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use inkstone::picture::{Picture, png};
+use inkstone::picture::{Picture, escape_xml as escape, png};
 
 use super::quality::{Quality, Results};
 use crate::report::Report;
@@ -107,17 +107,4 @@ fn sensitivity(out: &mut String, quality: &Quality) {
         );
     }
     out.push_str("</tbody>\n</table>\n</div>\n");
-}
-
-fn escape(text: &str) -> String {
-    let escaped = |letter: char| match letter {
-        '&' => "&amp;".to_owned(),
-        '<' => "&lt;".to_owned(),
-        '>' => "&gt;".to_owned(),
-        '"' => "&quot;".to_owned(),
-        // Control characters are invalid in XML, even escaped.
-        control if control.is_control() => " ".to_owned(),
-        other => other.to_string(),
-    };
-    text.chars().map(escaped).collect()
 }

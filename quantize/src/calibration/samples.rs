@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::sample_error;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Prompts for models that are measured without a file of samples.
 const PROMPTS: [&str; 4] = ["a red apple", "a cat", "a house in the mountains", "a portrait of an old man"];
@@ -36,7 +37,8 @@ impl Samples {
     /// # Errors
     /// For a file that cannot be read or does not fit the model.
     pub fn read(file: Option<&Path>, manifest: &Manifest) -> Result<Samples> {
-        let text = file.map(read_text).transpose()?;
+        let missing = "there is no such file: give a file of samples, or leave out --calibrate";
+        let text = file.map(|file| files::text(file, bounded_file::TEXT, missing)).transpose()?;
         if manifest.family.is_some() {
             let prompts = match &text {
                 Some(text) => lines(text),
@@ -89,12 +91,6 @@ impl Samples {
             Samples::Inputs(inputs) => inputs.iter().map(|(name, _)| name.as_str()).collect(),
         }
     }
-}
-
-fn read_text(file: &Path) -> Result<String> {
-    let missing = "there is no such file: give a file of samples, or leave out --calibrate";
-    let bytes = bounded_file::read(file, bounded_file::TEXT).map_err(Error::reading(file, missing))?;
-    String::from_utf8(bytes).map_err(|_| Error::input(file, "is not UTF-8 text: save it as UTF-8"))
 }
 
 /// Prompts, one a line, without empty lines and comments.

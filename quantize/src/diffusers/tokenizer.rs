@@ -82,8 +82,7 @@ fn made(folder: &Path) -> Result<Value> {
         Value::Object(vocab) => vocab,
         _ => return Err(Error::input(&vocabulary, "is not a table of tokens and numbers")),
     };
-    let text = bounded_file::read(&merges, LARGEST).map_err(Error::reading(&merges, missing))?;
-    let text = String::from_utf8(text).map_err(|_| Error::input(&merges, "is not UTF-8 text"))?;
+    let text = files::text(&merges, LARGEST, missing)?;
     let pairs = text.lines().filter(|line| !line.starts_with("#version") && !line.trim().is_empty());
     let merges = pairs.map(|line| pair(&merges, line)).collect::<Result<Vec<_>>>()?;
     let special = [START, END].map(|token| (token, number(&vocab, token)));
