@@ -10,6 +10,7 @@ import numpy as np
 
 from . import settings
 from .captions import Captions
+from .variation import vary
 
 # Hue in degrees in the middle of a colour's range; the others are made from saturation and value.
 HUES = {"red": 0, "orange": 25, "yellow": 54, "green": 122, "blue": 215, "purple": 273, "pink": 328}
@@ -190,13 +191,18 @@ def by_style(captions: Captions) -> dict[int, list[int]]:
 class Asking:
     """Training pictures with captions that ask for more than a thing; `rates` is the share of each kind of asking."""
 
-    def __init__(self, captions: Captions, array: np.ndarray, rates: dict[str, float] = RATES):
-        self.captions, self.array, self.rates = captions, array, rates
+    def __init__(self, captions: Captions, array: np.ndarray, rates: dict[str, float] = RATES, varied: bool = False):
+        """`varied`: pictures that are asked for by nothing but words are shown as copies of their own."""
+        self.captions, self.array, self.rates, self.varied = captions, array, rates, varied
         coloured = {form for forms in COLOUR_WORDS["en"] for form in forms}
         words = [set(" ".join([row["words"]["en"][0], *row["words"]["en"][1]]).lower().replace(":", " ").split()) for row in captions.rows]
         self.plain = np.array([not found & (coloured | PEOPLE) and row["style"] != "ink" for found, row in zip(words, captions.rows)])
         self.free = np.array([not found & FIXED for found in words])
         self.by_style = by_style(captions)
+
+    def draw(self, count: int, generator: random.Random, chooser: np.random.Generator, **chances: float):
+        """So many pictures of the training set, as `batch` gives them."""
+        return self.batch(chooser.choice(self.captions.training, count, p=self.captions.weights), generator, **chances)
 
     def batch(self, indices, generator: random.Random, empty: float = 0.0, style_word: float = 0.0, around: float = 0.0):
         """uint8 pictures N×32×32×4, token rows and style numbers."""
@@ -210,7 +216,15 @@ class Asking:
                         pictures[position], texts[position] = made
                     break
                 draw -= rate
+            if self.varied and position not in texts:
+                pictures[position] = self.copy(int(index), generator)
         return pictures, *self.captions.batch(indices, generator, empty, style_word, texts, around)
+
+    def copy(self, index: int, generator: random.Random) -> np.ndarray:
+        """The picture changed a little, in ways that its caption does not mention. Sprites keep to their pixels, and what is named
+        after a colour, or drawn in black, keeps that."""
+        sprite = self.captions.rows[index]["style"] == "pixel"
+        return vary(self.array[index], generator, mirror=self.free[index], bend=not sprite, tint=self.plain[index])
 
     def name(self, index: int, generator: random.Random, language: str | None = None) -> tuple[str, str]:
         """A language and the bare name in it, or now and then a keyword that stands for the thing: people ask for two cars and

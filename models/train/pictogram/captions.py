@@ -30,13 +30,14 @@ class Captions:
         self.tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
         self.tokenizer.enable_truncation(settings.TOKENS)
         self.tokenizer.enable_padding(pad_id=settings.PAD, pad_token="<pad>", length=settings.TOKENS)
-        self.styles = np.array([settings.STYLES.index(row["style"]) + 1 for row in self.rows])
+        self.styles = np.array([settings.NUMBERS[row["style"]] for row in self.rows])
         # Pictures of one name are not each other's negatives.
         names = {name: index for index, name in enumerate(sorted({row["words"]["en"][0] for row in self.rows}))}
         self.concepts = np.array([names[row["words"]["en"][0]] for row in self.rows])
         held = np.array([held_out(row) for row in self.rows])
         self.validation = np.flatnonzero(held)
         self.training = np.flatnonzero(~held)
+        self.trained = set(self.training.tolist())
         hidden = np.array([hidden_from_judge(row) for row in self.rows])
         self.judge_training, self.judge_hidden = np.flatnonzero(~held & ~hidden), np.flatnonzero(~held & hidden)
         emoji = {row["words"]["en"][0] for row in self.rows if row["emoji"]}

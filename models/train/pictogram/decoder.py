@@ -3,9 +3,9 @@
     python -m pictogram.decoder --minutes 10
 
 Inputs are the real small pictures, alone and several small things in one picture, most of them with a little noise and blur, since
-what the denoiser draws is not clean, and with `--drawn` also what the student itself draws of them, where that comes close; the loss
-is the error of the picture and of its gradients. The decoder computes with the rounding of int8, and at the end its weights lie on
-the int8 grid.
+what the denoiser draws is not clean, with `--many` those of the second data set, and with `--drawn` also what the student itself
+draws of them, where that comes close; the loss is the error of the picture and of its gradients. The decoder computes with the
+rounding of int8, and at the end its weights lie on the int8 grid.
 """
 
 import random
@@ -18,7 +18,9 @@ import torch.nn.functional as F
 from . import rounding, settings, training
 from .attributes import AND, SPOTS, by_style, counted, place
 from .captions import Captions, as_pictures
+from .many import Many, draw_strokes
 from .networks import Decoder, Model
+from .prepare import shrink
 from .sampling import sample, sheet
 from .unpack import read_stage
 
@@ -29,6 +31,8 @@ FINE_NOISE, COARSE_NOISE = 0.1, 0.06
 DRAWN_ALONE, DRAWN_CROWDS, CLOSE, DRAWN_SHARE = 8000, 4000, 21.0, 0.3
 # Pictures of several things, and their share of a batch.
 CROWDS, CROWD_SHARE = 8000, 0.2
+# Share of a batch that is of the second data set, of its doodles how many, and how often their look is left open.
+SECOND_SHARE, DOODLES, OPEN = 0.35, 2000, 0.5
 # Share of pictures whose red, green and blue change places: things are asked for in colours that they never had.
 SHUFFLED = 0.25
 
@@ -70,6 +74,18 @@ def crowds(captions: Captions, single: Pictures, work: Path, count: int) -> Pict
         texts.append(text)
     small, large = (np.stack(pictures) for pictures in zip(*made))
     return Pictures(small, large, np.array(styles), texts, single.device)
+
+
+def second(captions: Captions, work: Path, device: str) -> Pictures:
+    """The pictures of the second data set and some of its doodles."""
+    many, generator = Many(captions, work), random.Random(2)
+    doodles = [row for row in many.rows if "strokes" in row][::4][:DOODLES]
+    drawn = np.stack([draw_strokes(row["strokes"], settings.OUTPUT, generator) for row in doodles])
+    shrunk = np.stack([shrink(picture.astype(np.float32), settings.OUTPUT // settings.PICTURE) for picture in drawn]).round().astype(np.uint8)
+    rows = [row for row in many.rows if "strokes" not in row] + doodles
+    looks = [settings.OPEN if row["look"] is None or generator.random() < OPEN else settings.NUMBERS[row["look"]] for row in rows]
+    small, large = np.concatenate([many.array, shrunk]), np.concatenate([np.load(work / "many128.npy"), drawn])
+    return Pictures(small, large, np.array(looks), [row["name"] for row in rows], device)
 
 
 def spoil(small: torch.Tensor) -> torch.Tensor:
@@ -154,15 +170,19 @@ def judge(decoder, pictures: Pictures, indices: np.ndarray, path: Path) -> dict[
     quality = -10 * error.log10()
     chosen = np.random.default_rng(0).choice(len(indices), 16, replace=False)
     sheet(torch.cat([real[chosen], decoded[chosen]]), path, 16, 1)
-    by_style = {name: quality[styles == number + 1].median().item() for number, name in enumerate(settings.STYLES)}
+    by_style = {name: quality[styles == settings.NUMBERS[name]].median().item() for name in settings.STYLES if (styles == settings.NUMBERS[name]).any()}
     return {"psnr": quality.median().item(), **by_style}
 
 
-def batch_of(single: Pictures, training_indices: np.ndarray, many: Pictures, drawn: list[Drawn], count: int, chooser: np.random.Generator):
-    """Inputs, the pictures they stand for, and styles: single things, crowds, and of both what the student drew."""
-    from_drawn, from_many = round(count * DRAWN_SHARE) if drawn else 0, round(count * CROWD_SHARE)
-    parts = [single.take(np.sort(chooser.choice(training_indices, count - from_drawn - from_many, replace=False)))]
-    parts.append(many.take(chooser.choice(len(many.texts), from_many)))
+def batch_of(
+    single: Pictures, training_indices: np.ndarray, crowd: Pictures, other: Pictures | None, drawn: list[Drawn], count: int, chooser: np.random.Generator
+):
+    """Inputs, the pictures they stand for, and styles: single things, crowds, the second data set, and what the student drew."""
+    from_drawn, from_crowd, from_other = round(count * DRAWN_SHARE) if drawn else 0, round(count * CROWD_SHARE), round(count * SECOND_SHARE) if other else 0
+    parts = [single.take(np.sort(chooser.choice(training_indices, count - from_drawn - from_crowd - from_other, replace=False)))]
+    parts.append(crowd.take(chooser.choice(len(crowd.texts), from_crowd)))
+    if other:
+        parts.append(other.take(np.sort(chooser.choice(len(other.texts), from_other))))
     parts = [(spoil(small), large, styles) for small, large, styles in parts]
     parts += [source.take(share, chooser) for source, share in zip(drawn, (from_drawn - from_drawn // 4, from_drawn // 4))]
     return (torch.cat(tensors) for tensors in zip(*parts))
@@ -177,13 +197,14 @@ def main() -> None:
     device = training.pick_device(options.device)
     captions, path = Captions(options.work), options.work / "decoder.pt"
     single = alone(captions, options.work, device)
-    many = crowds(captions, single, options.work, CROWDS)
+    crowd = crowds(captions, single, options.work, CROWDS)
+    other = second(captions, options.work, device) if options.many else None
     drawn = []
     if options.drawn:
         student = read_student(options.work, device)
         drawn = [
             Drawn(captions, single, np.random.default_rng(0).choice(captions.training, DRAWN_ALONE, replace=False, p=captions.weights), student),
-            Drawn(captions, many, np.arange(DRAWN_CROWDS), student),
+            Drawn(captions, crowd, np.arange(DRAWN_CROWDS), student),
         ]
     decoder = Decoder().to(device, memory_format=torch.channels_last)
     parameters = list(decoder.parameters())
@@ -206,7 +227,7 @@ def main() -> None:
     while clock.fraction < 1:
         for group in optimiser.param_groups:
             group["lr"] = 1.5e-3 * clock.rate(step, 100, 0.6)
-        inputs, picture, styles = batch_of(single, captions.training, many, drawn, options.batch, chooser)
+        inputs, picture, styles = batch_of(single, captions.training, crowd, other, drawn, options.batch, chooser)
         inputs, picture = varied(inputs, picture, generator)
         with training.autocast(device):
             decoded = decoder(inputs, styles)
@@ -225,7 +246,9 @@ def main() -> None:
     rounding.settle(decoder)
     keep()
     log(**judge(decoder, single, captions.validation, options.work / "decoder.png"))
-    log(crowds=judge(decoder, many, np.arange(0, CROWDS, 20), options.work / "decoder-crowds.png")["psnr"])
+    if other:
+        log(second=judge(decoder, other, np.arange(0, len(other.texts), 40), options.work / "decoder-second.png")["psnr"])
+    log(crowds=judge(decoder, crowd, np.arange(0, CROWDS, 20), options.work / "decoder-crowds.png")["psnr"])
 
 
 if __name__ == "__main__":

@@ -24,9 +24,8 @@ import torch
 import torch.nn.functional as F
 
 from . import rounding, sampling, settings, training
-from .attributes import Asking
 from .captions import Captions
-from .feeding import Asked, feed
+from .feeding import Asked, feed, source
 from .networks import Model, PictureEncoder
 
 METHODS = ["leap", "consistency", "features"]
@@ -103,8 +102,7 @@ def main() -> None:
     parser.add_argument("--around", type=float, default=0.0, help="share of prompts with words around them that ask for nothing")
     options = parser.parse_args()
     device = training.pick_device(options.device)
-    captions, array = Captions(options.work), np.load(options.work / "pictures32.npy")
-    asking, path = Asking(captions, array), options.work / f"{options.out}.pt"
+    captions, path = Captions(options.work), options.work / f"{options.out}.pt"
     teacher = Model().to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     teacher.load_state_dict(torch.load(options.work / "teacher.pt", map_location=device)["average"])
     # The words mean what they meant to the teacher.
@@ -128,9 +126,10 @@ def main() -> None:
     running, begun, next_save = training.Running(0.95), clock.elapsed, clock.elapsed + 3
 
     def keep():
-        training.save(path, model=student.state_dict(), average=average.state_dict(), step=step, minutes=clock.elapsed)
+        training.save(path, model=student.state_dict(), average=average.state_dict(), step=step, minutes=clock.elapsed, many=options.many)
 
-    for pictures, ids, styles in feed(Asked(asking, options.batch, options.seed + step, empty=0.05, style_word=0.15, around=options.around), device):
+    asked = Asked(source(options.work, options.many), options.batch, options.seed + step, empty=0.05, style_word=0.15, around=options.around)
+    for pictures, ids, styles in feed(asked, device):
         training.set_rates(made, clock.rate(step, 20, options.hold))
         start, end = (part.to(device) for part in intervals(chooser, options.batch))
         if options.method == "consistency":
@@ -170,6 +169,8 @@ def main() -> None:
     keep()
     for steps, times in settings.SCHEDULES.items():
         sampling.standard_sheet(average, captions, options.work / f"{options.out}-{steps}.png", times, 1.0, device)
+        if options.many:
+            sampling.open_sheet(average, captions, options.work / f"{options.out}-{steps}-open.png", times, 1.0, device)
 
 
 if __name__ == "__main__":

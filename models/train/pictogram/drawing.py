@@ -79,7 +79,7 @@ class Networks:
         for begin in range(0, len(asked), batch):
             part = asked[begin : begin + batch]
             ids = self.captions.encode([prompt for prompt, _, _ in part]).to(self.device)
-            styles = torch.tensor([settings.STYLES.index(style) + 1 for _, style, _ in part], device=self.device)
+            styles = torch.tensor([settings.NUMBERS[style] for _, style, _ in part], device=self.device)
             empty = self.captions.encode([""]).to(self.device).expand_as(ids)
             conditioned, unconditioned = self.model.prompt(ids, styles), self.model.prompt(empty, styles)
             x = torch.cat([noise(seed) for _, _, seed in part]).to(self.device)

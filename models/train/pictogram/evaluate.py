@@ -3,10 +3,11 @@
     python -m pictogram.evaluate --pack ../pictogram --binary ../../target/release/inkstone
 
 The int8 pictures come from the pack through the binary; teacher and student come from the networks in `--work`,
-started from the very noise that the binary uses. Six parts: `sheets` draws; `int8` compares the pack with the f32
+started from the very noise that the binary uses. Its parts: `sheets` draws; `int8` compares the pack with the f32
 student; `attributes` tells how often an asked colour or number is there; `judged` asks the judge, which
 `python -m pictogram.judge` trains first, about the pack, `judged-wording` about sentences and keywords in place of
-names, with the pack's list of words and without, and `judged-f32` about teacher and student, which takes longest.
+names, with the pack's list of words and without, and `judged-f32` about teacher and student, which takes longest; `invents` and
+`invents-f32` ask whether seeds differ, pairs that training never showed come together and nothing is copied (`inventing`).
 Figures go to `card/figures.json`.
 """
 
@@ -21,12 +22,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import attributes, measures, phrases, sampling, settings, training
+from . import attributes, inventing, measures, phrases, sampling, settings, training
 from .captions import Captions
 from .drawing import Binary, Networks
 from .judge import Judge, load
 
-PARTS = ["sheets", "int8", "attributes", "judged", "judged-wording", "judged-f32"]
+PARTS = ["sheets", "int8", "attributes", "judged", "judged-wording", "judged-f32", "invents", "invents-f32"]
 SEED = 1
 STEPS = [4, 2, 1]
 TEACHER_STEPS, TEACHER_GUIDANCE = 50, 2.0
@@ -217,6 +218,17 @@ def judge_f32(asked: Reports, held_out: Reports, work: Path, device: str) -> dic
     return figures | {"teacher_50_steps": judge_teacher(asked, work, device), "held_out_teacher_50_steps": judge_teacher(held_out, work, device)}
 
 
+def invents_f32(captions: Captions, work: Path, judge: Judge, device: str) -> dict:
+    """Whether the student in four steps, and the teacher, invent."""
+    student, teacher = (Networks(work, name, captions, device) for name in ("student", "teacher"))
+    return {
+        "student_4_steps": inventing.figures(lambda some: student.many(some, settings.SCHEDULES[4]), captions, work, judge, device),
+        "teacher_25_steps": inventing.figures(
+            lambda some: teacher.many(some, sampling.teacher_times(25), TEACHER_GUIDANCE, exact=False), captions, work, judge, device
+        ),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=settings.DEFAULT_WORK)
@@ -236,13 +248,17 @@ def main() -> None:
         figures |= int8_against_f32(binary, Networks(options.work, "student", captions, device), card)
     if "attributes" in options.parts:
         figures["attributes"] = attribute_accuracy(binary)
-    if {"judged", "judged-wording", "judged-f32"} & set(options.parts):
+    if any(part.startswith(("judged", "invents")) for part in options.parts):
         judge, sets = load(options.work, device), (captions.judge_hidden, captions.validation)
         asked, held_out = (Reports(judge, Questions(captions, indices, options.questions), options.work, device) for indices in sets)
         if "judged" in options.parts:
             figures |= judge_pack(asked, held_out, binary)
         if "judged-wording" in options.parts:
             figures["wording"] = judge_wording(asked, binary)
+        if "invents" in options.parts:
+            figures["invents"] = inventing.figures(lambda some: binary.many(some, 4), captions, options.work, judge, device)
+        if "invents-f32" in options.parts:
+            figures["invents_f32"] = invents_f32(captions, options.work, judge, device)
         if "judged-f32" in options.parts:
             figures["f32"] = judge_f32(asked, held_out, options.work, device)
     text = json.dumps(figures, indent=2)

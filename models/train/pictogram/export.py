@@ -17,6 +17,8 @@ from . import lexicon, rounding, settings
 from .networks import Decoder, Model
 
 VERSION = "0.1.0"
+DEFAULT_STYLE = "3d"
+SPELLED = {9: "nine", 15: "fifteen"}
 LICENCE = "MIT OR Apache-2.0"
 ELEMENTS = {torch.float32: "f32", torch.int64: "i64"}
 
@@ -58,20 +60,24 @@ def export_stage(name: str, network, inputs: dict, outputs: list[str], out: Path
     return "\n".join(lines)
 
 
-def describe(tables: list[str]) -> str:
-    """`model.toml`. JSON strings and arrays are valid TOML ones."""
+def style(name: str) -> str:
+    """A style's table."""
+    words = (settings.STYLE_WORDS | settings.LOOK_WORDS).get(name, [])
+    lines = ["[[styles]]", f"name = {json.dumps(name)}", f"id = {settings.NUMBERS[name]}", f"words = {json.dumps(words)}"]
+    lines += ["default = true"] if name == DEFAULT_STYLE else []
+    return "\n".join(lines + (['resampling = "nearest"'] if name == "pixel" else []))
+
+
+def describe(tables: list[str], many: bool) -> str:
+    """`model.toml`. JSON strings and arrays are valid TOML ones. What has learned `many` has its looks, too, and the style left open."""
     text = json.dumps
     schedules = "\n".join(f"{steps} = {text(times)}" for steps, times in settings.SCHEDULES.items())
-    styles = "\n".join(
-        f"[[styles]]\nname = {text(name)}\nid = {number + 1}\nwords = {text(settings.STYLE_WORDS[name])}" + ("\ndefault = true" if number == 0 else "")
-        + ('\nresampling = "nearest"' if name == "pixel" else "")
-        for number, name in enumerate(settings.STYLES)
-    )
+    styles = "\n".join(style(name) for name in settings.STYLES + ([*settings.LOOKS, settings.ANY] if many else []))
     return f"""format = 2
 name = "pictogram"
 version = "{VERSION}"
 licence = "{LICENCE}"
-description = "Pictograms in nine drawing styles from a few words in twelve languages"
+description = "Pictograms in {SPELLED[len(settings.STYLES) + len(settings.LOOKS) * many]} drawing styles from a few words in twelve languages"
 family = "diffusion"
 
 [picture]
@@ -120,16 +126,17 @@ def main() -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     model, decoder = Model().eval(), Decoder().eval()
-    model.load_state_dict(torch.load(options.work / f"{options.network}.pt", map_location="cpu")["average"])
+    state = torch.load(options.work / f"{options.network}.pt", map_location="cpu")
+    model.load_state_dict(state["average"])
     model.draft.fine = True
     # Other factors would move weights off a grid on which they were trained.
     if not rounding.is_settled(model.draft):
         model.draft.even_out()
     decoder.load_state_dict(torch.load(options.work / "decoder.pt", map_location="cpu")["model"])
     tables = [export_stage(name, *stage, out) for name, stage in stages(model, decoder).items()]
-    (out / "model.toml").write_text(describe(tables), encoding="utf-8")
+    (out / "model.toml").write_text(describe(tables, state.get("many", False)), encoding="utf-8")
     if options.data:
-        lexicon.write(options.data, out / "words.tsv")
+        lexicon.write(options.data, out / "words.tsv", state.get("many", False))
     (out / "tokenizer.json").write_text(plain_tokenizer(options.work / "tokenizer.json"), encoding="utf-8")
     card = Path(__file__).parents[1] / "MODEL_CARD.md"
     if card.exists():

@@ -1,13 +1,15 @@
 """The judge: an image–text network that takes no part in making pictures.
 
-    python -m pictogram.judge --minutes 10
+    python -m pictogram.judge --minutes 10 [--many]
 
 It sees 64×64 pictures where the model's own word stage sees 32×32, has another shape and another seed, and reads a
 prompt as a bag of tokens. Pictures and prompts are both trained to pick their concept out of all concepts; the
 judge never sees the held-out pictures, nor one in twenty-five of those that the model is trained on; its retrieval on
-these, the real ones, is the ceiling for drawn ones.
+these, the real ones, is the ceiling for drawn ones. With `--many` it also learns the second data set, whose things
+are the same concepts where the lexicon gives them the same name.
 """
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from torch import nn
 
 from . import settings, training
 from .captions import Captions, as_pictures
+from .many import Many, draw_strokes
 
 SIDE, FEATURES = 64, 256
 
@@ -66,6 +69,38 @@ def shrunk(array: np.ndarray) -> np.ndarray:
     return ((pairs[..., 0, :] + pairs[..., 1, :] + 2) // 4).astype(np.uint8)
 
 
+class Gallery:
+    """The pictures that the judge learns from, uint8 N×64×64×4, with the numbers of their concepts."""
+
+    def __init__(self, captions: Captions, work: Path):
+        self.captions, self.concepts, self.training = captions, captions.concepts, captions.judge_training
+        self.pictures = shrunk_file(work / "pictures128.npy")
+        self.many, self.first = None, len(self.pictures)
+
+    def add(self, many: Many, work: Path) -> None:
+        """Also the second data set, but for what is kept from the model as well."""
+        names = {row["words"]["en"][0].lower(): number for row, number in zip(self.captions.rows, self.captions.concepts)}
+        texts = [(row["text"] or row["name"]).lower() for row in many.rows]
+        for text in sorted(set(texts) - names.keys()):
+            names[text] = len(names)
+        generator = random.Random(0)
+        doodles = [draw_strokes(row["strokes"], SIDE, generator) for row in many.rows if "strokes" in row]
+        self.many = many
+        self.pictures = np.concatenate([self.pictures, shrunk_file(work / "many128.npy"), np.stack(doodles)])
+        self.concepts = np.concatenate([self.concepts, [names[text] for text in texts]])
+        self.training = np.concatenate([self.training, self.first + many.training])
+
+    def prompts(self, indices: np.ndarray, generator: random.Random) -> torch.Tensor:
+        """Token rows of one of the many ways to ask for each picture."""
+        known = lambda i: self.captions.text(i, generator) if i < self.first else self.many.text(i - self.first, generator)[1]  # noqa: E731
+        return self.captions.encode([known(int(index)) for index in indices])
+
+
+def shrunk_file(path: Path) -> np.ndarray:
+    array = np.load(path, mmap_mode="r")
+    return np.concatenate([shrunk(array[begin : begin + 512]) for begin in range(0, len(array), 512)])
+
+
 def augment(pictures: torch.Tensor) -> torch.Tensor:
     """Each shifted, enlarged or shrunk a little, some mirrored, grey or noisy, so that the judge looks at things and not at single pixels."""
     count = len(pictures)
@@ -96,9 +131,11 @@ def main() -> None:
     state = torch.load(path, map_location=device) if path.exists() else {}
     step, seed = state.get("step", 0), options.seed + 1000 + state.get("step", 0)
     generator, chooser = training.chances(seed)
-    captions, array = Captions(options.work), np.load(options.work / "pictures128.npy", mmap_mode="r")
-    array = np.concatenate([shrunk(array[begin : begin + 512]) for begin in range(0, len(array), 512)])
-    judge = Judge(int(captions.concepts.max()) + 1).to(device, memory_format=torch.channels_last)
+    captions = Captions(options.work)
+    gallery = Gallery(captions, options.work)
+    if options.many:
+        gallery.add(Many(captions, options.work), options.work)
+    judge = Judge(int(gallery.concepts.max()) + 1).to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW([{"params": judge.parameters(), "base": 2e-3}], lr=2e-3, weight_decay=0.05, fused=True)
     if state:
         judge.load_state_dict(state["model"])
@@ -111,10 +148,10 @@ def main() -> None:
 
     while clock.fraction < 1:
         training.set_rates([optimiser], clock.rate(step, 50, 0.3))
-        indices = np.sort(chooser.choice(captions.judge_training, options.batch, replace=False))
-        concepts = torch.from_numpy(captions.concepts[indices]).to(device)
-        ids = torch.cat([captions.batch(indices, generator)[0] for _ in range(2)]).to(device)
-        pictures = augment(as_pictures(array[indices], device))
+        indices = np.sort(chooser.choice(gallery.training, options.batch, replace=False))
+        concepts = torch.from_numpy(gallery.concepts[indices]).to(device)
+        ids = torch.cat([gallery.prompts(indices, generator) for _ in range(2)]).to(device)
+        pictures = augment(as_pictures(gallery.pictures[indices], device))
         with training.autocast(device):
             seen = judge.see(pictures)
         loss_seen = F.cross_entropy(judge.choose(seen), concepts, label_smoothing=0.05)

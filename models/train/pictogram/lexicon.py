@@ -1,20 +1,21 @@
 """Gathers what people call things, in twelve languages, into the table that a pack's lexicon is made from. Depends on `everyday` and
 `scripts`; needs neither PyTorch nor the pictures.
 
-    python -m pictogram.lexicon --data DATA --out work/f32/words.tsv
+    python -m pictogram.lexicon --data DATA --out work/f32/words.tsv [--many]
     inkstone-quantize work/f32/words.tsv --out work/f32/words.lexicon
 
 DATA is a folder with `words`, `pictograms/names.json`, `pictograms/captions.jsonl` and `many/captions.jsonl`. What is added to them by
 hand, and what is mended, is in `models/train/words`: `LANG.tsv` and `LANG.grammar.tsv` of the same form as the given files, and
 `LANG.drop.tsv` (kind, value, form) for what is wrong in them; `nearest.en.tsv` has things that are drawn as others, `near.en.tsv` what to
 ask for instead (`hypernyms`), `texts.tsv` what the text encoder gets where that is not Unicode's name. The table's format is that of `src/words/compile.rs`; of several things
-that a word means the first row counts most.
+that a word means the first row counts most. `--many` is for a model that has learned the second data set, too: things that have enough
+pictures there can be drawn.
 """
 
 import argparse
 import json
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from . import scripts
@@ -26,6 +27,8 @@ HAND = Path(__file__).resolve().parent.parent / "words"
 # alone is drawn in one of them where no style is asked for.
 ALIKE = {"3d", "flat", "ink"}
 OTHERS = ["noto", "one", "blob", "fx", "line", "pixel"]
+# Fewest pictures of what is learned from the second data set alone, and the style that leaves its look open.
+FEWEST_PICTURES, ANY = 12, "any"
 # Most letters of a word whose nearest things are stored.
 LONGEST_ADVICE = 10
 KINDS = {"colour", "number", "size", "relation", "place", "style", "mood", "filler", "article", "measure", "classifier", "particle"}
@@ -98,7 +101,7 @@ class Data:
 class Concepts:
     """Things: what the text encoder gets for each, and in which styles it was learned."""
 
-    def __init__(self, data: Data):
+    def __init__(self, data: Data, many: bool = False):
         styles: dict[str, set[str]] = defaultdict(set)
         self.pixel: dict[str, str] = {}
         for row in data.captions:
@@ -108,6 +111,8 @@ class Concepts:
                 if "codepoints" not in row:
                     self.pixel.setdefault(key, row["name"])
         self.learned = {key for key in styles if key in data.names}
+        counts = Counter(f"many:{row['concept']}" for row in data.many if row.get("concept"))
+        self.pictured = {key for key, count in counts.items() if many and count >= FEWEST_PICTURES}
         english = {word.id: word for word in reversed(data.words["en"]) if word.name}
         texts = dict(line.split("\t") for line in rows(HAND / "texts.tsv"))
         self.rows: dict[str, tuple[str, str, str, str, str]] = {}
@@ -116,17 +121,22 @@ class Concepts:
             word, label = english.get(key), data.names.get(key, {}).get("en", {}).get("name", "")
             plain = word.name if word else label
             plural = word.plural[0] if word and word.plural else ""
-            text = texts.get(key, label) if key in self.learned else ""
+            text = texts.get(key, label) if key in self.learned else plain if key in self.pictured else ""
             # Captions have keywords beside colours, and things are drawn in colours better by them than by their names.
             keywords = [keyword.lower() for keyword in data.names.get(key, {}).get("en", {}).get("keywords", [])]
             coloured = plain if text and plain.lower() in keywords else text
-            self.rows[key] = (text, coloured, plain, plural, own_style(styles[key]) if text else "")
+            self.rows[key] = (text, coloured, plain, plural, self.style(styles[key]) if text else "")
         known = {form.lower() for word in data.words["en"] for form in [word.name, *word.plural, *word.also]}
         known |= {text.lower() for text, *_ in self.rows.values()} | {form.lower() for _, _, forms in data.grammar["en"] for form in forms}
         for key, name in sorted(self.pixel.items()):
             if name.lower() not in known:
                 known.add(name.lower())
                 self.rows[name] = (name, name, name, "", own_style(styles[key]))
+
+    @staticmethod
+    def style(styles: set[str]) -> str:
+        """Things of the second data set alone have no style."""
+        return own_style(styles) if styles else ANY
 
 
 def own_style(styles: set[str]) -> str:
@@ -179,8 +189,8 @@ def is_dual(name: str, plural: str) -> bool:
     return plural in (stem + "ين", stem + "ان")
 
 
-def gather(data: Data) -> list[str]:
-    table, concepts = Table(), Concepts(data)
+def gather(data: Data, many: bool = False) -> list[str]:
+    table, concepts = Table(), Concepts(data, many)
     known = concepts.rows
     for key, row in known.items():
         table.add("concept", key, *row)
@@ -401,12 +411,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--many", action="store_true", help="for a model that has learned the second data set, too")
     options = parser.parse_args()
-    write(options.data, options.out)
+    write(options.data, options.out, options.many)
 
 
-def write(data: Path, path: Path) -> None:
-    path.write_text("\n".join(gather(Data(data))) + "\n", encoding="utf-8")
+def write(data: Path, path: Path, many: bool = False) -> None:
+    path.write_text("\n".join(gather(Data(data), many)) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

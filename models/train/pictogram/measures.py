@@ -59,6 +59,54 @@ def spread(groups: np.ndarray) -> float:
     return float(1 - ((products.sum((1, 2)) - seeds) / (seeds * (seeds - 1))).mean())
 
 
+def apart(pictures: np.ndarray) -> float:
+    """Mean root mean square difference between pictures of one thing at the denoiser's size, 0..1: a spread that needs no judge."""
+    small = np.stack([at_model_size(picture) for picture in pictures]).reshape(len(pictures), -1) / 255.0
+    pairs = [(one, other) for one in range(len(small)) for other in range(one)]
+    return float(np.mean([np.sqrt(np.square(small[one] - small[other]).mean()) for one, other in pairs]))
+
+
+def radii(rows: np.ndarray, neighbour: int) -> np.ndarray:
+    """Squared distance of every row to its `neighbour`-th nearest among the others."""
+    return np.sort(2 - 2 * rows @ rows.T, 1)[:, neighbour]
+
+
+def precision_recall(real: np.ndarray, drawn: np.ndarray, neighbour: int = 3) -> tuple[float, float]:
+    """Improved precision and recall (Kynkäänniemi et al. 2019, arXiv 1904.06991) of features of unit length: the share of drawn rows
+    that lie within reach of a real one, and of real ones within reach of a drawn one; a row reaches as far as its `neighbour`-th
+    nearest of its own kind."""
+    distances = 2 - 2 * drawn @ real.T
+    precision = (distances <= radii(real, neighbour)[None]).any(1).mean()
+    recall = (distances <= radii(drawn, neighbour)[:, None]).any(0).mean()
+    return float(precision), float(recall)
+
+
+def nearest(seen: np.ndarray, training: np.ndarray, count: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest training pictures of every drawn one, best first: their places and cosine similarities."""
+    scores = seen @ training.T
+    places = np.argsort(-scores, 1)[:, :count]
+    return places, np.take_along_axis(scores, places, 1)
+
+
+def closest_pair(rows: np.ndarray) -> float:
+    """The largest cosine similarity of two different rows."""
+    scores = rows @ rows.T
+    np.fill_diagonal(scores, -1)
+    return float(scores.max())
+
+
+def probe(rows: np.ndarray, labels: np.ndarray, classes: int, ridge: float = 1.0) -> np.ndarray:
+    """Weights (features + 1)×classes of a linear classifier of features, by ridge regression on one-hot labels."""
+    inputs = np.concatenate([rows, np.ones((len(rows), 1))], 1)
+    targets = np.eye(classes)[labels] - 1 / classes
+    return np.linalg.solve(inputs.T @ inputs + ridge * np.eye(inputs.shape[1]), inputs.T @ targets)
+
+
+def probed(weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The class of every row."""
+    return (np.concatenate([rows, np.ones((len(rows), 1))], 1) @ weights).argmax(1)
+
+
 def conditioning(pictures: np.ndarray) -> float:
     """From pictures prompts×seeds×…: how much the prompt changes against how much the seed changes.
 

@@ -52,7 +52,7 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.token = Embedding(settings.VOCABULARY, width)
         self.position = nn.Parameter(torch.randn(settings.TOKENS, width) * 0.02)
-        self.style = nn.Embedding(len(settings.STYLES) + 1, width)
+        self.style = nn.Embedding(len(settings.NUMBERS), width)
         self.blocks = nn.ModuleList(TextBlock(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.pooled_condition = Linear(width, settings.CONDITION)
@@ -302,7 +302,7 @@ class Decoder(nn.Module):
 
     def __init__(self, channels=(160, 96, 48), blocks: int = 2):
         super().__init__()
-        self.style = nn.Embedding(len(settings.STYLES) + 1, channels[0])
+        self.style = nn.Embedding(len(settings.NUMBERS), channels[0])
         self.first = nn.Conv2d(settings.CHANNELS * 4, channels[0], 3, padding=1)
         self.levels = nn.ModuleList(nn.Sequential(*(DecoderBlock(c) for _ in range(blocks))) for c in channels)
         self.grow = nn.ModuleList(Conv2d(a, b * 4, 1) for a, b in zip(channels, channels[1:]))

@@ -73,3 +73,14 @@ def standard_prompts(captions: Captions, device: str):
 def standard_sheet(model, captions: Captions, path: Path, times: list[float], guidance: float, device: str) -> None:
     ids, styles = standard_prompts(captions, device)
     sheet(sample(model, ids, styles, times, guidance, device), path, len(CONCEPTS))
+
+
+# Things with dozens to hundreds of pictures in the second data set, and two that are put together.
+OPEN_THINGS = ["cat", "dog", "house", "deciduous tree", "automobile", "fish", "elephant", "woman", "cat face wearing crown", "castle in the snow"]
+SEEDS = 8
+
+
+def open_sheet(model, captions: Captions, path: Path, times: list[float], guidance: float, device: str) -> None:
+    """Things by seeds, with the style left open."""
+    ids = captions.encode([thing for thing in OPEN_THINGS for _ in range(SEEDS)]).to(device)
+    sheet(sample(model, ids, torch.full((len(ids),), settings.OPEN, device=device), times, guidance, device), path, SEEDS)

@@ -15,6 +15,20 @@ STYLE_WORDS = {
     "line": ["line style", "outlined", "outline style"],
     "pixel": ["pixel style", "pixel art", "pixel"],
 }
+# Looks of the second data set: they have numbers behind those of the styles, which packs know already, and before all that of a style
+# that is left open.
+LOOKS = ["clipart", "doodle", "silhouette", "lowpoly", "portrait", "twemoji"]
+LOOK_WORDS = {
+    "clipart": ["clip art", "clipart", "clip art style"],
+    "doodle": ["doodle", "doodle style", "scribble"],
+    "silhouette": ["silhouette", "black silhouette"],
+    "lowpoly": ["low poly", "low-poly style"],
+    "portrait": ["portrait", "avatar"],
+    "twemoji": ["twemoji", "twemoji style"],
+}
+ANY = "any"
+NUMBERS = {name: number for number, name in enumerate([ANY, *STYLES, *LOOKS])}
+OPEN = NUMBERS[ANY]
 LANGUAGES = ["en", "zh", "es", "fr", "de", "ja", "ko", "pt", "ru", "ar", "hi", "it"]
 
 PICTURE = 32  # side of the picture the denoiser draws, in pixels

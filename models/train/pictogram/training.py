@@ -22,6 +22,7 @@ def arguments(description: str, minutes: float, batch: int) -> argparse.Argument
     parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
+    parser.add_argument("--many", action="store_true", help="also from the second data set, with varied copies and compositions")
     return parser
 
 
@@ -108,7 +109,7 @@ INK_WEIGHT = 3.0
 
 def style_weights(styles: torch.Tensor) -> torch.Tensor:
     """How much each picture's error counts, by its style's number."""
-    return torch.where(styles == settings.STYLES.index("ink") + 1, INK_WEIGHT, 1.0)
+    return torch.where(styles == settings.NUMBERS["ink"], INK_WEIGHT, 1.0)
 
 
 class Clock:

@@ -48,13 +48,23 @@ def without_number(name: str) -> str:
     return re.sub(r"\.(weight|bias)\.\d+$", r".\1", name)
 
 
+def with_new_looks(table: np.ndarray, rows: int, is_open_known: bool) -> np.ndarray:
+    """A table of styles with rows for looks that the pack does not have: they start in the middle of the styles, as the one that is
+    left open does where the stage never learned it."""
+    if len(table) == rows:
+        return table
+    middle = table[1:].mean(0, keepdims=True)
+    return np.concatenate([table[:1] if is_open_known else middle, table[1:], np.repeat(middle, rows - len(table), 0)])
+
+
 def read_stage(folder: Path, stage: str, network: nn.Module) -> dict[str, torch.Tensor]:
     graph = onnx.load(folder / f"{stage}.onnx", load_external_data=False).graph
     weights = np.memmap(folder / "weights.bin", np.uint8, "r")
     tensors = {initializer.name: tensor_of(weights, initializer) for initializer in graph.initializer}
     known, without_name = network.state_dict(), iter(nameless(network))
     named = {without_number(name): tensor for name, tensor in tensors.items()}
-    state = {name: named[name] for name in known if name in named and named[name].shape == tuple(known[name].shape)}
+    fits = lambda name, tensor: tensor.shape == tuple(known[name].shape) or name.endswith("style.weight")  # noqa: E731
+    state = {name: named[name] for name in known if name in named and fits(name, named[name])}
     for node in graph.node:
         if node.op_type in ("QConv", "QLinear", "QEmbedding"):
             name = without_number(node.input[1]).removesuffix(".weight")
@@ -67,6 +77,9 @@ def read_stage(folder: Path, stage: str, network: nn.Module) -> dict[str, torch.
         alike = [tensor for other, tensor in tensors.items() if other not in known and tensor.shape == tuple(known[name].shape)]
         if len(alike) == 1:
             state[name] = alike[0]
+    for name in known:
+        if name.endswith("style.weight") and name in state:
+            state[name] = with_new_looks(state[name], len(known[name]), is_open_known=stage == "text_encoder")
     missing = [name for name in known if name not in state or tuple(state[name].shape) != tuple(known[name].shape)]
     if missing:
         raise SystemExit(f"{folder}/{stage}.onnx does not fit this recipe's network: {', '.join(missing[:5])}")
