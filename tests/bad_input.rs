@@ -355,6 +355,31 @@ fn graphs_that_are_no_graphs() {
 }
 
 #[test]
+fn numbers_that_the_pack_does_not_take() {
+    let folder = tempfile::tempdir().unwrap();
+    for (option, words) in [
+        ("difficulty=3", "unknown input 'difficulty'; this pack takes none"),
+        ("difficulty", "must be a name, `=` and a number"),
+        ("=3", "must be a name, `=` and a number"),
+        ("difficulty=high", "'high' is not a number"),
+    ] {
+        let mut command = generate("cat", &folder.path().join("cat.png"));
+        command
+            .args(["--input", option])
+            .assert()
+            .code(2)
+            .stderr(predicate::str::contains(words));
+    }
+    inkstone()
+        .current_dir(folder.path())
+        .arg("generate")
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("the prompt is missing"));
+    assert_eq!(files(folder.path()), Vec::<String>::new());
+}
+
+#[test]
 fn prompts_that_cannot_be() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("x.png");

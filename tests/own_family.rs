@@ -17,9 +17,9 @@ use inkstone::{Progress, Request};
 const ONE_STEP: FamilyEntry = FamilyEntry {
     name: "one-step",
     check,
-    open: |pack, residency| {
+    open: |pack, options| {
         Ok(Box::new(OneStep {
-            stages: Stages::new(pack, residency),
+            stages: Stages::new(pack, options.residency),
             pictures: 0,
         }))
     },

@@ -192,13 +192,14 @@ fn kind<'a>(of: &str, default: Option<&toml::Value>, item: &impl Fn(&str) -> Opt
 }
 
 /// Tables of a manifest, as TOML has them, and their types.
-const TABLES: [(&str, &str); 11] = [
+const TABLES: [(&str, &str); 12] = [
     ("Before the first table", "Manifest"),
     ("`[picture]`", "PictureShape"),
     ("`[prompt]`", "Prompt"),
     ("`[sampling]`", "Sampling"),
     ("`[sampling.noise]`", "NoiseSchedule"),
     ("`[latent]`", "Latent"),
+    ("`[latent.preview]`", "PreviewDecoder"),
     ("`[limits]`", "Limits"),
     ("`[[styles]]`", "Style"),
     ("`[stages.NAME]`", "Stage"),
@@ -247,7 +248,9 @@ fn pack_format() {
     let families: Vec<String> = FAMILIES
         .iter()
         .map(|family| {
-            let doc = module_doc(&root.join(format!("src/pipeline/families/{}.rs", family.name.replace('-', "_"))));
+            let name = root.join("src/pipeline/families").join(family.name.replace('-', "_"));
+            let file = name.with_extension("rs");
+            let doc = module_doc(&if file.is_file() { file } else { name.join("mod.rs") });
             format!("### `{}`\n\n{}\n", family.name, doc.trim())
         })
         .collect();

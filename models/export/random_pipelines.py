@@ -3,8 +3,9 @@
     python random_pipelines.py FOLDER [NAME ...] [--width 16]
 
 Each has a folder of its own below FOLDER. Small ones: stable-diffusion (PNDM, as 1.x), stable-diffusion-2 (DDIM, v-prediction), turbo
-(Euler), latent-consistency (LCM, embedded guidance) and taesd (a one-step model with an AutoencoderTiny). In the sizes of the models
-that people use, only where they are named: sd-turbo (866 M parameters) and sdxs (319 M), both with the decoder of TAESD.
+(Euler), latent-consistency (LCM, embedded guidance), taesd (a one-step model with an AutoencoderTiny) and xl (Stable Diffusion XL, Euler
+ancestral). In the sizes of the models that people use, only where they are named: sd-turbo (866 M parameters) and sdxs (319 M), both with
+the decoder of TAESD, and kl, Stable Diffusion's own decoder (49.5 M) behind a small U-Net.
 """
 
 import argparse
@@ -16,14 +17,16 @@ from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
     DDIMScheduler,
+    EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     LatentConsistencyModelPipeline,
     LCMScheduler,
     PNDMScheduler,
     StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 SIDE = 8
 TOKENS = 77
@@ -45,32 +48,36 @@ def tokenizer(folder, padding):
     return made, len(vocabulary)
 
 
-def parts(folder, width, padding="<|endoftext|>", latent="kl", condition=None, head=None):
+def text_config(count, width, **more):
+    return CLIPTextConfig(
+        vocab_size=count,
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=TOKENS,
+        bos_token_id=count - 2,
+        eos_token_id=count - 1,
+        **more,
+    )
+
+
+def parts(folder, width, padding="<|endoftext|>", latent="kl", condition=None, head=None, **unet_options):
     torch.manual_seed(5)
     words, count = tokenizer(folder / "words", padding)
-    text = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=count,
-            hidden_size=width,
-            intermediate_size=2 * width,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=TOKENS,
-            bos_token_id=count - 2,
-            eos_token_id=count - 1,
-        )
-    )
+    text = CLIPTextModel(text_config(count, width))
+    options = {"cross_attention_dim": width, **unet_options}
     unet = UNet2DConditionModel(
         sample_size=SIDE,
         block_out_channels=(width, 2 * width),
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=width,
         attention_head_dim=head or 2,
         use_linear_projection=head is not None,
         norm_num_groups=8,
         time_cond_proj_dim=condition,
+        **options,
     )
     if latent == "kl":
         vae = AutoencoderKL(
@@ -88,6 +95,36 @@ def parts(folder, width, padding="<|endoftext|>", latent="kl", condition=None, h
             num_decoder_blocks=(1, 1),
         )
     return {"vae": vae, "text_encoder": text, "tokenizer": words, "unet": unet}
+
+
+def xl_parts(folder, width):
+    """Two text encoders of different widths, whose rows the U-Net reads side by side, and the second one's projected text."""
+    networks = parts(
+        folder,
+        width,
+        head=(2, 4),
+        cross_attention_dim=3 * width,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + 24,
+    )
+    words, count = tokenizer(folder / "words_2", "!")
+    second = CLIPTextModelWithProjection(text_config(count, 2 * width, projection_dim=24))
+    return {**networks, "text_encoder_2": second, "tokenizer_2": words}
+
+
+def kl_parts(folder, name):
+    """The decoder of Stable Diffusion with a small U-Net before it, for 512×512."""
+    networks = parts(folder, 16)
+    networks["unet"].register_to_config(sample_size=64)
+    networks["vae"] = AutoencoderKL(
+        block_out_channels=(128, 256, 512, 512),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=2,
+        latent_channels=4,
+    )
+    return networks
 
 
 def full(folder, name):
@@ -150,13 +187,20 @@ def main():
             LCMScheduler(**beta, original_inference_steps=50),
         ),
         "taesd": (StableDiffusionPipeline, small(latent="tiny"), turbo),
+        "xl": (
+            StableDiffusionXLPipeline,
+            lambda folder, _: xl_parts(folder, arguments.width),
+            EulerAncestralDiscreteScheduler(**beta, timestep_spacing="trailing", steps_offset=1),
+        ),
         "sd-turbo": (StableDiffusionPipeline, full, turbo),
         "sdxs": (StableDiffusionPipeline, full, turbo),
+        "kl": (StableDiffusionPipeline, kl_parts, turbo),
     }
-    for name in arguments.names or list(made)[:5]:
+    for name in arguments.names or list(made)[:6]:
         kind, networks, scheduler = made[name]
         folder = arguments.folder / name
-        kind(**networks(folder, name), scheduler=scheduler, **plain).save_pretrained(folder)
+        options = {} if kind is StableDiffusionXLPipeline else plain
+        kind(**networks(folder, name), scheduler=scheduler, **options).save_pretrained(folder)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,12 @@ pub struct Arguments {
     /// Size of a dimension that the export leaves free, such as batch=1; may be repeated
     #[arg(long = "size", value_name = "NAME=N", value_parser = size)]
     pub sizes: Vec<(String, usize)>,
+    /// Default number of denoising steps of the pack; without the option what is usual for the model's scheduler
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+    /// Default guidance of the pack; without the option what is usual for the model's scheduler
+    #[arg(long, value_name = "G")]
+    pub guidance: Option<f32>,
     /// Samples to compare the pack with the f32 model by: a text file with a prompt a line or, for one graph, `[[sample]]` tables of
     /// its inputs in TOML; without the option, a few that are built in
     #[arg(long, value_name = "FILE")]
@@ -81,6 +87,8 @@ pub fn run() -> ExitCode {
     let options = Options {
         scheme: arguments.scheme,
         sizes: arguments.sizes.into_iter().collect(),
+        steps: arguments.steps,
+        guidance: arguments.guidance,
         force: arguments.force,
         target: Target {
             samples: arguments.calibrate,

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::graph::Graph;
 use crate::proto;
 use crate::shapes;
+use crate::storage::ExternalFiles;
 use crate::tensor::{Constant, Values};
 
 /// Folds constants, infers the shapes of values and removes what is no longer needed.
@@ -93,7 +94,7 @@ impl Known {
     }
 
     fn is_float(&self, graph: &Graph, value: &str) -> bool {
-        self.floats.contains(value) || graph.constants.get(value).is_some_and(|constant| constant.floats().is_some())
+        self.floats.contains(value) || graph.constants.get(value).is_some_and(Constant::is_float)
     }
 
     /// Whether the outputs of a node are floats; false where that is not known.
@@ -102,7 +103,7 @@ impl Known {
         match node.op_type.as_str() {
             "Cast" => proto::int(node, "to").is_some_and(is_float_type),
             "Where" => input(1),
-            "ConstantOfShape" => filled(node, vec![1]).is_some_and(|value| value.floats().is_some()),
+            "ConstantOfShape" => filled(node, vec![1]).is_some_and(|value| value.is_float()),
             "ArgMax" | "ArgMin" | "Shape" | "Size" | "NonZero" | "TopK" | "OneHot" | "IsNaN" | "IsInf" => false,
             "And" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Not" | "Or" | "Xor" => false,
             _ => input(0),
@@ -248,7 +249,7 @@ fn filled(node: &NodeProto, shape: Vec<usize>) -> Option<Constant> {
     let Some(value) = value else {
         return Some(Constant::f32(&shape, vec![0.0; count]));
     };
-    let value = Constant::decode(value, std::path::Path::new("")).ok()?;
+    let value = Constant::decode(value, &mut ExternalFiles::new(std::path::Path::new(""))).ok()?;
     match &value.values {
         Values::F32(values) => Some(Constant::f32(&shape, vec![*values.first()?; count])),
         Values::I64(values) => Some(Constant::i64(&shape, vec![*values.first()?; count])),
@@ -332,9 +333,9 @@ fn pick(constant: &Constant, shape: Vec<usize>, places: &[usize]) -> Option<Cons
         places.iter().map(|&place| values.get(place).copied()).collect()
     }
     let values = match &constant.values {
-        Values::F32(values) => Values::F32(take(values, places)?),
+        Values::F32(values) => Values::F32(take(values, places)?.into()),
         Values::I64(values) => Values::I64(take(values, places)?),
-        Values::I8(values) => Values::I8(take(values, places)?),
+        Values::I8(values) => Values::I8(take(values, places)?.into()),
         Values::Other(DataType::Bool, values) => Values::Other(DataType::Bool, take(values, places)?),
         Values::Other(DataType::Int32, values) => Values::Other(DataType::Int32, take(values.as_chunks::<4>().0, places)?.concat()),
         Values::Other(..) => return None,

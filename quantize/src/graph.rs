@@ -11,6 +11,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoPr
 
 use crate::error::{Error, Result};
 use crate::proto;
+use crate::storage::ExternalFiles;
 use crate::tensor::{Constant, DecodeError};
 
 /// Largest model that is read, in bytes: that of any protobuf file.
@@ -81,10 +82,11 @@ impl Graph {
             shapes: HashMap::new(),
             free: proto.input.iter().flat_map(named_dimensions).map(str::to_owned).collect(),
         };
+        let mut files = ExternalFiles::new(file.parent().unwrap_or(Path::new("")));
         for tensor in &proto.initializer {
-            graph.add_tensor(&tensor.name, tensor)?;
+            graph.add_tensor(&tensor.name, tensor, &mut files)?;
         }
-        graph.take_nodes(proto.node)?;
+        graph.take_nodes(proto.node, &mut files)?;
         graph.shapes.extend(
             proto
                 .value_info
@@ -183,16 +185,15 @@ impl Graph {
             .find(|node| !node.output.iter().all(is_known))
     }
 
-    fn add_tensor(&mut self, name: &str, tensor: &TensorProto) -> Result<()> {
-        let folder = self.file.parent().unwrap_or(Path::new(""));
-        let constant = Constant::decode(tensor, folder).map_err(|error| match error {
+    fn add_tensor(&mut self, name: &str, tensor: &TensorProto, files: &mut ExternalFiles) -> Result<()> {
+        let constant = Constant::decode(tensor, files).map_err(|error| match error {
             DecodeError::Tensor(problem) => Error::input(&self.file, format!("tensor `{name}` {problem}")),
             DecodeError::Missing(location) => {
                 let problem = format!(
                     "is missing; {} keeps its weights there: copy both files together",
                     self.file.display()
                 );
-                Error::input(&folder.join(location), problem)
+                Error::input(&self.file.with_file_name(location), problem)
             }
             DecodeError::Machine(source) => Error::Machine {
                 path: self.file.clone(),
@@ -205,7 +206,7 @@ impl Graph {
     }
 
     /// Constant nodes become constants.
-    fn take_nodes(&mut self, nodes: Vec<NodeProto>) -> Result<()> {
+    fn take_nodes(&mut self, nodes: Vec<NodeProto>, files: &mut ExternalFiles) -> Result<()> {
         for (index, mut node) in nodes.into_iter().enumerate() {
             if node.name.is_empty() {
                 node.name = format!("{}_{index}", node.op_type);
@@ -218,7 +219,7 @@ impl Graph {
                 return Err(self.error(&node, "has no value: export the model again"));
             };
             match (attribute.name.as_str(), &attribute.t) {
-                ("value", Some(tensor)) => self.add_tensor(output, tensor)?,
+                ("value", Some(tensor)) => self.add_tensor(output, tensor, files)?,
                 ("value_float", _) => self.set(output, Constant::f32(&[], vec![attribute.f])),
                 ("value_int", _) => self.set(output, Constant::i64(&[], vec![attribute.i])),
                 ("value_floats", _) => self.set(output, Constant::f32(&[attribute.floats.len()], attribute.floats.clone())),

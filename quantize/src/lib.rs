@@ -3,7 +3,8 @@
 //! A guided tour, in the order in which a model passes through:
 //!
 //! 1. [`source`] reads a folder with `model.toml`, a model folder of [`diffusers`], or one graph, and checks that manifest and graphs agree.
-//! 2. [`graph`] holds one graph in a form that is easy to edit; [`tensor`] holds its constants, [`proto`] its nodes.
+//! 2. [`graph`] holds one graph in a form that is easy to edit; [`tensor`] holds its constants, whose values may lie in files
+//!    ([`storage`]), [`proto`] its nodes.
 //! 3. [`fold`] computes what depends on constants alone, with the shapes of `shapes`; [`downgrade`] rewrites what
 //!    [`OPSET`](proto::OPSET) does not know, some of it as several nodes (`decompose`). `standard` is the table of standard operators.
 //! 4. [`fuse`] finds normalizations, activations and attention, and replaces them by one node each.
@@ -33,6 +34,7 @@ pub mod report;
 mod shapes;
 pub mod source;
 mod standard;
+pub mod storage;
 pub mod tensor;
 #[cfg(test)]
 mod testing;
@@ -53,6 +55,10 @@ pub struct Options {
     pub scheme: Scheme,
     /// Sizes of dimensions that the export leaves free.
     pub sizes: Sizes,
+    /// Default number of steps of the pack, in place of what the model suggests.
+    pub steps: Option<usize>,
+    /// Default guidance of the pack, in place of what the model suggests.
+    pub guidance: Option<f32>,
     /// Whether a pack that is there already is replaced.
     pub force: bool,
     /// What the pack must reach beside the f32 model; by default nothing is measured.
@@ -68,7 +74,8 @@ pub struct Options {
 /// [`Error::is_input`] tells wrong input (which the caller can correct) from a failing machine.
 pub fn quantize(input: &Path, target: &Path, options: &Options, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Report> {
     write::check_target(target, options.force)?;
-    let source = source::Source::open(input, &options.sizes)?;
+    let mut source = source::Source::open(input, &options.sizes)?;
+    source.set_defaults(options.steps, options.guidance)?;
     options.target.check(source.manifest())?;
     let (mut draft, mut report) = draft(&source, target, options.scheme, options.force, progress)?;
     if options.target.is_measured() {
@@ -96,7 +103,7 @@ fn draft(
         let mut graph = source.graph(stage)?;
         free.append(&mut graph.free);
         optimize(&mut graph)?;
-        let layers = layers::quantize(&mut graph, scheme)?;
+        let layers = layers::quantize(&mut graph, scheme, &mut |values| pack.set_aside(values))?;
         downgrade::check(&graph)?;
         report.add(stage, &graph, layers);
         pack.add_graph(file, &graph)?;

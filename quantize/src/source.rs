@@ -125,6 +125,22 @@ impl Source {
         })
     }
 
+    /// Sets the default number of steps and guidance of the pack.
+    ///
+    /// # Errors
+    /// For a model that is not sampled, or not in so many steps or with such a guidance.
+    pub fn set_defaults(&mut self, steps: Option<usize>, guidance: Option<f32>) -> Result<()> {
+        if steps.is_none() && guidance.is_none() {
+            return Ok(());
+        }
+        let Some(sampling) = &mut self.manifest.sampling else {
+            return Err(Error::usage("--steps and --guidance need a model that makes pictures in steps"));
+        };
+        sampling.default_steps = steps.unwrap_or(sampling.default_steps);
+        sampling.default_guidance = guidance.unwrap_or(sampling.default_guidance);
+        self.check_manifest()
+    }
+
     /// Names of the stages and their graphs' files, in the order in which they are quantized.
     pub fn stages(&self) -> impl Iterator<Item = (&str, &str)> {
         self.manifest
@@ -145,7 +161,12 @@ impl Source {
             return Err(self.field(format!("stages.{stage}"), "there is no such stage: add it"));
         };
         let own = || self.folder.join(&described.graph);
-        let graph = read(&self.graphs.get(stage).cloned().unwrap_or_else(own), &self.sizes)?;
+        let mut graph = read(&self.graphs.get(stage).cloned().unwrap_or_else(own), &self.sizes)?;
+        if self.graphs.contains_key(stage) {
+            let is_used = |port: &Port| described.outputs.iter().any(|used| used.name == port.name);
+            graph.outputs.retain(is_used);
+            graph.sweep();
+        }
         self.check_ports(&format!("stages.{stage}.inputs"), &described.inputs, &graph.inputs)?;
         self.check_ports(&format!("stages.{stage}.outputs"), &described.outputs, &graph.outputs)?;
         Ok(graph)

@@ -1,24 +1,19 @@
 //! The constants of a graph: shape and values.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Component, Path};
-
-use half::{bf16, f16};
 use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 
-use crate::files;
+use crate::storage::{Bytes, ExternalFiles, Floats, Half, Int8s};
 
 /// Values of a constant, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// Floats: 32-bit ones, and 16-bit ones widened.
-    F32(Vec<f32>),
+    F32(Floats),
     /// 64-bit signed integers.
     I64(Vec<i64>),
     /// 8-bit signed integers: quantized weights.
-    I8(Vec<i8>),
+    I8(Int8s),
     /// Any other type, copied unchanged.
     Other(DataType, Vec<u8>),
 }
@@ -39,7 +34,7 @@ impl Constant {
     pub fn f32(shape: &[usize], values: Vec<f32>) -> Constant {
         Constant {
             shape: shape.to_vec(),
-            values: Values::F32(values),
+            values: Values::F32(values.into()),
             origin: None,
         }
     }
@@ -57,7 +52,7 @@ impl Constant {
     pub fn i8(shape: &[usize], values: Vec<i8>) -> Constant {
         Constant {
             shape: shape.to_vec(),
-            values: Values::I8(values),
+            values: Values::I8(values.into()),
             origin: None,
         }
     }
@@ -80,6 +75,11 @@ impl Constant {
         }
     }
 
+    /// Whether the values are floats; reads none of them.
+    pub fn is_float(&self) -> bool {
+        matches!(self.values, Values::F32(_))
+    }
+
     /// The values, if they are 64-bit integers.
     pub fn integers(&self) -> Option<&[i64]> {
         match &self.values {
@@ -98,7 +98,10 @@ impl Constant {
 
     /// The one float of a constant with one element.
     pub fn scalar(&self) -> Option<f32> {
-        self.floats().filter(|values| values.len() == 1).map(|values| values[0])
+        match &self.values {
+            Values::F32(values) if values.count() == 1 => values.first().copied(),
+            _ => None,
+        }
     }
 
     /// Element type in ONNX.
@@ -121,11 +124,11 @@ impl Constant {
         }
     }
 
-    /// Decodes a tensor; external data is read from files in `folder`.
+    /// Decodes a tensor, which may lie in one of the files beside its graph.
     ///
     /// # Errors
     /// What is wrong with the tensor, or the system's error when reading fails.
-    pub fn decode(tensor: &TensorProto, folder: &Path) -> Result<Constant, DecodeError> {
+    pub fn decode(tensor: &TensorProto, files: &mut ExternalFiles) -> Result<Constant, DecodeError> {
         let shape = dimensions(tensor)?;
         let data_type = DataType::try_from(tensor.data_type).unwrap_or(DataType::Undefined);
         let width = width(data_type).ok_or_else(|| format!("has the element type {}, which is not supported", data_type.as_str_name()))?;
@@ -134,9 +137,9 @@ impl Constant {
             .try_fold(width, |total, &dimension| total.checked_mul(dimension))
             .ok_or_else(|| format!("has the impossible shape {shape:?}"))?;
         let raw = match tensor.data_location {
-            Some(location) if location == DataLocation::External as i32 => read_external(tensor, folder, bytes)?,
-            _ if !tensor.raw_data.is_empty() => tensor.raw_data.clone(),
-            _ => typed_bytes(tensor, data_type),
+            Some(location) if location == DataLocation::External as i32 => read_external(tensor, files, bytes)?,
+            _ if !tensor.raw_data.is_empty() => Bytes::Memory(tensor.raw_data.clone()),
+            _ => Bytes::Memory(typed_bytes(tensor, data_type)),
         };
         if raw.len() != bytes {
             return Err(format!("has {} bytes of data, but the shape {shape:?} needs {bytes}", raw.len()).into());
@@ -187,15 +190,14 @@ fn width(data_type: DataType) -> Option<usize> {
     }
 }
 
-fn values(data_type: DataType, raw: Vec<u8>) -> Values {
-    let bits = || raw.as_chunks().0.iter().map(|&bytes| u16::from_le_bytes(bytes));
+fn values(data_type: DataType, raw: Bytes) -> Values {
     match data_type {
-        DataType::Float16 => Values::F32(bits().map(|bits| f16::from_bits(bits).to_f32()).collect()),
-        DataType::Bfloat16 => Values::F32(bits().map(|bits| bf16::from_bits(bits).to_f32()).collect()),
-        DataType::Float => Values::F32(raw.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()),
+        DataType::Float16 => Values::F32(Floats::of_half(raw, Half::F16)),
+        DataType::Bfloat16 => Values::F32(Floats::of_half(raw, Half::Bf16)),
+        DataType::Float => Values::F32(Floats::of_bytes(raw)),
         DataType::Int64 => Values::I64(raw.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect()),
-        DataType::Int8 => Values::I8(raw.into_iter().map(u8::cast_signed).collect()),
-        _ => Values::Other(data_type, raw),
+        DataType::Int8 => Values::I8(raw.iter().map(|&value| value.cast_signed()).collect::<Vec<_>>().into()),
+        _ => Values::Other(data_type, raw.into_vec()),
     }
 }
 
@@ -238,39 +240,25 @@ fn external_number(tensor: &TensorProto, key: &str) -> Result<Option<u64>, Strin
     external(tensor, key).map(parse).transpose()
 }
 
-fn read_external(tensor: &TensorProto, folder: &Path, bytes: usize) -> Result<Vec<u8>, DecodeError> {
+fn read_external(tensor: &TensorProto, files: &mut ExternalFiles, bytes: usize) -> Result<Bytes, DecodeError> {
     let location = external(tensor, "location").ok_or_else(|| "has external data without a location".to_owned())?;
-    if !Path::new(location)
-        .components()
-        .all(|component| matches!(component, Component::Normal(_) | Component::CurDir))
-    {
-        return Err(format!("has external data at `{location}`, which lies outside the model's folder").into());
-    }
     let offset = external_number(tensor, "offset")?.unwrap_or(0);
     let length = external_number(tensor, "length")?.unwrap_or(bytes as u64);
     if length != bytes as u64 {
         return Err(format!("has {length} bytes of external data, but its shape needs {bytes}").into());
     }
-    let path = folder.join(location);
-    if !files::is_there(&path) {
-        return Err(DecodeError::Missing(location.to_owned()));
-    }
-    let is_usable = files::root(folder).and_then(|root| files::check(&path, &root));
-    is_usable.map_err(|error| format!("has external data that cannot be read: {error}"))?;
-    let mut file = File::open(&path)?;
-    let size = file.metadata()?.len();
-    if offset.checked_add(length).is_none_or(|end| end > size) {
-        return Err(format!("needs {length} bytes at {offset} of `{location}`, which has only {size}: copy the file again").into());
-    }
-    let mut raw = vec![0; bytes];
-    file.seek(SeekFrom::Start(offset))?;
-    file.read_exact(&mut raw)?;
-    Ok(raw)
+    files.read(location, offset, bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    fn decode(tensor: &TensorProto) -> Result<Constant, DecodeError> {
+        Constant::decode(tensor, &mut ExternalFiles::new(Path::new("")))
+    }
 
     #[test]
     fn typed_and_raw_fields_decode_alike() {
@@ -286,15 +274,14 @@ mod tests {
             raw_data: [1.5f32, -2.0].iter().flat_map(|v| v.to_le_bytes()).collect(),
             ..TensorProto::default()
         };
-        let folder = Path::new(".");
-        assert_eq!(Constant::decode(&typed, folder).unwrap(), Constant::decode(&raw, folder).unwrap());
+        assert_eq!(decode(&typed).unwrap(), decode(&raw).unwrap());
         let boolean = TensorProto {
             dims: vec![3],
             data_type: DataType::Bool as i32,
             int32_data: vec![1, 0, 1],
             ..TensorProto::default()
         };
-        assert_eq!(Constant::decode(&boolean, folder).unwrap().bytes(), [1, 0, 1]);
+        assert_eq!(decode(&boolean).unwrap().bytes(), [1, 0, 1]);
     }
 
     #[test]
@@ -322,7 +309,7 @@ mod tests {
                 expected[2] = 65536.0;
             }
             for tensor in [raw, typed] {
-                let constant = Constant::decode(&tensor, Path::new(".")).unwrap();
+                let constant = decode(&tensor).unwrap();
                 let found = constant.floats().unwrap().iter().map(|value| value.to_bits());
                 assert!(found.eq(expected.iter().map(|value| value.to_bits())), "{constant:?}");
             }
@@ -348,7 +335,7 @@ mod tests {
             ..TensorProto::default()
         };
         for tensor in [short, negative, huge] {
-            assert!(matches!(Constant::decode(&tensor, Path::new(".")), Err(DecodeError::Tensor(_))));
+            assert!(matches!(decode(&tensor), Err(DecodeError::Tensor(_))));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use inkstone::bounded_file;
 use inkstone::engine::operators::own_schemas;
 use inkstone::engine::{Engine, EngineError, Stage};
-use inkstone::pack::{ALIGNMENT, Element, FileRecord, Limits, MANIFEST, Manifest, Pack, Port, WEIGHTS};
+use inkstone::pack::{ALIGNMENT, Element, FileRecord, Limits, MANIFEST, Manifest, Pack, Port, WEIGHTS, WeightSlice, Weights};
 use inkstone::pipeline::{Options, Pipeline, PipelineError, Request};
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -26,12 +26,15 @@ use crate::functions;
 use crate::graph::Graph;
 use crate::layers;
 use crate::proto::{DOMAIN, OPSET};
+use crate::storage::Int8s;
 use crate::tensor::{Constant, Values};
 
 /// The version of ONNX's format that knows functions and [`OPSET`].
 const IR_VERSION: i64 = 8;
 /// Largest file that is copied into a pack, in bytes.
 const LARGEST_COPY: u64 = 64 << 20;
+/// Fewest quantized weights that are kept in a file, in bytes.
+const LEAST_SET_ASIDE: usize = 1 << 16;
 /// Longest float constant that stays in the graph.
 const INLINE: usize = 16;
 
@@ -140,6 +143,25 @@ impl PackWriter {
         self.write(file, &model.encode_to_vec())?;
         self.models.insert(file.to_owned(), model);
         Ok(())
+    }
+
+    /// Keeps quantized weights in a file until their graph is written, so that those of a large model do not fill the memory.
+    ///
+    /// # Errors
+    /// If the disk is full or fails.
+    pub fn set_aside(&mut self, values: Vec<i8>) -> Result<Int8s> {
+        if values.len() < LEAST_SET_ASIDE {
+            return Ok(values.into());
+        }
+        let path = self.temporary.path().join("weights-aside");
+        let bytes: Vec<u8> = values.into_iter().map(i8::cast_unsigned).collect();
+        std::fs::write(&path, &bytes).map_err(Error::machine(&path, "write"))?;
+        let file = Arc::new(Weights::map(&path, bytes.len() as u64)?);
+        // The mapping keeps it until the graph is written.
+        std::fs::remove_file(&path).map_err(Error::machine(&path, "remove"))?;
+        WeightSlice::new(&file, 0..bytes.len())
+            .map(Int8s::File)
+            .ok_or_else(|| Error::input(&path, "is shorter than it was written"))
     }
 
     /// Copies a file into the pack; `name` may have folders.
@@ -512,7 +534,7 @@ fn tensor(name: &str, constant: &Constant, weights: &mut WeightsWriter) -> Resul
         ..TensorProto::default()
     };
     let external = match &constant.values {
-        Values::F32(values) => values.len() > INLINE,
+        Values::F32(values) => values.count() > INLINE,
         Values::I8(_) => true,
         Values::I64(_) | Values::Other(..) => false,
     };
@@ -591,10 +613,10 @@ mod tests {
             origin: None,
         };
         let constants = [
-            ("first", Values::I8(vec![1; 32])),
-            ("first scale", Values::F32(vec![0.5; 32])),
-            ("second", Values::I8(vec![2; 32])),
-            ("second scale", Values::F32(vec![0.25; 32])),
+            ("first", Values::I8(vec![1; 32].into())),
+            ("first scale", Values::F32(vec![0.5; 32].into())),
+            ("second", Values::I8(vec![2; 32].into())),
+            ("second scale", Values::F32(vec![0.25; 32].into())),
         ];
         Graph {
             file: PathBuf::new(),

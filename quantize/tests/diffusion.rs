@@ -1,185 +1,19 @@
 //! A small latent diffusion model, exported, quantized and run: the pack has a family, so the quantizer generates a picture with
 //! it; the library generates the same one, and treats latents as latents.
 
+#[path = "support/small_latent.rs"]
+mod small_latent;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use assert_cmd::Command;
+use inkstone::pipeline::Options;
 use inkstone::{Pipeline, Progress, Request};
 use predicates::str::contains;
-use prost::Message;
+use small_latent::{MODEL, export, node, port, save, weights};
+use tract_onnx::pb::GraphProto;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
-    type_proto,
-};
-
-const MODEL: &str = r#"
-format = 2
-name = "small-latent"
-version = "1.0.0"
-licence = "MIT"
-description = "A latent diffusion model of four convolutions"
-family = "diffusion"
-
-[picture]
-width = 8
-height = 8
-channels = "rgb"
-
-[prompt]
-tokenizer = "tokenizer.json"
-max_tokens = 4
-max_characters = 100
-padding = 0
-languages = ["en"]
-
-[sampling]
-prediction = "velocity"
-scheduler = "flow-consistency"
-default_steps = 2
-default_guidance = 1.0
-max_guidance = 3.0
-
-[sampling.schedules]
-2 = [0.0, 0.5, 1.0]
-
-[latent]
-scale = 0.25
-shift = 0.5
-
-[stages.text_encoder]
-graph = "text_encoder.onnx"
-inputs = [{ name = "ids", role = "ids", element = "i64", shape = [1, 4] }]
-outputs = [{ name = "rows", role = "context", element = "f32", shape = [1, 4, 8] }]
-
-[stages.denoiser]
-graph = "denoiser.onnx"
-inputs = [
-    { name = "x", role = "noisy", element = "f32", shape = [1, 4, 8, 8] },
-    { name = "rows", role = "context", element = "f32", shape = [1, 4, 8] },
-]
-outputs = [{ name = "v", role = "prediction", element = "f32", shape = [1, 4, 8, 8] }]
-
-[stages.decoder]
-graph = "decoder.onnx"
-inputs = [{ name = "latent", role = "latent", element = "f32", shape = [1, 4, 8, 8] }]
-outputs = [{ name = "rgb", role = "picture", element = "f32", shape = [1, 3, 8, 8] }]
-"#;
-
-/// Splits at spaces, knows three words, and ends every prompt with `</s>`.
-const TOKENIZER: &str = r#"{
-  "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
-  "pre_tokenizer": { "type": "Whitespace" },
-  "post_processor": {
-    "type": "TemplateProcessing",
-    "single": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "SpecialToken": { "id": "</s>", "type_id": 0 } }],
-    "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 0 } }],
-    "special_tokens": { "</s>": { "id": "</s>", "ids": [5], "tokens": ["</s>"] } }
-  },
-  "decoder": null,
-  "model": { "type": "WordLevel", "vocab": { "<pad>": 0, "<unk>": 1, "a": 2, "red": 3, "apple": 4, "</s>": 5 }, "unk_token": "<unk>" }
-}"#;
-
-fn port(name: &str, kind: DataType, shape: &[i64]) -> ValueInfoProto {
-    let size = |&size: &i64| Dimension {
-        value: Some(dimension::Value::DimValue(size)),
-        ..Dimension::default()
-    };
-    let tensor = type_proto::Tensor {
-        elem_type: kind as i32,
-        shape: Some(TensorShapeProto {
-            dim: shape.iter().map(size).collect(),
-        }),
-    };
-    ValueInfoProto {
-        name: name.into(),
-        r#type: Some(TypeProto {
-            value: Some(type_proto::Value::TensorType(tensor)),
-            ..TypeProto::default()
-        }),
-        ..ValueInfoProto::default()
-    }
-}
-
-fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
-    NodeProto {
-        op_type: operator.into(),
-        name: format!("make_{output}"),
-        input: inputs.iter().map(|&input| input.into()).collect(),
-        output: vec![output.into()],
-        ..NodeProto::default()
-    }
-}
-
-fn weights(name: &str, shape: &[i64]) -> TensorProto {
-    let count: i64 = shape.iter().product();
-    let values = (0..count).flat_map(|index| ((index * 37 % 101) as f32 / 101.0 - 0.5).to_le_bytes());
-    TensorProto {
-        name: name.into(),
-        dims: shape.to_vec(),
-        data_type: DataType::Float as i32,
-        raw_data: values.collect(),
-        ..TensorProto::default()
-    }
-}
-
-fn save(folder: &Path, name: &str, graph: GraphProto) {
-    let model = ModelProto {
-        ir_version: 8,
-        opset_import: vec![OperatorSetIdProto {
-            domain: String::new(),
-            version: 17,
-        }],
-        graph: Some(graph),
-        ..ModelProto::default()
-    };
-    std::fs::write(folder.join(format!("{name}.onnx")), model.encode_to_vec()).unwrap();
-}
-
-/// The model as an exporter writes it.
-fn export(folder: &Path) {
-    let picture = [1, 4, 8, 8];
-    let encoder = GraphProto {
-        name: "text_encoder".into(),
-        node: vec![node("Gather", &["table", "ids"], "rows")],
-        initializer: vec![weights("table", &[6, 8])],
-        input: vec![port("ids", DataType::Int64, &[1, 4])],
-        output: vec![port("rows", DataType::Float, &[1, 4, 8])],
-        ..GraphProto::default()
-    };
-    save(folder, "text_encoder", encoder);
-    let axes = AttributeProto {
-        name: "axes".into(),
-        ints: vec![1, 2],
-        r#type: 7,
-        ..AttributeProto::default()
-    };
-    // The prompt shifts the velocity.
-    let mut mean = node("ReduceMean", &["rows"], "mean");
-    mean.attribute.push(axes);
-    let denoiser = GraphProto {
-        name: "denoiser".into(),
-        node: vec![mean, node("Conv", &["x", "w"], "h"), node("Add", &["h", "mean"], "v")],
-        initializer: vec![weights("w", &[4, 4, 1, 1])],
-        input: vec![port("x", DataType::Float, &picture), port("rows", DataType::Float, &[1, 4, 8])],
-        output: vec![port("v", DataType::Float, &picture)],
-        ..GraphProto::default()
-    };
-    save(folder, "denoiser", denoiser);
-    let decoder = GraphProto {
-        name: "decoder".into(),
-        node: vec![node("Conv", &["latent", "w"], "rgb")],
-        initializer: vec![weights("w", &[3, 4, 1, 1])],
-        input: vec![port("latent", DataType::Float, &picture)],
-        output: vec![port("rgb", DataType::Float, &[1, 3, 8, 8])],
-        ..GraphProto::default()
-    };
-    save(folder, "decoder", decoder);
-    std::fs::write(folder.join("model.toml"), MODEL).unwrap();
-    std::fs::write(folder.join("tokenizer.json"), TOKENIZER).unwrap();
-}
 
 fn quantize(folder: &Path) -> Command {
     let mut command = Command::cargo_bin("inkstone-quantize").unwrap();
@@ -216,6 +50,163 @@ fn a_latent_model_becomes_a_pack_that_generates() {
     assert_eq!(resolved.ids(), [[2, 3, 4, 5]]);
     assert_eq!(resolved.notes()[0].to_string(), "the prompt is too long: read its first 4 tokens");
     assert_eq!(pipeline.resolve(&Request::new("apple")).unwrap().ids(), [[4, 5, 0, 0]]);
+}
+
+#[test]
+fn a_decoder_for_a_part_of_the_latent_draws_in_tiles() {
+    let pictures = ["8, 8", "4, 4", "3, 8"].map(|tile| {
+        let folder = tempfile::tempdir().unwrap();
+        let f32 = folder.path().join("f32");
+        std::fs::create_dir(&f32).unwrap();
+        export(&f32);
+        let sides: Vec<i64> = tile.split(", ").map(|side| side.parse().unwrap()).collect();
+        let shape = |channels: i64| [1, channels, sides[0], sides[1]];
+        let decoder = GraphProto {
+            name: "decoder".into(),
+            node: vec![node("Conv", &["latent", "w"], "rgb")],
+            initializer: vec![weights("w", &[3, 4, 1, 1])],
+            input: vec![port("latent", DataType::Float, &shape(4))],
+            output: vec![port("rgb", DataType::Float, &shape(3))],
+            ..GraphProto::default()
+        };
+        save(&f32, "decoder", decoder);
+        let (head, decoder) = MODEL.split_once("[stages.decoder]").unwrap();
+        let decoder = decoder.replace("8, 8]", &format!("{tile}]"));
+        std::fs::write(f32.join("model.toml"), format!("{head}[stages.decoder]{decoder}")).unwrap();
+        quantize(folder.path()).args(["--scheme", "f32"]).assert().success();
+        let mut pipeline = Pipeline::open(folder.path().join("pack")).unwrap();
+        pipeline.generate(&Request::new("a red apple").seed(7)).unwrap().picture
+    });
+    assert_eq!((pictures[1].width(), pictures[1].height()), (8, 8));
+    for tiled in &pictures[1..] {
+        let difference = |(one, other): (&u8, &u8)| one.abs_diff(*other);
+        let worst = tiled.pixels().iter().zip(pictures[0].pixels()).map(difference).max().unwrap();
+        assert!(worst <= 1, "{worst}");
+    }
+}
+
+#[test]
+fn a_prompt_that_comes_again_draws_the_same_and_is_not_encoded_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let f32 = folder.path().join("f32");
+    std::fs::create_dir(&f32).unwrap();
+    export(&f32);
+    quantize(folder.path()).assert().success();
+    let open = |reuses_texts| Pipeline::open_with(folder.path().join("pack"), &Options::default().reuses_texts(reuses_texts)).unwrap();
+    let (mut reusing, mut encoding) = (open(true), open(false));
+    let request = |prompt: &str| Request::new(prompt).seed(7).guidance(2.0);
+    for prompt in ["a red apple", "apple", "a red apple", "a red apple"] {
+        let pictures = [&mut reusing, &mut encoding].map(|pipeline| pipeline.generate(&request(prompt)).unwrap().picture);
+        assert_eq!(pictures[0], pictures[1], "{prompt}");
+    }
+}
+
+/// A one-step consistency model of one convolution that reads no prompt, with a number that shifts its picture.
+const UNCONDITIONAL: &str = r#"
+format = 2
+name = "terrain"
+version = "1.0.0"
+licence = "MIT"
+description = "A height map"
+family = "diffusion"
+
+[picture]
+width = 8
+height = 8
+channels = "gray"
+
+[sampling]
+prediction = "picture"
+scheduler = "consistency"
+default_steps = 1
+default_guidance = 1.0
+max_guidance = 1.0
+
+[sampling.sigmas]
+1 = [80.0]
+2 = [80.0, 24.5]
+
+[stages.denoiser]
+graph = "denoiser.onnx"
+inputs = [
+    { name = "noisy", role = "noisy", element = "f32", shape = [1, 1, 8, 8] },
+    { name = "sigma", role = "time", element = "f32", shape = [1] },
+    { name = "height", role = "condition", element = "f32", shape = [1], range = [-1, 1], default = 0.0 },
+]
+outputs = [{ name = "denoised", role = "prediction", element = "f32", shape = [1, 1, 8, 8] }]
+"#;
+
+fn export_unconditional(folder: &Path) {
+    let picture = [1, 1, 8, 8];
+    let denoiser = GraphProto {
+        name: "denoiser".into(),
+        node: vec![
+            node("Div", &["noisy", "sigma"], "scaled"),
+            node("Conv", &["scaled", "w"], "drawn"),
+            node("Add", &["drawn", "height"], "denoised"),
+        ],
+        initializer: vec![weights("w", &[1, 1, 1, 1])],
+        input: vec![
+            port("noisy", DataType::Float, &picture),
+            port("sigma", DataType::Float, &[1]),
+            port("height", DataType::Float, &[1]),
+        ],
+        output: vec![port("denoised", DataType::Float, &picture)],
+        ..GraphProto::default()
+    };
+    save(folder, "denoiser", denoiser);
+    std::fs::write(folder.join("model.toml"), UNCONDITIONAL).unwrap();
+}
+
+#[test]
+fn numbers_are_given_by_name_and_a_model_needs_no_prompt() {
+    let folder = tempfile::tempdir().unwrap();
+    let (f32, pack) = (folder.path().join("f32"), folder.path().join("pack"));
+    std::fs::create_dir(&f32).unwrap();
+    export_unconditional(&f32);
+    quantize(folder.path()).assert().success();
+    let mut pipeline = Pipeline::open(&pack).unwrap();
+    let can = pipeline.capabilities();
+    assert!(!can.has_prompt && !can.has_negative);
+    assert_eq!(
+        (can.steps.as_slice(), can.conditions[0].name.as_str()),
+        ([1, 2].as_slice(), "height")
+    );
+    let request = Request::new("").seed(3);
+    let usual = pipeline.generate(&request).unwrap();
+    let gray = usual.picture.pixel(3, 4).unwrap();
+    assert!(gray[0] == gray[1] && gray[1] == gray[2] && gray[3] == 255, "{gray:?}");
+    let same = pipeline.generate(&request.clone().condition("height", 0.0)).unwrap();
+    assert_eq!(same.picture, usual.picture);
+    let higher = pipeline.generate(&request.clone().condition("height", 0.5)).unwrap();
+    let sum = |picture: &inkstone::picture::Picture| picture.pixels().iter().map(|&value| u64::from(value)).sum::<u64>();
+    assert!(sum(&higher.picture) > sum(&usual.picture) + 64 * 3 * 40);
+    assert_eq!(higher.provenance.extra["inputs"], "height=0.5");
+    let unread = pipeline.generate(&Request::new("a mountain").seed(3)).unwrap();
+    assert_eq!(unread.picture, usual.picture);
+    assert!(unread.notes[0].to_string().contains("reads no prompt"), "{:?}", unread.notes);
+    for (name, value, words) in [
+        ("depth", 0.0, "unknown input 'depth'; this pack takes height"),
+        ("height", 2.0, "input 'height': 2 is not between -1 and 1"),
+        ("height", f64::NAN, "is not a finite number"),
+    ] {
+        let error = pipeline.generate(&request.clone().condition(name, value)).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    for (from, to, words) in [
+        (", default = 0.0", "", "has the role 'condition' and no default"),
+        ("default = 0.0", "default = 3.0", "is not between -1 and 1"),
+        (
+            "role = \"time\"",
+            "role = \"time\", default = 1.0",
+            "only inputs of role 'condition'",
+        ),
+        ("2 = [80.0, 24.5]", "2 = [24.5, 80.0]", "must descend"),
+        ("1 = [80.0]", "3 = [80.0]", "as many as steps"),
+    ] {
+        std::fs::write(f32.join("model.toml"), UNCONDITIONAL.replace(from, to)).unwrap();
+        quantize(folder.path()).arg("--force").assert().code(2).stderr(contains(words));
+    }
 }
 
 #[test]

@@ -61,9 +61,19 @@ fn psnr(one: &Picture, other: &Picture) -> f64 {
     10.0 * (255.0 * 255.0 / (error / one.len() as f64)).log10()
 }
 
+/// One of each class.
+const MODELS: [&str; 6] = [
+    "stable-diffusion",
+    "stable-diffusion-2",
+    "turbo",
+    "latent-consistency",
+    "taesd",
+    "xl",
+];
+
 #[test]
 fn pictures_are_those_of_diffusers() {
-    for name in ["stable-diffusion", "latent-consistency"] {
+    for name in MODELS {
         let folder = tempfile::tempdir().unwrap();
         let pack = folder.path().join("pack");
         quantize(&pipelines().join(name), &pack).assert().success();
@@ -80,8 +90,36 @@ fn pictures_are_those_of_diffusers() {
 }
 
 #[test]
+fn an_empty_negative_prompt_of_sdxl_is_zeros_and_another_is_encoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let pack = folder.path().join("pack");
+    quantize(&pipelines().join("xl"), &pack).assert().success();
+    let mut pipeline = Pipeline::open(&pack).unwrap();
+    let prompt = pipeline.pack().manifest().prompt.clone().unwrap();
+    assert!(prompt.empty_is_zero && prompt.padding_2.is_some_and(|other| other != prompt.padding));
+    let request = Request::new("a red cat and an apple").seed(7).steps(4).guidance(4.0);
+    let without = pipeline.generate(&request).unwrap().picture;
+    let with = pipeline.generate(&request.clone().negative("x")).unwrap().picture;
+    assert!(psnr(&without, &with) < 40.0);
+}
+
+#[test]
+fn a_second_text_encoder_that_does_not_fit_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model("xl", folder.path());
+    let pack = folder.path().join("pack");
+    std::fs::write(model.join("tokenizer_2/tokenizer.json"), "{").unwrap();
+    quantize(&model, &pack).assert().code(2).stderr(contains("tokenizer_2"));
+    std::fs::remove_dir_all(model.join("text_encoder_2")).unwrap();
+    std::fs::create_dir(model.join("text_encoder_2")).unwrap();
+    std::fs::copy(model.join("tokenizer/tokenizer.json"), model.join("tokenizer_2/tokenizer.json")).unwrap();
+    quantize(&model, &pack).assert().code(2).stderr(contains("text_encoder_2"));
+    assert!(!pack.exists());
+}
+
+#[test]
 fn f32_packs_are_the_model_itself() {
-    for name in ["stable-diffusion", "latent-consistency"] {
+    for name in MODELS {
         let folder = tempfile::tempdir().unwrap();
         let pack = folder.path().join("pack");
         quantize(&pipelines().join(name), &pack)
@@ -93,6 +131,35 @@ fn f32_packs_are_the_model_itself() {
         let wanted = png::read(&pipelines().join(format!("{name}.png"))).unwrap().picture;
         let decibels = psnr(&drawn.picture, &wanted);
         assert!(decibels >= 55.0, "{name}: {decibels} dB");
+    }
+}
+
+#[test]
+fn defaults_are_those_that_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pack = folder.path().join("pack");
+    let turbo = pipelines().join("turbo");
+    quantize(&turbo, &pack)
+        .args(["--steps", "3", "--guidance", "1.5"])
+        .assert()
+        .success();
+    let pipeline = Pipeline::open(&pack).unwrap();
+    assert_eq!(
+        (pipeline.capabilities().default_steps, pipeline.capabilities().default_guidance),
+        (3, 1.5)
+    );
+    for (option, value, words) in [
+        ("--steps", "0", "steps"),
+        ("--steps", "101", "steps"),
+        ("--guidance", "99", "guidance"),
+    ] {
+        let other = folder.path().join("other");
+        quantize(&turbo, &other)
+            .args([option, value])
+            .assert()
+            .code(2)
+            .stderr(contains(words));
+        assert!(!other.exists());
     }
 }
 

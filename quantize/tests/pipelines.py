@@ -5,7 +5,8 @@
 
 Every folder is a pipeline of PyTorch weights. It is exported, quantized and drawn with in one and in four steps, from the noise of
 `inkstone generate --seed`, and so is the original, in f32. Prints the PSNR of each and exits with 1 where one is below --least decibels.
-Needs what models/export/requirements.txt names, numpy and pillow, and onnxruntime for --half, which makes the exports f16 first.
+--lora merges random LoRA weights, which diffusers loads beside the model. Needs what models/export/requirements.txt names, numpy and
+pillow, onnxruntime for --half, which makes the exports f16 first, and peft for --lora.
 """
 
 import argparse
@@ -25,6 +26,7 @@ diffusers.utils.logging.disable_progress_bar()
 EXPORT = Path(__file__).parents[2] / "models/export/export.py"
 PROMPT = "a red cat and an apple"
 SEED = 7
+LORA_SCALE = 0.8
 
 
 def philox(counter, key):
@@ -57,17 +59,28 @@ def scheduler_of(pipeline):
     return own
 
 
+def encode(pipeline, text):
+    """The rows and further conditions of a prompt; of no prompt if there is none."""
+    if hasattr(pipeline, "text_encoder_2"):
+        rows, without, pooled, pooled_without = pipeline.encode_prompt(PROMPT, do_classifier_free_guidance=True)
+        side = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
+        sizes = torch.tensor([[side, side, 0, 0, side, side]], dtype=torch.float32)
+        chosen = (without, pooled_without) if text is None else (rows, pooled)
+        return chosen[0], {"text_embeds": chosen[1], "time_ids": sizes}
+    ids = pipeline.tokenizer(text or "", padding="max_length", truncation=True, return_tensors="pt").input_ids
+    return pipeline.text_encoder(ids)[0], None
+
+
 @torch.no_grad()
-def original(folder, steps, guidance):
+def original(folder, steps, guidance, lora=None):
     """The picture that diffusers makes."""
     pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
+    if lora:
+        pipeline.load_lora_weights(str(lora.parent), weight_name=lora.name, adapter_name="lora")
+        pipeline.set_adapters("lora", LORA_SCALE)
     scheduler, unet = scheduler_of(pipeline), pipeline.unet
 
-    def encode(text):
-        ids = pipeline.tokenizer(text, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        return pipeline.text_encoder(ids)[0]
-
-    text, empty = encode(PROMPT), encode("")
+    (text, extra), (empty, empty_extra) = encode(pipeline, PROMPT), encode(pipeline, None)
     scheduler.set_timesteps(steps)
     shape = (1, unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
     fresh = (noise(SEED, step << 16, shape) for step in range(1, steps + 1))
@@ -81,13 +94,24 @@ def original(folder, steps, guidance):
         )
     for time in scheduler.timesteps:
         scaled = scheduler.scale_model_input(latent, time)
-        predicted = unet(scaled, time, text, timestep_cond=condition)[0]
+        predicted = unet(scaled, time, text, timestep_cond=condition, added_cond_kwargs=extra)[0]
         if guidance != 1 and condition is None:
-            without = unet(scaled, time, empty)[0]
+            without = unet(scaled, time, empty, added_cond_kwargs=empty_extra)[0]
             predicted = without + guidance * (predicted - without)
         latent = scheduler.step(predicted, time, latent).prev_sample
     picture = pipeline.vae.decode(latent / pipeline.vae.config.scaling_factor)[0]
     return ((picture[0].permute(1, 2, 0) / 2 + 0.5).clamp(0, 1) * 255).numpy()
+
+
+def random_lora(folder, file):
+    """LoRA weights for the attention of a U-Net, as peft and diffusers save them."""
+    import peft
+
+    torch.manual_seed(3)
+    unet = diffusers.UNet2DConditionModel.from_pretrained(folder / "unet", local_files_only=True)
+    unet.add_adapter(peft.LoraConfig(r=4, target_modules=["to_k", "to_q", "to_v", "to_out.0"], init_lora_weights=False))
+    layers = diffusers.utils.convert_state_dict_to_diffusers(peft.get_peft_model_state_dict(unet))
+    diffusers.StableDiffusionPipeline.save_lora_weights(file.parent, unet_lora_layers=layers, weight_name=file.name)
 
 
 def halve(folder):
@@ -117,6 +141,7 @@ def main():
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--binaries", type=Path, required=True, help="folder of inkstone and inkstone-quantize")
     parser.add_argument("--half", action="store_true", help="make the exports f16 first")
+    parser.add_argument("--lora", action="store_true", help="merge random LoRA weights")
     parser.add_argument("--pictures", type=Path, help="folder to write diffusers' pictures of four steps and guidance to")
     parser.add_argument("--least", type=float, default=30.0, help="decibels below which a picture is another one")
     arguments = parser.parse_args()
@@ -124,7 +149,11 @@ def main():
     for folder in arguments.folders:
         with tempfile.TemporaryDirectory() as temporary:
             temporary = Path(temporary)
-            run(sys.executable, EXPORT, folder, "--out", temporary / "onnx")
+            lora = temporary / "lora.safetensors" if arguments.lora else None
+            if lora:
+                random_lora(folder, lora)
+            merged = ["--lora", f"{lora}={LORA_SCALE}"] if lora else []
+            run(sys.executable, EXPORT, folder, "--out", temporary / "onnx", *merged)
             if arguments.half:
                 halve(temporary / "onnx")
             run(arguments.binaries / "inkstone-quantize", temporary / "onnx", "--out", temporary / "pack")
@@ -133,7 +162,7 @@ def main():
                 options = ["--steps", steps, "--guidance", guidance, "--seed", SEED, "--preview", "none", "-o", file]
                 run(arguments.binaries / "inkstone", "generate", PROMPT, "--pack", temporary / "pack", *options)
                 drawn = numpy.asarray(Image.open(file).convert("RGB"))
-                wanted = original(folder, steps, guidance)
+                wanted = original(folder, steps, guidance, lora)
                 if arguments.pictures and guidance != 1:
                     Image.fromarray(wanted.round().astype(numpy.uint8)).save(arguments.pictures / f"{folder.name}.png")
                 decibels = psnr(drawn, wanted)

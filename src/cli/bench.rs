@@ -16,7 +16,7 @@ use crate::bench::run::{Bench, Findings, Listener, NumberedMarker, RunError};
 use crate::bench::{compare, export, html, table, validity};
 use crate::device::power::{PowerError, PowerSource};
 use crate::picture::{ScaleError, scale};
-use crate::pipeline::{Capabilities, Pipeline, PipelineError, Request};
+use crate::pipeline::{Capabilities, Options, Pipeline, PipelineError, Request};
 
 /// Largest count accepted.
 const MOST: u64 = 1_000_000;
@@ -146,7 +146,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     }
     check_outputs(arguments)?;
     let source: PowerSource = arguments.power.parse().map_err(power_error)?;
-    let mut pipeline = Pipeline::open(arguments.pack.folder())?;
+    let mut pipeline = Pipeline::open_with(arguments.pack.folder(), &Options::default().reuses_texts(false))?;
     let plan = plan(arguments, pipeline.capabilities())?;
     let mut request = Request::new(&arguments.prompt).seed(arguments.seed);
     request.style.clone_from(&arguments.style);

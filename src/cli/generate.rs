@@ -27,8 +27,8 @@ const STANDARD_INPUT: &str = "-";
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// What to draw, such as "a smiling cat, 3d style"; `-` reads prompts from standard input, one a line.
-    #[arg(required = true)]
+    /// What to draw, such as "a smiling cat, 3d style"; `-` reads prompts from standard input, one a line. Required unless the pack reads no
+    /// prompt.
     prompt: Vec<String>,
     #[command(flatten)]
     pack: PackArgument,
@@ -47,6 +47,9 @@ pub struct Arguments {
     /// What the picture should not show; only has an effect with a guidance above 1.
     #[arg(long, value_name = "TEXT")]
     negative: Option<String>,
+    /// A number that the pack takes by name (`inkstone info` lists them); may be repeated.
+    #[arg(long = "input", value_name = "NAME=NUMBER", value_parser = named_number)]
+    inputs: Vec<(String, f64)>,
     /// Language that the prompt is taken for where its words do not tell; by default that of LANG.
     #[arg(long, value_name = "TAG")]
     language: Option<Language>,
@@ -99,6 +102,7 @@ impl Arguments {
         request.size = self.size;
         request.language = self.language.or_else(locate::language);
         request.guess = self.guess;
+        request.conditions = self.inputs.iter().cloned().collect();
         request
     }
 
@@ -133,6 +137,14 @@ fn whole<Number: std::str::FromStr>(text: &str) -> Result<Number, String> {
         .map_err(|_| "must be a whole number that is not negative, and not too large".into())
 }
 
+/// A name and its number, with `=` between.
+fn named_number(text: &str) -> Result<(String, f64), String> {
+    let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, number) = parts.ok_or("must be a name, `=` and a number, such as difficulty=30")?;
+    let number = number.parse().map_err(|_| format!("'{number}' is not a number"))?;
+    Ok((name.to_owned(), number))
+}
+
 fn threads(text: &str) -> Result<usize, String> {
     text.parse::<usize>()
         .ok()
@@ -153,6 +165,11 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
         return Err(CliError::Usage("--out -: standard output cannot take a picture and --json".into()));
     }
     session.warn_of_threads();
+    if arguments.prompt.is_empty() && session.pipeline.capabilities().has_prompt {
+        return Err(CliError::Usage(
+            "the prompt is missing; say what to draw, for example \"a smiling cat\"".into(),
+        ));
+    }
     match arguments.prompt.as_slice() {
         [one] if one == STANDARD_INPUT => session.draw_lines(Prompts::new(std::io::stdin().lock())),
         words => session.draw(&words.join(" "), arguments.count > 1),
@@ -313,7 +330,7 @@ fn report(prompt: &str, arguments: &Arguments, resolved: &Resolved, pipeline: &P
     json!({
         "prompt": prompt, "read_as": resolved.read_as(), "nearest": resolved.nearest(), "unread": resolved.unread(), "language": resolved.reading().language,
         "objects": resolved.objects(), "rows": resolved.rows(), "notes": notes, "negative": arguments.negative,
-        "style": resolved.style(), "steps": resolved.steps(), "guidance": resolved.guidance(),
+        "style": resolved.style(), "steps": resolved.steps(), "guidance": resolved.guidance(), "inputs": resolved.conditions(),
         "background": arguments.background.to_string(), "pictures": records,
         "start_to_first_step_milliseconds": watch.first_step.map(milliseconds),
         "memory": watch.memory.peak(), "threads": pipeline.threads(), "kernel": pipeline.kernel(),

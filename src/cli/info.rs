@@ -8,6 +8,7 @@ use super::locate::Subjects;
 use super::{CliError, output};
 use crate::pack::{Manifest, Pack};
 use crate::picture::{PictureFile, Provenance, image_file, verify};
+use crate::pipeline::families::Condition;
 use crate::pipeline::schedulers;
 
 /// Runs `info`.
@@ -119,6 +120,12 @@ fn pack(pack: &Pack, as_json: bool) -> Result<(), CliError> {
         .try_for_each(|(name, text)| output::result(&format!("{name:<11} {text}")))
 }
 
+/// A named input: "steepness (0 to 1, 0.5 by default)".
+fn described(condition: &Condition) -> String {
+    let range = condition.range.map_or(String::new(), |[low, high]| format!("{low} to {high}, "));
+    format!("{} ({range}{} by default)", condition.name, condition.default)
+}
+
 fn about_pictures(manifest: &Manifest) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     lines.extend(
@@ -142,5 +149,11 @@ fn about_pictures(manifest: &Manifest) -> Vec<(&'static str, String)> {
         ));
         lines.push(("scheduler", sampling.scheduler.clone()));
     }
+    let inputs = Condition::of_manifest(manifest)
+        .iter()
+        .map(described)
+        .collect::<Vec<_>>()
+        .join(", ");
+    lines.extend((!inputs.is_empty()).then_some(("inputs", inputs)));
     lines
 }

@@ -103,6 +103,8 @@ pub struct PictureShape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Channels {
+    /// Brightness.
+    Gray,
     /// Red, green, blue.
     Rgb,
     /// Red, green and blue multiplied by alpha, and alpha.
@@ -113,6 +115,7 @@ impl Channels {
     /// Number of channels.
     pub fn count(self) -> usize {
         match self {
+            Channels::Gray => 1,
             Channels::Rgb => 3,
             Channels::RgbaPremultiplied => 4,
         }
@@ -134,6 +137,12 @@ pub struct Prompt {
     pub max_characters: usize,
     /// Token id that pads shorter prompts.
     pub padding: u32,
+    /// Token id that pads shorter prompts for the stage `text_encoder_2`; `padding` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding_2: Option<u32>,
+    /// Whether an empty negative prompt is not encoded but stands for zeros: `force_zeros_for_empty_prompt` in diffusers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub empty_is_zero: bool,
     /// Languages of the training captions, as BCP 47 tags.
     pub languages: Vec<String>,
 }
@@ -155,6 +164,10 @@ pub struct Sampling {
     /// For flows: times from 0 (noise) to 1 (picture), by number of steps: one more than there are steps, ascending.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub schedules: BTreeMap<String, Vec<f32>>,
+    /// For consistency models: standard deviations of the noise at each step, by number of steps, descending. The time that the model
+    /// takes is this number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sigmas: BTreeMap<String, Vec<f32>>,
     /// For the other schedulers: how the model was trained, from which the times of any number of steps follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<NoiseSchedule>,
@@ -236,12 +249,28 @@ pub enum Prediction {
 
 /// How the denoiser's latents relate to what the decoder takes: `decoder input = latent / scale + shift`, as in diffusers'
 /// `scaling_factor` and `shift_factor`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Latent {
     /// Scaling factor, finite and not 0; 0.18215 for Stable Diffusion 1.x.
     pub scale: f32,
     /// Shift, finite; 0 for most models.
+    #[serde(default)]
+    pub shift: f32,
+    /// The decoder for previews; without one there are none. A small decoder, such as TAESD, can be that and `decoder`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PreviewDecoder>,
+}
+
+/// The stage that turns a step's estimate into a preview, with how its input relates to latents, as in [`Latent`].
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewDecoder {
+    /// The stage.
+    pub stage: String,
+    /// Scaling factor, finite and not 0.
+    pub scale: f32,
+    /// Shift, finite.
     #[serde(default)]
     pub shift: f32,
 }
@@ -308,10 +337,13 @@ pub struct Port {
     /// Smallest and largest value that the port takes or gives, inclusive; absent if there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
+    /// What an input of role `condition` is given where a request does not name it; only for these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<f64>,
 }
 
 impl Port {
-    /// A port without role and range.
+    /// A port without role, range and default.
     pub fn new(name: impl Into<String>, element: Element, shape: Vec<usize>) -> Port {
         Port {
             name: name.into(),
@@ -319,6 +351,7 @@ impl Port {
             element,
             shape,
             range: None,
+            default: None,
         }
     }
 
@@ -351,6 +384,8 @@ pub enum Role {
     Guidance,
     /// Size conditioning, as of SDXL.
     Size,
+    /// A number that a request may give by the port's name. The only role that several ports of a stage may have.
+    Condition,
     /// The mask of the part to be drawn.
     Mask,
     /// What a denoiser predicts.
@@ -476,6 +511,8 @@ impl Manifest {
                     require(ordered, &field, || {
                         format!("the range of '{}' must be two finite numbers, the smaller first", port.name)
                     })?;
+                    port.check_default(kind == "inputs")
+                        .map_err(|problem| (field.clone(), format!("'{}' {problem}", port.name)))?;
                 }
             }
         }
@@ -580,8 +617,45 @@ impl PictureShape {
 
 impl Latent {
     fn check(&self) -> Result<(), Problem> {
-        let valid = self.scale.is_finite() && self.scale != 0.0 && self.shift.is_finite();
-        require(valid, "latent", || "scale and shift must be finite, and scale not 0".into())
+        let preview = self
+            .preview
+            .as_ref()
+            .map(|preview| ("latent.preview", preview.scale, preview.shift));
+        for (field, scale, shift) in [("latent", self.scale, self.shift)].into_iter().chain(preview) {
+            let valid = scale.is_finite() && scale != 0.0 && shift.is_finite();
+            require(valid, field, || "scale and shift must be finite, and scale not 0".into())?;
+        }
+        Ok(())
+    }
+}
+
+impl Port {
+    /// A default belongs to inputs of role `condition`, which take it.
+    fn check_default(&self, is_input: bool) -> Result<(), String> {
+        let is_condition = is_input && self.role == Some(Role::Condition);
+        match self.default {
+            Some(default) if is_condition => self.check_value(default).map_err(|problem| format!("has a default that {problem}")),
+            Some(_) => Err("has a default, which only inputs of role 'condition' have".to_owned()),
+            None if is_condition => Err("has the role 'condition' and no default".to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks a number that all elements of the port are to have.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence that begins with the number's name.
+    pub fn check_value(&self, value: f64) -> Result<(), String> {
+        if !value.is_finite() {
+            return Err("is not a finite number".to_owned());
+        }
+        if self.element == Element::I64 && value.fract() != 0.0 {
+            return Err("is not a whole number".to_owned());
+        }
+        match self.range {
+            Some([low, high]) if !(low..=high).contains(&value) => Err(format!("is not between {low} and {high}")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -599,29 +673,41 @@ impl Sampling {
         self.schedules.get(&steps.to_string()).map(Vec::as_slice)
     }
 
+    /// The standard deviations of a number of steps, if the pack has such a schedule.
+    pub fn sigmas(&self, steps: usize) -> Option<&[f32]> {
+        self.sigmas.get(&steps.to_string()).map(Vec::as_slice)
+    }
+
     /// The numbers of steps that the pack has schedules for, ascending; none with a noise schedule.
     pub fn steps(&self) -> Vec<usize> {
-        let mut steps: Vec<usize> = self.schedules.keys().filter_map(|steps| steps.parse().ok()).collect();
+        let names = self.schedules.keys().chain(self.sigmas.keys());
+        let mut steps: Vec<usize> = names.filter_map(|steps| steps.parse().ok()).collect();
         steps.sort_unstable();
+        steps.dedup();
         steps
     }
 
     fn check(&self) -> Result<(), Problem> {
         for (steps, times) in &self.schedules {
             let field = format!("sampling.schedules.{steps}");
-            let count = steps
-                .parse::<usize>()
-                .ok()
-                .filter(|&count| count > 0 && count.to_string() == *steps);
-            require(count.is_some(), &field, || "a schedule's name is its number of steps".into())?;
-            require(count.is_some_and(|count| count + 1 == times.len()), &field, || {
+            require(step_count(steps, &field)? + 1 == times.len(), &field, || {
                 "there must be one more time than steps".into()
             })?;
             let ascending = times.windows(2).all(|pair| pair[0] < pair[1]);
             let whole = times.first() == Some(&0.0) && times.last() == Some(&1.0);
             require(ascending && whole, &field, || "times must ascend from 0 to 1".into())?;
         }
-        let known = self.schedule(self.default_steps).is_some() || self.noise.is_some() && (1..=MOST_STEPS).contains(&self.default_steps);
+        for (steps, sigmas) in &self.sigmas {
+            let field = format!("sampling.sigmas.{steps}");
+            require(step_count(steps, &field)? == sigmas.len(), &field, || {
+                "there must be as many as steps".into()
+            })?;
+            let descending = sigmas.windows(2).all(|pair| pair[0] > pair[1]);
+            let positive = sigmas.iter().all(|sigma| sigma.is_finite() && *sigma > 0.0);
+            require(descending && positive, &field, || "must descend and be above 0".into())?;
+        }
+        let has_steps = self.schedule(self.default_steps).or(self.sigmas(self.default_steps)).is_some();
+        let known = has_steps || self.noise.is_some() && (1..=MOST_STEPS).contains(&self.default_steps);
         require(known, "sampling.default_steps", || {
             format!("there is no schedule of {} steps", self.default_steps)
         })?;
@@ -669,6 +755,12 @@ fn yes() -> bool {
 
 fn is_smooth(resampling: &Resampling) -> bool {
     *resampling == Resampling::Smooth
+}
+
+/// The number of steps that a schedule is named by.
+fn step_count(name: &str, field: &str) -> Result<usize, Problem> {
+    let count = name.parse::<usize>().ok().filter(|&count| count > 0 && count.to_string() == name);
+    count.ok_or_else(|| (field.to_owned(), "a schedule's name is its number of steps".into()))
 }
 
 /// A field's path and what is wrong with it.

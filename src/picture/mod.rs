@@ -155,6 +155,23 @@ impl Picture {
         Ok(Self { width, height, pixels })
     }
 
+    /// An opaque picture from one plane of brightness in -1..=1.
+    ///
+    /// # Errors
+    /// If the number of values is not width × height, or a side is 0.
+    pub fn from_gray(values: &[f32], width: u32, height: u32) -> Result<Self, PictureError> {
+        check_length(width, height, 1, values.len())?;
+        let pixels = values
+            .iter()
+            .map(|&value| byte(fraction(value)))
+            .flat_map(|gray| [gray, gray, gray, 255]);
+        Ok(Self {
+            width,
+            height,
+            pixels: pixels.collect(),
+        })
+    }
+
     /// The inverse of [`Picture::from_premultiplied`]: four planes in -1..=1, colour multiplied by alpha.
     pub fn to_premultiplied(&self) -> Vec<f32> {
         let area = self.pixels.len() / 4;
@@ -329,6 +346,9 @@ mod tests {
         );
         assert!(Picture::from_premultiplied(&[0.0; 12], 2, 2).is_err());
         assert!(Picture::from_rgb(&[0.0; 16], 2, 2).is_err());
+        assert!(Picture::from_gray(&[0.0; 5], 2, 2).is_err());
+        let gray = Picture::from_gray(&[-1.0, 2.0], 2, 1).unwrap();
+        assert_eq!(gray.pixels(), [0, 0, 0, 255, 255, 255, 255, 255]);
         assert!(Picture::filled(u32::MAX, u32::MAX, [0; 4]).is_err());
     }
 

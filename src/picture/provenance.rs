@@ -52,6 +52,8 @@ pub struct Provenance {
 
 /// Key of [`Provenance::extra`] for [`Provenance::drawn_as`].
 pub(crate) const DRAWN_AS: &str = "drawn as";
+/// Key of [`Provenance::extra`] for numbers that were given by name, as `NAME=NUMBER` with spaces between.
+pub(crate) const INPUTS: &str = "inputs";
 
 impl Provenance {
     /// The record as one line of JSON; the same record always gives the same bytes.

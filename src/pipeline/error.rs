@@ -60,6 +60,24 @@ pub enum PipelineError {
         /// Largest guidance of the pack.
         max: f32,
     },
+    /// The pack has no condition of this name.
+    #[error("unknown input '{name}'; this pack {}", if known.is_empty() { "takes none".to_owned() } else { format!("takes {}", known.join(", ")) })]
+    UnknownCondition {
+        /// The name.
+        name: String,
+        /// Names of the pack's conditions.
+        known: Vec<String>,
+    },
+    /// A number is not one that the pack takes for a condition.
+    #[error("input '{name}': {value} {problem}")]
+    Condition {
+        /// The condition's name.
+        name: String,
+        /// The number.
+        value: f64,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// An invalid size.
     #[error(transparent)]
     Size(#[from] ScaleError),

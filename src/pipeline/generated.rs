@@ -97,6 +97,11 @@ pub enum Note {
         /// The prompt.
         text: String,
     },
+    /// The model reads no prompt.
+    PromptUnused {
+        /// The prompt.
+        text: String,
+    },
     /// What is not to be drawn has no effect without guidance.
     NegativeUnused {
         /// The negative prompt.
@@ -138,6 +143,7 @@ impl fmt::Display for Note {
             Note::Ambiguous { text, drawn, others } => {
                 write!(out, "drew \"{text}\" as {drawn}; it may also mean {}", others.join(", "))
             }
+            Note::PromptUnused { text } => write!(out, "\"{text}\" has no effect: this model reads no prompt"),
             Note::NegativeUnused { text } => {
                 write!(out, "nothing keeps \"{text}\" out of the picture unless the guidance is above 1")
             }

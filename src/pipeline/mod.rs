@@ -59,7 +59,7 @@ use styles::Chosen;
 
 use crate::engine::{Engine, Residency};
 use crate::pack::{Manifest, Pack, PackError, Style};
-use crate::picture::provenance::DRAWN_AS;
+use crate::picture::provenance::{DRAWN_AS, INPUTS};
 use crate::picture::{Picture, PictureError, Provenance, ScaleError, arranged, scale};
 use crate::process::panics::caught;
 use crate::words::{Ambiguity, Language, Reader, Reading, Remark};
@@ -80,6 +80,9 @@ pub struct Options {
     pub residency: Residency,
     /// The families that manifests may name, [`FAMILIES`] by default.
     pub families: &'static [FamilyEntry],
+    /// Whether a prompt that comes again is not encoded again, which is so by default; measurements want every picture to take what the
+    /// first one takes.
+    pub reuses_texts: bool,
 }
 
 impl Default for Options {
@@ -88,6 +91,7 @@ impl Default for Options {
             threads: 0,
             residency: Residency::All,
             families: FAMILIES,
+            reuses_texts: true,
         }
     }
 }
@@ -109,6 +113,12 @@ impl Options {
     #[must_use]
     pub fn families(self, families: &'static [FamilyEntry]) -> Options {
         Options { families, ..self }
+    }
+
+    /// Sets whether a prompt that comes again is not encoded again.
+    #[must_use]
+    pub fn reuses_texts(self, reuses_texts: bool) -> Options {
+        Options { reuses_texts, ..self }
     }
 }
 
@@ -153,7 +163,7 @@ impl Pipeline {
         let capabilities = (entry.check)(manifest, &file)?;
         let engine = Engine::new(options.threads)?;
         Ok(Pipeline {
-            family: (entry.open)(pack.clone(), options.residency)?,
+            family: (entry.open)(pack.clone(), options)?,
             capabilities,
             threads: engine.threads(),
             engines: BTreeMap::from([(engine.threads(), engine)]),
@@ -263,11 +273,13 @@ impl Pipeline {
         let (style, learned) = style_of(styles, chosen, &prompt.reading);
         let mut notes = notes(&prompt, style, learned);
         notes.extend(unused(&negative, guidance, self.capabilities().has_negative));
+        notes.extend(self.prompt_unused(request));
         // Its prompts lack the words that chose the style.
         prompt.ambiguity = prompt.ambiguity.filter(|_| is_whole);
         Ok(Resolved {
             notes,
-            negative_ids: negative.ids.into_iter().next().unwrap_or_default(),
+            negative,
+            conditions: request.conditions.clone(),
             style: style.cloned(),
             steps,
             guidance,
@@ -295,14 +307,42 @@ impl Pipeline {
                 max: can.max_guidance,
             });
         }
+        self.check_conditions(request)?;
         match request.size {
             Some(size) if !scale::SIZES.contains(&size) => Err(ScaleError::Size(size).into()),
             _ => Ok((steps, guidance)),
         }
     }
 
+    fn prompt_unused(&self, request: &Request) -> Option<Note> {
+        let is_unused = !self.capabilities.has_prompt && !request.prompt.is_empty();
+        is_unused.then(|| Note::PromptUnused {
+            text: request.prompt.clone(),
+        })
+    }
+
+    fn check_conditions(&self, request: &Request) -> Result<(), PipelineError> {
+        let known = &self.capabilities.conditions;
+        for (name, value) in &request.conditions {
+            let condition = known.iter().find(|condition| condition.name == *name);
+            let condition = condition.ok_or_else(|| PipelineError::UnknownCondition {
+                name: name.clone(),
+                known: known.iter().map(|condition| condition.name.clone()).collect(),
+            })?;
+            condition.check(*value).map_err(|problem| PipelineError::Condition {
+                name: name.clone(),
+                value: *value,
+                problem,
+            })?;
+        }
+        Ok(())
+    }
+
     /// A prompt and what guidance moves away from. The tokenizer is in memory only while this runs.
     fn read(&mut self, text: &str, request: &Request) -> Result<(Prompt, Prompt), PipelineError> {
+        if !self.capabilities.has_prompt {
+            return Ok((Prompt::unread(text), Prompt::unread("")));
+        }
         if text.is_empty() {
             return Err(PipelineError::EmptyPrompt);
         }
@@ -389,7 +429,11 @@ impl Pipeline {
             software_version: env!("CARGO_PKG_VERSION").into(),
             // Absent, so that the same request writes the same bytes; the file's own time tells when.
             created: None,
-            extra: drawn_as(resolved).map(|text| (DRAWN_AS.to_owned(), text)).into_iter().collect(),
+            extra: drawn_as(resolved)
+                .map(|text| (DRAWN_AS.to_owned(), text))
+                .into_iter()
+                .chain(inputs(resolved))
+                .collect(),
         }
     }
 }
@@ -525,10 +569,21 @@ fn drawn_as(resolved: &Resolved) -> Option<String> {
     let is_part = |note: &Note| {
         !matches!(
             note,
-            Note::StyleChosen { .. } | Note::Truncated { .. } | Note::NegativeUnused { .. } | Note::Ambiguous { .. }
+            Note::StyleChosen { .. }
+                | Note::Truncated { .. }
+                | Note::NegativeUnused { .. }
+                | Note::PromptUnused { .. }
+                | Note::Ambiguous { .. }
         )
     };
     resolved.notes.iter().any(is_part).then(|| resolved.read_as().to_owned())
+}
+
+/// The conditions that the request names, for the record of what made the picture.
+fn inputs(resolved: &Resolved) -> Option<(String, String)> {
+    let named = resolved.conditions.iter().map(|(name, value)| format!("{name}={value}"));
+    let text = named.collect::<Vec<_>>().join(" ");
+    (!text.is_empty()).then(|| (INPUTS.to_owned(), text))
 }
 
 /// The picture of a prompt: of its objects in rows, or of the only one.

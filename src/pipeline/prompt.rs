@@ -20,6 +20,8 @@ const LARGEST: u64 = 64 << 20;
 pub(super) struct Prompt {
     /// Token ids: one row of `max_tokens` for each object that is drawn by itself.
     pub ids: Vec<Vec<i64>>,
+    /// How many of each row are the text's; padding follows.
+    pub token_counts: Vec<usize>,
     /// What was understood.
     pub reading: Reading,
     /// Tokens that the text encoder takes, if the prompt has more.
@@ -42,6 +44,7 @@ impl Prompt {
     pub fn of(reading: Reading) -> Prompt {
         Prompt {
             ids: vec![Vec::new()],
+            token_counts: vec![0],
             reading,
             truncated: None,
             suggested: Vec::new(),
@@ -139,9 +142,10 @@ impl PromptReader {
             None => std::slice::from_ref(&reading.text),
         };
         let encoded = objects.iter().map(|text| self.encode(text)).collect::<Result<Vec<_>, _>>()?;
-        let is_truncated = encoded.iter().any(|(_, truncated)| *truncated);
+        let is_truncated = encoded.iter().any(|encoded| encoded.is_truncated);
         Ok(Prompt {
-            ids: encoded.into_iter().map(|(ids, _)| ids).collect(),
+            token_counts: encoded.iter().map(|encoded| encoded.count).collect(),
+            ids: encoded.into_iter().map(|encoded| encoded.ids).collect(),
             truncated: is_truncated.then_some(self.limits.max_tokens),
             suggested: Vec::new(),
             ambiguity: None,
@@ -150,16 +154,30 @@ impl PromptReader {
         })
     }
 
-    /// Token ids of a text, padded to the pack's number, and whether tokens were cut off.
-    fn encode(&self, text: &str) -> Result<(Vec<i64>, bool), PipelineError> {
+    fn encode(&self, text: &str) -> Result<Encoded, PipelineError> {
         let encoding = self.tokenizer.encode(text, true).map_err(|error| PipelineError::Tokenizer {
             file: self.file.clone(),
             problem: error.to_string(),
         })?;
         let mut ids: Vec<i64> = encoding.get_ids().iter().map(|&id| i64::from(id)).collect();
+        let count = ids.len().min(self.limits.max_tokens);
         ids.resize(self.limits.max_tokens, i64::from(self.limits.padding));
-        Ok((ids, !encoding.get_overflowing().is_empty()))
+        Ok(Encoded {
+            ids,
+            count,
+            is_truncated: !encoding.get_overflowing().is_empty(),
+        })
     }
+}
+
+/// A text as tokens.
+struct Encoded {
+    /// Padded to the pack's number.
+    ids: Vec<i64>,
+    /// How many are the text's.
+    count: usize,
+    /// Whether tokens were cut off.
+    is_truncated: bool,
 }
 
 /// Checks that a prompt is not longer than the pack reads.

@@ -1,5 +1,7 @@
 //! What is asked for: everything about a picture that its user decides. Depends on [`crate::picture`] and the languages of [`crate::words`].
 
+use std::collections::BTreeMap;
+
 use crate::picture::Background;
 use crate::words::Language;
 
@@ -17,7 +19,7 @@ use crate::words::Language;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Request {
-    /// What to draw, as a person writes it.
+    /// What to draw, as a person writes it; empty for a model without prompts.
     pub prompt: String,
     /// The style's name. By default words of the prompt choose it ("pixel art"), then the styles that the model has learned
     /// the object in, then the pack's default.
@@ -37,6 +39,8 @@ pub struct Request {
     pub background: Background,
     /// The language that the prompt is taken for where its words do not tell.
     pub language: Option<Language>,
+    /// Numbers by the names of the pack's [`Condition`](super::families::Condition)s; the pack's defaults otherwise.
+    pub conditions: BTreeMap<String, f64>,
     /// Draw a prompt of which nothing is known as the text encoder takes it, instead of refusing it.
     pub guess: bool,
 }
@@ -54,6 +58,7 @@ impl Request {
             size: None,
             background: Background::Transparent,
             language: None,
+            conditions: BTreeMap::new(),
             guess: false,
         }
     }
@@ -111,6 +116,13 @@ impl Request {
     #[must_use]
     pub fn language(mut self, language: Language) -> Request {
         self.language = Some(language);
+        self
+    }
+
+    /// Sets one of the pack's conditions.
+    #[must_use]
+    pub fn condition(mut self, name: impl Into<String>, value: f64) -> Request {
+        self.conditions.insert(name.into(), value);
         self
     }
 

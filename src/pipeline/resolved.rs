@@ -13,8 +13,10 @@ use crate::words::{Ambiguity, Reading, Remark};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
     pub(super) prompt: Prompt,
-    /// Token ids of the negative prompt.
-    pub(super) negative_ids: Vec<i64>,
+    /// What guidance moves away from.
+    pub(super) negative: Prompt,
+    /// What the request says of the pack's conditions.
+    pub(super) conditions: BTreeMap<String, f64>,
     pub(super) style: Option<Style>,
     pub(super) steps: usize,
     pub(super) guidance: f32,
@@ -112,8 +114,28 @@ impl Resolved {
         &self.prompt.ids
     }
 
+    /// How many of the token ids in each row of [`Resolved::ids`] are the text's, special tokens included; padding follows.
+    pub fn token_counts(&self) -> &[usize] {
+        &self.prompt.token_counts
+    }
+
     /// Token ids of what guidance moves away from; empty for a model without a text encoder.
     pub fn negative_ids(&self) -> &[i64] {
-        &self.negative_ids
+        self.negative.ids.first().map_or(&[], Vec::as_slice)
+    }
+
+    /// How many of [`Resolved::negative_ids`] are the text's.
+    pub fn negative_token_count(&self) -> usize {
+        self.negative.token_counts.first().copied().unwrap_or_default()
+    }
+
+    /// Whether nothing is named that guidance moves away from.
+    pub fn has_empty_negative(&self) -> bool {
+        self.negative.reading.text.is_empty()
+    }
+
+    /// Numbers that the request gives by name, for ports of role `condition`.
+    pub fn conditions(&self) -> &BTreeMap<String, f64> {
+        &self.conditions
     }
 }

@@ -196,7 +196,7 @@ pub struct Sensitivity {
 /// A sample's result.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SampleQuality {
-    /// The prompt, or the number of the sample in its file.
+    /// The prompt, the numbers that are given by name, or the number of the sample in its file.
     pub sample: String,
     /// Peak signal-to-noise ratio, in decibels.
     pub psnr_db: f64,
@@ -211,10 +211,11 @@ impl Quality {
         sensitivity: Vec<Sensitivity>,
     ) -> Quality {
         let ratios = reference.psnr(measured);
-        let named = samples.names().into_iter().zip(&ratios).map(|(name, &psnr_db)| SampleQuality {
-            sample: name.to_owned(),
-            psnr_db,
-        });
+        let named = samples
+            .names()
+            .into_iter()
+            .zip(&ratios)
+            .map(|(name, &psnr_db)| SampleQuality { sample: name, psnr_db });
         Quality {
             median_psnr_db: median(&ratios),
             lowest_psnr_db: ratios.iter().copied().fold(f64::INFINITY, f64::min),

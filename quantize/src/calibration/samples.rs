@@ -6,6 +6,7 @@ use std::path::Path;
 use inkstone::bounded_file;
 use inkstone::engine::Value;
 use inkstone::pack::{Element, Manifest, Port};
+use inkstone::pipeline::families::Condition;
 use inkstone::pipeline::{Request, gaussian_noise};
 use serde::Deserialize;
 
@@ -39,6 +40,9 @@ impl Samples {
     pub fn read(file: Option<&Path>, manifest: &Manifest) -> Result<Samples> {
         let missing = "there is no such file: give a file of samples, or leave out --calibrate";
         let text = file.map(|file| files::text(file, bounded_file::TEXT, missing)).transpose()?;
+        if manifest.family.is_some() && manifest.prompt.is_none() {
+            return conditions(file, text.as_deref(), &Condition::of_manifest(manifest)).map(Samples::Prompts);
+        }
         if manifest.family.is_some() {
             let prompts = match &text {
                 Some(text) => lines(text),
@@ -79,18 +83,71 @@ impl Samples {
         }
     }
 
-    /// Whether they are prompts.
-    pub fn are_prompts(&self) -> bool {
-        matches!(self, Samples::Prompts(_))
+    /// The same with pictures made in this number of steps.
+    pub fn in_steps(mut self, steps: usize) -> Samples {
+        if let Samples::Prompts(requests) = &mut self {
+            requests.iter_mut().for_each(|request| request.steps = Some(steps));
+        }
+        self
     }
 
-    /// A name for each: the prompt or the number.
-    pub fn names(&self) -> Vec<&str> {
+    /// Whether they are prompts.
+    pub fn are_prompts(&self) -> bool {
+        matches!(self, Samples::Prompts(requests) if requests.iter().any(|request| !request.prompt.is_empty()))
+    }
+
+    /// A name for each: the prompt, the numbers that are given by name, or the sample's own number.
+    pub fn names(&self) -> Vec<String> {
         match self {
-            Samples::Prompts(requests) => requests.iter().map(|request| request.prompt.as_str()).collect(),
-            Samples::Inputs(inputs) => inputs.iter().map(|(name, _)| name.as_str()).collect(),
+            Samples::Prompts(requests) => requests.iter().enumerate().map(|(index, request)| named(index, request)).collect(),
+            Samples::Inputs(inputs) => inputs.iter().map(|(name, _)| name.clone()).collect(),
         }
     }
+}
+
+fn named(index: usize, request: &Request) -> String {
+    if !request.prompt.is_empty() {
+        return request.prompt.clone();
+    }
+    let given: Vec<String> = request.conditions.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if given.is_empty() {
+        format!("{}", index + 1)
+    } else {
+        given.join(" ")
+    }
+}
+
+/// Requests to a model that reads no prompt, each with noise of its own: of a file, `NAME=NUMBER` for what is given by name, a sample a
+/// line; or a few with all numbers at their lowest, at their highest and between.
+fn conditions(file: Option<&Path>, text: Option<&str>, known: &[Condition]) -> Result<Vec<Request>> {
+    let request = |index: usize| Request::new("").seed(SEED + index as u64);
+    let Some(text) = text else {
+        let samples = RANDOM as usize;
+        let between = |index: usize, condition: &Condition| {
+            let [low, high] = condition.range.unwrap_or([condition.default; 2]);
+            let value = low + (high - low) * index as f64 / (samples - 1) as f64;
+            if condition.is_whole { value.round() } else { value }
+        };
+        let with = |index, request: Request, condition: &Condition| request.condition(&condition.name, between(index, condition));
+        let all = (0..samples).map(|index| {
+            known
+                .iter()
+                .fold(request(index), |request, condition| with(index, request, condition))
+        });
+        return Ok(all.collect());
+    };
+    let lines = lines(text);
+    check_count(file, lines.len())?;
+    let parsed = lines.iter().enumerate().map(|(index, line)| {
+        line.split_whitespace().try_fold(request(index), |request, word| {
+            let pair = word
+                .split_once('=')
+                .and_then(|(name, number)| Some((name, number.parse::<f64>().ok()?)));
+            let problem = || sample_error(file, format!("`{word}` is not a name, `=` and a number, such as difficulty=30"));
+            pair.map(|(name, number)| request.condition(name, number)).ok_or_else(problem)
+        })
+    });
+    parsed.collect()
 }
 
 /// Prompts, one a line, without empty lines and comments.

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use inkstone::pipeline::{Options, Pipeline};
+
 use super::quality::{Results, Sensitivity, decibels, median};
 use super::samples::Samples;
 use crate::error::{Error, Result};
@@ -131,7 +133,10 @@ impl<'a> Search<'a> {
 
     /// All convolutions, those first that lose most for each product.
     fn by_sensitivity(&mut self, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Vec<usize>> {
-        let (count, samples) = (self.convolutions.len(), self.samples.some(COMPARED));
+        let (count, mut samples) = (self.convolutions.len(), self.samples.some(COMPARED));
+        if let Some(steps) = self.fewest_steps() {
+            samples = samples.in_steps(steps);
+        }
         let precise = self.measure_with(&(0..count).collect::<Vec<_>>(), &samples)?;
         let mut losses = Vec::with_capacity(count);
         for index in 0..count {
@@ -149,6 +154,13 @@ impl<'a> Search<'a> {
         });
         self.sensitivity = sensitivity.collect();
         Ok(losses.into_iter().map(|(.., index)| index).collect())
+    }
+
+    /// The fewest steps that the pack makes pictures in, in which layers are compared: a step costs the same for each of them.
+    fn fewest_steps(&self) -> Option<usize> {
+        self.draft.manifest().family.as_ref()?;
+        let pipeline = Pipeline::of_pack(self.draft.open().ok()?, &Options::default().threads(1)).ok()?;
+        pipeline.capabilities().steps.first().copied()
     }
 
     fn out_of_reach(&self, least: f64, most: f64, order: &[usize]) -> Error {

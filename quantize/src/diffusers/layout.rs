@@ -11,13 +11,15 @@ use crate::files;
 /// What a folder holds that is not ONNX.
 const PYTORCH: [&str; 3] = ["safetensors", "bin", "ckpt"];
 /// Pipelines whose parts are those of [`Layout`].
-const CLASSES: [&str; 6] = [
+const CLASSES: [&str; 8] = [
     "StableDiffusionPipeline",
     "OnnxStableDiffusionPipeline",
     "StableDiffusionOnnxPipeline",
     "ORTStableDiffusionPipeline",
     "LatentConsistencyModelPipeline",
     "ORTLatentConsistencyModelPipeline",
+    "StableDiffusionXLPipeline",
+    "ORTStableDiffusionXLPipeline",
 ];
 const INDEX: &str = "model_index.json";
 /// What a tokenizer's folder may have.
@@ -46,10 +48,16 @@ pub struct Layout {
     /// The pipeline's class in diffusers.
     pub class: String,
     pub text_encoder: Part,
+    /// The second text encoder, which SDXL has.
+    pub text_encoder_2: Option<Part>,
     pub denoiser: Part,
     pub decoder: Part,
-    /// Folder of the tokenizer.
-    pub tokenizer: PathBuf,
+    /// A decoder that is fast enough for previews, where there is one beside.
+    pub preview_decoder: Option<Part>,
+    /// Folders of the tokenizers, one for each text encoder.
+    pub tokenizers: Vec<PathBuf>,
+    /// Whether an empty negative prompt stands for zeros.
+    pub empty_is_zero: bool,
     /// The scheduler's configuration.
     pub scheduler: PathBuf,
     /// `README.md`, the model card.
@@ -71,9 +79,15 @@ impl Layout {
             folder,
             root: files::root(folder)?,
         };
-        let class = files.class()?;
-        let tokenizer = folder.join("tokenizer");
-        let tokenizer = if tokenizer.is_dir() { tokenizer } else { folder.to_owned() };
+        let index = files.index()?;
+        let is_xl = files.has("text_encoder_2");
+        let mut tokenizers = vec![folder.join("tokenizer")];
+        if !tokenizers[0].is_dir() {
+            folder.clone_into(&mut tokenizers[0]);
+        }
+        if is_xl {
+            tokenizers.push(folder.join("tokenizer_2"));
+        }
         let scheduler = folder.join("scheduler/scheduler_config.json");
         if !files::is_there(&scheduler) {
             let problem =
@@ -81,15 +95,20 @@ impl Layout {
             return Err(Error::input(&scheduler, problem));
         }
         files::check(&scheduler, &files.root)?;
-        for name in TOKENIZER_FILES {
+        for (tokenizer, name) in tokenizers.iter().flat_map(|folder| TOKENIZER_FILES.map(|name| (folder, name))) {
             files.optional(tokenizer.join(name))?;
         }
+        let optional = |name: &str, is_there: bool| is_there.then(|| files.part(&[name])).transpose();
         Ok(Layout {
-            class,
             text_encoder: files.part(&["text_encoder"])?,
+            text_encoder_2: optional("text_encoder_2", is_xl)?,
             denoiser: files.part(&["unet"])?,
             decoder: files.part(&["vae_decoder", "vae"])?,
-            tokenizer,
+            preview_decoder: optional("preview_decoder", files.has("preview_decoder"))?,
+            tokenizers,
+            // What diffusers does where the index does not say.
+            empty_is_zero: is_xl && index.force_zeros.unwrap_or(true),
+            class: index.class,
             scheduler,
             card: files.optional(folder.join("README.md"))?,
         })
@@ -111,22 +130,39 @@ struct Files<'a> {
     root: PathBuf,
 }
 
+/// What `model_index.json` says.
+struct Index {
+    class: String,
+    force_zeros: Option<bool>,
+}
+
 impl Files<'_> {
-    /// The class of a pipeline. Folders without an index are taken for the first one.
-    fn class(&self) -> Result<String> {
+    /// The index of a pipeline. Folders without one are taken for the first class.
+    fn index(&self) -> Result<Index> {
         let Some(file) = self.optional(self.folder.join(INDEX))? else {
-            return Ok(CLASSES[0].to_owned());
+            return Ok(Index {
+                class: CLASSES[0].to_owned(),
+                force_zeros: None,
+            });
         };
         let index = json(&file)?;
         let class = index["_class_name"].as_str();
         match class.filter(|class| CLASSES.contains(class)) {
-            Some(class) => Ok(class.to_owned()),
+            Some(class) => Ok(Index {
+                class: class.to_owned(),
+                force_zeros: index["force_zeros_for_empty_prompt"].as_bool(),
+            }),
             None => {
                 let named = class.map_or("it names no pipeline".to_owned(), |class| format!("`{class}` is not supported"));
                 let problem = format!("{named}; supported pipelines are {}", CLASSES.join(", "));
                 Err(Error::field(&file, "_class_name", problem))
             }
         }
+    }
+
+    /// Whether there is a network, or a folder for it.
+    fn has(&self, name: &str) -> bool {
+        self.folder.join(name).is_dir() || self.graph(name).is_some()
     }
 
     /// A file, checked, or nothing if there is none of this name.

@@ -11,7 +11,7 @@ mod tokenizer;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use inkstone::pack::{Channels, Latent, Manifest, PictureShape, Port, Prompt, Role, Stage};
+use inkstone::pack::{Channels, Latent, Manifest, PictureShape, Port, PreviewDecoder, Prompt, Role, Stage};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -56,64 +56,119 @@ pub fn is_model(folder: &Path) -> bool {
 /// For a part that is missing or of a kind that is not supported, before any weights are read.
 pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
     let layout = Layout::find(folder)?;
-    let (tokenizer, max_tokens, padding) = tokenizer::read(&layout.tokenizer)?;
-    let sizes = all_sizes(sizes, &layout, max_tokens);
-    let (inputs, outputs) = ports(&layout.text_encoder, &sizes)?;
-    let text_encoder = Stage {
-        graph: "text_encoder.onnx".to_owned(),
-        inputs: with_roles(&layout.text_encoder, inputs, &TEXT_INPUTS)?,
-        outputs: with_roles(&layout.text_encoder, outputs, &TEXT_OUTPUTS)?,
-    };
-    let (inputs, outputs) = ports(&layout.denoiser, &sizes)?;
-    let denoiser = Stage {
-        graph: "denoiser.onnx".to_owned(),
-        inputs: with_roles(&layout.denoiser, inputs, &DENOISER_INPUTS)?,
-        outputs: with_only_role(&layout.denoiser, outputs, Role::Prediction)?,
-    };
-    let (inputs, outputs) = ports(&layout.decoder, &sizes)?;
-    let decoder = Stage {
-        graph: "decoder.onnx".to_owned(),
-        inputs: with_only_role(&layout.decoder, inputs, Role::Latent)?,
-        outputs: with_only_role(&layout.decoder, outputs, Role::Picture)?,
-    };
+    let tokenizer = tokenizer::read(&layout.tokenizers)?;
+    let sizes = all_sizes(sizes, &layout, tokenizer.max_tokens);
+    let stages = stages(&layout, &sizes)?;
+    let (denoiser, decoder) = (&stages["denoiser"], &stages["decoder"]);
     let has_guidance = denoiser.inputs.iter().any(|port| port.role == Some(Role::Guidance));
     let (sampling, notes) = sampling::read(&layout.scheduler, has_guidance, MAX_GUIDANCE)?;
     let description = format!("{}, imported", layout.class);
-    let mut manifest = Manifest::of_graph(name(folder), description, text_encoder.clone());
+    let mut manifest = Manifest::of_graph(name(folder), description, denoiser.clone());
     manifest.family = Some("diffusion".to_owned());
     if let Some(licence) = layout.card.as_deref().and_then(licence::of_card) {
         manifest.licence = licence;
     }
-    manifest.picture = Some(picture(&layout.decoder, &decoder.outputs[0])?);
+    manifest.picture = Some(picture(&layout, denoiser, decoder)?);
     manifest.prompt = Some(Prompt {
         tokenizer: TOKENIZER.to_owned(),
         lexicon: None,
-        max_tokens,
+        max_tokens: tokenizer.max_tokens,
         max_characters: MAX_CHARACTERS,
-        padding,
+        padding: tokenizer.padding,
+        padding_2: tokenizer.padding_2,
+        empty_is_zero: layout.empty_is_zero,
         languages: vec!["en".to_owned()],
     });
     manifest.sampling = Some(sampling);
-    manifest.latent = Some(latent(&layout.decoder)?);
-    let stages = [
-        ("text_encoder", text_encoder, layout.text_encoder),
-        ("denoiser", denoiser, layout.denoiser),
-        ("decoder", decoder, layout.decoder),
-    ];
-    let mut graphs = BTreeMap::new();
-    manifest.stages.clear();
-    for (name, stage, part) in stages {
-        manifest.stages.insert(name.to_owned(), stage);
-        graphs.insert(name.to_owned(), part.graph);
-    }
+    manifest.latent = Some(latent(&layout)?);
+    manifest.stages = stages;
+    let graphs = parts(&layout).map(|(name, part)| (name.to_owned(), part.graph.clone())).collect();
     Ok(Imported {
         manifest,
         graphs,
-        made: BTreeMap::from([(TOKENIZER.to_owned(), tokenizer)]),
+        made: BTreeMap::from([(TOKENIZER.to_owned(), tokenizer.json)]),
         copied: layout.card.map(|card| ("MODEL_CARD.md".to_owned(), card)).into_iter().collect(),
         sizes,
         notes,
     })
+}
+
+/// The networks by the names of their stages.
+fn parts(layout: &Layout) -> impl Iterator<Item = (&'static str, &Part)> {
+    let optional = [
+        ("text_encoder_2", layout.text_encoder_2.as_ref()),
+        ("preview_decoder", layout.preview_decoder.as_ref()),
+    ];
+    [
+        ("text_encoder", &layout.text_encoder),
+        ("denoiser", &layout.denoiser),
+        ("decoder", &layout.decoder),
+    ]
+    .into_iter()
+    .chain(optional.into_iter().filter_map(|(name, part)| Some((name, part?))))
+}
+
+/// The stages, with the roles of their ports.
+fn stages(layout: &Layout, sizes: &Sizes) -> Result<BTreeMap<String, Stage>> {
+    let is_xl = layout.text_encoder_2.is_some();
+    let mut stages = BTreeMap::new();
+    for (name, part) in parts(layout) {
+        let (inputs, outputs) = ports(part, sizes)?;
+        let (inputs, outputs) = match name {
+            "denoiser" => (
+                with_roles(part, inputs, &DENOISER_INPUTS)?,
+                with_only_role(part, outputs, Role::Prediction)?,
+            ),
+            "decoder" | "preview_decoder" => (
+                with_only_role(part, inputs, Role::Latent)?,
+                with_only_role(part, outputs, Role::Picture)?,
+            ),
+            _ => (
+                with_roles(part, inputs, &TEXT_INPUTS)?,
+                text_outputs(part, outputs, is_xl, name == "text_encoder_2")?,
+            ),
+        };
+        let graph = format!("{name}.onnx");
+        stages.insert(name.to_owned(), Stage { graph, inputs, outputs });
+    }
+    Ok(stages)
+}
+
+/// What is used of a text encoder's outputs. SDXL's denoiser reads the rows before the last layer, and the second encoder's projected text.
+fn text_outputs(part: &Part, ports: Vec<Port>, is_xl: bool, is_second: bool) -> Result<Vec<Port>> {
+    let names = ports.iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", ");
+    let missing = |wanted: &str| {
+        let problem = format!("has no output {wanted} (its outputs are {names}): export the model with models/export/export.py");
+        Error::input(&part.graph, problem)
+    };
+    let layer = |port: &Port| port.name.strip_prefix(HIDDEN)?.parse::<usize>().ok();
+    let last = ports.iter().filter_map(layer).max();
+    let is_context = |port: &&Port| match (is_xl, last) {
+        (true, Some(last)) => layer(port) == last.checked_sub(1),
+        (true, None) => port.name == "prompt_embeds",
+        (false, _) => ["last_hidden_state", "prompt_embeds"].contains(&port.name.as_str()),
+    };
+    let wanted = if is_xl {
+        "`hidden_states.N` or `prompt_embeds`"
+    } else {
+        "`last_hidden_state`"
+    };
+    let context = ports.iter().find(is_context).ok_or_else(|| missing(wanted))?;
+    let with_role = |port: &Port, role| Port {
+        role: Some(role),
+        ..port.clone()
+    };
+    let mut used = vec![with_role(context, Role::Context)];
+    if is_second {
+        let pooled = ports
+            .iter()
+            .find(|port| port.name == "text_embeds")
+            .ok_or_else(|| missing("`text_embeds`"))?;
+        used.push(with_role(pooled, Role::Pooled));
+    }
+    // In the graph's order.
+    used.sort_by_key(|used| ports.iter().position(|port| port.name == used.name));
+    Ok(used)
 }
 
 /// The ports of a network; its weights are read only if the file leaves out shapes of outputs.
@@ -130,12 +185,8 @@ fn ports(part: &Part, sizes: &Sizes) -> Result<(Vec<Port>, Vec<Port>)> {
 /// What the ports of these exports mean, by name.
 type Roles = [(&'static str, Role)];
 const TEXT_INPUTS: [(&str, Role); 1] = [("input_ids", Role::Ids)];
-const TEXT_OUTPUTS: [(&str, Role); 4] = [
-    ("last_hidden_state", Role::Context),
-    ("pooler_output", Role::Pooled),
-    ("text_embeds", Role::Pooled),
-    ("prompt_embeds", Role::Context),
-];
+/// Outputs of a text encoder's layers, numbered from 0.
+const HIDDEN: &str = "hidden_states.";
 const DENOISER_INPUTS: [(&str, Role); 7] = [
     ("sample", Role::Noisy),
     ("timestep", Role::Time),
@@ -196,18 +247,22 @@ fn all_sizes(given: &Sizes, layout: &Layout, tokens: usize) -> Sizes {
     sizes
 }
 
-fn picture(part: &Part, port: &Port) -> Result<PictureShape> {
-    let side = |size: usize| u32::try_from(size).ok();
-    let shape = match *port.shape {
-        [1, 3, height, width] => side(height).zip(side(width)),
+/// The size of pictures: that of the denoiser's latents, enlarged as the decoder enlarges what it takes.
+fn picture(layout: &Layout, denoiser: &Stage, decoder: &Stage) -> Result<PictureShape> {
+    let (latent, taken, given) = (&denoiser.outputs[0], &decoder.inputs[0], &decoder.outputs[0]);
+    let shape = match (&*latent.shape, &*taken.shape, &*given.shape) {
+        (&[1, _, height, width], &[1, _, down, across], &[1, 3, tall, wide]) if down > 0 && across > 0 => {
+            let side = |size: usize| u32::try_from(size).ok();
+            side(height * (tall / down)).zip(side(width * (wide / across)))
+        }
         _ => None,
     };
     let (height, width) = shape.ok_or_else(|| {
         let problem = format!(
             "output `{}` has shape {:?}, which is not one RGB picture: export the decoder with fixed sizes",
-            port.name, port.shape
+            given.name, given.shape
         );
-        Error::input(&part.graph, problem)
+        Error::input(&layout.decoder.graph, problem)
     })?;
     Ok(PictureShape {
         width,
@@ -216,10 +271,29 @@ fn picture(part: &Part, port: &Port) -> Result<PictureShape> {
     })
 }
 
-/// How latents are scaled. A missing scale has the default of its class: older files leave it out.
-fn latent(decoder: &Part) -> Result<Latent> {
-    let config = &decoder.config;
-    let is_tiny = config["_class_name"].as_str() == Some("AutoencoderTiny");
+/// How latents are scaled for the decoder, and for one that draws previews.
+fn latent(layout: &Layout) -> Result<Latent> {
+    let (scale, shift) = scaling(&layout.decoder)?;
+    let preview = match &layout.preview_decoder {
+        Some(part) => Some(("preview_decoder", scaling(part)?)),
+        None => is_tiny(&layout.decoder).then_some(("decoder", (scale, shift))),
+    };
+    let preview = preview.map(|(stage, (scale, shift))| PreviewDecoder {
+        stage: stage.to_owned(),
+        scale,
+        shift,
+    });
+    Ok(Latent { scale, shift, preview })
+}
+
+/// Whether a decoder is small enough to draw every step.
+fn is_tiny(decoder: &Part) -> bool {
+    decoder.config["_class_name"].as_str() == Some("AutoencoderTiny")
+}
+
+/// Scale and shift of a decoder's latents. A missing scale has the default of its class: older files leave it out.
+fn scaling(decoder: &Part) -> Result<(f32, f32)> {
+    let (config, is_tiny) = (&decoder.config, is_tiny(decoder));
     if !config["latents_mean"].is_null() || !config["latents_std"].is_null() {
         let problem = "has a mean and deviation for each channel of latents, which are not supported";
         return Err(Error::input(&decoder.config_file, problem));
@@ -235,11 +309,8 @@ fn latent(decoder: &Part) -> Result<Latent> {
     if scale == 0.0 {
         return Err(Error::field(&decoder.config_file, "scaling_factor", "must not be 0"));
     }
-    Ok(Latent {
-        scale,
-        // An AutoencoderTiny's shift is that of its own encoder, not of latents.
-        shift: if is_tiny { 0.0 } else { number("shift_factor", 0.0)? },
-    })
+    // An AutoencoderTiny's shift is that of its own encoder, not of latents.
+    Ok((scale, if is_tiny { 0.0 } else { number("shift_factor", 0.0)? }))
 }
 
 /// The folder's name, without what the names of a cache's folders begin with and those of exports end with.

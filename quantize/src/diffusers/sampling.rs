@@ -106,6 +106,7 @@ pub fn read(file: &Path, has_guidance: bool, max_guidance: f32) -> Result<(Sampl
         default_guidance,
         max_guidance,
         schedules: Default::default(),
+        sigmas: Default::default(),
         noise: Some(noise),
     };
     Ok((sampling, notes(&config, class)))

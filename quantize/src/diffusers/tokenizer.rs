@@ -1,7 +1,7 @@
 //! The tokenizer of a model folder: `tokenizer.json` as it is, or one made of CLIP's `vocab.json` and `merges.txt` as `transformers`
 //! converts them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use inkstone::bounded_file;
 use serde_json::{Map, Value, json};
@@ -20,11 +20,44 @@ const PIECES: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
 
-/// `tokenizer.json`, how many tokens the text encoder takes, and the one that shorter prompts are padded with.
+/// How prompts become the ids that text encoders take.
+#[derive(Debug)]
+pub struct Tokenizer {
+    /// `tokenizer.json`.
+    pub json: Vec<u8>,
+    /// Tokens that a text encoder takes.
+    pub max_tokens: usize,
+    /// The token that shorter prompts are padded with.
+    pub padding: u32,
+    /// The same for the second text encoder, where it is another.
+    pub padding_2: Option<u32>,
+}
+
+/// The tokenizer of a model, from its folders. Those of a second text encoder may only pad with another token.
 ///
 /// # Errors
 /// For files that are missing or are not what they have to be.
-pub fn read(folder: &Path) -> Result<(Vec<u8>, usize, u32)> {
+pub fn read(folders: &[PathBuf]) -> Result<Tokenizer> {
+    let mut all = folders.iter().map(|folder| read_one(folder)).collect::<Result<Vec<_>>>()?;
+    let padding_2 = all.get(1).map(|(_, _, padding)| *padding);
+    for ((value, tokens, _), folder) in all.iter().zip(folders).skip(1) {
+        if value["model"]["vocab"] != all[0].0["model"]["vocab"] || *tokens != all[0].1 {
+            let problem = "does not split prompts as that of the first text encoder does, which is not supported";
+            return Err(Error::input(folder, problem));
+        }
+    }
+    let (value, max_tokens, padding) = all.swap_remove(0);
+    let json = serde_json::to_vec(&value).map_err(|error| Error::input(&folders[0], error.to_string()))?;
+    Ok(Tokenizer {
+        json,
+        max_tokens,
+        padding,
+        padding_2: padding_2.filter(|other| *other != padding),
+    })
+}
+
+/// `tokenizer.json`, how many tokens the text encoder takes, and the one that shorter prompts are padded with.
+fn read_one(folder: &Path) -> Result<(Value, usize, u32)> {
     let whole = folder.join("tokenizer.json");
     let is_whole = files::is_there(&whole);
     let tokenizer = if is_whole { large_json(&whole)? } else { made(folder)? };
@@ -45,8 +78,7 @@ pub fn read(folder: &Path) -> Result<(Vec<u8>, usize, u32)> {
         let file = if is_whole { whole.clone() } else { folder.join("vocab.json") };
         Error::input(&file, problem)
     })?;
-    let bytes = serde_json::to_vec(&tokenizer).map_err(|error| Error::input(&whole, error.to_string()))?;
-    Ok((bytes, max_tokens.map_or(TOKENS, |count| count as usize), padding))
+    Ok((tokenizer, max_tokens.map_or(TOKENS, |count| count as usize), padding))
 }
 
 fn optional(file: &Path) -> Result<Value> {
@@ -149,9 +181,9 @@ mod tests {
             ("merges.txt", MERGES),
             ("special_tokens_map.json", r#"{"pad_token": {"content": "!"}}"#),
         ]);
-        let (bytes, max_tokens, padding) = read(made.path()).unwrap();
-        let tokenizer: Value = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!((max_tokens, padding), (77, 7));
+        let read = read(&[made.path().to_owned()]).unwrap();
+        let tokenizer: Value = serde_json::from_slice(&read.json).unwrap();
+        assert_eq!((read.max_tokens, read.padding, read.padding_2), (77, 7, None));
         assert_eq!(tokenizer["model"]["merges"], json!([["c", "a"], ["ca", "t</w>"]]));
         assert_eq!(tokenizer["post_processor"]["cls"], json!(["<|startoftext|>", 5]));
     }
@@ -161,11 +193,31 @@ mod tests {
         let config = r#"{"model_max_length": 20, "pad_token": "!", "eos_token": "<|endoftext|>"}"#;
         let read_with = |config: &str| {
             let made = folder(&[("vocab.json", VOCAB), ("merges.txt", MERGES), ("tokenizer_config.json", config)]);
-            let (_, max_tokens, padding) = read(made.path()).unwrap();
-            (max_tokens, padding)
+            let read = read(&[made.path().to_owned()]).unwrap();
+            (read.max_tokens, read.padding)
         };
         assert_eq!(read_with(config), (20, 7));
         assert_eq!(read_with(r#"{"model_max_length": 1000000000000000019884624838656}"#), (77, 6));
+    }
+
+    #[test]
+    fn a_second_tokenizer_may_pad_with_another_token() {
+        let first = folder(&[("vocab.json", VOCAB), ("merges.txt", MERGES)]);
+        let padded = [
+            ("vocab.json", VOCAB),
+            ("merges.txt", MERGES),
+            ("special_tokens_map.json", r#"{"pad_token": "!"}"#),
+        ];
+        let second = folder(&padded);
+        let folders = [first.path().to_owned(), second.path().to_owned()];
+        let read_both = read(&folders).unwrap();
+        assert_eq!((read_both.padding, read_both.padding_2), (6, Some(7)));
+        let other = folder(&[
+            ("vocab.json", &VOCAB.replace("\"c\": 0", "\"d\": 0")),
+            ("merges.txt", "#version: 0.2\n"),
+        ]);
+        let error = read(&[first.path().to_owned(), other.path().to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("does not split prompts"), "{error}");
     }
 
     #[test]
@@ -179,7 +231,7 @@ mod tests {
             (vec![("tokenizer.json", "{")], "is not JSON"),
             (vec![("tokenizer.json", "{}")], "has no token"),
         ] {
-            let error = read(folder(&files).path()).unwrap_err().to_string();
+            let error = read(&[folder(&files).path().to_owned()]).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
     }

@@ -243,7 +243,7 @@ fn broadcasts(mask: &[usize], [heads, queries, keys]: [usize; 3]) -> bool {
 /// Masks may be boolean too; what makes those is known.
 fn is_float(graph: &Graph, links: &Links, mask: &str) -> bool {
     if let Some(constant) = graph.constants.get(mask) {
-        return constant.floats().is_some();
+        return constant.is_float();
     }
     let Some(node) = links.producer(graph, mask) else { return true };
     match node.op_type.as_str() {

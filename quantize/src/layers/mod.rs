@@ -15,7 +15,8 @@ use crate::error::Result;
 use crate::graph::{Graph, Links};
 use crate::proto;
 use crate::shapes;
-use crate::tensor::Constant;
+use crate::storage::Int8s;
+use crate::tensor::{Constant, Values};
 
 /// Which layers become int8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
@@ -73,11 +74,14 @@ struct Quantized {
     replaced: Vec<String>,
 }
 
-/// Replaces every layer that the scheme allows; returns all layers with weights, in the graph's order.
+/// Takes quantized weights out of memory.
+pub type SetAside<'a> = &'a mut dyn FnMut(Vec<i8>) -> Result<Int8s>;
+
+/// Replaces every layer that the scheme allows, and sets its weights aside; returns all layers with weights, in the graph's order.
 ///
 /// # Errors
-/// For weights that are not finite.
-pub fn quantize(graph: &mut Graph, scheme: Scheme) -> Result<Vec<Layer>> {
+/// For weights that are not finite, and if they cannot be set aside.
+pub fn quantize(graph: &mut Graph, scheme: Scheme, set_aside: SetAside<'_>) -> Result<Vec<Layer>> {
     let kept = match scheme {
         Scheme::W8a8 => kept::first_and_last(graph),
         Scheme::W8a8All | Scheme::F32 => Default::default(),
@@ -106,7 +110,10 @@ pub fn quantize(graph: &mut Graph, scheme: Scheme) -> Result<Vec<Layer>> {
             graph
                 .constants
                 .retain(|name, _| !(replaced.contains(name) && links.read_once(name)));
-            for (input, constant) in constants {
+            for (input, mut constant) in constants {
+                if let Values::I8(Int8s::Memory(values)) = &mut constant.values {
+                    constant.values = Values::I8(set_aside(std::mem::take(values))?);
+                }
                 node.input[input] = graph.add_constant(&node.input[input], constant);
             }
             layers.insert(node.output[0].clone(), layer);
@@ -167,7 +174,7 @@ fn kept_layer(graph: &Graph, node: &NodeProto) -> Option<Layer> {
         _ => return None,
     };
     let weights = graph.constants.get(name)?;
-    let bytes = size_of_val(weights.floats()?);
+    let bytes = weights.is_float().then(|| weights.len() * size_of::<f32>())?;
     Some(Layer {
         name: layer_name(graph, node, name, proto::input(node, 2)),
         kind: Kind::F32,
@@ -243,12 +250,7 @@ fn finite<T>(graph: &Graph, node: &NodeProto, result: std::result::Result<T, row
 fn constant_bias<'a>(graph: &'a Graph, node: &NodeProto, index: usize) -> std::result::Result<Option<&'a Constant>, ()> {
     match proto::input(node, index) {
         None => Ok(None),
-        Some(name) => graph
-            .constants
-            .get(name)
-            .filter(|constant| constant.floats().is_some())
-            .map(Some)
-            .ok_or(()),
+        Some(name) => graph.constants.get(name).filter(|constant| constant.is_float()).map(Some).ok_or(()),
     }
 }
 
@@ -261,7 +263,7 @@ mod tests {
     fn quantized(builder: Builder, scheme: Scheme) -> (Graph, Vec<Layer>) {
         let mut graph = builder.graph();
         crate::optimize(&mut graph).unwrap();
-        let layers = quantize(&mut graph, scheme).unwrap();
+        let layers = quantize(&mut graph, scheme, &mut |values| Ok(values.into())).unwrap();
         (graph, layers)
     }
 
@@ -350,6 +352,11 @@ mod tests {
             .output("y", &[1, 1])
             .constant("w", &[4, 1], &[1.0, f32::NAN, 0.0, 0.0]);
         let mut graph = builder.node("MatMul", &["x", "w"], "y").graph();
-        assert!(quantize(&mut graph, Scheme::W8a8).unwrap_err().to_string().contains("not finite"));
+        assert!(
+            quantize(&mut graph, Scheme::W8a8, &mut |values| Ok(values.into()))
+                .unwrap_err()
+                .to_string()
+                .contains("not finite")
+        );
     }
 }

@@ -289,12 +289,14 @@ fn check_attributes(node: &NodeProto) -> TractResult<()> {
     Ok(())
 }
 
-/// Number of elements of a shape; an error if there are more than `most`.
+/// Number of elements of a shape; an error if there are more than `most`, or would be if no size was 0: strides are computed of
+/// shapes without elements, too.
 fn elements(shape: &[usize], most: usize) -> TractResult<usize> {
     ensure!(shape.len() <= AXES, "shape {shape:?} has more than {AXES} axes");
-    let elements = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
-    let elements = elements.filter(|&count| count <= most);
-    elements.with_context(|| format!("shape {shape:?} has more than {most} elements"))
+    let filled = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size.max(1)));
+    let filled = filled.filter(|&count| count <= most);
+    let filled = filled.with_context(|| format!("shape {shape:?} has more than {most} elements"))?;
+    Ok(if shape.contains(&0) { 0 } else { filled })
 }
 
 /// The shape of an input; `None` if an axis is not fixed.

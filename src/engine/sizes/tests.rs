@@ -136,6 +136,11 @@ fn what_is_too_large_or_does_not_fit_is_refused() {
             "computed before the first run",
         ),
         (node("ConstantOfShape", &["s"], "y"), &[("s", &[-1])], "negative"),
+        (
+            node("ConstantOfShape", &["s"], "y"),
+            &[("s", &[7, 0, 1 << 26, HUGE, 1 << 40])],
+            "more than",
+        ),
         (node("Tile", &["x", "s"], "y"), &[("s", &[1, 16384, 1, 1024])], "more than"),
         (node("Tile", &["x", "s"], "y"), &[("s", &[HUGE, HUGE, HUGE, HUGE])], "too large"),
         (node("Expand", &["x", "s"], "y"), &[("s", &[1 << 20, 1, 4, 8, 8])], "more than"),

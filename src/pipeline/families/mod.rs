@@ -11,13 +11,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use ports::{Supply, Values, check_indices, check_stage, run_stage};
+pub use ports::{Supply, Values, check_indices, check_stage, run_stage, run_stage_with};
 
 use super::generated::PhaseTime;
 use super::observer::{Observer, Phase, Progress};
-use super::{PipelineError, Resolved};
-use crate::engine::{Engine, EngineError, Residency};
-use crate::pack::{Manifest, Pack, PackError};
+use super::{Options, PipelineError, Resolved};
+use crate::engine::{Engine, EngineError};
+use crate::pack::{Element, Manifest, Pack, PackError, Port, Role};
 use crate::picture::Picture;
 
 /// A family that manifests may name.
@@ -33,7 +33,7 @@ pub struct FamilyEntry {
 }
 
 /// Opens a family with a checked pack.
-pub type OpenFamily = fn(pack: Arc<Pack>, residency: Residency) -> Result<Box<dyn Family>, PackError>;
+pub type OpenFamily = fn(pack: Arc<Pack>, options: &Options) -> Result<Box<dyn Family>, PackError>;
 
 /// Every family.
 pub static FAMILIES: &[FamilyEntry] = &[diffusion::ENTRY];
@@ -50,8 +50,12 @@ pub struct Capabilities {
     pub default_guidance: f32,
     /// The largest guidance; 1 for models without guidance.
     pub max_guidance: f32,
+    /// Whether it reads a prompt.
+    pub has_prompt: bool,
     /// Whether a guidance above 1 moves away from a negative prompt.
     pub has_negative: bool,
+    /// Numbers that a request may give by name.
+    pub conditions: Vec<Condition>,
     /// Width of the picture, in pixels.
     pub width: u32,
     /// Height of the picture, in pixels.
@@ -66,10 +70,58 @@ impl Capabilities {
             default_steps: 1,
             default_guidance: 1.0,
             max_guidance: 1.0,
+            has_prompt: true,
             has_negative: false,
+            conditions: Vec::new(),
             width,
             height,
         }
+    }
+}
+
+/// A number that a request may give by name, such as how steep a landscape is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Condition {
+    /// The name.
+    pub name: String,
+    /// What it is by default.
+    pub default: f64,
+    /// The smallest and largest that the model takes, if the pack states them.
+    pub range: Option<[f64; 2]>,
+    /// Whether it is a whole number.
+    pub is_whole: bool,
+}
+
+impl Condition {
+    /// The conditions of all stages, each name once, in order.
+    pub fn of_manifest(manifest: &Manifest) -> Vec<Condition> {
+        let inputs = manifest.stages.values().flat_map(|stage| &stage.inputs);
+        let mut found: Vec<Condition> = inputs
+            .filter(|port| port.role == Some(Role::Condition))
+            .map(|port| Condition {
+                name: port.name.clone(),
+                default: port.default.unwrap_or_default(),
+                range: port.range,
+                is_whole: port.element == Element::I64,
+            })
+            .collect();
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        found.dedup_by(|one, other| one.name == other.name);
+        found
+    }
+
+    /// Checks a number that a request gives.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence that begins with its name.
+    pub(super) fn check(&self, value: f64) -> Result<(), String> {
+        let element = if self.is_whole { Element::I64 } else { Element::F32 };
+        let port = Port {
+            range: self.range,
+            ..Port::new(&self.name, element, vec![1])
+        };
+        port.check_value(value)
     }
 }
 

@@ -89,7 +89,7 @@ pub fn check_stage(
     let missing = || PackError::field(file, "stages", format!("'{stage}' is required for this family"));
     let record = manifest.stages.get(stage).ok_or_else(missing)?;
     let inputs = by_role(file, stage, "inputs", &record.inputs)?;
-    for (role, port) in inputs {
+    for (role, port) in inputs.into_iter().filter(|(role, _)| *role != Role::Condition) {
         let problem = match supplied.get(&role) {
             Some(supply) => supply.problem(port),
             None => {
@@ -112,7 +112,7 @@ pub fn check_stage(
     Ok(outputs.into_iter().map(|(role, port)| (role, Supply::of(port))).collect())
 }
 
-/// Ports by role; each must have one of its own.
+/// Ports by role; each must have one of its own, conditions aside.
 fn by_role<'a>(file: &Path, stage: &str, kind: &str, ports: &'a [Port]) -> Result<BTreeMap<Role, &'a Port>, PackError> {
     let mut found = BTreeMap::new();
     for port in ports {
@@ -124,7 +124,7 @@ fn by_role<'a>(file: &Path, stage: &str, kind: &str, ports: &'a [Port]) -> Resul
             ))
         };
         let Some(role) = port.role else { return fail("has no role") };
-        if found.insert(role, port).is_some() {
+        if found.insert(role, port).is_some() && role != Role::Condition {
             return fail(&format!("has role '{role}', which another port has as well"));
         }
     }
@@ -167,11 +167,26 @@ pub fn check_indices(stages: &Stages) -> Result<(), PackError> {
     Ok(())
 }
 
-/// Runs a stage on values by role; returns its outputs by role.
+/// Runs a stage on values by role, with the defaults of its conditions; returns its outputs by role.
 ///
 /// # Errors
 /// If the stage cannot be loaded or fails, or a value is missing.
 pub fn run_stage(stages: &Stages, engine: &Engine, name: &str, values: &Values) -> Result<Values, EngineError> {
+    run_stage_with(stages, engine, name, values, &BTreeMap::new())
+}
+
+/// As [`run_stage`], with numbers for the conditions that are named, as [`Resolved::conditions`](crate::pipeline::Resolved::conditions) has
+/// them.
+///
+/// # Errors
+/// As [`run_stage`].
+pub fn run_stage_with(
+    stages: &Stages,
+    engine: &Engine,
+    name: &str,
+    values: &Values,
+    conditions: &BTreeMap<String, f64>,
+) -> Result<Values, EngineError> {
     let fail = |problem: String| EngineError::Run {
         stage: name.to_owned(),
         problem,
@@ -182,14 +197,31 @@ pub fn run_stage(stages: &Stages, engine: &Engine, name: &str, values: &Values) 
         .stages
         .get(name)
         .ok_or_else(|| fail("the pack has no such stage".into()))?;
+    let given: BTreeMap<&str, Value> = record
+        .inputs
+        .iter()
+        .filter(|port| port.role == Some(Role::Condition))
+        .map(|port| (port.name.as_str(), condition(port, conditions)))
+        .collect();
     let value = |port: &Port| {
-        let value = port.role.and_then(|role| values.get(&role)).map(Value::as_input);
+        let by_role = || port.role.and_then(|role| values.get(&role));
+        let value = given.get(port.name.as_str()).or_else(by_role).map(Value::as_input);
         value.ok_or_else(|| fail(format!("nothing is supplied for input '{}'", port.name)))
     };
     let inputs = record.inputs.iter().map(value).collect::<Result<Vec<_>, _>>()?;
     let outputs = stages.get(engine, name)?.run(engine, &inputs)?;
     let roles = record.outputs.iter().filter_map(|port| port.role);
     Ok(roles.zip(outputs).collect())
+}
+
+/// What is given for a condition: the same number in every element.
+fn condition(port: &Port, conditions: &BTreeMap<String, f64>) -> Value {
+    let asked = conditions.get(&port.name).copied();
+    let number = asked.or(port.default).unwrap_or_default();
+    match port.element {
+        Element::F32 => Value::F32(vec![number as f32; port.elements()]),
+        Element::I64 => Value::I64(vec![number as i64; port.elements()]),
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Schedulers: from a prediction to the next noisy picture or latent. One file and one row of [`SCHEDULERS`] each. Depend on
 //! the manifest's `[sampling]` table alone; they compute on flat slices and know no shapes.
 //!
-//! Those of flows run over times from 0 (noise) to 1 (clean), as in rectified flow. The others run over the times that a model was trained
+//! Those of flows run over times from 0 (noise) to 1 (clean), as in rectified flow; `consistency` over standard deviations of the noise. The
+//! others run over the times that a model was trained
 //! for, down from the last one, and do what diffusers' classes of the same names do, step by step from the same noise.
 
+mod consistency;
 mod ddim;
 mod euler;
 mod euler_ancestral;
@@ -57,6 +59,7 @@ pub struct SchedulerEntry {
 pub static SCHEDULERS: &[SchedulerEntry] = &[
     flow_euler::ENTRY,
     flow_consistency::ENTRY,
+    consistency::ENTRY,
     euler::ENTRY,
     euler_ancestral::ENTRY,
     ddim::ENTRY,

@@ -16,6 +16,7 @@ pub fn sampling(scheduler: &str, prediction: Prediction) -> Sampling {
         default_guidance: 1.0,
         max_guidance: 1.0,
         schedules: Default::default(),
+        sigmas: Default::default(),
         noise: None,
     }
 }

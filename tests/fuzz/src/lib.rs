@@ -1,8 +1,11 @@
-//! What the targets share: a small pack in a folder of its own, in which the fuzzer replaces one file; and packs of small diffusion
-//! models, changed at random, to draw with. Owns the folders; depends on Inkstone's pack, engine and pipeline, and on the quantizer.
+//! What the targets share: a small pack in a folder of its own, in which the fuzzer replaces one file; and a pack of a small
+//! diffusion model, changed at random, to draw with. Owns the folders; depends on Inkstone's pack, engine and pipeline, and on the quantizer.
 
 #[path = "../../support/mutants.rs"]
 pub mod mutants;
+
+#[path = "../../../quantize/tests/support/small_latent.rs"]
+mod small_latent;
 
 use std::fmt::Display;
 use std::path::Path;
@@ -77,38 +80,33 @@ impl Default for Folder {
     }
 }
 
-/// Exports with random weights, which the quantizer's tests have too: a picture of 16×16 pixels takes milliseconds.
-const EXPORTS: [&str; 2] = ["latent-consistency", "stable-diffusion"];
-
-/// Packs that pictures are drawn with.
+/// A small pack that pictures are drawn with.
 pub struct Drawn {
     folder: tempfile::TempDir,
 }
 
 impl Drawn {
-    /// Makes the packs.
+    /// Makes the pack.
     ///
     /// # Panics
     /// If the folder for temporary files cannot be written.
     pub fn new() -> Drawn {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
-        let exports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../quantize/tests/pipelines");
-        for export in EXPORTS {
-            let target = folder.path().join(export);
-            quantize(&exports.join(export), &target, &Default::default(), &mut |_, _, _| ()).expect("the export is valid");
-        }
+        let export = folder.path().join("export");
+        std::fs::create_dir(&export).expect("the folder for temporary files can be written");
+        small_latent::export(&export);
+        quantize(&export, &folder.path().join("pack"), &Default::default(), &mut |_, _, _| ()).expect("the export is valid");
         Drawn { folder }
     }
 
-    /// Changes a copy of one at random and draws with it. Errors are what is expected.
+    /// Changes a copy at random and draws with it. Errors are what is expected.
     ///
     /// # Panics
     /// If the folder for temporary files cannot be written.
     pub fn draw(&self, seed: u64) {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
         let mut random = Random(seed);
-        let pack = self.folder.path().join(random.word(&EXPORTS));
-        change_pack(&mut random, &pack, folder.path());
+        change_pack(&mut random, &self.folder.path().join("pack"), folder.path());
         let mut request = Request::new("a red cat and two dogs").seed(seed);
         request.guess = true;
         let draw = |mut pipeline: Pipeline| {

@@ -1,0 +1,231 @@
+//! Decoding in tiles: a decoder for a smaller latent than the denoiser's is run on parts of it that overlap by a quarter, and their pictures
+//! are blended. It needs the memory of one tile.
+//!
+//! What a decoder draws near a tile's edge lacks what lies beyond, so that the outer quarter of an overlap is not used at all; over the half
+//! between, one tile fades into the next. A decoder whose norms take their mean over the whole picture, as those of Stable Diffusion do,
+//! draws each tile a little otherwise than the whole; one of convolutions alone, such as TAESD, hardly does.
+
+use std::ops::Range;
+
+use super::{DENOISER, input_of, output_of};
+use crate::pack::{Manifest, Port, Role};
+
+/// Share of a tile that the next one covers as well.
+const OVERLAP: usize = 4;
+
+/// Which parts of a latent are decoded one by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tiling {
+    channels: usize,
+    /// Height and width of the latent.
+    whole: [usize; 2],
+    /// Height and width of what the decoder takes.
+    tile: [usize; 2],
+    /// By how much the decoder enlarges.
+    scale: usize,
+    /// Channels that it gives.
+    given: usize,
+}
+
+impl Tiling {
+    /// The tiling that the shapes of a decoder's ports ask for.
+    ///
+    /// # Errors
+    /// If the decoder takes neither the latent nor parts of it, or does not enlarge by a whole number.
+    pub fn of(manifest: &Manifest, decoder: &str, role: Role) -> Result<Tiling, String> {
+        let shape = |port: Option<&Port>| match port.map(|port| port.shape.as_slice()) {
+            Some(&[1, channels, height, width]) => Ok((channels, height, width)),
+            _ => Err("decoder and denoiser must have ports of shape [1, channels, height, width]".to_owned()),
+        };
+        let (channels, height, width) = shape(output_of(manifest, DENOISER, Role::Prediction))?;
+        let (planes, tile_height, tile_width) = shape(input_of(manifest, decoder, role))?;
+        let (given, out_height, out_width) = shape(output_of(manifest, decoder, Role::Picture))?;
+        let scale = out_height / tile_height.max(1);
+        if channels != planes {
+            return Err(format!("takes {planes} channels, but the denoiser gives {channels}"));
+        }
+        if tile_height > height || tile_width > width {
+            return Err(format!(
+                "takes {tile_height}×{tile_width}, which is larger than the {height}×{width} that the denoiser gives"
+            ));
+        }
+        if scale == 0 || [out_height, out_width] != [tile_height * scale, tile_width * scale] {
+            return Err("does not enlarge height and width by the same whole number".to_owned());
+        }
+        Ok(Tiling {
+            channels,
+            whole: [height, width],
+            tile: [tile_height, tile_width],
+            scale,
+            given,
+        })
+    }
+
+    /// Values of the whole picture.
+    pub fn picture_elements(&self) -> usize {
+        self.given * self.picture_sides().iter().product::<usize>()
+    }
+
+    /// Height and width of the whole picture.
+    pub fn picture_sides(&self) -> [usize; 2] {
+        self.whole.map(|side| side * self.scale)
+    }
+
+    /// Decodes a latent, `channels` planes, by a decoder of one tile.
+    ///
+    /// # Errors
+    /// The decoder's.
+    pub fn decode<E>(&self, latent: Vec<f32>, mut decoder: impl FnMut(Vec<f32>) -> Result<Vec<f32>, E>) -> Result<Vec<f32>, E> {
+        if self.whole == self.tile {
+            return decoder(latent);
+        }
+        let [height, width] = self.picture_sides();
+        let mut sums = vec![0.0; self.given * height * width];
+        let mut weights = vec![0.0; height * width];
+        let [rows, columns] = [0, 1].map(|axis| starts(self.whole[axis], self.tile[axis]));
+        for &top in &rows {
+            for &left in &columns {
+                let drawn = decoder(self.part(&latent, top, left))?;
+                self.add(&drawn, [top, left], &mut sums, &mut weights);
+            }
+        }
+        for plane in sums.chunks_exact_mut(height * width) {
+            plane.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum /= weight);
+        }
+        Ok(sums)
+    }
+
+    /// A tile of the latent.
+    fn part(&self, latent: &[f32], top: usize, left: usize) -> Vec<f32> {
+        let [height, width] = self.whole;
+        let mut part = Vec::with_capacity(self.channels * self.tile.iter().product::<usize>());
+        for plane in latent.chunks_exact(height * width) {
+            for row in plane.chunks_exact(width).skip(top).take(self.tile[0]) {
+                part.extend_from_slice(&row[left..left + self.tile[1]]);
+            }
+        }
+        part
+    }
+
+    /// Adds a tile's picture, weighted, to the sums of all.
+    fn add(&self, drawn: &[f32], start: [usize; 2], sums: &mut [f32], weights: &mut [f32]) {
+        let [height, width] = self.picture_sides();
+        let sides = self.tile.map(|side| side * self.scale);
+        let [top, left] = start.map(|start| start * self.scale);
+        let [down, across] = [0, 1].map(|axis| self.window(axis, start[axis]));
+        let within = |row: usize| -> Range<usize> {
+            let begin = (top + row) * width + left;
+            begin..begin + sides[1]
+        };
+        for (row, &vertical) in down.iter().enumerate() {
+            let sums = weights[within(row)].iter_mut().zip(&across);
+            sums.for_each(|(sum, horizontal)| *sum += vertical * horizontal);
+        }
+        for (plane, sums) in drawn.chunks_exact(sides[0] * sides[1]).zip(sums.chunks_exact_mut(height * width)) {
+            for (row, (line, &vertical)) in plane.chunks_exact(sides[1]).zip(&down).enumerate() {
+                let sums = sums[within(row)].iter_mut().zip(line).zip(&across);
+                sums.for_each(|((sum, value), horizontal)| *sum += value * (vertical * horizontal));
+            }
+        }
+    }
+
+    /// The weights of a tile's pixels along an axis: 1 inside, 0 in the outer quarter of an overlap, rising evenly between. At the picture's
+    /// own edges there is no overlap.
+    fn window(&self, axis: usize, start: usize) -> Vec<f32> {
+        let (side, tile) = (self.whole[axis], self.tile[axis]);
+        let (pixels, overlap) = (tile * self.scale, (tile / OVERLAP * self.scale) as f32);
+        let rise = |distance: usize| (((distance as f32 + 0.5) / overlap - 0.25) * 2.0).clamp(0.0, 1.0);
+        let weight = |pixel: usize| {
+            let before = if start == 0 { 1.0 } else { rise(pixel) };
+            let after = if start + tile == side { 1.0 } else { rise(pixels - 1 - pixel) };
+            f32::min(before, after)
+        };
+        (0..pixels).map(weight).collect()
+    }
+}
+
+/// Where tiles begin along an axis: each a quarter before the end of the last one, the last at the end.
+fn starts(side: usize, tile: usize) -> Vec<usize> {
+    let step = (tile - tile / OVERLAP).max(1);
+    let before = (0..).map(|number| number * step).take_while(|start| start + tile < side);
+    before.chain([side - tile]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tiling(whole: [usize; 2], tile: [usize; 2], scale: usize) -> Tiling {
+        Tiling {
+            channels: 1,
+            whole,
+            tile,
+            scale,
+            given: 1,
+        }
+    }
+
+    /// Enlarges by repeating, as a decoder that looks at one value.
+    fn repeat(latent: &[f32], width: usize, scale: usize) -> Vec<f32> {
+        let lines = latent.chunks_exact(width).flat_map(|line| {
+            let line: Vec<f32> = line.iter().flat_map(|&value| std::iter::repeat_n(value, scale)).collect();
+            std::iter::repeat_n(line, scale)
+        });
+        lines.flatten().collect()
+    }
+
+    #[test]
+    fn tiles_reach_both_ends_and_overlap_by_a_quarter() {
+        assert_eq!(starts(64, 32), [0, 24, 32]);
+        assert_eq!(starts(64, 64), [0]);
+        assert_eq!(starts(8, 3), [0, 3, 5]);
+        assert_eq!(starts(3, 1), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_decoder_that_looks_at_one_value_draws_the_same_in_tiles() {
+        for (whole, tile, scale) in [
+            ([16, 12], [8, 8], 2),
+            ([9, 7], [4, 7], 3),
+            ([5, 5], [1, 1], 2),
+            ([33, 64], [32, 16], 1),
+        ] {
+            let latent: Vec<f32> = (0..whole[0] * whole[1]).map(|index| (index * 37 % 101) as f32).collect();
+            let mut tiles = 0;
+            let decode = |part: Vec<f32>| -> Result<_, ()> {
+                tiles += 1;
+                Ok(repeat(&part, tile[1], scale))
+            };
+            let drawn = tiling(whole, tile, scale).decode(latent.clone(), decode).unwrap();
+            let wanted = repeat(&latent, whole[1], scale);
+            assert!(tiles > 1);
+            assert_eq!(drawn.len(), wanted.len());
+            for (drawn, wanted) in drawn.iter().zip(&wanted) {
+                assert!((drawn - wanted).abs() < 1e-4, "{whole:?} {tile:?}: {drawn} for {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_at_a_tile_s_edge_is_not_seen() {
+        // A decoder that is wrong in the two outermost pixels, which are the outer quarter of an overlap of eight.
+        let wrong = |part: Vec<f32>| -> Result<Vec<f32>, ()> {
+            let mut drawn = part;
+            for (index, value) in drawn.iter_mut().enumerate() {
+                let (row, column) = (index / 32, index % 32);
+                let is_edge = |place: usize| !(2..30).contains(&place);
+                if is_edge(row) || is_edge(column) {
+                    *value += 1000.0;
+                }
+            }
+            Ok(drawn)
+        };
+        let drawn = tiling([80, 80], [32, 32], 1).decode(vec![1.0; 6400], wrong).unwrap();
+        let inside = (2..78).flat_map(|row| drawn[row * 80 + 2..row * 80 + 78].iter());
+        assert!(
+            inside.clone().all(|value| (value - 1.0).abs() < 1e-4),
+            "{:?}",
+            inside.fold(0.0f32, |a, b| a.max(*b))
+        );
+    }
+}
