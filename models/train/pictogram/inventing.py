@@ -55,13 +55,16 @@ def eight(text: str, style: str) -> list[tuple[str, str, int]]:
 
 
 def diversity(draw, real: Real, judge: Judge, device: str, style: str) -> dict:
-    """Spread over eight seeds against that of real pictures, by the judge's features and by pixels; means of the concepts' ratios."""
+    """Spread over eight seeds against that of real pictures, by the judge's features and by pixels; means of the concepts' ratios, and
+    the median, which things that a model does not know, and draws as anything, hardly move."""
     by_judge, by_pixels = {}, {}
     for text in real.concepts:
         drawn, true = draw(eight(text, style)), real.some(text, 2 * SEEDS)
         spreads = [measures.spread(measures.features(judge, pictures, device)[None]) for pictures in (drawn, true)]
         by_judge[text], by_pixels[text] = spreads[0] / spreads[1], measures.apart(drawn) / measures.apart(true)
-    ratios = {"judge": round(float(np.mean(list(by_judge.values()))), 3), "pixels": round(float(np.mean(list(by_pixels.values()))), 3)}
+    ratios = {}
+    for name, values in (("judge", list(by_judge.values())), ("pixels", list(by_pixels.values()))):
+        ratios |= {name: round(float(np.mean(values)), 3), f"{name}_median": round(float(np.median(values)), 3)}
     worst = sorted(by_judge, key=by_judge.get)[:5]
     return ratios | {"concepts": len(by_judge), "least": {text: round(by_judge[text], 3) for text in worst}}
 
@@ -73,7 +76,7 @@ class Pairs:
         self.compositions, self.judge, self.device = Compositions(captions, work), judge, device
         self.words = [sorted({entry["word"] for entry in entries}) for entries in (self.compositions.heads, self.compositions.items)]
         pictures, labels = self.compose(PROBED, excluded=False)
-        rows = measures.features(judge, pictures, device)
+        rows = measures.details(judge, pictures, device)
         self.probes = [measures.probe(rows, labels[:, part], len(words)) for part, words in enumerate(self.words)]
         self.asked = self.questions()
 
@@ -101,11 +104,48 @@ class Pairs:
 
     def known(self, pictures: np.ndarray, labels: np.ndarray) -> dict:
         """Shares of pictures in which the probe knows the head, the thing, and both."""
-        rows = measures.features(self.judge, pictures, self.device)
+        rows = measures.details(self.judge, pictures, self.device)
         right = np.stack([measures.probed(weights, rows) for weights in self.probes], 1) == labels
         return {"head": round(float(right[:, 0].mean()), 3), "thing": round(float(right[:, 1].mean()), 3), "both": round(float(right.all(1).mean()), 3)}
 
     def figures(self, draw) -> dict:
+        drawn = draw([question for question, _ in self.asked])
+        return {"pictures": len(drawn), "drawn": self.known(drawn, np.array([right for _, right in self.asked])), "real": self.known(*self.compose(200, True))}
+
+
+def likeness(draw, real: Real, judge: Judge, device: str) -> dict:
+    """Improved precision and recall of pictures with the style left open against real ones, and for every concept its nearest training
+    pictures: a concept is copied if one of its pictures is nearer to a training picture than two real ones are to each other."""
+    training_rows = [index for index in real.many.training if index < len(real.large)]
+    sample = np.sort(np.random.default_rng(SEED).choice(training_rows, min(SAMPLE, len(training_rows)), replace=False))
+    drawn = {text: measures.features(judge, draw(eight(text, settings.ANY)), device) for text in real.concepts}
+    of_concepts = {text: measures.features(judge, real.pictures(rows), device) for text, rows in real.concepts.items()}
+    precision, recall = measures.precision_recall(np.concatenate(list(of_concepts.values())), np.concatenate(list(drawn.values())))
+    references = measures.features(judge, real.pictures(sample), device)
+    copied, nearest = [], {}
+    for text, rows in drawn.items():
+        places, scores = measures.nearest(rows, np.concatenate([of_concepts[text], references]))
+        best = int(scores[:, 0].argmax())
+        indices = np.concatenate([np.sort(real.concepts[text]), sample])[places[best]]
+        nearest[text] = [(f"{real.many.rows[i]['part']}/{real.many.rows[i]['key']}", round(float(s), 3)) for i, s in zip(indices, scores[best])]
+        if scores[best, 0] > measures.closest_pair(of_concepts[text]):
+            copied.append(text)
+    return {"precision": round(precision, 3), "recall": round(recall, 3), "copied": copied, "nearest": nearest}
+
+
+def titles(draw, real: Real, judge: Judge, captions: Captions, device: str) -> dict:
+    """How often the judge finds the title of clip art that training never saw, among all of them, in drawn and in real pictures."""
+    rows = {real.many.rows[i]["name"]: i for i in real.many.validation if i < len(real.large) and real.many.rows[i]["part"].startswith("clipart")}
+    names = sorted(rows)[:TITLES]
+    with torch.no_grad():
+        candidates = judge.read(captions.encode(names).to(device)).cpu().numpy()
+    drawn = measures.features(judge, draw([(name, "clipart", SEED) for name in names]), device)
+    true = measures.features(judge, np.stack([real.large[rows[name]] for name in names]).astype(np.float32), device)
+    right = np.arange(len(names))
+    return {kind: measures.recall(measures.ranks(seen, candidates, right)) for kind, seen in (("drawn", drawn), ("real", true))}
+
+
+def figures(self, draw) -> dict:
         drawn = draw([question for question, _ in self.asked])
         return {"pictures": len(drawn), "drawn": self.known(drawn, np.array([right for _, right in self.asked])), "real": self.known(*self.compose(200, True))}
 

@@ -8,14 +8,23 @@ from .captions import as_pictures
 from .judge import Judge, shrunk
 
 
-@torch.no_grad()
-def features(judge: Judge, pictures: np.ndarray, device: str, batch: int = 128) -> np.ndarray:
+def features(judge: Judge, pictures: np.ndarray, device: str) -> np.ndarray:
     """N×256 of unit length."""
+    return seen(judge.see, pictures, device)
+
+
+def details(judge: Judge, pictures: np.ndarray, device: str) -> np.ndarray:
+    """N×4096: what the judge sees by places, before it makes one thing of it. What a thing wears is told by these."""
+    return seen(lambda part: judge.blocks(part).flatten(1).float(), pictures, device)
+
+
+@torch.no_grad()
+def seen(see, pictures: np.ndarray, device: str, batch: int = 128) -> np.ndarray:
     rows = []
     for begin in range(0, len(pictures), batch):
         part = shrunk(pictures[begin : begin + batch].round().astype(np.uint8))
         with training.autocast(device):
-            rows.append(judge.see(as_pictures(part, device)).cpu().numpy())
+            rows.append(see(as_pictures(part, device)).cpu().numpy())
     return np.concatenate(rows)
 
 
@@ -95,9 +104,9 @@ def closest_pair(rows: np.ndarray) -> float:
     return float(scores.max())
 
 
-def probe(rows: np.ndarray, labels: np.ndarray, classes: int, ridge: float = 1.0) -> np.ndarray:
-    """Weights (features + 1)×classes of a linear classifier of features, by ridge regression on one-hot labels."""
-    inputs = np.concatenate([rows, np.ones((len(rows), 1))], 1)
+def probe(rows: np.ndarray, labels: np.ndarray, classes: int, ridge: float = 100.0) -> np.ndarray:
+    """Weights (features + 1)×classes of a linear classifier of details, by ridge regression on one-hot labels."""
+    inputs = np.concatenate([rows, np.ones((len(rows), 1))], 1).astype(np.float64)
     targets = np.eye(classes)[labels] - 1 / classes
     return np.linalg.solve(inputs.T @ inputs + ridge * np.eye(inputs.shape[1]), inputs.T @ targets)
 

@@ -55,7 +55,7 @@ class Probe(unittest.TestCase):
     def test_tells_groups_apart(self):
         labels = np.repeat(np.arange(3), 30)
         rows = np.eye(8)[labels] + 0.1 * unit_rows(90, 3)
-        weights = measures.probe(rows, labels, 3)
+        weights = measures.probe(rows, labels, 3, ridge=1.0)
         self.assertEqual(measures.probed(weights, np.eye(8)[:3]).tolist(), [0, 1, 2])
 
 
