@@ -2,6 +2,7 @@
 
 mod support;
 
+use inkstone::picture::Picture;
 use predicates::prelude::*;
 use serde_json::Value;
 use support::{files, generate, inkstone};
@@ -412,4 +413,50 @@ fn a_terminal_shows_the_picture_as_it_can() {
             "{terminal} {options}: {text}"
         );
     }
+}
+
+#[test]
+fn a_picture_is_started_from_and_a_mask_keeps_its_pixels() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let (cat, mask) = (file("cat.png"), file("mask.png"));
+    generate("cat", &cat).args(["--background", "white"]).assert().success();
+    // Black on the left.
+    let pixels = (0..128 * 128).flat_map(|place| [if place % 128 < 64 { 0 } else { 255 }; 3].into_iter().chain([255]));
+    Picture::new(128, 128, pixels.collect()).unwrap().save(&mask, None).unwrap();
+    let from = |name: &str, strength: &str, more: &[&str]| {
+        let mut command = generate("dog", &file(name));
+        command.args(["--strength", strength, "--from"]).arg(&cat).args(more);
+        reported(&mut command)
+    };
+    let half = from("half.png", "0.5", &[]);
+    assert_eq!(stages(&half["pictures"][0]), ["text_encoder", "step 1", "step 2", "decoder"]);
+    let mask = mask.to_str().unwrap();
+    from("masked.png", "1", &["--mask", mask]);
+    let (own, drawn) = (Picture::open(&cat).unwrap(), Picture::open(file("masked.png")).unwrap());
+    let differing = |columns: std::ops::Range<u32>| {
+        let places = columns.flat_map(|x| (0..128).map(move |y| (x, y)));
+        places.filter(|&(x, y)| own.pixel(x, y) != drawn.pixel(x, y)).count()
+    };
+    assert_eq!(differing(0..64), 0);
+    assert!(differing(64..128) > 1000);
+    let record = info(&file("masked.png"));
+    assert_eq!(record["made_by"]["extra"]["from"].as_str(), Some(own.sha256().as_str()));
+    assert_eq!(record["picture_matches_record"], true);
+
+    for (arguments, words) in [
+        (vec!["--strength", "0.5"], "--from"),
+        (vec!["--from", "missing.png"], "missing.png"),
+        (vec!["--from", cat.to_str().unwrap(), "--strength", "2"], "invalid strength: 2"),
+    ] {
+        let mut command = generate("dog", &file("none.png"));
+        command.args(arguments).assert().code(2).stderr(predicate::str::contains(words));
+    }
+    generate("two dogs and a cat", &file("none.png"))
+        .arg("--from")
+        .arg(&cat)
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("takes a prompt of one thing"));
+    assert!(!file("none.png").exists());
 }

@@ -1,7 +1,8 @@
 """Exports a Stable Diffusion class model, a folder of PyTorch weights as people download it, to ONNX with fixed sizes.
 
     pip install -r requirements.txt
-    python export.py sd-turbo --out sd-turbo-onnx [--size 512] [--tile 256] [--lora FILE[=SCALE] ...] [--preview-decoder taesd]
+    python export.py sd-turbo --out sd-turbo-onnx [--size 512] [--tile 256] [--lora FILE[=SCALE] ...]
+        [--encoder] [--preview-decoder taesd]
     inkstone-quantize sd-turbo-onnx --out sd-turbo
 
 The folder is one of diffusers: model_index.json, and a folder each for text encoder, tokenizer, U-Net, decoder and scheduler; with two text
@@ -10,6 +11,7 @@ encoders and tokenizers for Stable Diffusion XL. Written are text_encoder/, text
 with every size fixed. Half floats are exported as f32.
 
 --tile exports the decoder for a part of the picture, which needs the less memory the smaller it is: parts are decoded one by one and blended.
+--encoder exports the encoder as well, with which pictures can be started from.
 --preview-decoder exports an AutoencoderTiny for the same latents as well, such as TAESD, with which every step can be looked at.
 """
 
@@ -78,6 +80,27 @@ class Decoder(torch.nn.Module):
         return self.vae.decode(latent_sample, return_dict=False)[0]
 
 
+class Encoder(torch.nn.Module):
+    """A picture from -1 to 1 to the latent that it most likely is."""
+
+    def __init__(self, vae):
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, sample):
+        encoded = self.vae.encode(sample)
+        return encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
+
+
+def keep_constants_outside(graph):
+    """Makes constant nodes initializers, whose values lie outside of the graph: the weights of large models are among them."""
+    for node in [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]:
+        tensor = node.attribute[0].t
+        tensor.name = node.output[0]
+        graph.initializer.append(tensor)
+        graph.node.remove(node)
+
+
 def export(module, inputs, outputs, folder, config):
     """Writes folder/model.onnx for inputs by name, and the part's configuration beside it."""
     folder.mkdir(parents=True)
@@ -95,6 +118,7 @@ def export(module, inputs, outputs, folder, config):
     model = onnx.load(file)
     for left in folder.iterdir():
         left.unlink()
+    keep_constants_outside(model.graph)
     onnx.save_model(model, file, save_as_external_data=True, location="model.onnx_data", size_threshold=1024)
     config = {key: value for key, value in dict(config).items() if key != "_name_or_path"}
     (folder / "config.json").write_text(json.dumps(config, indent=2, default=str) + "\n")
@@ -158,12 +182,16 @@ def export_denoiser(pipeline, side, out):
     export(Denoiser(unet, conditions), inputs, ["out_sample"], out / "unet", unet.config)
 
 
-def export_decoder(vae, side, folder):
-    # diffusers' processors call kernels that ONNX has no operator for; these are plain products.
+def plain(vae):
+    """diffusers' processors call kernels that ONNX has no operator for; these are plain products."""
     if hasattr(vae, "set_attn_processor"):
         vae.set_attn_processor(diffusers.models.attention_processor.AttnProcessor())
+    return vae
+
+
+def export_decoder(vae, side, folder):
     latent = {"latent_sample": torch.randn(1, vae.config.latent_channels, side, side)}
-    export(Decoder(vae), latent, ["sample"], folder, vae.config)
+    export(Decoder(plain(vae)), latent, ["sample"], folder, vae.config)
 
 
 def latent_side(pixels, scale, option):
@@ -179,6 +207,7 @@ def main():
     parser.add_argument("--size", type=int, help="width and height of pictures in pixels; by default those of the training")
     parser.add_argument("--tile", type=int, help="width and height in pixels of what the decoder draws at a time; by default the whole picture")
     parser.add_argument("--lora", type=lora, action="append", default=[], metavar="FILE[=SCALE]", help="LoRA weights to merge")
+    parser.add_argument("--encoder", action="store_true", help="export the encoder, too")
     parser.add_argument("--preview-decoder", type=Path, metavar="FOLDER", help="an AutoencoderTiny to draw previews with")
     arguments = parser.parse_args()
     out = arguments.out
@@ -195,6 +224,9 @@ def main():
     export_encoders(pipeline, out)
     export_denoiser(pipeline, side, out)
     export_decoder(pipeline.vae, tile, out / "vae_decoder")
+    if arguments.encoder:
+        pixels = {"sample": torch.randn(1, 3, side * scale, side * scale)}
+        export(Encoder(plain(pipeline.vae)), pixels, ["latent_sample"], out / "vae_encoder", pipeline.vae.config)
     if arguments.preview_decoder:
         tiny = diffusers.AutoencoderTiny.from_pretrained(arguments.preview_decoder, torch_dtype=torch.float32, local_files_only=True)
         export_decoder(tiny, side, out / "preview_decoder")

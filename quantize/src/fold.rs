@@ -249,7 +249,7 @@ fn filled(node: &NodeProto, shape: Vec<usize>) -> Option<Constant> {
     let Some(value) = value else {
         return Some(Constant::f32(&shape, vec![0.0; count]));
     };
-    let value = Constant::decode(value, &mut ExternalFiles::new(std::path::Path::new(""))).ok()?;
+    let value = Constant::decode(value.clone(), &mut ExternalFiles::new(std::path::Path::new(""))).ok()?;
     match &value.values {
         Values::F32(values) => Some(Constant::f32(&shape, vec![*values.first()?; count])),
         Values::I64(values) => Some(Constant::i64(&shape, vec![*values.first()?; count])),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use inkstone::pack::{Element, Port};
+use inkstone::pack::{Element, Port, Weights};
 use prost::Message;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension;
@@ -56,8 +56,12 @@ impl Graph {
     }
 
     fn model(file: &Path) -> Result<ModelProto> {
-        let bytes = inkstone::bounded_file::read(file, LARGEST).map_err(Error::reading(file, "there is no such file: check the path"))?;
-        ModelProto::decode(bytes.as_slice())
+        let missing = Error::reading(file, "there is no such file: check the path");
+        let bytes = inkstone::bounded_file::check(file, LARGEST).map_err(missing)?;
+        // Mapped, so that a graph with all of its weights is not in memory twice.
+        let mapped = Weights::map(file, bytes)?;
+        let bytes = usize::try_from(bytes).ok().and_then(|bytes| mapped.bytes(0..bytes));
+        ModelProto::decode(bytes.unwrap_or_default())
             .map_err(|error| Error::input(file, format!("is not an ONNX model, or is cut short ({error}): export it again")))
     }
 
@@ -83,8 +87,9 @@ impl Graph {
             free: proto.input.iter().flat_map(named_dimensions).map(str::to_owned).collect(),
         };
         let mut files = ExternalFiles::new(file.parent().unwrap_or(Path::new("")));
-        for tensor in &proto.initializer {
-            graph.add_tensor(&tensor.name, tensor, &mut files)?;
+        for tensor in proto.initializer {
+            let name = tensor.name.clone();
+            graph.add_tensor(&name, tensor, &mut files)?;
         }
         graph.take_nodes(proto.node, &mut files)?;
         graph.shapes.extend(
@@ -185,7 +190,7 @@ impl Graph {
             .find(|node| !node.output.iter().all(is_known))
     }
 
-    fn add_tensor(&mut self, name: &str, tensor: &TensorProto, files: &mut ExternalFiles) -> Result<()> {
+    fn add_tensor(&mut self, name: &str, tensor: TensorProto, files: &mut ExternalFiles) -> Result<()> {
         let constant = Constant::decode(tensor, files).map_err(|error| match error {
             DecodeError::Tensor(problem) => Error::input(&self.file, format!("tensor `{name}` {problem}")),
             DecodeError::Missing(location) => {
@@ -215,10 +220,11 @@ impl Graph {
                 self.nodes.push(node);
                 continue;
             }
-            let (Some(output), Some(attribute)) = (node.output.first(), node.attribute.first()) else {
+            let attribute = (!node.attribute.is_empty()).then(|| node.attribute.swap_remove(0));
+            let (Some(output), Some(attribute)) = (node.output.first(), attribute) else {
                 return Err(self.error(&node, "has no value: export the model again"));
             };
-            match (attribute.name.as_str(), &attribute.t) {
+            match (attribute.name.as_str(), attribute.t) {
                 ("value", Some(tensor)) => self.add_tensor(output, tensor, files)?,
                 ("value_float", _) => self.set(output, Constant::f32(&[], vec![attribute.f])),
                 ("value_int", _) => self.set(output, Constant::i64(&[], vec![attribute.i])),

@@ -128,8 +128,8 @@ impl Constant {
     ///
     /// # Errors
     /// What is wrong with the tensor, or the system's error when reading fails.
-    pub fn decode(tensor: &TensorProto, files: &mut ExternalFiles) -> Result<Constant, DecodeError> {
-        let shape = dimensions(tensor)?;
+    pub fn decode(mut tensor: TensorProto, files: &mut ExternalFiles) -> Result<Constant, DecodeError> {
+        let shape = dimensions(&tensor)?;
         let data_type = DataType::try_from(tensor.data_type).unwrap_or(DataType::Undefined);
         let width = width(data_type).ok_or_else(|| format!("has the element type {}, which is not supported", data_type.as_str_name()))?;
         let bytes = shape
@@ -137,9 +137,9 @@ impl Constant {
             .try_fold(width, |total, &dimension| total.checked_mul(dimension))
             .ok_or_else(|| format!("has the impossible shape {shape:?}"))?;
         let raw = match tensor.data_location {
-            Some(location) if location == DataLocation::External as i32 => read_external(tensor, files, bytes)?,
-            _ if !tensor.raw_data.is_empty() => Bytes::Memory(tensor.raw_data.clone()),
-            _ => Bytes::Memory(typed_bytes(tensor, data_type)),
+            Some(location) if location == DataLocation::External as i32 => read_external(&tensor, files, bytes)?,
+            _ if !tensor.raw_data.is_empty() => Bytes::Memory(std::mem::take(&mut tensor.raw_data)),
+            _ => Bytes::Memory(typed_bytes(&tensor, data_type)),
         };
         if raw.len() != bytes {
             return Err(format!("has {} bytes of data, but the shape {shape:?} needs {bytes}", raw.len()).into());
@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     fn decode(tensor: &TensorProto) -> Result<Constant, DecodeError> {
-        Constant::decode(tensor, &mut ExternalFiles::new(Path::new("")))
+        Constant::decode(tensor.clone(), &mut ExternalFiles::new(Path::new("")))
     }
 
     #[test]

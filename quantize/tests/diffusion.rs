@@ -8,8 +8,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use assert_cmd::Command;
+use inkstone::picture::Picture;
 use inkstone::pipeline::Options;
-use inkstone::{Pipeline, Progress, Request};
+use inkstone::{Pipeline, Progress, Request, Source};
 use predicates::str::contains;
 use small_latent::{MODEL, export, node, port, save, weights};
 use tract_onnx::pb::GraphProto;
@@ -99,6 +100,103 @@ fn a_prompt_that_comes_again_draws_the_same_and_is_not_encoded_again() {
         let pictures = [&mut reusing, &mut encoding].map(|pipeline| pipeline.generate(&request(prompt)).unwrap().picture);
         assert_eq!(pictures[0], pictures[1], "{prompt}");
     }
+}
+
+/// The ports of an encoder that shrinks nothing.
+const ENCODER: &str = r#"
+[stages.encoder]
+graph = "encoder.onnx"
+inputs = [{ name = "rgb", role = "picture", element = "f32", shape = [1, 3, 8, 8] }]
+outputs = [{ name = "latent", role = "latent", element = "f32", shape = [1, 4, 8, 8] }]
+"#;
+
+#[test]
+fn pictures_are_started_from_where_there_is_an_encoder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (f32, pack) = (folder.path().join("f32"), folder.path().join("pack"));
+    std::fs::create_dir(&f32).unwrap();
+    export(&f32);
+    quantize(folder.path()).assert().success();
+    let picture = Picture::new(8, 8, (0..64).flat_map(|index| [index * 3, 255 - index * 2, index, 255]).collect()).unwrap();
+    let request = Request::new("a red apple").seed(7).steps(2);
+    let from = |strength| request.clone().source(Source::new(picture.clone()).strength(strength));
+    let error = Pipeline::open(&pack).unwrap().generate(&from(0.5)).unwrap_err().to_string();
+    assert!(error.contains("no encoder"), "{error}");
+
+    let encoder = GraphProto {
+        name: "encoder".into(),
+        node: vec![node("Conv", &["rgb", "w"], "latent")],
+        initializer: vec![weights("w", &[4, 3, 1, 1])],
+        input: vec![port("rgb", DataType::Float, &[1, 3, 8, 8])],
+        output: vec![port("latent", DataType::Float, &[1, 4, 8, 8])],
+        ..GraphProto::default()
+    };
+    save(&f32, "encoder", encoder);
+    std::fs::write(f32.join("model.toml"), format!("{MODEL}{ENCODER}")).unwrap();
+    quantize(folder.path()).arg("--force").assert().success();
+    let mut pipeline = Pipeline::open(&pack).unwrap();
+    let mut draw = |request: &Request| pipeline.generate(request).unwrap();
+    let (unchanged, half, most) = (draw(&from(0.0)), draw(&from(0.5)), draw(&from(1.0)));
+    assert_eq!([&unchanged, &half, &most].map(|drawn| drawn.timings.len()), [2, 3, 4]);
+    // What is encoded and decoded does not depend on the seed.
+    assert_eq!(draw(&from(0.0).seed(8)).picture, unchanged.picture);
+    assert_ne!(draw(&from(0.5).seed(8)).picture, half.picture);
+    assert!(half.picture != unchanged.picture && half.picture != most.picture);
+    assert_eq!(half.provenance.extra["from"], picture.sha256());
+
+    // Black is kept to the byte, white is what is drawn.
+    let mask = Picture::new(
+        8,
+        8,
+        (0..64)
+            .flat_map(|index| [if index % 8 < 4 { 0 } else { 255 }; 3].into_iter().chain([255]))
+            .collect(),
+    );
+    let masked = draw(
+        &request
+            .clone()
+            .source(Source::new(picture.clone()).strength(0.5).mask(mask.unwrap())),
+    )
+    .picture;
+    let mut changed = 0;
+    for (place, (kept, drawn)) in picture
+        .pixels()
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .zip(masked.pixels().as_chunks::<4>().0)
+        .enumerate()
+    {
+        assert!(place % 8 >= 4 || kept == drawn, "{place}");
+        changed += usize::from(kept != drawn);
+    }
+    assert!(changed > 16, "{changed}");
+    let narrow = Picture::filled(8, 4, [255; 4]).unwrap();
+    for (source, words) in [
+        (Source::new(picture.clone()).strength(1.5), "invalid strength: 1.5"),
+        (Source::new(picture.clone()).strength(f32::NAN), "invalid strength"),
+        (
+            Source::new(picture.clone()).mask(narrow),
+            "the mask has 8×4 pixels, the picture 8×8",
+        ),
+    ] {
+        let error = Pipeline::open(&pack)
+            .unwrap()
+            .generate(&request.clone().source(source))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    std::fs::write(
+        f32.join("model.toml"),
+        format!("{MODEL}{}", ENCODER.replace("role = \"latent\"", "role = \"context\"")),
+    )
+    .unwrap();
+    quantize(folder.path())
+        .arg("--force")
+        .assert()
+        .code(2)
+        .stderr(contains("stages.encoder"));
 }
 
 /// A one-step consistency model of one convolution that reads no prompt, with a number that shifts its picture.

@@ -5,7 +5,7 @@
 
 Every folder is a pipeline of PyTorch weights. It is exported, quantized and drawn with in one and in four steps, from the noise of
 `inkstone generate --seed`, and so is the original, in f32. Prints the PSNR of each and exits with 1 where one is below --least decibels.
---lora merges random LoRA weights, which diffusers loads beside the model. Needs what models/export/requirements.txt names, numpy and
+--from starts from a picture with a strength of 0.5. --lora merges random LoRA weights, which diffusers loads beside the model. Needs what models/export/requirements.txt names, numpy and
 pillow, onnxruntime for --half, which makes the exports f16 first, and peft for --lora.
 """
 
@@ -27,6 +27,7 @@ EXPORT = Path(__file__).parents[2] / "models/export/export.py"
 PROMPT = "a red cat and an apple"
 SEED = 7
 LORA_SCALE = 0.8
+STRENGTH = 0.5
 
 
 def philox(counter, key):
@@ -72,7 +73,7 @@ def encode(pipeline, text):
 
 
 @torch.no_grad()
-def original(folder, steps, guidance, lora=None):
+def original(folder, steps, guidance, lora=None, source=None):
     """The picture that diffusers makes."""
     pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
     if lora:
@@ -92,7 +93,17 @@ def original(folder, steps, guidance, lora=None):
         condition = LatentConsistencyModelPipeline.get_guidance_scale_embedding(
             pipeline, torch.tensor([guidance - 1]), embedding_dim=unet.config.time_cond_proj_dim
         )
-    for time in scheduler.timesteps:
+    first = 0
+    if source:
+        first = steps - max(1, int(steps * STRENGTH))
+        pixels = torch.from_numpy(numpy.asarray(Image.open(source).convert("RGB"))).permute(2, 0, 1)[None] / 127.5 - 1
+        encoded = pipeline.vae.encode(pixels)
+        clean = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
+        latent = scheduler.add_noise(clean * pipeline.vae.config.scaling_factor, noise(SEED, 0, shape), scheduler.timesteps[first : first + 1])
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(first)
+        fresh = (noise(SEED, step << 16, shape) for step in range(first + 1, steps + 1))
+    for time in scheduler.timesteps[first:]:
         scaled = scheduler.scale_model_input(latent, time)
         predicted = unet(scaled, time, text, timestep_cond=condition, added_cond_kwargs=extra)[0]
         if guidance != 1 and condition is None:
@@ -112,6 +123,14 @@ def random_lora(folder, file):
     unet.add_adapter(peft.LoraConfig(r=4, target_modules=["to_k", "to_q", "to_v", "to_out.0"], init_lora_weights=False))
     layers = diffusers.utils.convert_state_dict_to_diffusers(peft.get_peft_model_state_dict(unet))
     diffusers.StableDiffusionPipeline.save_lora_weights(file.parent, unet_lora_layers=layers, weight_name=file.name)
+
+
+def gradient(folder, file):
+    """A picture of the size that a pipeline draws."""
+    vae, unet = (diffusers.AutoencoderKL.load_config(folder / name, local_files_only=True) for name in ("vae", "unet"))
+    side = unet["sample_size"] * 2 ** (len(vae.get("block_out_channels") or vae["decoder_block_out_channels"]) - 1)
+    ramp = numpy.linspace(0, 255, side)
+    Image.fromarray(numpy.stack(numpy.broadcast_arrays(ramp[:, None], ramp, 255 - ramp), axis=2).round().astype(numpy.uint8)).save(file)
 
 
 def halve(folder):
@@ -141,6 +160,7 @@ def main():
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--binaries", type=Path, required=True, help="folder of inkstone and inkstone-quantize")
     parser.add_argument("--half", action="store_true", help="make the exports f16 first")
+    parser.add_argument("--from", action="store_true", dest="start", help="start from a picture")
     parser.add_argument("--lora", action="store_true", help="merge random LoRA weights")
     parser.add_argument("--pictures", type=Path, help="folder to write diffusers' pictures of four steps and guidance to")
     parser.add_argument("--least", type=float, default=30.0, help="decibels below which a picture is another one")
@@ -153,16 +173,22 @@ def main():
             if lora:
                 random_lora(folder, lora)
             merged = ["--lora", f"{lora}={LORA_SCALE}"] if lora else []
-            run(sys.executable, EXPORT, folder, "--out", temporary / "onnx", *merged)
+            source = temporary / "source.png" if arguments.start else None
+            if source:
+                gradient(folder, source)
+            encoder = ["--encoder"] if source else []
+            run(sys.executable, EXPORT, folder, "--out", temporary / "onnx", *merged, *encoder)
             if arguments.half:
                 halve(temporary / "onnx")
             run(arguments.binaries / "inkstone-quantize", temporary / "onnx", "--out", temporary / "pack")
             for steps, guidance in [(1, 1.0), (4, 1.0), (4, 4.0)]:
                 file = temporary / f"{steps}-{guidance}.png"
                 options = ["--steps", steps, "--guidance", guidance, "--seed", SEED, "--preview", "none", "-o", file]
+                if source:
+                    options += ["--from", source, "--strength", STRENGTH]
                 run(arguments.binaries / "inkstone", "generate", PROMPT, "--pack", temporary / "pack", *options)
                 drawn = numpy.asarray(Image.open(file).convert("RGB"))
-                wanted = original(folder, steps, guidance, lora)
+                wanted = original(folder, steps, guidance, lora, source)
                 if arguments.pictures and guidance != 1:
                     Image.fromarray(wanted.round().astype(numpy.uint8)).save(arguments.pictures / f"{folder.name}.png")
                 decibels = psnr(drawn, wanted)

@@ -16,8 +16,8 @@ use super::prompts::Prompts;
 use super::terminal::{Album, Preview};
 use super::{CliError, interrupt, output};
 use crate::engine::Residency;
-use crate::picture::{Background, png};
-use crate::pipeline::{Generated, Note, Observer, Options, Phase, Pipeline, Progress, Request, Resolved};
+use crate::picture::{Background, Picture, png};
+use crate::pipeline::{Generated, Note, Observer, Options, Phase, Pipeline, Progress, Request, Resolved, Source};
 use crate::process::PeakMemory;
 use crate::words::Language;
 
@@ -50,6 +50,15 @@ pub struct Arguments {
     /// A number that the pack takes by name (`inkstone info` lists them); may be repeated.
     #[arg(long = "input", value_name = "NAME=NUMBER", value_parser = named_number)]
     inputs: Vec<(String, f64)>,
+    /// Picture to start from (PNG, JPEG, WebP or GIF); what is drawn keeps its shapes and colours, the more the lower the strength.
+    #[arg(long, value_name = "PICTURE")]
+    from: Option<PathBuf>,
+    /// Share of the steps that are done on a picture: 0 keeps it, 1 keeps next to nothing; 0.6 by default.
+    #[arg(long, value_name = "0..1", requires = "from", allow_negative_numbers = true)]
+    strength: Option<f32>,
+    /// Picture that says what may change of the one that is started from: white is drawn anew, black is kept to the pixel.
+    #[arg(long, value_name = "PICTURE", requires = "from")]
+    mask: Option<PathBuf>,
     /// Language that the prompt is taken for where its words do not tell; by default that of LANG.
     #[arg(long, value_name = "TAG")]
     language: Option<Language>,
@@ -106,6 +115,16 @@ impl Arguments {
         request
     }
 
+    /// The picture to start from.
+    fn source(&self) -> Result<Option<Source>, CliError> {
+        let Some(file) = &self.from else { return Ok(None) };
+        let source = Source::new(Picture::open(file)?).strength(self.strength.unwrap_or(Source::STRENGTH));
+        Ok(Some(match &self.mask {
+            Some(mask) => source.mask(Picture::open(mask)?),
+            None => source,
+        }))
+    }
+
     fn options(&self) -> Options {
         let residency = match self.memory_cap {
             Some(_) => Residency::OneStage,
@@ -157,6 +176,7 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
     let mut session = Session {
         pipeline: Pipeline::open_with(arguments.pack.folder(), &arguments.options())?,
         destination: Destination::of(arguments.out.as_deref()),
+        source: arguments.source()?,
         written: 0,
         arguments,
         started,
@@ -181,6 +201,7 @@ struct Session<'a> {
     arguments: &'a Arguments,
     pipeline: Pipeline,
     destination: Destination,
+    source: Option<Source>,
     /// Pictures of earlier prompts.
     written: u64,
     started: Instant,
@@ -225,7 +246,8 @@ impl Session<'_> {
     fn draw(&mut self, prompt: &str, is_several: bool) -> Result<(), CliError> {
         let arguments = self.arguments;
         let mut memory = PeakMemory::default();
-        let request = arguments.request(prompt);
+        let mut request = arguments.request(prompt);
+        request.source.clone_from(&self.source);
         let resolved = self.pipeline.resolve(&request)?;
         memory.sample();
         self.destination.prepare(arguments.background, is_several)?;

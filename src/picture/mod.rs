@@ -25,6 +25,7 @@ pub mod arrangement;
 pub mod background;
 mod colours;
 pub mod dither;
+pub mod fitted;
 pub mod image_file;
 mod naming;
 mod parameters;
@@ -199,6 +200,15 @@ impl Picture {
         channels
     }
 
+    /// One plane of brightness in -1..=1, as televisions weigh colours (Rec. 601). Alpha is ignored.
+    pub fn to_gray(&self) -> Vec<f32> {
+        let gray = |pixel: &[u8; 4]| {
+            let [red, green, blue, _] = pixel.map(u32::from);
+            ((299 * red + 587 * green + 114 * blue) as f32 / 255_000.0) * 2.0 - 1.0
+        };
+        self.pixels.as_chunks().0.iter().map(gray).collect()
+    }
+
     /// Width in pixels, at least 1.
     pub fn width(&self) -> u32 {
         self.width
@@ -349,6 +359,7 @@ mod tests {
         assert!(Picture::from_gray(&[0.0; 5], 2, 2).is_err());
         let gray = Picture::from_gray(&[-1.0, 2.0], 2, 1).unwrap();
         assert_eq!(gray.pixels(), [0, 0, 0, 255, 255, 255, 255, 255]);
+        assert_eq!(gray.to_gray(), [-1.0, 1.0]);
         assert!(Picture::filled(u32::MAX, u32::MAX, [0; 4]).is_err());
     }
 

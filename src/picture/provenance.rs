@@ -54,6 +54,10 @@ pub struct Provenance {
 pub(crate) const DRAWN_AS: &str = "drawn as";
 /// Key of [`Provenance::extra`] for numbers that were given by name, as `NAME=NUMBER` with spaces between.
 pub(crate) const INPUTS: &str = "inputs";
+/// Key of [`Provenance::extra`] for the SHA-256 of the pixels of a picture that was started from, of its strength, and of its mask.
+pub(crate) const FROM: &str = "from";
+pub(crate) const STRENGTH: &str = "strength";
+pub(crate) const MASK: &str = "mask";
 
 impl Provenance {
     /// The record as one line of JSON; the same record always gives the same bytes.

@@ -78,6 +78,28 @@ pub enum PipelineError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The pack takes no pictures.
+    #[error("this pack cannot start from a picture: it has no encoder; export the model with models/export/export.py --encoder")]
+    NoPictures,
+    /// A picture is given to start from, and the prompt is of several things, which are drawn one by one.
+    #[error("a picture to start from takes a prompt of one thing; this one has {count}: {}", objects.join(", "))]
+    SeveralObjects {
+        /// How many.
+        count: usize,
+        /// Their prompts.
+        objects: Vec<String>,
+    },
+    /// The strength is out of range.
+    #[error("invalid strength: {0} is not between 0 and 1")]
+    Strength(f32),
+    /// The mask has another shape than the picture.
+    #[error("the mask has {}×{} pixels, the picture {}×{}: it must have the same shape", mask[0], mask[1], picture[0], picture[1])]
+    Mask {
+        /// Width and height of the mask.
+        mask: [u32; 2],
+        /// Width and height of the picture.
+        picture: [u32; 2],
+    },
     /// An invalid size.
     #[error(transparent)]
     Size(#[from] ScaleError),

@@ -50,7 +50,7 @@ pub use families::Capabilities;
 pub use generated::{Generated, Note, PhaseTime};
 pub use noise::gaussian_noise;
 pub use observer::{Observer, Phase, Progress, UnknownPhase, Unobserved};
-pub use request::Request;
+pub use request::{Request, Source};
 pub use resolved::Resolved;
 
 use families::{FAMILIES, Family, FamilyEntry, Run};
@@ -59,7 +59,7 @@ use styles::Chosen;
 
 use crate::engine::{Engine, Residency};
 use crate::pack::{Manifest, Pack, PackError, Style};
-use crate::picture::provenance::{DRAWN_AS, INPUTS};
+use crate::picture::provenance::{DRAWN_AS, FROM, INPUTS, MASK, STRENGTH};
 use crate::picture::{Picture, PictureError, Provenance, ScaleError, arranged, scale};
 use crate::process::panics::caught;
 use crate::words::{Ambiguity, Language, Reader, Reading, Remark};
@@ -271,6 +271,7 @@ impl Pipeline {
         let is_whole = chosen.prompt == request.prompt;
         let (mut prompt, negative) = self.read(&chosen.prompt, request)?;
         let (style, learned) = style_of(styles, chosen, &prompt.reading);
+        self.check_source(request, &prompt)?;
         let mut notes = notes(&prompt, style, learned);
         notes.extend(unused(&negative, guidance, self.capabilities().has_negative));
         notes.extend(self.prompt_unused(request));
@@ -280,6 +281,7 @@ impl Pipeline {
             notes,
             negative,
             conditions: request.conditions.clone(),
+            source: request.source.clone(),
             style: style.cloned(),
             steps,
             guidance,
@@ -311,6 +313,31 @@ impl Pipeline {
         match request.size {
             Some(size) if !scale::SIZES.contains(&size) => Err(ScaleError::Size(size).into()),
             _ => Ok((steps, guidance)),
+        }
+    }
+
+    /// A picture to start from.
+    fn check_source(&self, request: &Request, prompt: &Prompt) -> Result<(), PipelineError> {
+        let Some(source) = &request.source else { return Ok(()) };
+        if !self.capabilities.takes_pictures {
+            return Err(PipelineError::NoPictures);
+        }
+        if !(0.0..=1.0).contains(&source.strength) {
+            return Err(PipelineError::Strength(source.strength));
+        }
+        if let Some(arrangement) = &prompt.reading.arrangement {
+            return Err(PipelineError::SeveralObjects {
+                count: arrangement.objects.len(),
+                objects: arrangement.objects.clone(),
+            });
+        }
+        let sides = |picture: &Picture| [picture.width(), picture.height()];
+        let picture = sides(&source.picture);
+        match source.mask.as_ref().map(sides) {
+            Some(mask) if u64::from(mask[0]) * u64::from(picture[1]) != u64::from(mask[1]) * u64::from(picture[0]) => {
+                Err(PipelineError::Mask { mask, picture })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -433,6 +460,7 @@ impl Pipeline {
                 .map(|text| (DRAWN_AS.to_owned(), text))
                 .into_iter()
                 .chain(inputs(resolved))
+                .chain(source(resolved))
                 .collect(),
         }
     }
@@ -584,6 +612,17 @@ fn inputs(resolved: &Resolved) -> Option<(String, String)> {
     let named = resolved.conditions.iter().map(|(name, value)| format!("{name}={value}"));
     let text = named.collect::<Vec<_>>().join(" ");
     (!text.is_empty()).then(|| (INPUTS.to_owned(), text))
+}
+
+/// The picture that was started from, for the record: its checksum and the strength, and the mask's.
+fn source(resolved: &Resolved) -> Vec<(String, String)> {
+    let Some(source) = &resolved.source else { return Vec::new() };
+    let mut facts = vec![
+        (FROM.to_owned(), source.picture.sha256()),
+        (STRENGTH.to_owned(), source.strength.to_string()),
+    ];
+    facts.extend(source.mask.as_ref().map(|mask| (MASK.to_owned(), mask.sha256())));
+    facts
 }
 
 /// The picture of a prompt: of its objects in rows, or of the only one.

@@ -2,8 +2,51 @@
 
 use std::collections::BTreeMap;
 
-use crate::picture::Background;
+use crate::picture::{Background, Picture};
 use crate::words::Language;
+
+/// A picture to start from, instead of noise alone.
+///
+/// It is fitted to the pack's size: with transparent margins if the model knows transparency, else cut at the edges.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Source {
+    /// The picture.
+    pub picture: Picture,
+    /// The share of the denoising steps that are done, from 0 to 1, rounded down and at least one step if it is not 0: 1 leaves little of
+    /// the picture, 0 all of it.
+    pub strength: f32,
+    /// What may change: white is drawn anew, black is kept to the pixel, grey is mixed. As large as the picture, or of its shape.
+    pub mask: Option<Picture>,
+}
+
+impl Source {
+    /// The usual strength.
+    pub const STRENGTH: f32 = 0.6;
+
+    /// A picture with the usual strength, and without a mask.
+    pub fn new(picture: Picture) -> Source {
+        Source {
+            picture,
+            strength: Source::STRENGTH,
+            mask: None,
+        }
+    }
+
+    /// Sets the strength.
+    #[must_use]
+    pub fn strength(mut self, strength: f32) -> Source {
+        self.strength = strength;
+        self
+    }
+
+    /// Sets what may change.
+    #[must_use]
+    pub fn mask(mut self, mask: Picture) -> Source {
+        self.mask = Some(mask);
+        self
+    }
+}
 
 /// A picture to generate. Everything but the prompt has a default.
 ///
@@ -41,6 +84,8 @@ pub struct Request {
     pub language: Option<Language>,
     /// Numbers by the names of the pack's [`Condition`](super::families::Condition)s; the pack's defaults otherwise.
     pub conditions: BTreeMap<String, f64>,
+    /// A picture to start from; by default there is none.
+    pub source: Option<Source>,
     /// Draw a prompt of which nothing is known as the text encoder takes it, instead of refusing it.
     pub guess: bool,
 }
@@ -59,6 +104,7 @@ impl Request {
             background: Background::Transparent,
             language: None,
             conditions: BTreeMap::new(),
+            source: None,
             guess: false,
         }
     }
@@ -116,6 +162,13 @@ impl Request {
     #[must_use]
     pub fn language(mut self, language: Language) -> Request {
         self.language = Some(language);
+        self
+    }
+
+    /// Sets the picture to start from.
+    #[must_use]
+    pub fn source(mut self, source: Source) -> Request {
+        self.source = Some(source);
         self
     }
 

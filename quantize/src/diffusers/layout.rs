@@ -52,6 +52,8 @@ pub struct Layout {
     pub text_encoder_2: Option<Part>,
     pub denoiser: Part,
     pub decoder: Part,
+    /// The encoder, with which pictures can be started from.
+    pub encoder: Option<Part>,
     /// A decoder that is fast enough for previews, where there is one beside.
     pub preview_decoder: Option<Part>,
     /// Folders of the tokenizers, one for each text encoder.
@@ -104,6 +106,7 @@ impl Layout {
             text_encoder_2: optional("text_encoder_2", is_xl)?,
             denoiser: files.part(&["unet"])?,
             decoder: files.part(&["vae_decoder", "vae"])?,
+            encoder: optional("vae_encoder", files.has("vae_encoder"))?,
             preview_decoder: optional("preview_decoder", files.has("preview_decoder"))?,
             tokenizers,
             // What diffusers does where the index does not say.

@@ -58,10 +58,13 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
     let layout = Layout::find(folder)?;
     let tokenizer = tokenizer::read(&layout.tokenizers)?;
     let sizes = all_sizes(sizes, &layout, tokenizer.max_tokens);
-    let stages = stages(&layout, &sizes)?;
+    let mut stages = stages(&layout, &sizes)?;
+    let mut notes = Vec::new();
+    notes.extend(without_encoder(&mut stages));
     let (denoiser, decoder) = (&stages["denoiser"], &stages["decoder"]);
     let has_guidance = denoiser.inputs.iter().any(|port| port.role == Some(Role::Guidance));
-    let (sampling, notes) = sampling::read(&layout.scheduler, has_guidance, MAX_GUIDANCE)?;
+    let (sampling, mut of_scheduler) = sampling::read(&layout.scheduler, has_guidance, MAX_GUIDANCE)?;
+    notes.append(&mut of_scheduler);
     let description = format!("{}, imported", layout.class);
     let mut manifest = Manifest::of_graph(name(folder), description, denoiser.clone());
     manifest.family = Some("diffusion".to_owned());
@@ -82,7 +85,8 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
     manifest.sampling = Some(sampling);
     manifest.latent = Some(latent(&layout)?);
     manifest.stages = stages;
-    let graphs = parts(&layout).map(|(name, part)| (name.to_owned(), part.graph.clone())).collect();
+    let used = parts(&layout).filter(|(name, _)| manifest.stages.contains_key(*name));
+    let graphs = used.map(|(name, part)| (name.to_owned(), part.graph.clone())).collect();
     Ok(Imported {
         manifest,
         graphs,
@@ -97,6 +101,7 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
 fn parts(layout: &Layout) -> impl Iterator<Item = (&'static str, &Part)> {
     let optional = [
         ("text_encoder_2", layout.text_encoder_2.as_ref()),
+        ("encoder", layout.encoder.as_ref()),
         ("preview_decoder", layout.preview_decoder.as_ref()),
     ];
     [
@@ -123,6 +128,10 @@ fn stages(layout: &Layout, sizes: &Sizes) -> Result<BTreeMap<String, Stage>> {
                 with_only_role(part, inputs, Role::Latent)?,
                 with_only_role(part, outputs, Role::Picture)?,
             ),
+            "encoder" => (
+                with_only_role(part, inputs, Role::Picture)?,
+                with_only_role(part, outputs, Role::Latent)?,
+            ),
             _ => (
                 with_roles(part, inputs, &TEXT_INPUTS)?,
                 text_outputs(part, outputs, is_xl, name == "text_encoder_2")?,
@@ -132,6 +141,20 @@ fn stages(layout: &Layout, sizes: &Sizes) -> Result<BTreeMap<String, Stage>> {
         stages.insert(name.to_owned(), Stage { graph, inputs, outputs });
     }
     Ok(stages)
+}
+
+/// Leaves out an encoder that gives something else than a latent, such as the mean and deviation of one; returns what there is to say.
+fn without_encoder(stages: &mut BTreeMap<String, Stage>) -> Option<String> {
+    let given = stages.get("encoder")?.outputs[0].shape.clone();
+    let wanted = stages.get("denoiser")?.outputs[0].shape.clone();
+    if given == wanted {
+        return None;
+    }
+    stages.remove("encoder");
+    Some(format!(
+        "vae_encoder is left out, so that no pictures can be started from: it gives {given:?} and not a latent of {wanted:?}; models/export/export.py \
+         --encoder exports one that does"
+    ))
 }
 
 /// What is used of a text encoder's outputs. SDXL's denoiser reads the rows before the last layer, and the second encoder's projected text.

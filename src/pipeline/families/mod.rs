@@ -52,6 +52,8 @@ pub struct Capabilities {
     pub max_guidance: f32,
     /// Whether it reads a prompt.
     pub has_prompt: bool,
+    /// Whether it can start from a picture.
+    pub takes_pictures: bool,
     /// Whether a guidance above 1 moves away from a negative prompt.
     pub has_negative: bool,
     /// Numbers that a request may give by name.
@@ -71,6 +73,7 @@ impl Capabilities {
             default_guidance: 1.0,
             max_guidance: 1.0,
             has_prompt: true,
+            takes_pictures: false,
             has_negative: false,
             conditions: Vec::new(),
             width,

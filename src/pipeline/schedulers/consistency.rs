@@ -21,6 +21,10 @@ impl Sampler for Consistency {
         self.0[0]
     }
 
+    fn mixture(&self, step: usize) -> (f32, f32) {
+        (1.0, self.0[step])
+    }
+
     fn time(&self, step: usize) -> f32 {
         self.0[step]
     }

@@ -1,7 +1,7 @@
 //! Denoising diffusion implicit models (Song et al., arXiv 2010.02502) without added noise, as `DDIMScheduler` of diffusers. In one step
 //! it gives the clean estimate at the last time of training, as one-step models such as SDXS are sampled. Deterministic.
 
-use super::noise_schedule::{alphas, clean, combined, noise, times};
+use super::noise_schedule::{alphas, clean, combined, mixture, noise, times};
 use super::{Noise, Sampler, SchedulerEntry};
 use crate::pack::{Prediction, Sampling};
 
@@ -44,6 +44,10 @@ impl Ddim {
 }
 
 impl Sampler for Ddim {
+    fn mixture(&self, step: usize) -> (f32, f32) {
+        mixture(self.alphas[step][0])
+    }
+
     fn time(&self, step: usize) -> f32 {
         self.times[step] as f32
     }

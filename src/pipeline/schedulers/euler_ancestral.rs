@@ -26,6 +26,10 @@ impl Sampler for EulerAncestral {
         self.0.noise_scale()
     }
 
+    fn mixture(&self, step: usize) -> (f32, f32) {
+        self.0.mixture(step)
+    }
+
     fn time(&self, step: usize) -> f32 {
         self.0.time(step)
     }

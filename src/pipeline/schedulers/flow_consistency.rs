@@ -16,6 +16,10 @@ pub const ENTRY: SchedulerEntry = SchedulerEntry {
 struct FlowConsistency(FlowTimes);
 
 impl Sampler for FlowConsistency {
+    fn mixture(&self, step: usize) -> (f32, f32) {
+        self.0.mixture(step)
+    }
+
     fn time(&self, step: usize) -> f32 {
         self.0.around(step).0
     }

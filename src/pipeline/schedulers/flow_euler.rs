@@ -26,6 +26,11 @@ impl FlowTimes {
         })
     }
 
+    /// How much of the picture and of noise a step begins with.
+    pub fn mixture(&self, step: usize) -> (f32, f32) {
+        (self.times[step], 1.0 - self.times[step])
+    }
+
     /// Times before and after a step.
     pub fn around(&self, step: usize) -> (f32, f32) {
         (self.times[step], self.times[step + 1])
@@ -46,6 +51,10 @@ impl FlowTimes {
 struct FlowEuler(FlowTimes);
 
 impl Sampler for FlowEuler {
+    fn mixture(&self, step: usize) -> (f32, f32) {
+        self.0.mixture(step)
+    }
+
     fn time(&self, step: usize) -> f32 {
         self.0.around(step).0
     }

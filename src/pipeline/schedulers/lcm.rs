@@ -1,7 +1,7 @@
 //! Multistep sampling of latent consistency models (Luo et al., arXiv 2310.04378), as `LCMScheduler` of diffusers: each step takes the
 //! clean estimate, mixed with the noisy latent by the boundary condition, and noises it anew for the next time.
 
-use super::noise_schedule::{alphas, clean, combined};
+use super::noise_schedule::{alphas, clean, combined, mixture};
 use super::{Noise, Sampler, SchedulerEntry};
 use crate::pack::{Prediction, Sampling};
 
@@ -48,6 +48,10 @@ impl Lcm {
 }
 
 impl Sampler for Lcm {
+    fn mixture(&self, step: usize) -> (f32, f32) {
+        mixture(self.alphas[step])
+    }
+
     fn time(&self, step: usize) -> f32 {
         self.times[step] as f32
     }

@@ -28,6 +28,10 @@ pub trait Sampler {
         1.0
     }
 
+    /// How much of the clean picture or latent, and of noise of the standard normal distribution, a step begins with: what denoising
+    /// starts from there if there is a picture already.
+    fn mixture(&self, step: usize) -> (f32, f32);
+
     /// The model's time at a step, numbered from 0.
     fn time(&self, step: usize) -> f32;
 

@@ -75,6 +75,11 @@ fn rounded(value: f64) -> f64 {
     value.round_ties_even()
 }
 
+/// How much of the picture and of noise there is where ᾱ of the picture is left.
+pub fn mixture(alpha: f64) -> (f32, f32) {
+    (alpha.sqrt() as f32, (1.0 - alpha).sqrt() as f32)
+}
+
 /// The clean estimate (x₀) that a prediction stands for, as multiples of the noisy value and of the prediction, where ᾱ of the picture is
 /// left in it.
 pub fn clean(prediction: Prediction, alpha: f64) -> (f64, f64) {
@@ -112,6 +117,11 @@ pub struct Sigmas {
 }
 
 impl Sigmas {
+    /// How much of the picture and of noise a step begins with.
+    pub fn mixture(&self, step: usize) -> (f32, f32) {
+        (1.0, self.sigmas[step] as f32)
+    }
+
     /// The timesteps and sigmas of a picture in `steps` steps; `None` if the schedule has too few.
     pub fn of(schedule: &NoiseSchedule, prediction: Prediction, steps: usize) -> Option<Sigmas> {
         let times = times(schedule, steps, false)?;

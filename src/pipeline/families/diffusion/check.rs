@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::start::takes_pictures;
 use super::tiles::Tiling;
-use super::{DECODER, DENOISER, TEXT_ENCODERS, input_of, output_of, takes_guidance};
+use super::{DECODER, DENOISER, ENCODER, TEXT_ENCODERS, input_of, output_of, takes_guidance};
 use crate::pack::{Element, Manifest, PackError, PictureShape, Port, Prompt, Role, Sampling};
 use crate::pipeline::families::{Capabilities, Condition, Supply, check_stage};
 use crate::pipeline::schedulers::{self, SchedulerEntry};
@@ -88,6 +89,7 @@ pub fn check(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError
         default_guidance: sampling.default_guidance,
         max_guidance: sampling.max_guidance,
         has_prompt: prompt.is_some(),
+        takes_pictures: takes_pictures(manifest),
         has_negative: prompt.is_some() && !takes_guidance(manifest),
         conditions: Condition::of_manifest(manifest),
         width: picture.width,
@@ -109,6 +111,7 @@ fn check_stages(manifest: &Manifest, file: &Path, tables: &Tables) -> Result<(),
         let problem = "must have one output, of role 'prediction' and type f32".into();
         return Err(fail(file, DENOISER, problem));
     }
+    check_encoder(manifest, file, denoised)?;
     let drawn = check_decoders(manifest, file, style)?.unwrap_or(denoised);
     if drawn != tables.picture.elements() {
         let problem = format!(
@@ -183,6 +186,24 @@ fn for_denoiser(manifest: &Manifest, sampling: &Sampling, denoised: usize) -> [(
         (Role::Guidance, guidance),
         (Role::Size, Supply::floats(6)),
     ]
+}
+
+/// An encoder takes a picture of the model's channels and gives what the denoiser starts from.
+fn check_encoder(manifest: &Manifest, file: &Path, denoised: usize) -> Result<(), PackError> {
+    if !manifest.stages.contains_key(ENCODER) {
+        return Ok(());
+    }
+    let taken = input_of(manifest, ENCODER, Role::Picture);
+    let supplied = BTreeMap::from([(Role::Picture, Supply::floats(taken.map_or(0, Port::elements)))]);
+    let given = check_stage(manifest, file, ENCODER, &supplied)?;
+    let channels = manifest.picture.as_ref().map_or(0, |picture| picture.channels.count());
+    let is_picture = taken.is_some_and(|port| matches!(*port.shape, [1, planes, _, _] if planes == channels));
+    let is_latent = |supply: &Supply| *supply == Supply::floats(denoised);
+    if manifest.latent.is_none() || !is_picture || !given.get(&Role::Latent).is_some_and(is_latent) {
+        let problem = format!("must turn a picture of {channels} channels into the {denoised} values of a latent");
+        return Err(fail(file, ENCODER, problem));
+    }
+    Ok(())
 }
 
 /// How many values the decoder gives for all tiles together; nothing if there is none.

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `text_encoder`, `text_encoder_2` | `ids`, `style` | anything: what they give goes to the denoiser by role, their contexts side by side |
 //! | `denoiser` | `noisy`, `time`, `style`, `guidance`, `size`, and what the text encoders give | `prediction` |
+//! | `encoder`, optional, for latents alone | `picture` | `latent` |
 //! | `decoder`, and the stage that `latent.preview` names | `latent` with a `[latent]` table, else `picture`; `style` | `picture` |
 //!
 //! A model without a `[prompt]` table has no text encoder. Any stage may have ports of role `condition`, which are given what the request
@@ -19,6 +20,7 @@
 //! memory.
 
 mod check;
+mod start;
 mod texts;
 mod tiles;
 
@@ -49,6 +51,8 @@ const TEXT_ENCODERS: [&str; 2] = ["text_encoder", "text_encoder_2"];
 const DENOISER: &str = "denoiser";
 /// Turns what was denoised into the picture.
 const DECODER: &str = "decoder";
+/// Turns a picture into a latent.
+const ENCODER: &str = "encoder";
 
 /// Whether the denoiser has a port for the guidance, and runs once a step.
 fn takes_guidance(manifest: &Manifest) -> bool {
@@ -96,7 +100,7 @@ impl Family for Diffusion {
     }
 
     fn phases(&self, request: &Resolved) -> Vec<Phase> {
-        let steps = (1..=request.steps() * request.ids().len()).map(Phase::Step);
+        let steps = (1..=request.steps_done() * request.ids().len()).map(Phase::Step);
         let decode = self.has_decoder().then_some(Phase::Decode);
         let encode = self.has_encoders().then_some(Phase::Encode);
         encode.into_iter().chain(steps).chain(decode).collect()
@@ -119,9 +123,10 @@ impl Family for Diffusion {
             })?;
         }
         let shape = &self.picture;
-        let pictures = drawn
-            .iter()
-            .map(|planes| picture(shape.channels, planes, shape.width, shape.height));
+        let pictures = drawn.iter().map(|planes| {
+            let drawn = picture(shape.channels, planes, shape.width, shape.height)?;
+            self.restore(request, drawn)
+        });
         pictures.collect()
     }
 }
@@ -151,10 +156,15 @@ impl Diffusion {
         })?;
         let count = self.manifest().stages[DENOISER].outputs[0].elements();
         let stream = |step: usize| u32::try_from(object | step << 16).unwrap_or(u32::MAX);
-        let mut noisy = gaussian_noise(request.seed(), stream(0), count);
-        multiply(&mut noisy, sampler.noise_scale());
-        for index in 0..request.steps() {
-            let number = object * request.steps() + index + 1;
+        let noise = || gaussian_noise(request.seed(), stream(0), count);
+        let start = self.start(engine, request, noise)?;
+        let first = request.steps() - request.steps_done();
+        let mut noisy = match &start {
+            Some(start) => start.noisy(&*sampler, first),
+            None => scaled(noise(), sampler.noise_scale()),
+        };
+        for index in first..request.steps() {
+            let number = object * request.steps_done() + index - first + 1;
             let work = || {
                 let mut predicted = self.predict(engine, request, &mut text, &noisy, (&*sampler, index))?;
                 if let Some(negative) = &mut negative {
@@ -167,6 +177,10 @@ impl Diffusion {
                 let estimate = sampler.clean(index, &noisy, &predicted);
                 let mut fresh = || gaussian_noise(request.seed(), stream(index + 1), count);
                 sampler.step(index, &mut noisy, &predicted, &mut fresh);
+                if let Some(start) = &start {
+                    let next = Some(index + 1).filter(|next| *next < request.steps());
+                    start.put_back(&*sampler, next, &mut noisy);
+                }
                 Ok(estimate)
             };
             run.phase_with_preview(Phase::Step(number), work, &|estimate| self.preview(engine, request, estimate))?;
@@ -199,8 +213,7 @@ impl Diffusion {
         noisy: &[f32],
         (sampler, step): (&dyn Sampler, usize),
     ) -> Result<Vec<f32>, EngineError> {
-        let mut input = noisy.to_vec();
-        multiply(&mut input, sampler.input_scale(step));
+        let input = scaled(noisy.to_vec(), sampler.input_scale(step));
         values.insert(Role::Noisy, Value::F32(input));
         let time = sampler.time(step);
         let time = match input_of(self.manifest(), DENOISER, Role::Time).map(|port| port.element) {
@@ -253,10 +266,11 @@ fn rescale(latent: &mut [f32], scale: f32, shift: f32) {
     latent.iter_mut().for_each(|value| *value = *value / scale + shift);
 }
 
-fn multiply(values: &mut [f32], factor: f32) {
+fn scaled(mut values: Vec<f32>, factor: f32) -> Vec<f32> {
     if factor != 1.0 {
         values.iter_mut().for_each(|value| *value *= factor);
     }
+    values
 }
 
 fn floats(stage: &str, mut outputs: Values, role: Role) -> Result<Vec<f32>, EngineError> {
