@@ -12,7 +12,7 @@ use inkstone::picture::Picture;
 use inkstone::pipeline::Options;
 use inkstone::{Pipeline, Progress, Request, Source};
 use predicates::str::contains;
-use small_latent::{MODEL, export, node, port, save, weights};
+use small_latent::{MODEL, convolution, export, node, port, save, weights};
 use tract_onnx::pb::GraphProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
@@ -62,14 +62,7 @@ fn a_decoder_for_a_part_of_the_latent_draws_in_tiles() {
         export(&f32);
         let sides: Vec<i64> = tile.split(", ").map(|side| side.parse().unwrap()).collect();
         let shape = |channels: i64| [1, channels, sides[0], sides[1]];
-        let decoder = GraphProto {
-            name: "decoder".into(),
-            node: vec![node("Conv", &["latent", "w"], "rgb")],
-            initializer: vec![weights("w", &[3, 4, 1, 1])],
-            input: vec![port("latent", DataType::Float, &shape(4))],
-            output: vec![port("rgb", DataType::Float, &shape(3))],
-            ..GraphProto::default()
-        };
+        let decoder = convolution("decoder", ("latent", &shape(4)), ("rgb", &shape(3)));
         save(&f32, "decoder", decoder);
         let (head, decoder) = MODEL.split_once("[stages.decoder]").unwrap();
         let decoder = decoder.replace("8, 8]", &format!("{tile}]"));
@@ -123,14 +116,7 @@ fn pictures_are_started_from_where_there_is_an_encoder() {
     let error = Pipeline::open(&pack).unwrap().generate(&from(0.5)).unwrap_err().to_string();
     assert!(error.contains("no encoder"), "{error}");
 
-    let encoder = GraphProto {
-        name: "encoder".into(),
-        node: vec![node("Conv", &["rgb", "w"], "latent")],
-        initializer: vec![weights("w", &[4, 3, 1, 1])],
-        input: vec![port("rgb", DataType::Float, &[1, 3, 8, 8])],
-        output: vec![port("latent", DataType::Float, &[1, 4, 8, 8])],
-        ..GraphProto::default()
-    };
+    let encoder = convolution("encoder", ("rgb", &[1, 3, 8, 8]), ("latent", &[1, 4, 8, 8]));
     save(&f32, "encoder", encoder);
     std::fs::write(f32.join("model.toml"), format!("{MODEL}{ENCODER}")).unwrap();
     quantize(folder.path()).arg("--force").assert().success();

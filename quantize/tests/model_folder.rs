@@ -104,6 +104,20 @@ fn an_empty_negative_prompt_of_sdxl_is_zeros_and_another_is_encoded() {
 }
 
 #[test]
+fn an_encoder_that_does_not_fit_is_left_out_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model("taesd", folder.path());
+    // The decoder in its place: it takes a latent.
+    copy_folder(&model.join("vae_decoder"), &model.join("vae_encoder"));
+    let pack = folder.path().join("pack");
+    let output = quantize(&model, &pack).arg("--json").assert().success().get_output().stdout.clone();
+    let report: Value = serde_json::from_slice(&output).unwrap();
+    let note = report["notes"][0].as_str().unwrap();
+    assert!(note.contains("vae_encoder is left out") && note.contains("--encoder"), "{note}");
+    assert!(!Pipeline::open(&pack).unwrap().capabilities().takes_pictures);
+}
+
+#[test]
 fn a_second_text_encoder_that_does_not_fit_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let model = model("xl", folder.path());

@@ -60,7 +60,12 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
     let sizes = all_sizes(sizes, &layout, tokenizer.max_tokens);
     let mut stages = stages(&layout, &sizes)?;
     let mut notes = Vec::new();
-    notes.extend(without_encoder(&mut stages));
+    if let Some(part) = &layout.encoder {
+        match encoder(part, &stages["denoiser"].outputs[0], &sizes) {
+            Ok(encoder) => drop(stages.insert("encoder".to_owned(), encoder)),
+            Err(error) => notes.push(format!("vae_encoder is left out, so that no pictures can be started from: {error}")),
+        }
+    }
     let (denoiser, decoder) = (&stages["denoiser"], &stages["decoder"]);
     let has_guidance = denoiser.inputs.iter().any(|port| port.role == Some(Role::Guidance));
     let (sampling, mut of_scheduler) = sampling::read(&layout.scheduler, has_guidance, MAX_GUIDANCE)?;
@@ -85,7 +90,9 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
     manifest.sampling = Some(sampling);
     manifest.latent = Some(latent(&layout)?);
     manifest.stages = stages;
-    let used = parts(&layout).filter(|(name, _)| manifest.stages.contains_key(*name));
+    let encoder = layout.encoder.as_ref().map(|part| ("encoder", part));
+    let all = parts(&layout).chain(encoder);
+    let used = all.filter(|(name, _)| manifest.stages.contains_key(*name));
     let graphs = used.map(|(name, part)| (name.to_owned(), part.graph.clone())).collect();
     Ok(Imported {
         manifest,
@@ -97,11 +104,10 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
     })
 }
 
-/// The networks by the names of their stages.
+/// The networks by the names of their stages, without the encoder, which a model can do without.
 fn parts(layout: &Layout) -> impl Iterator<Item = (&'static str, &Part)> {
     let optional = [
         ("text_encoder_2", layout.text_encoder_2.as_ref()),
-        ("encoder", layout.encoder.as_ref()),
         ("preview_decoder", layout.preview_decoder.as_ref()),
     ];
     [
@@ -128,10 +134,6 @@ fn stages(layout: &Layout, sizes: &Sizes) -> Result<BTreeMap<String, Stage>> {
                 with_only_role(part, inputs, Role::Latent)?,
                 with_only_role(part, outputs, Role::Picture)?,
             ),
-            "encoder" => (
-                with_only_role(part, inputs, Role::Picture)?,
-                with_only_role(part, outputs, Role::Latent)?,
-            ),
             _ => (
                 with_roles(part, inputs, &TEXT_INPUTS)?,
                 text_outputs(part, outputs, is_xl, name == "text_encoder_2")?,
@@ -143,18 +145,23 @@ fn stages(layout: &Layout, sizes: &Sizes) -> Result<BTreeMap<String, Stage>> {
     Ok(stages)
 }
 
-/// Leaves out an encoder that gives something else than a latent, such as the mean and deviation of one; returns what there is to say.
-fn without_encoder(stages: &mut BTreeMap<String, Stage>) -> Option<String> {
-    let given = stages.get("encoder")?.outputs[0].shape.clone();
-    let wanted = stages.get("denoiser")?.outputs[0].shape.clone();
-    if given == wanted {
-        return None;
+/// The encoder, if it gives a latent and not the mean and deviation of one.
+fn encoder(part: &Part, latent: &Port, sizes: &Sizes) -> Result<Stage> {
+    let (inputs, outputs) = ports(part, sizes)?;
+    let stage = Stage {
+        graph: "encoder.onnx".to_owned(),
+        inputs: with_only_role(part, inputs, Role::Picture)?,
+        outputs: with_only_role(part, outputs, Role::Latent)?,
+    };
+    let given = &stage.outputs[0].shape;
+    if *given == latent.shape && matches!(*stage.inputs[0].shape, [1, 3, _, _]) {
+        return Ok(stage);
     }
-    stages.remove("encoder");
-    Some(format!(
-        "vae_encoder is left out, so that no pictures can be started from: it gives {given:?} and not a latent of {wanted:?}; models/export/export.py \
-         --encoder exports one that does"
-    ))
+    let problem = format!(
+        "gives {given:?} and not a latent of {:?}; models/export/export.py --encoder exports one that does",
+        latent.shape
+    );
+    Err(Error::input(&part.graph, problem))
 }
 
 /// What is used of a text encoder's outputs. SDXL's denoiser reads the rows before the last layer, and the second encoder's projected text.

@@ -139,6 +139,18 @@ pub fn save(folder: &Path, name: &str, graph: GraphProto) {
     std::fs::write(folder.join(format!("{name}.onnx")), model.encode_to_vec()).unwrap();
 }
 
+/// A convolution of 1×1 from one picture to another, named and of these shapes.
+pub fn convolution(name: &str, (input, from): (&str, &[i64]), (output, to): (&str, &[i64])) -> GraphProto {
+    GraphProto {
+        name: name.into(),
+        node: vec![node("Conv", &[input, "w"], output)],
+        initializer: vec![weights("w", &[to[1], from[1], 1, 1])],
+        input: vec![port(input, DataType::Float, from)],
+        output: vec![port(output, DataType::Float, to)],
+        ..GraphProto::default()
+    }
+}
+
 /// Writes the model into a folder as an exporter does.
 pub fn export(folder: &Path) {
     let picture = [1, 4, 8, 8];
@@ -169,14 +181,7 @@ pub fn export(folder: &Path) {
         ..GraphProto::default()
     };
     save(folder, "denoiser", denoiser);
-    let decoder = GraphProto {
-        name: "decoder".into(),
-        node: vec![node("Conv", &["latent", "w"], "rgb")],
-        initializer: vec![weights("w", &[3, 4, 1, 1])],
-        input: vec![port("latent", DataType::Float, &picture)],
-        output: vec![port("rgb", DataType::Float, &[1, 3, 8, 8])],
-        ..GraphProto::default()
-    };
+    let decoder = convolution("decoder", ("latent", &picture), ("rgb", &[1, 3, 8, 8]));
     save(folder, "decoder", decoder);
     std::fs::write(folder.join("model.toml"), MODEL).unwrap();
     std::fs::write(folder.join("tokenizer.json"), TOKENIZER).unwrap();

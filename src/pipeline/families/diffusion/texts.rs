@@ -13,8 +13,8 @@ const REMEMBERED: usize = 8;
 /// to be read again.
 const REMEMBERED_UNDER_A_CAP: usize = 2;
 
-/// Token ids, how many of them are the text's, and the style.
-type Key = (Vec<i64>, usize, i64);
+/// What a text encoder is given: token ids, how many of them are the text's, the style, and the request's conditions as text.
+type Key = (Vec<i64>, usize, i64, String);
 
 /// What the text encoders gave, the latest first.
 pub struct Texts {
@@ -79,7 +79,8 @@ impl Diffusion {
 
     /// What the text encoders give for token ids, of which the first `count` are the text's.
     fn encode(&mut self, engine: &Engine, request: &Resolved, ids: &[i64], count: usize) -> Result<Values, EngineError> {
-        let key = (ids.to_vec(), count, request.style_id());
+        let conditions = format!("{:?}", request.conditions());
+        let key = (ids.to_vec(), count, request.style_id(), conditions);
         if let Some(known) = self.texts.find(&key) {
             return Ok(known);
         }
@@ -198,13 +199,14 @@ mod tests {
     fn the_latest_texts_are_remembered() {
         let mut texts = Texts::new(Residency::OneStage, true);
         let value = Values::from([(Role::Pooled, Value::F32(vec![1.0]))]);
+        let key = |style| (vec![1, 2], 1, style, String::new());
         for style in 0..3 {
-            texts.insert((vec![1, 2], 1, style), &value);
+            texts.insert(key(style), &value);
         }
-        let known = [0, 1, 2].map(|style| texts.find(&(vec![1, 2], 1, style)).is_some());
+        let known = [0, 1, 2].map(|style| texts.find(&key(style)).is_some());
         assert_eq!(known, [false, true, true]);
         let mut none = Texts::new(Residency::All, false);
-        none.insert((vec![1], 1, 0), &value);
-        assert!(none.find(&(vec![1], 1, 0)).is_none());
+        none.insert(key(0), &value);
+        assert!(none.find(&key(0)).is_none());
     }
 }
