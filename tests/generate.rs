@@ -440,6 +440,15 @@ fn a_picture_is_started_from_and_a_mask_keeps_its_pixels() {
     };
     assert_eq!(differing(0..64), 0);
     assert!(differing(64..128) > 1000);
+    // A mask of another size keeps what it covers with black, too, and nothing is changed with a strength of 0.
+    let large = file("large.png");
+    let pixels = (0..512 * 512).flat_map(|place| [if place % 512 < 256 { 0 } else { 255 }; 3].into_iter().chain([255]));
+    Picture::new(512, 512, pixels.collect()).unwrap().save(&large, None).unwrap();
+    from("large-mask.png", "1", &["--mask", large.to_str().unwrap()]);
+    let drawn_anew = Picture::open(file("large-mask.png")).unwrap();
+    assert_eq!(drawn_anew, drawn);
+    from("kept.png", "0", &[]);
+    assert_eq!(Picture::open(file("kept.png")).unwrap(), own);
     let record = info(&file("masked.png"));
     assert_eq!(record["made_by"]["extra"]["from"].as_str(), Some(own.sha256().as_str()));
     assert_eq!(record["picture_matches_record"], true);
@@ -447,7 +456,10 @@ fn a_picture_is_started_from_and_a_mask_keeps_its_pixels() {
     for (arguments, words) in [
         (vec!["--strength", "0.5"], "--from"),
         (vec!["--from", "missing.png"], "missing.png"),
-        (vec!["--from", cat.to_str().unwrap(), "--strength", "2"], "invalid strength: 2"),
+        (
+            vec!["--from", cat.to_str().unwrap(), "--strength", "2"],
+            "'--strength <0..1>': must be a number from 0 to 1",
+        ),
     ] {
         let mut command = generate("dog", &file("none.png"));
         command.args(arguments).assert().code(2).stderr(predicate::str::contains(words));
@@ -457,6 +469,6 @@ fn a_picture_is_started_from_and_a_mask_keeps_its_pixels() {
         .arg(&cat)
         .assert()
         .code(2)
-        .stderr(predicate::str::contains("takes a prompt of one thing"));
+        .stderr(predicate::str::contains("but this one asks for 3: ask for one, such as"));
     assert!(!file("none.png").exists());
 }

@@ -195,8 +195,8 @@ def export_decoder(vae, side, folder):
 
 
 def latent_side(pixels, scale, option):
-    if pixels % scale:
-        sys.exit(f"error: {option} must be a multiple of {scale}, by which the decoder enlarges")
+    if pixels <= 0 or pixels % scale:
+        sys.exit(f"error: {option} must be a multiple of {scale} above 0: the decoder enlarges by that")
     return pixels // scale
 
 
@@ -217,8 +217,11 @@ def main():
         sys.exit(f"error: {arguments.model} has no model_index.json: it is no folder of a diffusers pipeline")
     pipeline = load(arguments.model, arguments.lora)
     scale = 2 ** (len(pipeline.vae.config.block_out_channels) - 1)
-    side = latent_side(arguments.size, scale, "--size") if arguments.size else pipeline.unet.config.sample_size
-    tile = min(side, latent_side(arguments.tile, scale, "--tile")) if arguments.tile else side
+    side = latent_side(arguments.size, scale, "--size") if arguments.size is not None else pipeline.unet.config.sample_size
+    tile = side if arguments.tile is None else latent_side(arguments.tile, scale, "--tile")
+    if tile >= side and arguments.tile is not None:
+        print(f"note: --tile {arguments.tile} is no smaller than the picture, which is decoded as a whole", file=sys.stderr)
+        tile = side
     pipeline.unet.set_attn_processor(diffusers.models.attention_processor.AttnProcessor())
 
     export_encoders(pipeline, out)

@@ -7,7 +7,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use inkstone::cli::manual;
 
+use inkstone::pack::MOST_STEPS;
+
 use crate::calibration::Target;
+use crate::diffusers::MAX_GUIDANCE;
 use crate::error::{Error, Result};
 use crate::{Options, Report, Scheme};
 
@@ -29,10 +32,10 @@ pub struct Arguments {
     #[arg(long = "size", value_name = "NAME=N", value_parser = size)]
     pub sizes: Vec<(String, usize)>,
     /// Default number of denoising steps of the pack; without the option what is usual for the model's scheduler
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = steps)]
     pub steps: Option<usize>,
     /// Default guidance of the pack; without the option what is usual for the model's scheduler
-    #[arg(long, value_name = "G")]
+    #[arg(long, value_name = "G", allow_negative_numbers = true, value_parser = guidance)]
     pub guidance: Option<f32>,
     /// Samples to compare the pack with the f32 model by: a text file with a prompt a line or, for one graph, `[[sample]]` tables of
     /// its inputs in TOML; without the option, a few that are built in
@@ -61,6 +64,16 @@ fn size(text: &str) -> std::result::Result<(String, usize), String> {
         Ok(size) if size > 0 && !name.is_empty() => Ok((name.to_owned(), size)),
         _ => Err("must be NAME=N with a whole number from 1".to_owned()),
     }
+}
+
+fn steps(text: &str) -> std::result::Result<usize, String> {
+    let steps = text.parse().ok().filter(|steps| (1..=MOST_STEPS).contains(steps));
+    steps.ok_or_else(|| format!("must be a whole number from 1 to {MOST_STEPS}"))
+}
+
+fn guidance(text: &str) -> std::result::Result<f32, String> {
+    let guidance = text.parse().ok().filter(|guidance| (0.0..=MAX_GUIDANCE).contains(guidance));
+    guidance.ok_or_else(|| format!("must be a number from 0 to {MAX_GUIDANCE}"))
 }
 
 fn decibels(text: &str) -> std::result::Result<f64, String> {

@@ -139,6 +139,7 @@ impl Source {
         sampling.default_steps = steps.unwrap_or(sampling.default_steps);
         sampling.default_guidance = guidance.unwrap_or(sampling.default_guidance);
         self.check_manifest()
+            .map_err(|error| Error::usage(format!("--steps or --guidance: {error}")))
     }
 
     /// Names of the stages and their graphs' files, in the order in which they are quantized.

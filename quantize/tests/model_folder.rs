@@ -117,6 +117,64 @@ fn an_encoder_that_does_not_fit_is_left_out_and_said() {
     assert!(!Pipeline::open(&pack).unwrap().capabilities().takes_pictures);
 }
 
+/// Names the outputs of a text encoder as optimum does: rows of every layer, numbered, and the last one twice.
+fn name_as_optimum(file: &Path) {
+    let mut model = ModelProto::decode(&*std::fs::read(file).unwrap()).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    let rename = |name: &mut String| {
+        if name == "prompt_embeds" {
+            *name = "hidden_states.1".into();
+        }
+    };
+    graph.node.iter_mut().flat_map(|node| &mut node.output).for_each(rename);
+    graph.node.iter_mut().flat_map(|node| &mut node.input).for_each(rename);
+    let rows = graph.output.iter_mut().find(|output| output.name == "prompt_embeds").unwrap();
+    rename(&mut rows.name);
+    let rows = rows.clone();
+    for name in ["hidden_states.0", "hidden_states.2", "last_hidden_state"] {
+        graph.node.push(NodeProto {
+            op_type: "Neg".into(),
+            name: format!("make_{name}"),
+            input: vec!["hidden_states.1".into()],
+            output: vec![name.into()],
+            ..NodeProto::default()
+        });
+        graph.output.insert(
+            0,
+            ValueInfoProto {
+                name: name.into(),
+                ..rows.clone()
+            },
+        );
+    }
+    std::fs::write(file, model.encode_to_vec()).unwrap();
+}
+
+#[test]
+fn optimum_names_the_rows_of_every_layer_and_the_last_but_one_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (pipelines().join("xl"), model("xl", folder.path()));
+    name_as_optimum(&theirs.join("text_encoder/model.onnx"));
+    name_as_optimum(&theirs.join("text_encoder_2/model.onnx"));
+    let drawn = [("ours", &ours), ("theirs", &theirs)].map(|(name, model)| {
+        let pack = folder.path().join(name);
+        quantize(model, &pack).assert().success();
+        let request = Request::new("a red cat").seed(7).steps(1);
+        Pipeline::open(&pack).unwrap().generate(&request).unwrap().picture
+    });
+    assert_eq!(drawn[0], drawn[1]);
+    let index = theirs.join("model_index.json");
+    let text = std::fs::read_to_string(&index).unwrap().replace(
+        "\"force_zeros_for_empty_prompt\": true",
+        "\"force_zeros_for_empty_prompt\": \"yes\"",
+    );
+    std::fs::write(&index, text).unwrap();
+    quantize(&theirs, &folder.path().join("none"))
+        .assert()
+        .code(2)
+        .stderr(contains("force_zeros_for_empty_prompt: \"yes\" is neither true nor false"));
+}
+
 #[test]
 fn a_second_text_encoder_that_does_not_fit_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -54,7 +54,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PICTURE")]
     from: Option<PathBuf>,
     /// Share of the steps that are done on a picture: 0 keeps it, 1 keeps next to nothing; 0.6 by default.
-    #[arg(long, value_name = "0..1", requires = "from", allow_negative_numbers = true)]
+    #[arg(long, value_name = "0..1", requires = "from", allow_negative_numbers = true, value_parser = strength)]
     strength: Option<f32>,
     /// Picture that says what may change of the one that is started from: white is drawn anew, black is kept to the pixel.
     #[arg(long, value_name = "PICTURE", requires = "from")]
@@ -162,6 +162,11 @@ fn named_number(text: &str) -> Result<(String, f64), String> {
     let (name, number) = parts.ok_or("must be a name, `=` and a number, such as difficulty=30")?;
     let number = number.parse().map_err(|_| format!("'{number}' is not a number"))?;
     Ok((name.to_owned(), number))
+}
+
+fn strength(text: &str) -> Result<f32, String> {
+    let strength = text.parse().ok().filter(|strength| (0.0..=1.0).contains(strength));
+    strength.ok_or_else(|| "must be a number from 0 to 1".into())
 }
 
 fn threads(text: &str) -> Result<usize, String> {

@@ -82,18 +82,18 @@ pub enum PipelineError {
     #[error("this pack cannot start from a picture: it has no encoder; export the model with models/export/export.py --encoder")]
     NoPictures,
     /// A picture is given to start from, and the prompt is of several things, which are drawn one by one.
-    #[error("a picture to start from takes a prompt of one thing; this one has {count}: {}", objects.join(", "))]
+    #[error("a picture to start from takes a prompt of one thing, but this one asks for {count}: ask for one, such as \"{first}\"")]
     SeveralObjects {
         /// How many.
         count: usize,
-        /// Their prompts.
-        objects: Vec<String>,
+        /// The prompt of the first.
+        first: String,
     },
     /// The strength is out of range.
     #[error("invalid strength: {0} is not between 0 and 1")]
     Strength(f32),
     /// The mask has another shape than the picture.
-    #[error("the mask has {}×{} pixels, the picture {}×{}: it must have the same shape", mask[0], mask[1], picture[0], picture[1])]
+    #[error("the mask has {}×{} pixels, the picture {}×{}: scale or cut the mask to the same proportions", mask[0], mask[1], picture[0], picture[1])]
     Mask {
         /// Width and height of the mask.
         mask: [u32; 2],

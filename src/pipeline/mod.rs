@@ -327,8 +327,8 @@ impl Pipeline {
         }
         if let Some(arrangement) = &prompt.reading.arrangement {
             return Err(PipelineError::SeveralObjects {
-                count: arrangement.objects.len(),
-                objects: arrangement.objects.clone(),
+                count: arrangement.rows.iter().map(Vec::len).sum(),
+                first: arrangement.objects.first().cloned().unwrap_or_default(),
             });
         }
         let sides = |picture: &Picture| [picture.width(), picture.height()];

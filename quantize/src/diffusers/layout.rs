@@ -22,6 +22,8 @@ const CLASSES: [&str; 8] = [
     "ORTStableDiffusionXLPipeline",
 ];
 const INDEX: &str = "model_index.json";
+/// Whether an empty negative prompt stands for zeros.
+const FORCE_ZEROS: &str = "force_zeros_for_empty_prompt";
 /// What a tokenizer's folder may have.
 const TOKENIZER_FILES: [&str; 5] = [
     "tokenizer.json",
@@ -133,6 +135,15 @@ struct Files<'a> {
     root: PathBuf,
 }
 
+/// A field that is true, false or not there.
+fn flag(file: &Path, values: &Value, field: &str) -> Result<Option<bool>> {
+    match &values[field] {
+        Value::Null => Ok(None),
+        Value::Bool(flag) => Ok(Some(*flag)),
+        other => Err(Error::field(file, field, format!("{other} is neither true nor false"))),
+    }
+}
+
 /// What `model_index.json` says.
 struct Index {
     class: String,
@@ -153,7 +164,7 @@ impl Files<'_> {
         match class.filter(|class| CLASSES.contains(class)) {
             Some(class) => Ok(Index {
                 class: class.to_owned(),
-                force_zeros: index["force_zeros_for_empty_prompt"].as_bool(),
+                force_zeros: flag(&file, &index, FORCE_ZEROS)?,
             }),
             None => {
                 let named = class.map_or("it names no pipeline".to_owned(), |class| format!("`{class}` is not supported"));
@@ -234,7 +245,10 @@ impl Files<'_> {
                     .find(|found| found.len() > 1);
                 let problem = match several {
                     Some(found) => format!("there is no such file, and {} others: name the right one model.onnx", found.len()),
-                    None => "there is no such file: a model has text_encoder, unet and vae_decoder".to_owned(),
+                    None => format!(
+                        "there is no such file: a model with {} needs its graph there; others have text_encoder, unet and vae_decoder",
+                        names[0]
+                    ),
                 };
                 Error::input(&first.join("model.onnx"), problem)
             }

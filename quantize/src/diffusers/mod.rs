@@ -24,7 +24,9 @@ const TOKENIZER: &str = "tokenizer.json";
 /// Longest prompt of an imported model, in characters.
 const MAX_CHARACTERS: usize = 2000;
 /// Largest guidance of an imported model.
-const MAX_GUIDANCE: f32 = 30.0;
+pub const MAX_GUIDANCE: f32 = 30.0;
+/// Scales of latents: those of models that people use are between 0.1 and 2.
+const SCALES: std::ops::RangeInclusive<f32> = 1e-3..=1e3;
 /// Tokens of a text encoder whose tokenizer does not say how many.
 const TOKENS: usize = 77;
 
@@ -336,8 +338,9 @@ fn scaling(decoder: &Part) -> Result<(f32, f32)> {
         }
     };
     let scale = number("scaling_factor", if is_tiny { 1.0 } else { 0.18215 })?;
-    if scale == 0.0 {
-        return Err(Error::field(&decoder.config_file, "scaling_factor", "must not be 0"));
+    if !SCALES.contains(&scale) {
+        let problem = format!("{scale} is not between {} and {}", SCALES.start(), SCALES.end());
+        return Err(Error::field(&decoder.config_file, "scaling_factor", problem));
     }
     // An AutoencoderTiny's shift is that of its own encoder, not of latents.
     Ok((scale, if is_tiny { 0.0 } else { number("shift_factor", 0.0)? }))

@@ -17,6 +17,8 @@ const LARGEST: u64 = 64 << 20;
 const MOST_TOKENS: u64 = 4096;
 /// Pieces of text that CLIP's merges never cross.
 const PIECES: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+const CONFIG: &str = "tokenizer_config.json";
+const SPECIAL: &str = "special_tokens_map.json";
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
 
@@ -61,31 +63,59 @@ fn read_one(folder: &Path) -> Result<(Value, usize, u32)> {
     let whole = folder.join("tokenizer.json");
     let is_whole = files::is_there(&whole);
     let tokenizer = if is_whole { large_json(&whole)? } else { made(folder)? };
-    let config = optional(&folder.join("tokenizer_config.json"))?;
-    let special = optional(&folder.join("special_tokens_map.json"))?;
-    let max_tokens = config["model_max_length"]
-        .as_u64()
-        .filter(|count| (1..=MOST_TOKENS).contains(count));
-    let name = |field: &str| {
-        [&config, &special].into_iter().find_map(|file| {
-            let token = &file[field];
-            token.as_str().or_else(|| token["content"].as_str()).map(str::to_owned)
-        })
-    };
-    let padding = name("pad_token").or_else(|| name("eos_token")).unwrap_or_else(|| END.to_owned());
+    let config = optional(&folder.join(CONFIG))?;
+    let special = optional(&folder.join(SPECIAL))?;
+    let max_tokens = max_tokens(&folder.join(CONFIG), &config)?;
+    let files = [(CONFIG, &config), (SPECIAL, &special)];
+    let mut padding = None;
+    for (field, (name, values)) in ["pad_token", "eos_token"]
+        .into_iter()
+        .flat_map(|field| files.map(|file| (field, file)))
+    {
+        let token = token(&folder.join(name), values, field)?;
+        padding = padding.or(token);
+    }
+    let padding = padding.unwrap_or_else(|| END.to_owned());
     let padding = id(&tokenizer, &padding).ok_or_else(|| {
         let problem = format!("has no token `{padding}`, which prompts are padded with: correct `pad_token` in tokenizer_config.json");
         let file = if is_whole { whole.clone() } else { folder.join("vocab.json") };
         Error::input(&file, problem)
     })?;
-    Ok((tokenizer, max_tokens.map_or(TOKENS, |count| count as usize), padding))
+    Ok((tokenizer, max_tokens, padding))
 }
 
 fn optional(file: &Path) -> Result<Value> {
-    if files::is_there(file) {
-        layout::json(file)
+    if !files::is_there(file) {
+        return Ok(Value::Null);
+    }
+    let values = layout::json(file)?;
+    if values.is_object() {
+        Ok(values)
     } else {
-        Ok(Value::Null)
+        Err(Error::input(file, "is not a table of settings"))
+    }
+}
+
+/// The tokens that the text encoder takes. Where nobody set a limit, `transformers` writes a number of thirty digits.
+fn max_tokens(file: &Path, config: &Value) -> Result<usize> {
+    let field = "model_max_length";
+    match &config[field] {
+        Value::Null => Ok(TOKENS),
+        value => match (value.as_u64(), value.as_f64()) {
+            (Some(count @ 1..=MOST_TOKENS), _) => Ok(count as usize),
+            (_, Some(count)) if count > MOST_TOKENS as f64 => Ok(TOKENS),
+            _ => Err(Error::field(file, field, format!("{value} is not a whole number from 1"))),
+        },
+    }
+}
+
+/// A token's text, given as such or in a table.
+fn token(file: &Path, values: &Value, field: &str) -> Result<Option<String>> {
+    let value = &values[field];
+    match value.as_str().or_else(|| value["content"].as_str()) {
+        Some(token) => Ok(Some(token.to_owned())),
+        None if value.is_null() => Ok(None),
+        None => Err(Error::field(file, field, format!("{value} is not a token"))),
     }
 }
 
@@ -106,7 +136,8 @@ fn id(tokenizer: &Value, token: &str) -> Option<u32> {
 /// A `tokenizer.json` of CLIP's vocabulary and merges.
 fn made(folder: &Path) -> Result<Value> {
     let (vocabulary, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
-    let missing = "there is no such file, and no tokenizer.json: copy the folder `tokenizer` of the original model here";
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let missing = &*format!("there is no such file, and no tokenizer.json: copy the folder `{name}` of the original model here");
     if !vocabulary.is_file() {
         return Err(Error::input(&vocabulary, missing));
     }
@@ -230,6 +261,22 @@ mod tests {
             (vec![("vocab.json", VOCAB), ("merges.txt", "a b c\n")], "two pieces"),
             (vec![("tokenizer.json", "{")], "is not JSON"),
             (vec![("tokenizer.json", "{}")], "has no token"),
+            (
+                vec![("tokenizer.json", "{}"), ("tokenizer_config.json", "[]")],
+                "is not a table of settings",
+            ),
+            (
+                vec![("tokenizer.json", "{}"), ("tokenizer_config.json", r#"{"model_max_length": "77"}"#)],
+                "model_max_length: \"77\" is not a whole number",
+            ),
+            (
+                vec![("tokenizer.json", "{}"), ("tokenizer_config.json", r#"{"model_max_length": 0}"#)],
+                "model_max_length: 0 is not",
+            ),
+            (
+                vec![("tokenizer.json", "{}"), ("tokenizer_config.json", r#"{"pad_token": 5}"#)],
+                "pad_token: 5 is not a token",
+            ),
         ] {
             let error = read(&[folder(&files).path().to_owned()]).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");

@@ -72,7 +72,7 @@ impl Diffusion {
         };
         let mask = source.mask.as_ref().map(|mask| -> Result<Vec<f32>, PictureError> {
             let (wide, tall) = sides(height, width);
-            let small = resize(&self.fitted(mask, self.sides())?, wide, tall, Resampling::Smooth)?;
+            let small = resize(&self.fitted_mask(mask)?, wide, tall, Resampling::Smooth)?;
             Ok(shares(&small).repeat(channels))
         });
         Ok(Some(Start {
@@ -82,16 +82,18 @@ impl Diffusion {
         }))
     }
 
-    /// Puts the picture's own pixels back where the mask keeps them.
+    /// Puts the picture's own pixels back where the mask keeps them; all of them if nothing was drawn on it.
     ///
     /// # Errors
     /// If the picture cannot have the size of this one.
     pub fn restore(&self, request: &Resolved, drawn: Picture) -> Result<Picture, PipelineError> {
-        let Some((source, mask)) = request.source().and_then(|source| Some((source, source.mask.as_ref()?))) else {
-            return Ok(drawn);
-        };
-        let own = self.fitted(&source.picture, self.sides())?;
-        let shares = shares(&self.fitted(mask, self.sides())?);
+        let Some(source) = request.source() else { return Ok(drawn) };
+        let own = || self.fitted(&source.picture, self.sides());
+        if request.steps_done() == 0 {
+            return Ok(own()?);
+        }
+        let Some(mask) = &source.mask else { return Ok(drawn) };
+        let (own, shares) = (own()?, shares(&self.fitted_mask(mask)?));
         let pairs = own.pixels().as_chunks().0.iter().zip(drawn.pixels().as_chunks().0);
         let pixels = pairs.zip(shares).flat_map(|((own, drawn), share)| mixed(*own, *drawn, share));
         Ok(Picture::new(drawn.width(), drawn.height(), pixels.collect())?)
@@ -102,10 +104,22 @@ impl Diffusion {
     }
 
     /// A picture of these sides: with transparent margins where the model knows transparency, else cut at the edges, on white.
-    fn fitted(&self, picture: &Picture, (width, height): (u32, u32)) -> Result<Picture, PictureError> {
+    fn fitted(&self, picture: &Picture, sides: (u32, u32)) -> Result<Picture, PictureError> {
         match self.picture.channels {
-            Channels::RgbaPremultiplied => fitted::within(picture, width, height),
-            Channels::Rgb | Channels::Gray => fitted::over(&Background::Colour([255; 3]).apply(picture), width, height),
+            Channels::RgbaPremultiplied => self.fitted_by(picture, sides, Resampling::Smooth),
+            Channels::Rgb | Channels::Gray => self.fitted_by(&Background::Colour([255; 3]).apply(picture), sides, Resampling::Smooth),
+        }
+    }
+
+    /// A mask of the picture's sides, by whole pixels: black that is blended with white would no longer be kept.
+    fn fitted_mask(&self, mask: &Picture) -> Result<Picture, PictureError> {
+        self.fitted_by(mask, self.sides(), Resampling::Nearest)
+    }
+
+    fn fitted_by(&self, picture: &Picture, (width, height): (u32, u32), resampling: Resampling) -> Result<Picture, PictureError> {
+        match self.picture.channels {
+            Channels::RgbaPremultiplied => fitted::within(picture, width, height, resampling),
+            Channels::Rgb | Channels::Gray => fitted::over(picture, width, height, resampling),
         }
     }
 }
