@@ -145,43 +145,6 @@ def titles(draw, real: Real, judge: Judge, captions: Captions, device: str) -> d
     return {kind: measures.recall(measures.ranks(seen, candidates, right)) for kind, seen in (("drawn", drawn), ("real", true))}
 
 
-def figures(self, draw) -> dict:
-        drawn = draw([question for question, _ in self.asked])
-        return {"pictures": len(drawn), "drawn": self.known(drawn, np.array([right for _, right in self.asked])), "real": self.known(*self.compose(200, True))}
-
-
-def likeness(draw, real: Real, judge: Judge, device: str) -> dict:
-    """Improved precision and recall of pictures with the style left open against real ones, and for every concept its nearest training
-    pictures: a concept is copied if one of its pictures is nearer to a training picture than two real ones are to each other."""
-    training_rows = [index for index in real.many.training if index < len(real.large)]
-    sample = np.sort(np.random.default_rng(SEED).choice(training_rows, min(SAMPLE, len(training_rows)), replace=False))
-    drawn = {text: measures.features(judge, draw(eight(text, settings.ANY)), device) for text in real.concepts}
-    of_concepts = {text: measures.features(judge, real.pictures(rows), device) for text, rows in real.concepts.items()}
-    precision, recall = measures.precision_recall(np.concatenate(list(of_concepts.values())), np.concatenate(list(drawn.values())))
-    references = measures.features(judge, real.pictures(sample), device)
-    copied, nearest = [], {}
-    for text, rows in drawn.items():
-        places, scores = measures.nearest(rows, np.concatenate([of_concepts[text], references]))
-        best = int(scores[:, 0].argmax())
-        indices = np.concatenate([np.sort(real.concepts[text]), sample])[places[best]]
-        nearest[text] = [(f"{real.many.rows[i]['part']}/{real.many.rows[i]['key']}", round(float(s), 3)) for i, s in zip(indices, scores[best])]
-        if scores[best, 0] > measures.closest_pair(of_concepts[text]):
-            copied.append(text)
-    return {"precision": round(precision, 3), "recall": round(recall, 3), "copied": copied, "nearest": nearest}
-
-
-def titles(draw, real: Real, judge: Judge, captions: Captions, device: str) -> dict:
-    """How often the judge finds the title of clip art that training never saw, among all of them, in drawn and in real pictures."""
-    rows = {real.many.rows[i]["name"]: i for i in real.many.validation if i < len(real.large) and real.many.rows[i]["part"].startswith("clipart")}
-    names = sorted(rows)[:TITLES]
-    with torch.no_grad():
-        candidates = judge.read(captions.encode(names).to(device)).cpu().numpy()
-    drawn = measures.features(judge, draw([(name, "clipart", SEED) for name in names]), device)
-    true = measures.features(judge, np.stack([real.large[rows[name]] for name in names]).astype(np.float32), device)
-    right = np.arange(len(names))
-    return {kind: measures.recall(measures.ranks(seen, candidates, right)) for kind, seen in (("drawn", drawn), ("real", true))}
-
-
 def portraits(draw, real: Real, judge: Judge, device: str) -> dict:
     """How often portraits show what their captions say, by probes that learned it from real ones: drawn and real, of captions never seen."""
     rows, kept = real.many.rows, {}
