@@ -1,5 +1,6 @@
 //! What is fused and what is not, on graphs of a few nodes.
 
+use tract_onnx::tract_core::ops::array::Slice;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::math;
 
@@ -103,6 +104,39 @@ fn a_linear_layer_fuses_activation_gate_and_addition() {
         (layer.activation, layer.gated, layer.residual),
         (Some(Activation::Gelu), true, true)
     );
+}
+
+/// The outputs of a layer of twice as many rows, cut in half, with the function of the half of a number multiplied by the other.
+fn halved(graph: &mut Graph, of_half: usize) -> OutletId {
+    let x = graph.source("x", &[1, 5, WIDTH]);
+    let tensor = ExternalTensor::of_bytes(&[1; 2 * WIDTH * WIDTH], vec![2 * WIDTH / 8, WIDTH / 4, 8, 4]);
+    let weights = WeightMatrix::new(&tensor, 2 * WIDTH, WIDTH).unwrap();
+    let [scale, bias] = ["scale", "bias"].map(|name| graph.constant(name, &[2 * WIDTH]));
+    let linear = graph.put("linear", QuantizedLinear::new(weights, kernels::available()[0]), &[x, scale, bias]);
+    let halves = [0, 1].map(|half| {
+        let slice = Slice::new(2, half * WIDTH, (half + 1) * WIDTH);
+        graph.0.wire_node(format!("half {half}"), slice, &[linear]).unwrap()[0]
+    });
+    let gate = graph.put("gate", Activation::Gelu, &[halves[of_half]]);
+    graph.binary("product", multiply(), &[halves[1 - of_half], gate])
+}
+
+#[test]
+fn a_linear_layer_fuses_the_gates_of_its_second_half() {
+    let mut graph = Graph(TypedModel::default());
+    let product = halved(&mut graph, 1);
+    let model = graph.fused(&[product]);
+    let (layers, nodes) = layers::<QuantizedLinear>(&model);
+    assert_eq!((layers.len(), nodes, layers[0].halved), (1, 1, Some(Activation::Gelu)));
+    assert_eq!(*model.output_fact(0).unwrap().shape, [1, 5, WIDTH].map(|size| size.to_dim()));
+}
+
+#[test]
+fn gates_of_a_first_half_stay_apart() {
+    let mut graph = Graph(TypedModel::default());
+    let product = halved(&mut graph, 0);
+    let (layers, nodes) = layers::<QuantizedLinear>(&graph.fused(&[product]));
+    assert_eq!((nodes, layers[0].halved), (5, None));
 }
 
 #[test]

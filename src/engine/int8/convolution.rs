@@ -27,9 +27,17 @@ pub fn convolve(
     outputs: Outputs,
     output: &mut [f32],
 ) {
-    match winograd::fitting(kernel, window, positions) {
+    match winograd::fitting(kernel, weights, window, positions) {
         Some(tiles) => winograd::convolve(tiles, weights, image, positions, outputs, output),
         None => im2col(kernel, weights, image, window, positions, outputs, output),
+    }
+}
+
+/// The mask of the bytes of an image that [`convolve`] is given with these arguments.
+pub fn image_mask(kernel: &dyn Kernel, weights: &WeightMatrix, window: Window, positions: [usize; 2]) -> u8 {
+    match winograd::fitting(kernel, weights, window, positions) {
+        Some(_) => 0,
+        None => kernel.activation_mask(),
     }
 }
 
@@ -125,7 +133,7 @@ impl Layer<'_> {
 
     /// The same where the columns of every panel lie side by side in the image.
     fn block_in_place(&self, kernel: &dyn InPlace, columns: Range<usize>, first_panel: usize, rows: &mut [&mut [f32]]) {
-        let (line, plane) = (self.image.width * GROUP, self.image.width * self.image.height * GROUP);
+        let (line, plane) = (self.image.width * GROUP, self.image.plane);
         let [height, width] = self.window.size;
         let pixels: Vec<usize> = (0..height).flat_map(|y| (0..width).map(move |x| y * line + x * GROUP)).collect();
         let windows = Windows {

@@ -9,6 +9,7 @@ use super::epilogue::{Outputs, SUMMED};
 use super::matmul_panel::{Layer, Quantized};
 use super::quantize::{Order, TOGETHER, Tokens};
 use super::scratch::{LINE, Scratch, from_line};
+use crate::engine::arithmetic::Activation;
 use crate::engine::kernels::{Kernel, ROWS};
 use crate::engine::parallel::{self, chunk_columns, split_columns};
 
@@ -29,6 +30,9 @@ pub struct Product<'a> {
     pub outputs: Outputs<'a>,
     /// Factors of each row's outputs, after the activation; empty for none.
     pub gates: &'a [f32],
+    /// The function of the second half of the rows, by whose values the first half is multiplied: half as many rows are left. None for all
+    /// rows.
+    pub halved: Option<Activation>,
     /// Memory order of the outputs and of the residual.
     pub order: Order,
     /// The outputs, `[tokens][rows]` or `[rows][tokens]`.
@@ -166,7 +170,7 @@ impl<'a> ProductGroup<'a> {
         for (list, part) in lists.iter_mut().zip(self.parts.drain(..)) {
             let products = all
                 .iter_mut()
-                .filter_map(|(layer, slices)| Some((*layer, 0..layer.weights.rows(), slices.next()?)));
+                .filter_map(|(layer, slices)| Some((*layer, 0..layer.rows(), slices.next()?)));
             list.push(Task {
                 products: products.collect(),
                 source: Source::Own {
@@ -187,18 +191,20 @@ fn parts(count: usize, length: usize) -> Vec<Range<usize>> {
 impl<'a> SplitProduct<'a> {
     /// A product whose rows `threads` threads share.
     fn new(kernel: &'a dyn Kernel, product: Product<'a>, tokens: &[Range<usize>], threads: usize) -> SplitProduct<'a> {
-        let rows = parts(product.weights.rows(), product.weights.panels().div_ceil(threads).max(1) * ROWS);
+        let layer = Layer {
+            kernel,
+            weights: product.weights,
+            outputs: product.outputs,
+            gates: product.gates,
+            halved: product.halved,
+            order: product.order,
+            tokens: product.tokens.count(),
+        };
+        let rows = parts(layer.rows(), layer.rows().div_ceil(ROWS).div_ceil(threads).max(1) * ROWS);
         SplitProduct {
             slices: OutputSlices::split(product.output, product.order, tokens, &rows),
             rows,
-            layer: Layer {
-                kernel,
-                weights: product.weights,
-                outputs: product.outputs,
-                gates: product.gates,
-                order: product.order,
-                tokens: product.tokens.count(),
-            },
+            layer,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::WeightMatrix;
 use super::epilogue::{Outputs, PanelSums, SUMMED, shifts};
 use super::matmul::OutputSlices;
 use super::quantize::{Order, TOGETHER, filled};
+use crate::engine::arithmetic::Activation;
 use crate::engine::kernels::{Kernel, ROWS};
 use crate::engine::simd::{Fused, widest};
 use crate::engine::transpose::{SIDE, transpose_square};
@@ -22,6 +23,8 @@ pub struct Layer<'a> {
     pub outputs: Outputs<'a>,
     /// Factors of each row's outputs, after the activation; empty for none.
     pub gates: &'a [f32],
+    /// The function of the second half of the rows, by whose values the first half is multiplied; none for all rows.
+    pub halved: Option<Activation>,
     /// Memory order of the outputs and of the residual.
     pub order: Order,
     /// Number of all tokens.
@@ -40,19 +43,28 @@ pub struct Quantized<'a> {
 }
 
 impl Layer<'_> {
+    /// Rows of the outputs.
+    pub fn rows(&self) -> usize {
+        self.weights.rows() / if self.halved.is_some() { 2 } else { 1 }
+    }
+
     /// Computes the outputs of rows, which begin with a panel.
     pub fn compute(&self, rows: Range<usize>, tokens: Quantized, slices: &mut OutputSlices) {
         let (row_sums, inputs, columns) = (shifts(self.kernel, self.weights), self.weights.inputs(), self.kernel.columns());
         let panels = &tokens.panels[..tokens.scales.len().next_multiple_of(columns) * inputs];
         let calls = panels.chunks(SUMMED * inputs).zip(tokens.scales.chunks(SUMMED));
-        let mut sums = PanelSums::new();
+        let (mut sums, mut gate_sums) = (PanelSums::new(), PanelSums::new());
         for row in rows.clone().step_by(ROWS) {
             let panel = row / ROWS;
             for (call, (activations, scales)) in calls.clone().enumerate() {
                 sums.multiply(self.kernel, self.weights, panel, row_sums(panel), activations);
+                if self.halved.is_some() {
+                    let panel = panel + self.rows() / ROWS;
+                    gate_sums.multiply(self.kernel, self.weights, panel, row_sums(panel), activations);
+                }
                 let part = PanelSlice {
                     layer: self,
-                    sums: &sums,
+                    sums: [&sums, &gate_sums],
                     row,
                     token: tokens.first + call * SUMMED,
                     place: [row - rows.start, call * SUMMED],
@@ -69,7 +81,8 @@ type Tile = [[f32; TOGETHER]; ROWS];
 /// Sums of one weight panel with up to [`SUMMED`] tokens.
 struct PanelSlice<'a> {
     layer: &'a Layer<'a>,
-    sums: &'a PanelSums,
+    /// Those of the rows and, where there are any, of their gates.
+    sums: [&'a PanelSums; 2],
     /// The first row and token.
     row: usize,
     token: usize,
@@ -80,7 +93,7 @@ struct PanelSlice<'a> {
 impl PanelSlice<'_> {
     /// Turns the sums into outputs.
     fn finish(&self, scales: &[f32], slices: &mut OutputSlices) {
-        let whole = self.layer.weights.rows() - self.row >= ROWS;
+        let whole = self.layer.rows() - self.row >= ROWS;
         for (part, scales) in scales.chunks(TOGETHER).enumerate() {
             let tile = widest(
                 #[inline(always)]
@@ -99,14 +112,18 @@ impl PanelSlice<'_> {
     /// is known and they are vectorized.
     #[inline(always)]
     fn dequantize(&self, part: usize, token_scales: [f32; TOGETHER], fused: Fused) -> Tile {
-        let Layer { outputs, gates, .. } = self.layer;
-        let mut tile = [[0f32; TOGETHER]; ROWS];
-        let rows = outputs.scales[self.row..].iter().zip(&outputs.biases[self.row..]);
-        for (index, ((values, sums), (&scale, &bias))) in tile.iter_mut().zip(&self.sums.0).zip(rows).enumerate() {
-            let sums = sums.as_chunks::<TOGETHER>().0[part];
-            for token in 0..TOGETHER {
-                values[token] = sums[token] as f32 * (scale * token_scales[token]) + bias;
+        let Layer {
+            outputs, gates, halved, ..
+        } = self.layer;
+        let mut tile = self.scaled(self.sums[0], self.row, part, token_scales);
+        if let Some(activation) = halved {
+            let mut gates = self.scaled(self.sums[1], self.layer.rows() + self.row, part, token_scales);
+            activation.apply(gates.as_flattened_mut(), fused);
+            for (value, gate) in tile.as_flattened_mut().iter_mut().zip(gates.as_flattened()) {
+                *value *= gate;
             }
+        }
+        for (index, values) in tile.iter_mut().enumerate() {
             if let Some(activation) = outputs.activation {
                 activation.apply(values, fused);
             }
@@ -114,6 +131,21 @@ impl PanelSlice<'_> {
                 for value in values {
                     *value *= gate;
                 }
+            }
+        }
+        tile
+    }
+
+    /// Sums of rows from `first` on, scaled, with the bias.
+    #[inline(always)]
+    fn scaled(&self, sums: &PanelSums, first: usize, part: usize, token_scales: [f32; TOGETHER]) -> Tile {
+        let outputs = &self.layer.outputs;
+        let mut tile = [[0f32; TOGETHER]; ROWS];
+        let rows = outputs.scales[first..].iter().zip(&outputs.biases[first..]);
+        for ((values, sums), (&scale, &bias)) in tile.iter_mut().zip(&sums.0).zip(rows) {
+            let sums = sums.as_chunks::<TOGETHER>().0[part];
+            for token in 0..TOGETHER {
+                values[token] = sums[token] as f32 * (scale * token_scales[token]) + bias;
             }
         }
         tile
@@ -153,7 +185,7 @@ impl PanelSlice<'_> {
     /// The same for a picture, whole or not.
     fn store_picture(&self, tile: &Tile, tokens: Range<usize>, slices: &mut OutputSlices) {
         let PanelSlice { layer, place, .. } = *self;
-        let rows = self.row..layer.weights.rows().min(self.row + ROWS);
+        let rows = self.row..layer.rows().min(self.row + ROWS);
         for (index, (row, values)) in rows.zip(tile).enumerate() {
             let added = match layer.outputs.residual {
                 [] => &[],
@@ -170,7 +202,7 @@ impl PanelSlice<'_> {
 
     /// What is added to a token's outputs; empty for none.
     fn residual(&self, token: usize) -> &[f32] {
-        let (residual, rows) = (self.layer.outputs.residual, self.layer.weights.rows());
+        let (residual, rows) = (self.layer.outputs.residual, self.layer.rows());
         match residual {
             [] => residual,
             _ => &residual[(self.token + token) * rows..][self.row..rows.min(self.row + ROWS)],

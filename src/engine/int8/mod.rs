@@ -10,7 +10,7 @@ mod scratch;
 mod weights;
 mod winograd;
 
-pub use convolution::convolve;
+pub use convolution::{convolve, image_mask};
 pub use epilogue::Outputs;
 pub use matmul::{Product, multiply};
 pub use quantize::{Byte, Image, Layout, Order, Tokens, largest_of};

@@ -12,6 +12,9 @@ use crate::engine::simd::{larger, largest_magnitude, widest};
 /// Lower bound of the largest magnitude, so that no scale is 0.
 const TINY: f32 = 1e-12;
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 /// Scale by which the largest magnitude becomes 127.
 pub fn scale_of(values: &[f32]) -> f32 {
     scale_for(largest_magnitude(values))
@@ -81,14 +84,14 @@ fn quantize_16(value: f32, inverse: f32) -> [f32; 2] {
     [high, integer - high * BASE]
 }
 
-/// A quantized image with its padding, `[channels/4][height][width][4]` bytes: the four channels that a kernel
+/// A quantized image with its padding, `[channels/4][height][width][4]` bytes, planes some bytes apart: the four channels that a kernel
 /// multiplies at once are contiguous, and so are adjacent columns.
 pub struct Image<'a> {
     bytes: &'a [u8],
-    /// Height with padding.
-    pub height: usize,
     /// Width with padding.
     pub width: usize,
+    /// Bytes from one plane to the next.
+    pub plane: usize,
     /// Scale: the float that 1 stands for.
     pub scale: f32,
 }
@@ -114,19 +117,26 @@ impl Layout {
         ]
     }
 
+    /// Bytes from one plane to the next: five cache lines more than a multiple of eight, so that the same pixels of all planes, which are
+    /// read together, lie in different sets of the cache.
+    fn plane(&self) -> usize {
+        let [tall, wide] = self.size();
+        let lines = (tall * wide * GROUP).div_ceil(LINE);
+        (lines + (13 - lines % 8) % 8) * LINE
+    }
+
     /// Bytes of the quantized picture.
     pub fn bytes(&self) -> usize {
-        let [tall, wide] = self.size();
-        self.shape[0] * tall * wide
+        self.shape[0] / GROUP * self.plane()
     }
 
     /// Quantizes all channels; threads share them.
     fn fill_all(&self, values: &[f32], bytes: &mut [u8], mask: u8, quantize: impl Fn(f32) -> u8 + Copy + Sync) {
-        let ([height, width], area) = (self.size(), self.shape[1] * self.shape[2]);
+        let area = self.shape[1] * self.shape[2];
         let threads = parallel::threads_for_values(values.len());
         let planes = (self.shape[0] / GROUP).div_ceil(threads * parallel::TASKS_PER_THREAD).max(1);
-        let (plane, picture) = (height * width * GROUP, area.max(1) * GROUP);
-        let parts = bytes.chunks_mut((planes * plane).max(1)).zip(values.chunks(planes * picture));
+        let (plane, picture) = (self.plane(), area.max(1) * GROUP);
+        let parts = bytes.chunks_mut(planes * plane).zip(values.chunks(planes * picture));
         parallel::for_each(threads, parts, |(bytes, values)| {
             for (plane, channels) in bytes.chunks_exact_mut(plane).zip(values.chunks_exact(picture)) {
                 let channels = std::array::from_fn(|index| &channels[index * area..][..area]);
@@ -156,7 +166,7 @@ impl<'a> Image<'a> {
     /// Quantizes `[channels, height, width]` of a known largest magnitude with one scale into [`Layout::bytes`] bytes. Threads share the
     /// channels.
     pub fn quantize(values: &[f32], largest: f32, byte: Byte, layout: &Layout, mask: u8, bytes: &'a mut [u8]) -> Image<'a> {
-        let (scale, [height, width]) = (byte.scale(largest), layout.size());
+        let (scale, [_, width]) = (byte.scale(largest), layout.size());
         let (inverse, inverse_16) = (1.0 / scale, 1.0 / Byte::Low.scale(largest));
         match byte {
             Byte::Only => layout.fill_all(
@@ -183,8 +193,8 @@ impl<'a> Image<'a> {
         }
         Image {
             bytes,
-            height,
             width,
+            plane: layout.plane(),
             scale,
         }
     }
@@ -196,7 +206,7 @@ impl<'a> Image<'a> {
 
     /// Bytes of every group of four channels.
     pub fn planes(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes.chunks_exact(self.height * self.width * GROUP)
+        self.bytes.chunks_exact(self.plane)
     }
 }
 
@@ -208,16 +218,41 @@ fn repeat(row: &mut [u8], times: usize) {
     }
 }
 
-fn interleave(row: &mut [u8], channels: [&[f32]; GROUP], quantize: impl Fn(f32) -> u8) {
+/// Quantizes the values of four channels, and puts those of a pixel side by side.
+fn interleave(row: &mut [u8], channels: [&[f32]; GROUP], quantize: impl Fn(f32) -> u8 + Copy) {
     widest(
         #[inline(always)]
         |_| {
-            let [a, b, c, d] = channels;
-            for ((((out, a), b), c), d) in row.as_chunks_mut::<GROUP>().0.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                *out = [quantize(*a), quantize(*b), quantize(*c), quantize(*d)];
+            let (pixels, rest) = row.as_chunks_mut::<{ WIDE * GROUP }>();
+            let (wide, narrow) = (
+                channels.map(|channel| channel.as_chunks::<WIDE>().0),
+                channels.map(|channel| channel.as_chunks::<WIDE>().1),
+            );
+            for (index, pixels) in pixels.iter_mut().enumerate() {
+                let words = interleaved(wide.map(|channel| channel[index]), quantize);
+                for (pixel, word) in pixels.as_chunks_mut::<GROUP>().0.iter_mut().zip(words) {
+                    *pixel = word.to_le_bytes();
+                }
+            }
+            for (index, pixel) in rest.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
+                *pixel = narrow.map(|channel| quantize(channel[index]));
             }
         },
     );
+}
+
+/// Pixels whose bytes are made together: whole vectors on every processor.
+const WIDE: usize = 16;
+
+/// The quantized values of some pixels, the first channel's in the lowest byte of a word.
+#[inline(always)]
+fn interleaved([a, b, c, d]: [[f32; WIDE]; GROUP], quantize: impl Fn(f32) -> u8) -> [u32; WIDE] {
+    let mut words = [0; WIDE];
+    for (lane, word) in words.iter_mut().enumerate() {
+        let [a, b, c, d] = [a[lane], b[lane], c[lane], d[lane]].map(|value| u32::from(quantize(value)));
+        *word = a | b << 8 | c << 16 | d << 24;
+    }
+    words
 }
 
 /// Tokens that are quantized, or whose outputs are computed, at once: whole panels of every kernel.
@@ -445,7 +480,7 @@ mod tests {
             Image::quantize(&values, largest_of(&values), Byte::Only, &layouts[0], 0, one),
             Image::quantize(&values, largest_of(&values), Byte::Only, &layouts[1], 0, other),
         );
-        assert_eq!((large.height, large.width, large.scale), (11, 8, small.scale));
+        assert_eq!((large.width, large.scale), (8, small.scale));
         let pixel = |image: &Image, y: usize, x: usize| image.planes().next().unwrap()[(y * image.width + x) * GROUP..][..GROUP].to_vec();
         for y in 0..9 {
             for x in 0..6 {
@@ -475,7 +510,7 @@ mod tests {
         };
         let mut room = vec![0; layout.bytes()];
         let image = Image::quantize(&values, largest_of(&values), Byte::Only, &layout, 0x80, &mut room);
-        assert_eq!((image.planes().count(), image.height, image.width), (2, 3, 6));
+        assert_eq!((image.planes().count(), image.width), (2, 6));
         for group in 0..2 {
             for y in 0..3 {
                 for x in 0..6 {

@@ -10,26 +10,28 @@ use super::{Image, WeightMatrix};
 use crate::engine::geometry::Window;
 use crate::engine::kernels::i16x8::{COUNT, I16x8};
 use crate::engine::kernels::winograd::{Form, Four, TILES, Two, VALUES, Winograd, outputs, panel_values, place_values};
-use crate::engine::kernels::{GROUP, Kernel, ROWS};
+use crate::engine::kernels::{GROUP, Kernel, ROWS, Sums};
 use crate::engine::parallel;
 use crate::engine::simd::widest;
 
 /// Bytes of transformed tiles that a thread makes at once, and for all of which each weight panel is transformed once:
 /// they stay in its second-level cache, on x86 in its share of the third.
-const BLOCK_BYTES: usize = if cfg!(target_arch = "x86_64") { 1 << 20 } else { 256 << 10 };
+const BLOCK_BYTES: usize = if cfg!(target_arch = "x86_64") { 4 << 20 } else { 256 << 10 };
+
+/// Panels whose sums become floats together: long enough pieces of every line, and short enough for the cache.
+const TOGETHER: usize = 4;
 
 /// The largest tiles of which a convolution consists, if it does; few of them are left to the plain window.
-pub fn fitting(kernel: &dyn Kernel, window: Window, positions: [usize; 2]) -> Option<&'static dyn Winograd> {
+pub fn fitting(kernel: &dyn Kernel, weights: &WeightMatrix, window: Window, positions: [usize; 2]) -> Option<&'static dyn Winograd> {
     if window.size != [3, 3] || window.strides != [1, 1] {
         return None;
     }
-    let fits = |side: usize, least: usize| {
+    let fits = |winograd: &dyn Winograd| {
+        let side = winograd.side();
         let [tall, wide] = positions.map(|size| size / side);
-        positions == [tall * side, wide * side] && tall * wide >= least
+        positions == [tall * side, wide * side] && winograd.pays(tall * wide, weights.rows(), weights.groups() / 9)
     };
-    let all = kernel.winograd().iter().copied();
-    all.into_iter()
-        .find(|winograd| fits(winograd.side(), if winograd.side() == 2 { TILES } else { TILES / 2 }))
+    kernel.winograd().iter().copied().find(|winograd| fits(*winograd))
 }
 
 /// How a layer is split for the threads.
@@ -110,7 +112,7 @@ impl Layer<'_> {
         let panel_values = panel_values(side, self.groups);
         let tile_row_values = tile_row_values(side, self.across);
         let values = (count.div_ceil(TILES) + 1) * panel_values + tile_row_values;
-        let (room, sums) = scratch.tiles(values, ROWS * outputs(side));
+        let (room, sums) = scratch.tiles(values, TOGETHER * ROWS * outputs(side));
         let (lines, room) = room.split_at_mut(tile_row_values);
         let (transformed, tiles) = room.split_at_mut(panel_values);
         if side == 2 {
@@ -121,9 +123,16 @@ impl Layer<'_> {
         for (index, rows) in rows.chunks_mut(ROWS).enumerate() {
             let row_panel = first_row / ROWS + index;
             self.kernel.transform(self.weights.panel(row_panel), self.groups, transformed);
-            for (panel, tiles) in tiles.chunks_exact(panel_values).enumerate() {
-                let taken = panel * TILES..count.min((panel + 1) * TILES);
-                self.kernel.multiply(transformed, tiles, self.groups, taken.len(), sums);
+            for (first, tiles) in (0..count).step_by(TOGETHER * TILES).zip(tiles.chunks(TOGETHER * panel_values)) {
+                let taken = first..count.min(first + TOGETHER * TILES);
+                for (panel, tiles) in tiles.chunks_exact(panel_values).enumerate() {
+                    let wanted = taken.len().saturating_sub(panel * TILES).min(TILES);
+                    let sums = Sums {
+                        values: &mut sums[panel * side * TILES..],
+                        stride: TOGETHER * side * TILES,
+                    };
+                    self.kernel.multiply(transformed, tiles, self.groups, wanted, sums);
+                }
                 self.dequantize(sums, taken, &tile_rows, row_panel * ROWS, rows);
             }
         }
@@ -146,7 +155,7 @@ impl Layer<'_> {
         }
     }
 
-    /// Turns the sums of a panel's tiles into outputs, one run of tiles side by side after another. Never part of its caller, for the
+    /// Turns the sums of some tiles into outputs, one run of tiles side by side after another. Never part of its caller, for the
     /// sake of registers.
     #[inline(never)]
     fn dequantize(&self, sums: &[i32], tiles: Range<usize>, tile_rows: &Range<usize>, first_row: usize, rows: &mut [&mut [f32]]) {
@@ -162,11 +171,11 @@ impl Layer<'_> {
                 let start = (side * tile_row + line) * width + side * place;
                 let block = Block {
                     columns: start..start + side * run.len(),
-                    stride: outputs(side),
+                    stride: TOGETHER * outputs(side),
                     first_row,
                     residual: [self.columns, side * tile_rows.start * width + start],
                 };
-                let sums = &sums[side * (line * TILES + run.start - tiles.start)..];
+                let sums = &sums[side * (line * TOGETHER * TILES + run.start - tiles.start)..];
                 widest(
                     #[inline(always)]
                     |fused| block.dequantize(sums, self.image.scale, self.outputs, rows, fused),
@@ -347,7 +356,7 @@ fn put<const POINTS: usize>(places: &mut [[&mut [[i16; GROUP]]; 2]; POINTS], til
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Byte, Layout, convolve as by_windows, largest_of};
+    use super::super::{Byte, Layout, convolve as by_windows, image_mask, largest_of};
     use super::*;
     use crate::engine::AT_MOST;
     use crate::engine::geometry::Padding;
@@ -406,7 +415,7 @@ mod tests {
                 largest_of(&values),
                 Byte::Only,
                 &layout,
-                kernel.activation_mask(),
+                image_mask(kernel, &weights, WINDOW, [height, width]),
                 &mut room,
             );
             let outputs = Outputs {
@@ -436,6 +445,7 @@ mod tests {
             [12, 20, 12],
             [64, 16, 16],
             [240, 8, 8],
+            [36, 32, 36],
         ];
         for shape in shapes.into_iter().take(AT_MOST) {
             for (rows, threads) in [(8, 1), (13, 2), (40, 1), (64, 3), (96, 4)].into_iter().take(AT_MOST) {
@@ -452,8 +462,8 @@ mod tests {
     #[test]
     fn only_whole_tiles_of_small_windows_fit() {
         let side = |window: Window, positions: [usize; 2]| {
-            let kernel = available().into_iter().find(|kernel| !kernel.winograd().is_empty())?;
-            Some(fitting(kernel, window, positions).map_or(0, Winograd::side))
+            let kernel = available().into_iter().find(|kernel| kernel.winograd().len() == 2)?;
+            Some(fitting(kernel, &weights(8, 4), window, positions).map_or(0, Winograd::side))
         };
         let strided = Window { strides: [2, 2], ..WINDOW };
         let large = Window { size: [5, 5], ..WINDOW };

@@ -10,7 +10,7 @@
 //! they are 64 times too large whatever wrapped before, and a shift gives the sum itself if that fits 26 bits. More groups
 //! than [`Form::PART`] are therefore summed in parts.
 
-use super::{GROUP, ROWS};
+use super::{GROUP, ROWS, Sums};
 
 /// Tiles in one panel.
 pub const TILES: usize = 8;
@@ -22,7 +22,7 @@ pub const fn places(side: usize) -> usize {
     (side + 2) * (side + 2)
 }
 
-/// Outputs of one row of a panel: `side` lines, one after the other, of `side` outputs for each tile.
+/// Outputs of one row of a panel: `side` lines of `side` outputs for each tile.
 pub const fn outputs(side: usize) -> usize {
     side * side * TILES
 }
@@ -43,6 +43,12 @@ pub trait Winograd: Send + Sync + std::fmt::Debug {
     /// Outputs of a tile in each direction: 2 or 4.
     fn side(&self) -> usize;
 
+    /// Whether a picture of so many tiles takes less time this way than by [`Kernel::multiply`](super::Kernel::multiply), with `rows` rows of
+    /// weights of `groups` groups of channels.
+    fn pays(&self, tiles: usize, _rows: usize, _groups: usize) -> bool {
+        tiles >= if self.side() == 2 { TILES } else { TILES / 2 }
+    }
+
     /// Transforms a weight panel, `[3][3][groups][8][4]` int8, into `[places][groups][32]` of an order that only
     /// [`Winograd::multiply`] knows; places are [`place_values`] apart.
     ///
@@ -51,12 +57,12 @@ pub trait Winograd: Send + Sync + std::fmt::Debug {
     fn transform(&self, weights: &[i8], groups: usize, transformed: &mut [i16]);
 
     /// Sums of products of a transformed weight panel with a panel of transformed tiles, `[places][groups][8][4]` with
-    /// places [`place_values`] apart: the convolution's outputs, `[8 rows][side][8·side]` for the lines of all tiles. Only
-    /// the first `count` of the eight tiles are wanted; the outputs of others may be anything.
+    /// places [`place_values`] apart: the convolution's outputs, `[8 rows][side][8·side]` for the lines of all tiles, each line
+    /// [`Sums::stride`] after the one before. Only the first `count` of the eight tiles are wanted; the outputs of others may be anything.
     ///
     /// # Panics
     /// If a slice is shorter than its shape, or `count` is more than eight.
-    fn multiply(&self, weights: &[i16], tiles: &[i16], groups: usize, count: usize, sums: &mut [i32]);
+    fn multiply(&self, weights: &[i16], tiles: &[i16], groups: usize, count: usize, sums: Sums);
 }
 
 /// Panics if the operands of [`Winograd::transform`] are shorter than their shapes.
@@ -76,7 +82,7 @@ pub(super) fn assert_weights(side: usize, weights: &[i8], groups: usize, transfo
 
 /// Panics if the operands of [`Winograd::multiply`] are shorter than their shapes.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(super) fn assert_panels(side: usize, weights: &[i16], tiles: &[i16], groups: usize, count: usize, sums: &[i32]) {
+pub(super) fn assert_panels(side: usize, weights: &[i16], tiles: &[i16], groups: usize, count: usize, sums: &Sums) {
     let length = weights.len().min(tiles.len());
     let most = length / (places(side) * VALUES);
     assert!(
@@ -84,7 +90,12 @@ pub(super) fn assert_panels(side: usize, weights: &[i16], tiles: &[i16], groups:
         "operands of {length} values for {groups} groups"
     );
     assert!(count <= TILES, "{count} tiles of a panel");
-    assert!(ROWS * outputs(side) <= sums.len(), "{} sums", sums.len());
+    let (line, lines, room) = (side * TILES, ROWS * side, sums.values.len());
+    assert!(
+        line <= sums.stride && line <= room && sums.stride <= (room - line) / (lines - 1),
+        "room for {room} sums, {} a line",
+        sums.stride
+    );
 }
 
 /// The transforms of one size of tiles. Each is generic over the values and how to add and subtract them, so that it runs on whole
@@ -352,7 +363,11 @@ mod tests {
                 winograd.transform(&self.weights, self.groups, &mut transformed);
                 for count in 1..=TILES {
                     let mut sums = vec![0x5a5a_5a5a; length + 8];
-                    winograd.multiply(&transformed, &tiles, self.groups, count, &mut sums);
+                    let to = Sums {
+                        values: &mut sums,
+                        stride: self.side * TILES,
+                    };
+                    winograd.multiply(&transformed, &tiles, self.groups, count, to);
                     let same = sums
                         .iter()
                         .zip(&expected)
@@ -432,7 +447,13 @@ mod tests {
                 let sums = ROWS * outputs(side);
                 for [weights, tiles, sums] in [[enough - 1, enough, sums], [enough, enough - 1, sums], [enough, enough, sums - 1]] {
                     let (weights, tiles, mut sums) = (vec![0; weights], vec![0; tiles], vec![0; sums]);
-                    assert!(panics(&mut || winograd.multiply(&weights, &tiles, groups, TILES, &mut sums)));
+                    assert!(panics(&mut || {
+                        let to = Sums {
+                            values: &mut sums,
+                            stride: side * TILES,
+                        };
+                        winograd.multiply(&weights, &tiles, groups, TILES, to);
+                    }));
                 }
             }
         }

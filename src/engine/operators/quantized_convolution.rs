@@ -12,7 +12,7 @@ use super::{GroupNorm, Parameters, check_length};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::Activation;
 use crate::engine::geometry::{Padding, Window};
-use crate::engine::int8::{Byte, Image, Layout, Outputs, WeightMatrix, convolve, largest_of};
+use crate::engine::int8::{Byte, Image, Layout, Outputs, WeightMatrix, convolve, image_mask, largest_of};
 use crate::engine::kernels::{GROUP, Kernel};
 
 /// The definition of a convolution of values quantized to integers up to a limit.
@@ -227,10 +227,11 @@ impl Operator for QuantizedConvolution {
     }
 
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()> {
-        let (shape, layout, mask) = (inputs.shape(0), self.layout(inputs.shape(0)), self.kernel.activation_mask());
+        let (shape, layout) = (inputs.shape(0), self.layout(inputs.shape(0)));
         let (normalized, quantized) = workspace.split_at_mut(workspace.len() - layout.bytes() / size_of::<f32>());
         let (picture, largest) = self.normalize(inputs, normalized)?;
         let positions = self.positions(shape[2] * self.upsample, shape[3] * self.upsample)?;
+        let mask = image_mask(self.kernel, &self.weights, self.window, positions);
         let mut convolve = |byte: Byte, outputs: Outputs| {
             let image = Image::quantize(picture, largest, byte, &layout, mask, bytemuck::cast_slice_mut(quantized));
             convolve(self.kernel, &self.weights, &image, self.window, positions, outputs, output);

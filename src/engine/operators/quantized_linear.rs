@@ -1,5 +1,5 @@
 //! `QLinear`: matrix product with mapped int8 weights; each row of the input is quantized with its own scale. Adjacent operators can be
-//! fused into it: transpositions from a picture to rows and back, an activation, a gate, a residual.
+//! fused into it: transpositions from a picture to rows and back, an activation, gates, a residual.
 
 use std::sync::Arc;
 
@@ -52,7 +52,8 @@ pub(super) fn build(node: &NodeProto, resources: &Resources) -> Built {
 }
 
 /// Inputs: x `[…, K]` or a picture `[1, K, …]`, scale `[M]`, bias `[M]`, M factors if gated, and a residual of the output's shape if
-/// there is one; output `[…, M]`, of a picture `[1, T, M]`, or a picture `[1, M, …]`.
+/// there is one; output `[…, M]`, of a picture `[1, T, M]`, or a picture `[1, M, …]`. If the second half of the rows are gates of the first,
+/// M is half of the weights' rows, except for scale and bias.
 #[derive(Clone, Debug)]
 pub struct QuantizedLinear {
     /// The weights, M rows of K inputs.
@@ -65,6 +66,9 @@ pub struct QuantizedLinear {
     pub to_picture: Option<TVec<usize>>,
     /// Function of every output.
     pub activation: Option<Activation>,
+    /// The function of the second half of the rows, by whose values the first half is multiplied (GEGLU and SwiGLU of Shazeer, arXiv
+    /// 2002.05202); none if every row is an output.
+    pub halved: Option<Activation>,
     /// Whether the outputs are multiplied by an input's factors, one a row of the weights, after the activation.
     pub gated: bool,
     /// Whether the last input is added to the output.
@@ -83,9 +87,15 @@ impl QuantizedLinear {
             from_picture: false,
             to_picture: None,
             activation: None,
+            halved: None,
             gated: false,
             residual: false,
         }
+    }
+
+    /// Rows of the output.
+    fn rows(&self) -> usize {
+        self.weights.rows() / if self.halved.is_some() { 2 } else { 1 }
     }
 
     /// Shape of the output by rows, for that of x.
@@ -99,7 +109,7 @@ impl QuantizedLinear {
                 "x has {channels} channels, not {}",
                 self.weights.inputs()
             );
-            return Ok(tvec!(1, places.iter().product(), self.weights.rows()));
+            return Ok(tvec!(1, places.iter().product(), self.rows()));
         }
         let Some((last, rows)) = x.split_last() else {
             bail!("x is a scalar")
@@ -109,7 +119,7 @@ impl QuantizedLinear {
             "x has shape {x:?} where the last axis must be {}",
             self.weights.inputs()
         );
-        Ok(rows.iter().copied().chain([self.weights.rows()]).collect())
+        Ok(rows.iter().copied().chain([self.rows()]).collect())
     }
 
     /// The product to compute.
@@ -131,6 +141,7 @@ impl QuantizedLinear {
                 last_activation: None,
             },
             gates: if self.gated { inputs.floats(Self::OWN_INPUTS)? } else { &[] },
+            halved: self.halved,
             order: order(self.to_picture.is_some()),
             output,
         })
@@ -146,14 +157,14 @@ impl Operator for QuantizedLinear {
         let expected = Self::OWN_INPUTS + usize::from(self.gated) + usize::from(self.residual);
         ensure!(inputs.len() == expected, "QLinear takes {expected} inputs beside its weights");
         let mut shape = self.rows_shape(inputs[0])?;
-        inputs[1..expected - usize::from(self.residual)]
+        inputs[1..Self::OWN_INPUTS]
             .iter()
             .try_for_each(|shape| check_length("a row parameter", shape, self.weights.rows()))?;
+        inputs[Self::OWN_INPUTS..expected - usize::from(self.residual)]
+            .iter()
+            .try_for_each(|shape| check_length("a factor of each row", shape, self.rows()))?;
         if let Some(sides) = &self.to_picture {
-            let picture = [1, self.weights.rows()]
-                .into_iter()
-                .chain(sides.iter().copied())
-                .collect::<TVec<_>>();
+            let picture = [1, self.rows()].into_iter().chain(sides.iter().copied()).collect::<TVec<_>>();
             ensure!(
                 shape.iter().product::<usize>() == picture.iter().product::<usize>(),
                 "outputs of shape {shape:?} do not form a picture of {sides:?}"

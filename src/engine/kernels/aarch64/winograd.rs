@@ -3,8 +3,8 @@
 
 use std::arch::aarch64::*;
 
-use super::super::winograd::{Form, Four, TILES, Two, VALUES, Winograd, assert_panels, assert_weights, outputs, place_values};
-use super::super::{GROUP, ROWS};
+use super::super::winograd::{Form, Four, TILES, Two, VALUES, Winograd, assert_panels, assert_weights, place_values};
+use super::super::{GROUP, ROWS, Sums};
 
 /// Rows of a vector of 32-bit sums.
 const HALF: usize = ROWS / 2;
@@ -30,12 +30,12 @@ impl<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize,
         unsafe { transform::<F, POINTS, PLACES, OUTPUTS>(weights.as_ptr(), groups, transformed.as_mut_ptr()) };
     }
 
-    fn multiply(&self, weights: &[i16], tiles: &[i16], groups: usize, count: usize, sums: &mut [i32]) {
-        assert_panels(self.side(), weights, tiles, groups, count, sums);
+    fn multiply(&self, weights: &[i16], tiles: &[i16], groups: usize, count: usize, sums: Sums) {
+        assert_panels(self.side(), weights, tiles, groups, count, &sums);
         // SAFETY: NEON was detected; the slices are as long as `groups` asks.
         unsafe {
-            let (weights, tiles, sums) = (weights.as_ptr(), tiles.as_ptr(), sums.as_mut_ptr());
-            multiply::<F, POINTS, PLACES, OUTPUTS>(weights, tiles, groups, count, sums);
+            let (weights, tiles, stride, sums) = (weights.as_ptr(), tiles.as_ptr(), sums.stride, sums.values.as_mut_ptr());
+            multiply::<F, POINTS, PLACES, OUTPUTS>(weights, tiles, groups, count, sums, stride);
         }
     }
 }
@@ -69,7 +69,8 @@ unsafe fn transform<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const
 }
 
 /// # Safety
-/// `weights` and `tiles` hold a panel of `groups` groups, `sums` eight rows of outputs.
+/// `weights` and `tiles` hold a panel of `groups` groups, `sums` eight rows of outputs, whose lines lie `stride`
+/// apart.
 #[target_feature(enable = "neon")]
 unsafe fn multiply<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize>(
     weights: *const i16,
@@ -77,6 +78,7 @@ unsafe fn multiply<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const 
     groups: usize,
     count: usize,
     sums: *mut i32,
+    stride: usize,
 ) {
     let mut products = [[[vdupq_n_s32(0); 2]; TILES]; PLACES];
     for start in (0..groups).step_by(F::PART) {
@@ -93,7 +95,7 @@ unsafe fn multiply<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const 
                     divided::<F, POINTS, PLACES, OUTPUTS>(of_tile)
                 });
                 // SAFETY: eight rows of the outputs of eight tiles are the caller's.
-                unsafe { put_pair(&whole, sums.add(half * HALF * outputs(POINTS - 2)), pair, start > 0) };
+                unsafe { put_pair(&whole, sums.add(half * HALF * (POINTS - 2) * stride), stride, pair, start > 0) };
             }
         }
     }
@@ -120,24 +122,23 @@ fn divided<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: 
 /// Stores four rows' outputs of two tiles side by side, or adds them to what is there.
 ///
 /// # Safety
-/// `sums` holds four rows of the outputs of eight tiles, of which `pair` is the first of two.
+/// `sums` holds four rows of the outputs of eight tiles, of which `pair` is the first of two; their lines lie `stride` apart.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn put_pair<const OUTPUTS: usize>(whole: &[[int32x4_t; OUTPUTS]; 2], sums: *mut i32, pair: usize, add: bool) {
-    let stride = OUTPUTS * TILES;
+unsafe fn put_pair<const OUTPUTS: usize>(whole: &[[int32x4_t; OUTPUTS]; 2], sums: *mut i32, stride: usize, pair: usize, add: bool) {
     let [left, right] = whole;
     // SAFETY: the caller vouches for the rows.
     unsafe {
         if OUTPUTS == 4 {
             for line in 0..2 {
                 let columns = [left[2 * line], left[2 * line + 1], right[2 * line], right[2 * line + 1]];
-                put_transposed(sums.add(line * 2 * TILES + 2 * pair), stride, columns, add);
+                put_transposed(sums.add(line * stride + 2 * pair), 2 * stride, columns, add);
             }
         } else {
             for (tile, of_tile) in whole.iter().enumerate() {
                 for line in 0..4 {
                     let columns = std::array::from_fn(|column| of_tile[4 * line + column]);
-                    put_transposed(sums.add(line * 4 * TILES + 4 * (pair + tile)), stride, columns, add);
+                    put_transposed(sums.add(line * stride + 4 * (pair + tile)), 4 * stride, columns, add);
                 }
             }
         }

@@ -2,6 +2,7 @@
 //! every column.
 
 mod winograd;
+mod winograd_vnni;
 
 use super::winograd::Winograd;
 use super::{GROUP, InPlace, Kernel, ROWS, Sums, Windows};
@@ -18,7 +19,7 @@ const AHEAD: usize = 12;
 /// relies on the features tested here.
 pub(super) fn available() -> Vec<&'static dyn Kernel> {
     let mut kernels: Vec<&'static dyn Kernel> = Vec::new();
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni") {
+    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") {
         kernels.push(&Avx512Vnni);
     }
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni") {
@@ -53,6 +54,10 @@ impl Kernel for Avx512Vnni {
 
     fn in_place(&self) -> Option<&dyn InPlace> {
         Some(self)
+    }
+
+    fn winograd(&self) -> &'static [&'static dyn Winograd] {
+        &winograd_vnni::ALL
     }
 
     fn multiply(&self, weights: &[i8], row_sums: &[i32; ROWS], activations: &[u8], groups: usize, count: usize, sums: Sums) {

@@ -3,8 +3,8 @@
 
 use std::arch::x86_64::*;
 
-use super::super::winograd::{Form, Four, TILES, Two, VALUES, Winograd, assert_panels, assert_weights, outputs, place_values};
-use super::super::{GROUP, ROWS};
+use super::super::winograd::{Form, Four, TILES, Two, VALUES, Winograd, assert_panels, assert_weights, place_values};
+use super::super::{GROUP, ROWS, Sums};
 
 /// Values of a vector of 16 bits.
 const LANES: usize = 16;
@@ -30,12 +30,12 @@ impl<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize,
         unsafe { transform::<F, POINTS, PLACES, OUTPUTS>(weights.as_ptr(), groups, transformed.as_mut_ptr()) };
     }
 
-    fn multiply(&self, weights: &[i16], tiles: &[i16], groups: usize, count: usize, sums: &mut [i32]) {
-        assert_panels(self.side(), weights, tiles, groups, count, sums);
+    fn multiply(&self, weights: &[i16], tiles: &[i16], groups: usize, count: usize, sums: Sums) {
+        assert_panels(self.side(), weights, tiles, groups, count, &sums);
         // SAFETY: AVX2 was detected; the slices are as long as `groups` asks.
         unsafe {
-            let (weights, tiles, sums) = (weights.as_ptr(), tiles.as_ptr(), sums.as_mut_ptr());
-            multiply::<F, POINTS, PLACES, OUTPUTS>(weights, tiles, groups, count, sums);
+            let (weights, tiles, stride, sums) = (weights.as_ptr(), tiles.as_ptr(), sums.stride, sums.values.as_mut_ptr());
+            multiply::<F, POINTS, PLACES, OUTPUTS>(weights, tiles, groups, count, sums, stride);
         }
     }
 }
@@ -66,7 +66,8 @@ unsafe fn transform<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const
 }
 
 /// # Safety
-/// `weights` and `tiles` hold a panel of `groups` groups, `sums` eight rows of outputs.
+/// `weights` and `tiles` hold a panel of `groups` groups, `sums` eight rows of outputs, whose lines lie `stride`
+/// apart.
 #[target_feature(enable = "avx2")]
 unsafe fn multiply<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const PLACES: usize, const OUTPUTS: usize>(
     weights: *const i16,
@@ -74,6 +75,7 @@ unsafe fn multiply<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const 
     groups: usize,
     count: usize,
     sums: *mut i32,
+    stride: usize,
 ) {
     let inverse = _mm256_set1_epi32(F::INVERSE);
     let mut products = [[_mm256_setzero_si256(); PLACES]; ROWS];
@@ -97,8 +99,8 @@ unsafe fn multiply<F: Form<POINTS, PLACES, OUTPUTS>, const POINTS: usize, const 
                 };
                 *whole = _mm256_srav_epi32(scaled, _mm256_set1_epi32(shift));
             }
-            // SAFETY: each row of `sums` has `outputs(POINTS - 2)` values.
-            unsafe { put_row(&whole, sums.add(row * outputs(POINTS - 2)), start > 0) };
+            // SAFETY: `sums` has eight rows of as many lines as a tile.
+            unsafe { put_row(&whole, sums.add(row * (POINTS - 2) * stride), stride, start > 0) };
         }
     }
 }
@@ -154,14 +156,14 @@ unsafe fn some_rows<const SOME: usize, const VECTORS: usize>(weights: *const i16
 /// Stores the outputs of a row, or adds them to what is there.
 ///
 /// # Safety
-/// `sums` holds eight times as many.
+/// `sums` holds the lines of eight tiles, `stride` apart.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn put_row<const OUTPUTS: usize>(whole: &[__m256i; OUTPUTS], sums: *mut i32, add: bool) {
-    let put = |place: usize, values: __m256i| {
+unsafe fn put_row<const OUTPUTS: usize>(whole: &[__m256i; OUTPUTS], sums: *mut i32, stride: usize, add: bool) {
+    let put = |line: usize, place: usize, values: __m256i| {
         // SAFETY: the caller vouches for the length.
         unsafe {
-            let place = sums.add(place * TILES).cast();
+            let place = sums.add(line * stride + place * TILES).cast();
             let values = if add {
                 _mm256_add_epi32(values, _mm256_loadu_si256(place))
             } else {
@@ -173,15 +175,15 @@ unsafe fn put_row<const OUTPUTS: usize>(whole: &[__m256i; OUTPUTS], sums: *mut i
     if OUTPUTS == 4 {
         for line in 0..2 {
             let [first, second] = pairs(whole[2 * line], whole[2 * line + 1]);
-            put(2 * line, first);
-            put(2 * line + 1, second);
+            put(line, 0, first);
+            put(line, 1, second);
         }
     } else {
         for line in 0..4 {
             let line_of = &whole[4 * line..];
             let vectors = fours([line_of[0], line_of[1], line_of[2], line_of[3]]);
             for (place, values) in vectors.into_iter().enumerate() {
-                put(4 * line + place, values);
+                put(line, place, values);
             }
         }
     }

@@ -69,6 +69,43 @@ fn what_a_linear_layer_took_in_changes_no_bit() {
     }
 }
 
+#[test]
+fn one_half_of_the_rows_are_the_gates_of_the_other_to_the_bit() {
+    let mut numbers = Numbers(29);
+    for (tokens, rows, inputs) in [(1, 8, 4), (17, 24, 20), (75, 16, 64)].into_iter().take(AT_MOST) {
+        let weights: Vec<Vec<i8>> = (0..2 * rows).map(|_| (0..inputs).map(|_| numbers.weight()).collect()).collect();
+        let own = [
+            (tokens * inputs, vec![1, tokens, inputs]),
+            (2 * rows, vec![2 * rows]),
+            (2 * rows, vec![2 * rows]),
+        ]
+        .map(|(count, shape)| value(&shape, &numbers.floats(count)));
+        let (factors, residual) = (numbers.floats(rows), numbers.floats(tokens * rows));
+        for kernel in kernels::available() {
+            let plain = QuantizedLinear::new(matrix(&weights), kernel);
+            let fused = QuantizedLinear {
+                halved: Some(Activation::Gelu),
+                gated: true,
+                residual: true,
+                ..plain.clone()
+            };
+            let (_, both) = run(&plain, &own);
+            let halves = both.chunks_exact(rows).collect::<Vec<_>>();
+            let [firsts, gates]: [Vec<f32>; 2] =
+                [0, 1].map(|half| halves.iter().skip(half).step_by(2).copied().flatten().copied().collect());
+            let gates = run(&Activation::Gelu, &[value(&[gates.len()], &gates)]).1;
+            let products: Vec<f32> = firsts.iter().zip(&gates).map(|(first, gate)| first * gate).collect();
+            let expected = one_after_another(&products, None, Some(&factors), Some(&residual));
+            let mut taken = own.to_vec();
+            taken.extend([value(&[1, 1, rows], &factors), value(&[1, tokens, rows], &residual)]);
+            let (shape, found) = run(&fused, &taken);
+            assert_eq!(shape, [1, tokens, rows]);
+            let same = found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(same, "{tokens}×{rows}, {}", kernel.name());
+        }
+    }
+}
+
 /// `[1, rows, columns]` with rows and columns exchanged.
 fn exchanged(values: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
     (0..columns)
