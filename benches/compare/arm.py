@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 def build(root: Path) -> Path:
     """The stage runner for 64-bit ARM."""
     tools = {"CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER": "aarch64-linux-gnu-gcc", "CC_aarch64_unknown_linux_gnu": "aarch64-linux-gnu-gcc"}
-    command = ["cargo", "build", "--release", "--locked", "--target", TARGET, "--example", "stage", "--no-default-features"]
+    command = ["cargo", "build", "--release", "--locked", "--target", TARGET, "--example", "stage", "--no-default-features", "--features", "cli"]
     subprocess.run(command, check=True, cwd=root, env=os.environ | tools)
     return Path(os.environ.get("CARGO_TARGET_DIR", root / "target")) / TARGET / "release" / "examples" / "stage"
 

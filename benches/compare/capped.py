@@ -1,7 +1,8 @@
 """Runs a stage of a pack under caps on all of its memory, private and mapped, and says how often its weights are read from the disk:
-while it is loaded and the first time run, and in each run after that.
+while it is loaded and the first time run, and in each run after that. With a prompt, whole pictures.
 
     sudo python capped.py PACK --caps 0 96 48
+    sudo python capped.py PACK --prompt "a red cat" --caps 0 512 300
 
 Needs Linux with a memory control group that this user may make (root, as a rule). A cap of 0 is none.
 """
@@ -12,6 +13,7 @@ import os
 import resource
 import statistics
 import subprocess
+import tempfile
 from pathlib import Path
 
 ROOTS = [(Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"), (Path("/sys/fs/cgroup"), "memory.max")]
@@ -33,7 +35,7 @@ def run(command: list, group: Path) -> tuple[dict, int]:
     enter = lambda: (group / "cgroup.procs").write_text(str(os.getpid()))  # noqa: E731
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_inblock
     done = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True, preexec_fn=enter)
-    return json.loads(done.stdout.splitlines()[-1]), (resource.getrusage(resource.RUSAGE_CHILDREN).ru_inblock - before) * BLOCK
+    return json.loads(done.stdout), (resource.getrusage(resource.RUSAGE_CHILDREN).ru_inblock - before) * BLOCK
 
 
 def forget(path: Path) -> None:
@@ -55,6 +57,38 @@ def cold(options: argparse.Namespace, weights: Path, cap: int, runs: int) -> tup
     return read / weights.stat().st_size, report
 
 
+def picture(options: argparse.Namespace, weights: Path, cap: int) -> str:
+    """What a picture takes in a process that begins with nothing in memory."""
+    group = make_group(cap)
+    forget(weights)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [options.binaries / "inkstone", "generate", options.prompt, "--pack", options.pack, "--threads", options.threads]
+            command += ["--seed", 7, "--guess", "--json", "--out", f"{folder}/picture.png"]
+            report, read = run([*command, "--memory-cap", cap] if cap else command, group)
+    except subprocess.CalledProcessError as error:
+        return f"exit code {error.returncode}" if error.returncode > 0 else "killed by the system, out of memory"
+    finally:
+        group.rmdir()
+    memory = {kind: amount / 2**20 for kind, amount in report["memory"].items()}
+    made = report["pictures"][0]
+    return (
+        f"{made['milliseconds'] / 1000:.1f} s, private {memory['private_bytes']:.0f} MiB, mapped {memory['mapped_bytes']:.0f} MiB,"
+        f" weights read {read / weights.stat().st_size:.2f} ×, pixels {made['sha256'][:8]}"
+    )
+
+
+def of_stage(options: argparse.Namespace, weights: Path, cap: int) -> str:
+    """What the first run of a stage reads, and those after it."""
+    first, _ = cold(options, weights, cap, 1)
+    more, report = cold(options, weights, cap, 1 + options.runs)
+    times, memory = report["milliseconds"][1:], {kind: amount / 2**20 for kind, amount in report["memory"].items()}
+    return (
+        f"{statistics.median(times):7.1f} ms ({min(times):.1f}–{max(times):.1f}), private {memory['private_bytes']:.1f} MiB,"
+        f" mapped {memory['mapped_bytes']:.1f} MiB, weights read {first:.2f} × for the first run and {(more - first) / options.runs:.2f} × for each after it"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pack", type=Path)
@@ -63,17 +97,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--caps", type=int, nargs="+", default=[0, 96, 48], help="MiB")
+    parser.add_argument("--prompt", help="measure whole pictures, by `inkstone` among the binaries")
     options = parser.parse_args()
     weights = options.pack / "weights.bin"
-    print(f"{options.pack.name} {options.stage}, weights {weights.stat().st_size / 2**20:.0f} MiB, {options.threads} threads, {options.runs} runs")
+    what, measure = (options.prompt, picture) if options.prompt else (f"{options.stage}, {options.runs} runs", of_stage)
+    print(f"{options.pack.name} {what}, weights {weights.stat().st_size / 2**20:.0f} MiB, {options.threads} threads")
     for cap in options.caps:
-        first, _ = cold(options, weights, cap, 1)
-        more, report = cold(options, weights, cap, 1 + options.runs)
-        times, memory = report["milliseconds"][1:], {kind: amount / 2**20 for kind, amount in report["memory"].items()}
-        print(
-            f"  {f'{cap} MiB' if cap else 'no cap':>8}: {statistics.median(times):7.1f} ms ({min(times):.1f}–{max(times):.1f}), private {memory['private_bytes']:.1f} MiB,"
-            f" mapped {memory['mapped_bytes']:.1f} MiB, weights read {first:.2f} × for the first run and {(more - first) / options.runs:.2f} × for each after it"
-        )
+        print(f"  {f'{cap} MiB' if cap else 'no cap':>8}: {measure(options, weights, cap)}")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ pub struct Source {
     /// Sizes of free dimensions, and those among them that the caller gave.
     sizes: Sizes,
     given: Sizes,
+    /// Those of stages whose free dimensions mean other sizes.
+    own_sizes: BTreeMap<String, Sizes>,
     /// The graphs of stages, where they are not files of the folder itself.
     graphs: BTreeMap<String, PathBuf>,
     /// Files of the pack that are made, and others that are copied.
@@ -77,6 +79,7 @@ impl Source {
             made,
             copied,
             sizes,
+            own_sizes,
             notes,
         } = diffusers::import(folder, given)?;
         let source = Source {
@@ -85,6 +88,7 @@ impl Source {
             made,
             copied,
             sizes,
+            own_sizes,
             notes,
             ..Source::of(manifest, folder.to_owned(), given)
         };
@@ -100,6 +104,7 @@ impl Source {
             single: None,
             sizes: sizes.clone(),
             given: sizes.clone(),
+            own_sizes: BTreeMap::new(),
             graphs: BTreeMap::new(),
             made: BTreeMap::new(),
             copied: BTreeMap::new(),
@@ -162,8 +167,10 @@ impl Source {
             return Err(self.field(format!("stages.{stage}"), "there is no such stage: add it"));
         };
         let own = || self.folder.join(&described.graph);
-        let mut graph = read(&self.graphs.get(stage).cloned().unwrap_or_else(own), &self.sizes)?;
+        let sizes = self.own_sizes.get(stage).unwrap_or(&self.sizes);
+        let mut graph = read(&self.graphs.get(stage).cloned().unwrap_or_else(own), sizes)?;
         if self.graphs.contains_key(stage) {
+            diffusers::take_means(&mut graph, described);
             let is_used = |port: &Port| described.outputs.iter().any(|used| used.name == port.name);
             graph.outputs.retain(is_used);
             graph.sweep();

@@ -4,13 +4,17 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use inkstone::picture::{Picture, png};
-use inkstone::{Pipeline, Request};
+use inkstone::{Pipeline, Request, Source};
 use predicates::str::contains;
 use prost::Message;
 use serde_json::Value;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
+
+#[allow(dead_code, reason = "its model is drawn with elsewhere")]
+#[path = "support/small_latent.rs"]
+mod small_latent;
 
 fn pipelines() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pipelines")
@@ -115,6 +119,69 @@ fn an_encoder_that_does_not_fit_is_left_out_and_said() {
     let note = report["notes"][0].as_str().unwrap();
     assert!(note.contains("vae_encoder is left out") && note.contains("--encoder"), "{note}");
     assert!(!Pipeline::open(&pack).unwrap().capabilities().takes_pictures);
+}
+
+/// An encoder as optimum writes it: sizes named as the denoiser's, though they are the picture's, and the means of a latent with their
+/// deviations. Each value is the mean of a square of pixels, the same in all channels.
+fn encoder_of_optimum(file: &Path, shrinks: usize) {
+    let free = |name: &str, axes: [&str; 4]| {
+        let mut port = small_latent::port(name, DataType::Float, &[0; 4]);
+        if let Some(type_proto::Value::TensorType(tensor)) = port.r#type.as_mut().and_then(|kind| kind.value.as_mut()) {
+            let dimensions = tensor.shape.as_mut().unwrap().dim.iter_mut();
+            dimensions
+                .zip(axes)
+                .for_each(|(dimension, axis)| dimension.value = Some(dimension::Value::DimParam(axis.into())));
+        }
+        port
+    };
+    let mut convolution = small_latent::node("Conv", &["sample", "w"], "latent_parameters");
+    convolution.attribute.push(AttributeProto {
+        name: "strides".into(),
+        ints: vec![shrinks as i64; 2],
+        r#type: 7,
+        ..AttributeProto::default()
+    });
+    let count = 8 * 3 * shrinks * shrinks;
+    let mean = (1.0 / (3 * shrinks * shrinks) as f32).to_le_bytes();
+    let weights = TensorProto {
+        name: "w".into(),
+        dims: vec![8, 3, shrinks as i64, shrinks as i64],
+        data_type: DataType::Float as i32,
+        raw_data: mean.repeat(count),
+        ..TensorProto::default()
+    };
+    let graph = GraphProto {
+        name: "encoder".into(),
+        node: vec![convolution],
+        initializer: vec![weights],
+        input: vec![free("sample", ["batch_size", "num_channels", "height", "width"])],
+        output: vec![free("latent_parameters", ["batch_size", "num_channels_latent", "height", "width"])],
+        ..GraphProto::default()
+    };
+    std::fs::create_dir_all(file).unwrap();
+    small_latent::save(file, "model", graph);
+}
+
+#[test]
+fn encoders_of_optimum_have_sizes_of_their_own_and_give_means() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model("stable-diffusion", folder.path());
+    let plain = folder.path().join("plain");
+    quantize(&model, &plain).assert().success();
+    let manifest = Pipeline::open(&plain).unwrap().pack().manifest().clone();
+    let (latent, picture) = (&manifest.stages["denoiser"].outputs[0].shape, manifest.picture.unwrap());
+    encoder_of_optimum(&model.join("vae_encoder"), picture.width as usize / latent[3]);
+    let pack = folder.path().join("pack");
+    quantize(&model, &pack).assert().success();
+    let mut pipeline = Pipeline::open(&pack).unwrap();
+    assert!(pipeline.capabilities().takes_pictures);
+    assert_eq!(pipeline.pack().manifest().stages["encoder"].outputs[0].shape, *latent);
+    let mut started = |colour: [u8; 4]| {
+        let source = Source::new(Picture::filled(16, 16, colour).unwrap()).strength(0.25);
+        let request = Request::new("a red cat").seed(7).steps(4).source(source);
+        pipeline.generate(&request).unwrap().picture
+    };
+    assert!(psnr(&started([255, 255, 255, 255]), &started([0, 0, 0, 255])) < 30.0);
 }
 
 /// Names the outputs of a text encoder as optimum does: rows of every layer, numbered, and the last one twice.

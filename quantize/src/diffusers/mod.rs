@@ -17,6 +17,8 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::fold::complete;
 use crate::graph::{Graph, Sizes};
+use crate::proto::node;
+use crate::tensor::Constant;
 use layout::{Layout, Part};
 
 /// The tokenizer's name in the pack.
@@ -43,6 +45,8 @@ pub struct Imported {
     pub copied: BTreeMap<String, PathBuf>,
     /// Sizes of free dimensions, those that follow from the configuration included.
     pub sizes: Sizes,
+    /// The same for stages whose free dimensions mean other sizes.
+    pub own_sizes: BTreeMap<String, Sizes>,
     /// What the pack does otherwise than the folder says.
     pub notes: Vec<String>,
 }
@@ -61,14 +65,19 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
     let tokenizer = tokenizer::read(&layout.tokenizers)?;
     let sizes = all_sizes(sizes, &layout, tokenizer.max_tokens);
     let mut stages = stages(&layout, &sizes)?;
-    let mut notes = Vec::new();
+    let picture = picture(&layout, &stages["denoiser"], &stages["decoder"])?;
+    let (mut notes, mut own_sizes) = (Vec::new(), BTreeMap::new());
     if let Some(part) = &layout.encoder {
+        let sizes = encoder_sizes(&sizes, &picture);
         match encoder(part, &stages["denoiser"].outputs[0], &sizes) {
-            Ok(encoder) => drop(stages.insert("encoder".to_owned(), encoder)),
+            Ok(encoder) => {
+                stages.insert(ENCODER.to_owned(), encoder);
+                own_sizes.insert(ENCODER.to_owned(), sizes);
+            }
             Err(error) => notes.push(format!("vae_encoder is left out, so that no pictures can be started from: {error}")),
         }
     }
-    let (denoiser, decoder) = (&stages["denoiser"], &stages["decoder"]);
+    let denoiser = &stages["denoiser"];
     let has_guidance = denoiser.inputs.iter().any(|port| port.role == Some(Role::Guidance));
     let (sampling, mut of_scheduler) = sampling::read(&layout.scheduler, has_guidance, MAX_GUIDANCE)?;
     notes.append(&mut of_scheduler);
@@ -78,7 +87,7 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
     if let Some(licence) = layout.card.as_deref().and_then(licence::of_card) {
         manifest.licence = licence;
     }
-    manifest.picture = Some(picture(&layout, denoiser, decoder)?);
+    manifest.picture = Some(picture);
     manifest.prompt = Some(Prompt {
         tokenizer: TOKENIZER.to_owned(),
         lexicon: None,
@@ -92,7 +101,7 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
     manifest.sampling = Some(sampling);
     manifest.latent = Some(latent(&layout)?);
     manifest.stages = stages;
-    let encoder = layout.encoder.as_ref().map(|part| ("encoder", part));
+    let encoder = layout.encoder.as_ref().map(|part| (ENCODER, part));
     let all = parts(&layout).chain(encoder);
     let used = all.filter(|(name, _)| manifest.stages.contains_key(*name));
     let graphs = used.map(|(name, part)| (name.to_owned(), part.graph.clone())).collect();
@@ -102,6 +111,7 @@ pub fn import(folder: &Path, sizes: &Sizes) -> Result<Imported> {
         made: BTreeMap::from([(TOKENIZER.to_owned(), tokenizer.json)]),
         copied: layout.card.map(|card| ("MODEL_CARD.md".to_owned(), card)).into_iter().collect(),
         sizes,
+        own_sizes,
         notes,
     })
 }
@@ -147,16 +157,44 @@ fn stages(layout: &Layout, sizes: &Sizes) -> Result<BTreeMap<String, Stage>> {
     Ok(stages)
 }
 
-/// The encoder, if it gives a latent and not the mean and deviation of one.
+/// Sizes of an encoder's free dimensions. Exporters give them the names of the denoiser's, though they are those of the picture.
+fn encoder_sizes(sizes: &Sizes, picture: &PictureShape) -> Sizes {
+    let mut own = sizes.clone();
+    for (name, size) in [
+        ("height", picture.height as usize),
+        ("width", picture.width as usize),
+        ("channels", 3),
+        ("num_channels", 3),
+    ] {
+        own.insert(name.to_owned(), size);
+    }
+    own
+}
+
+/// The encoder, if it gives a latent or the means and deviations of one, of which the means are used.
 fn encoder(part: &Part, latent: &Port, sizes: &Sizes) -> Result<Stage> {
-    let (inputs, outputs) = ports(part, sizes)?;
-    let stage = Stage {
+    let mut graph = Graph::read(&part.graph, sizes)?;
+    complete(&mut graph)?;
+    let mut stage = Stage {
         graph: "encoder.onnx".to_owned(),
-        inputs: with_only_role(part, inputs, Role::Picture)?,
-        outputs: with_only_role(part, outputs, Role::Latent)?,
+        inputs: with_only_role(part, graph.inputs, Role::Picture)?,
+        outputs: with_only_role(part, graph.outputs, Role::Latent)?,
     };
-    let given = &stage.outputs[0].shape;
-    if *given == latent.shape && matches!(*stage.inputs[0].shape, [1, 3, _, _]) {
+    let given = stage.outputs[0].shape.clone();
+    let (is_latent, is_both) = match (&given[..], &latent.shape[..]) {
+        (&[one, both, tall, wide], &[_, channels, height, width]) if [one, tall, wide] == [1, height, width] => {
+            (both == channels, both == 2 * channels)
+        }
+        _ => (false, false),
+    };
+    if is_both {
+        stage.outputs[0] = Port {
+            name: MEANS.to_owned(),
+            shape: latent.shape.clone(),
+            ..stage.outputs[0].clone()
+        };
+    }
+    if (is_latent || is_both) && matches!(*stage.inputs[0].shape, [1, 3, _, _]) {
         return Ok(stage);
     }
     let problem = format!(
@@ -164,6 +202,26 @@ fn encoder(part: &Part, latent: &Port, sizes: &Sizes) -> Result<Stage> {
         latent.shape
     );
     Err(Error::input(&part.graph, problem))
+}
+
+/// Ends an encoder that gives means and deviations with its means, if those are what its stage is described to give.
+pub fn take_means(graph: &mut Graph, stage: &Stage) {
+    let ([described], [given]) = (&stage.outputs[..], &graph.outputs[..]) else {
+        return;
+    };
+    let &[_, channels, ..] = &described.shape[..] else { return };
+    if described.name != MEANS || given.name == MEANS {
+        return;
+    }
+    let both = given.name.clone();
+    let [start, end, axis] = [("start", 0), ("end", channels as i64), ("axis", 1)]
+        .map(|(name, value)| graph.add_constant(&format!("{MEANS}.{name}"), Constant::i64(&[1], vec![value])));
+    graph.nodes.push(node("Slice", MEANS, &[&both, &start, &end, &axis], &[MEANS]));
+    graph.shapes.insert(MEANS.to_owned(), described.shape.clone());
+    graph.outputs = vec![Port {
+        role: None,
+        ..described.clone()
+    }];
 }
 
 /// What is used of a text encoder's outputs. SDXL's denoiser reads the rows before the last layer, and the second encoder's projected text.
@@ -217,6 +275,9 @@ fn ports(part: &Part, sizes: &Sizes) -> Result<(Vec<Port>, Vec<Port>)> {
 /// What the ports of these exports mean, by name.
 type Roles = [(&'static str, Role)];
 const TEXT_INPUTS: [(&str, Role); 1] = [("input_ids", Role::Ids)];
+/// The encoder's stage, and the output for its means.
+const ENCODER: &str = "encoder";
+const MEANS: &str = "latent_means";
 /// Outputs of a text encoder's layers, numbered from 0.
 const HIDDEN: &str = "hidden_states.";
 const DENOISER_INPUTS: [(&str, Role); 7] = [
