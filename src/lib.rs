@@ -65,4 +65,4 @@ pub mod process;
 mod suggest;
 pub mod words;
 
-pub use pipeline::{Generated, Note, Observer, Pipeline, PipelineError, Progress, Request, Source};
+pub use pipeline::{Generated, Note, Observer, Part, Pipeline, PipelineError, Progress, Request, Source};

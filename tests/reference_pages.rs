@@ -324,7 +324,17 @@ fn json_of_generate_info_and_verify() {
             "generate", prompt, "--steps", "1", "--seed", "7", "--force", "--guess", "--json", "--out", out,
         ])
     };
-    same_fields("`inkstone generate --json`", &prompts.iter().map(draw).collect::<Vec<_>>());
+    let mut drawn: Vec<Value> = prompts.iter().map(draw).collect();
+    let small = ["--steps", "1", "--seed", "7", "--force", "--json", "--out", out];
+    drawn.push(json_of(&[&["generate", "a {red|blue} cat"], &small[..]].concat()));
+    drawn.push(json_of(&[&["blend", "cat:2", "dog"], &small[..]].concat()));
+    let varied = folder.path().join("varied.png");
+    drawn.push(json_of(&["vary", out, "-n", "1", "--json", "--out", varied.to_str().unwrap()]));
+    same_fields("`inkstone generate --json`", &drawn);
+    same_fields(
+        "`inkstone morph --json`",
+        &[json_of(&[&["morph", "buterfly", "dog", "--frames", "2"], &small[..]].concat())],
+    );
     support::inkstone()
         .args([
             "generate",

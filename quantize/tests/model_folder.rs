@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use inkstone::picture::{Picture, png};
-use inkstone::{Pipeline, Request, Source};
+use inkstone::{Part, Pipeline, Request, Source};
 use predicates::str::contains;
 use prost::Message;
 use serde_json::Value;
@@ -90,6 +90,31 @@ fn pictures_are_those_of_diffusers() {
         let other = Request::new("!").seed(7).steps(4).guidance(4.0);
         let other = Pipeline::open(&pack).unwrap().generate(&other).unwrap();
         assert!(psnr(&other.picture, &wanted) < decibels - 3.0, "{name} does not look at its prompt");
+    }
+}
+
+#[test]
+fn prompts_are_mixed_and_emphasised_by_their_tokens() {
+    for name in ["stable-diffusion", "xl"] {
+        let folder = tempfile::tempdir().unwrap();
+        let pack = folder.path().join("pack");
+        quantize(&pipelines().join(name), &pack).assert().success();
+        let mut pipeline = Pipeline::open(&pack).unwrap();
+        let mut draw = |request: Request| pipeline.generate(&request.seed(7).steps(2).guidance(4.0)).unwrap().picture;
+        let (cat, apple) = (draw(Request::new("a red cat")), draw(Request::new("an apple")));
+        assert_eq!(draw(Request::new("a (red:1) cat")), cat, "{name}");
+        let emphasised = ["a (red:1.5) cat", "a [red] cat", "a red (cat:1.5)"].map(|prompt| draw(Request::new(prompt)));
+        for (index, one) in emphasised.iter().enumerate() {
+            assert!(*one != cat && !emphasised[..index].contains(one), "{name}");
+        }
+        let mut blend = |share: f32| draw(Request::blend([Part::new("a red cat", share), Part::new("an apple", 1.0 - share)]));
+        assert!(blend(1.0) == cat && blend(0.0) == apple, "{name}");
+        let half = blend(0.5);
+        assert!(half != cat && half != apple, "{name}");
+        let resolved = pipeline.resolve(&Request::new("a (red:1.5) cat")).unwrap();
+        let text = &resolved.texts()[0];
+        let strong = text.emphasis(0).iter().filter(|strength| **strength == 1.5).count();
+        assert!((1..text.token_counts()[0] - 2).contains(&strong), "{name}: {:?}", text.emphasis(0));
     }
 }
 

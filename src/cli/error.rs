@@ -76,8 +76,17 @@ impl CliError {
 
     /// What to do about it, where the error itself does not say.
     pub fn hint(&self) -> Option<&'static str> {
-        let is_unknown = matches!(self, CliError::Pipeline(PipelineError::UnknownPrompt { .. }));
-        is_unknown.then_some("`inkstone list subjects --search TEXT` finds what is known; --guess draws the prompt all the same")
+        let CliError::Pipeline(error) = self else { return None };
+        match error {
+            PipelineError::UnknownPrompt { .. } => {
+                Some("`inkstone list subjects --search TEXT` finds what is known; --guess draws the prompt all the same")
+            }
+            PipelineError::Syntax { .. } => Some("a backslash makes a bracket or brace part of the text: \\{, \\(, \\["),
+            PipelineError::NoWordLists { .. } => {
+                Some("--words DIR names the folder of word lists; a backslash makes a brace part of the text: \\{")
+            }
+            _ => None,
+        }
     }
 
     /// 2 if the input is at fault, 130 after Ctrl-C, otherwise 1.

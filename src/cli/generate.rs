@@ -1,4 +1,5 @@
-//! `inkstone generate`: prompt → pictures on disk and in the terminal.
+//! `inkstone generate`: prompt → pictures on disk and in the terminal. Owns what the other commands that draw share with it: [`Drawing`], their
+//! options, and [`Session`].
 
 use std::io::BufRead;
 use std::ops::ControlFlow;
@@ -16,8 +17,8 @@ use super::prompts::Prompts;
 use super::terminal::{Album, Preview};
 use super::{CliError, interrupt, output};
 use crate::engine::Residency;
-use crate::picture::{Background, Picture, png};
-use crate::pipeline::{Generated, Note, Observer, Options, Phase, Pipeline, Progress, Request, Resolved, Source};
+use crate::picture::{Background, Picture, image_file, png};
+use crate::pipeline::{Generated, Note, Observer, Options, Phase, Pipeline, Progress, Request, Resolved, Source, label};
 use crate::process::PeakMemory;
 use crate::words::Language;
 
@@ -30,8 +31,18 @@ pub struct Arguments {
     /// What to draw, such as "a smiling cat, 3d style"; `-` reads prompts from standard input, one a line. Required unless the pack reads no
     /// prompt.
     prompt: Vec<String>,
+    /// File with prompts, one a line.
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    prompts: Option<PathBuf>,
     #[command(flatten)]
-    pack: PackArgument,
+    drawing: Drawing,
+}
+
+/// Options of all commands that draw.
+#[derive(Debug, Args)]
+pub struct Drawing {
+    #[command(flatten)]
+    pub pack: PackArgument,
     /// Drawing style. By default the prompt's words choose it, then the styles that the model has learned the object in.
     #[arg(short, long)]
     style: Option<String>,
@@ -52,35 +63,41 @@ pub struct Arguments {
     inputs: Vec<(String, f64)>,
     /// Picture to start from (PNG, JPEG, WebP or GIF); what is drawn keeps its shapes and colours, the more the lower the strength.
     #[arg(long, value_name = "PICTURE")]
-    from: Option<PathBuf>,
+    pub from: Option<PathBuf>,
     /// Share of the steps that are done on a picture: 0 keeps it, 1 keeps next to nothing; 0.6 by default.
     #[arg(long, value_name = "0..1", requires = "from", allow_negative_numbers = true, value_parser = strength)]
-    strength: Option<f32>,
+    pub strength: Option<f32>,
     /// Picture that says what may change of the one that is started from: white is drawn anew, black is kept to the pixel.
     #[arg(long, value_name = "PICTURE", requires = "from")]
     mask: Option<PathBuf>,
+    /// Folder of word lists: `{animal}` in a prompt takes a line of its animal.txt.
+    #[arg(long, value_name = "DIR")]
+    words: Option<PathBuf>,
+    /// Leave prompts out of the pictures' records and names.
+    #[arg(long)]
+    pub no_prompt: bool,
     /// Language that the prompt is taken for where its words do not tell; by default that of LANG.
     #[arg(long, value_name = "TAG")]
-    language: Option<Language>,
+    pub language: Option<Language>,
     /// Draw a prompt of which nothing is known all the same, as the model takes it.
     #[arg(long)]
     guess: bool,
-    /// Number of pictures; the seed counts up.
-    #[arg(short = 'n', long, default_value_t = 1, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    count: u32,
+    /// Number of pictures; the seed counts up. 1 by default, 4 for `vary`.
+    #[arg(short = 'n', long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub count: Option<u32>,
     /// Longest side in pixels, 8 to 4096; the pack's own size by default.
     #[arg(long, value_name = "PX", allow_negative_numbers = true, value_parser = whole::<u32>)]
     size: Option<u32>,
-    /// What is put behind the picture: transparent, a colour, or two for a gradient from top to bottom.
-    #[arg(long, value_name = "transparent|COLOUR|COLOUR:COLOUR", default_value = "transparent")]
-    background: Background,
+    /// What is put behind the picture: transparent, which is the default, a colour, or two for a gradient from top to bottom.
+    #[arg(long, value_name = "transparent|COLOUR|COLOUR:COLOUR")]
+    pub background: Option<Background>,
     /// File (.png, .jpg or .webp) or folder to write; by default a file named after the prompt. A missing folder is made; `-`
     /// writes a PNG to standard output.
     #[arg(short, long, value_name = "FILE|DIR|-", allow_hyphen_values = true)]
-    out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
     /// Replace existing files.
     #[arg(long)]
-    force: bool,
+    pub force: bool,
     /// `auto` shows the picture in a terminal that can, `none` does not; `kitty`, `iterm`, `sixel` and `blocks` name the protocol.
     /// A folder also receives a preview of every step.
     #[arg(long, value_name = "auto|none|PROTOCOL|DIR", default_value = "auto")]
@@ -94,31 +111,41 @@ pub struct Arguments {
     memory_cap: Option<u64>,
     /// Print JSON: files, seeds, checksums, notes, times and memory.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     /// Print no notes and no progress.
     #[arg(short, long)]
     quiet: bool,
 }
 
-impl Arguments {
-    fn request(&self, prompt: &str) -> Request {
-        let mut request = Request::new(prompt).background(self.background);
-        request.style.clone_from(&self.style);
-        request.steps = self.steps;
-        request.guidance = self.guidance;
-        request.negative.clone_from(&self.negative);
-        request.seed = self.seed.and_then(|Seed(seed)| seed);
-        request.size = self.size;
-        request.language = self.language.or_else(locate::language);
-        request.guess = self.guess;
-        request.conditions = self.inputs.iter().cloned().collect();
+impl Drawing {
+    /// A request with what the options say, and where they say nothing with what it says itself. Its seed stays.
+    pub fn complete(&self, mut request: Request) -> Request {
+        request.background = self.background.unwrap_or(request.background);
+        request.private = self.no_prompt;
+        request.words.clone_from(&self.words);
+        request.style = self.style.clone().or(request.style);
+        request.steps = self.steps.or(request.steps);
+        request.guidance = self.guidance.or(request.guidance);
+        request.negative = self.negative.clone().or(request.negative);
+        request.size = self.size.or(request.size);
+        request.language = self.language.or(request.language);
+        request.guess |= self.guess;
+        request.conditions.extend(self.inputs.iter().cloned());
         request
+    }
+
+    /// The seed; nothing for a random one.
+    pub fn seed(&self) -> Option<u64> {
+        self.seed.and_then(|Seed(seed)| seed)
     }
 
     /// The picture to start from.
     fn source(&self) -> Result<Option<Source>, CliError> {
         let Some(file) = &self.from else { return Ok(None) };
-        let source = Source::new(Picture::open(file)?).strength(self.strength.unwrap_or(Source::STRENGTH));
+        let contents = image_file::read(file)?;
+        let source = Source::new(contents.picture)
+            .strength(self.strength.unwrap_or(Source::STRENGTH))
+            .generated(contents.ai_marked && !contents.ai_composite);
         Ok(Some(match &self.mask {
             Some(mask) => source.mask(Picture::open(mask)?),
             None => source,
@@ -136,7 +163,7 @@ impl Arguments {
 
 /// A seed; nothing for a random one.
 #[derive(Clone, Copy, Debug)]
-struct Seed(Option<u64>);
+pub struct Seed(pub Option<u64>);
 
 impl std::str::FromStr for Seed {
     type Err = String;
@@ -164,7 +191,8 @@ fn named_number(text: &str) -> Result<(String, f64), String> {
     Ok((name.to_owned(), number))
 }
 
-fn strength(text: &str) -> Result<f32, String> {
+/// A share.
+pub fn strength(text: &str) -> Result<f32, String> {
     let strength = text.parse().ok().filter(|strength| (0.0..=1.0).contains(strength));
     strength.ok_or_else(|| "must be a number from 0 to 1".into())
 }
@@ -178,42 +206,118 @@ fn threads(text: &str) -> Result<usize, String> {
 
 /// Runs `generate`. `started` is when the process started.
 pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
-    let mut session = Session {
-        pipeline: Pipeline::open_with(arguments.pack.folder(), &arguments.options())?,
-        destination: Destination::of(arguments.out.as_deref()),
-        source: arguments.source()?,
-        written: 0,
-        arguments,
-        started,
-    };
-    if session.destination.is_stdout() && arguments.json {
-        return Err(CliError::Usage("--out -: standard output cannot take a picture and --json".into()));
+    let mut session = Session::open(&arguments.drawing, started)?;
+    if let Some(file) = &arguments.prompts {
+        return session.draw_lines(Prompts::of_file("--prompts", file)?);
     }
-    session.warn_of_threads();
     if arguments.prompt.is_empty() && session.pipeline.capabilities().has_prompt {
         return Err(CliError::Usage(
             "the prompt is missing; say what to draw, for example \"a smiling cat\"".into(),
         ));
     }
     match arguments.prompt.as_slice() {
-        [one] if one == STANDARD_INPUT => session.draw_lines(Prompts::new(std::io::stdin().lock())),
-        words => session.draw(&words.join(" "), arguments.count > 1),
+        [one] if one == STANDARD_INPUT => session.draw_lines(Prompts::of_stdin()),
+        words => session.draw(&session.series(Request::new(words.join(" "))), false),
+    }
+}
+
+/// Pictures of one request, which differ in a number that counts up.
+pub struct Series {
+    /// What all of them have in common.
+    pub request: Request,
+    /// What their names begin with.
+    pub name: String,
+    /// What tells them apart.
+    pub counted: Counted,
+    /// How many they are.
+    pub count: u32,
+}
+
+/// What counts up.
+pub enum Counted {
+    /// The seed of the noise.
+    Seed,
+    /// The seed that the noise is moved towards, from the first one on, and how far.
+    Variation { first: u64, amount: f32 },
+}
+
+impl Series {
+    /// The number of the first picture.
+    fn first(&self, resolved: &Resolved) -> u64 {
+        match self.counted {
+            Counted::Seed => resolved.seed(),
+            Counted::Variation { first, .. } => first,
+        }
+    }
+
+    /// The request of a picture.
+    fn request(&self, number: u64) -> Request {
+        match self.counted {
+            Counted::Seed => self.request.clone().seed(number),
+            Counted::Variation { amount, .. } => self.request.clone().variation(number, amount),
+        }
+    }
+
+    /// The prompts as they were given.
+    fn prompt(&self) -> String {
+        match self.request.parts.as_slice() {
+            [] => self.request.prompt.clone(),
+            parts => label(parts),
+        }
     }
 }
 
 /// Prompts that are drawn one after another.
-struct Session<'a> {
-    arguments: &'a Arguments,
-    pipeline: Pipeline,
+pub struct Session<'a> {
+    arguments: &'a Drawing,
+    pub pipeline: Pipeline,
     destination: Destination,
-    source: Option<Source>,
+    /// The picture to start from.
+    pub source: Option<Source>,
     /// Pictures of earlier prompts.
     written: u64,
     started: Instant,
 }
 
-impl Session<'_> {
-    fn note(&self, text: &str) {
+impl<'a> Session<'a> {
+    /// Opens the pack and the picture to start from.
+    ///
+    /// # Errors
+    /// If one of them cannot be read, or standard output would have to take pictures and JSON.
+    pub fn open(arguments: &'a Drawing, started: Instant) -> Result<Session<'a>, CliError> {
+        let session = Session {
+            pipeline: Pipeline::open_with(arguments.pack.folder(), &arguments.options())?,
+            destination: Destination::of(arguments.out.as_deref()),
+            source: arguments.source()?,
+            written: 0,
+            arguments,
+            started,
+        };
+        if session.destination.is_stdout() && arguments.json {
+            return Err(CliError::Usage("--out -: standard output cannot take a picture and --json".into()));
+        }
+        session.warn_of_threads();
+        Ok(session)
+    }
+
+    /// Pictures of prompts, with what the options say; the seed counts up.
+    pub fn series(&self, mut prompts: Request) -> Series {
+        prompts.seed = self.arguments.seed();
+        prompts.language = self.arguments.language.or_else(locate::language);
+        let mut series = Series {
+            request: self.arguments.complete(prompts),
+            name: String::new(),
+            counted: Counted::Seed,
+            count: self.arguments.count.unwrap_or(1),
+        };
+        if !self.arguments.no_prompt {
+            series.name = series.prompt();
+        }
+        series
+    }
+
+    /// Tells the user something that is no error.
+    pub fn note(&self, text: &str) {
         if !self.arguments.quiet {
             output::message(&format!("note: {text}"));
         }
@@ -233,10 +337,10 @@ impl Session<'_> {
         let (mut all, mut failed) = (0, 0);
         while let Some(prompt) = prompts.next_line()? {
             all += 1;
-            match self.draw(&prompt, true) {
+            match self.draw(&self.series(Request::new(prompt)), true) {
                 Err(error) if error.exit_code() == INPUT_FAULT => {
                     failed += 1;
-                    output::message(&format!("error: standard input, line {}: {error}", prompts.number()));
+                    output::message(&format!("error: {}: {error}", prompts.place()));
                 }
                 drawn => drawn?,
             }
@@ -247,18 +351,19 @@ impl Session<'_> {
         }
     }
 
-    /// Draws a prompt as often as asked for. `is_several` is whether further pictures are written to the same destination.
-    fn draw(&mut self, prompt: &str, is_several: bool) -> Result<(), CliError> {
+    /// Draws a series. `is_one_of_several` is whether further series are written to the same destination.
+    pub fn draw(&mut self, series: &Series, is_one_of_several: bool) -> Result<(), CliError> {
         let arguments = self.arguments;
+        let is_several = is_one_of_several || series.count > 1;
         let mut memory = PeakMemory::default();
-        let mut request = arguments.request(prompt);
-        request.source.clone_from(&self.source);
-        let resolved = self.pipeline.resolve(&request)?;
+        let resolved = self.pipeline.resolve(&self.started_from(series.request.clone()))?;
         memory.sample();
-        self.destination.prepare(arguments.background, is_several)?;
-        let files = self.files(prompt, resolved.seed(), is_several)?;
-        resolved.notes().iter().for_each(|note| self.note(&note.to_string()));
-        let mut watch = Watch::new(arguments, memory, self.started)?;
+        self.destination.prepare(series.request.background, is_several)?;
+        let first = series.first(&resolved);
+        let files = self.files(series, first, is_several)?;
+        let mut notes = Vec::new();
+        self.tell_notes(resolved.notes(), &mut notes);
+        let mut watch = Watch::new(arguments, series.count, memory, self.started)?;
         (watch.is_several, watch.before) = (is_several, self.written);
         self.pipeline.load()?;
         interrupt::listen();
@@ -270,34 +375,67 @@ impl Session<'_> {
         let mut album = Album::new(preview);
         let mut records = Vec::new();
         for (index, file) in files.iter().enumerate() {
-            let request = request.clone().seed(resolved.seed().wrapping_add(index as u64));
+            let request = self.started_from(series.request(first.wrapping_add(index as u64)));
             let drawing = Instant::now();
             let generated = self.pipeline.generate_with(&request, &mut watch)?;
             let drawn = drawing.elapsed();
             self.destination
                 .write(file, &generated.picture, &generated.provenance, arguments.force)?;
             self.written += 1;
-            records.push(record(file, &generated, drawn));
+            self.tell_notes(&generated.notes, &mut notes);
+            let mut record = record(file, &generated, drawn);
+            if generated.prompt != series.prompt() {
+                record["prompt"] = generated.prompt.into();
+            }
+            if let Counted::Variation { .. } = series.counted {
+                record["variation"] = first.wrapping_add(index as u64).into();
+            }
+            records.push(record);
             album.add(&generated.picture)?;
             watch.memory.sample();
-            watch.finished += 1;
         }
-        watch.bar.finish_and_clear();
+        watch.finish();
         warn_above(arguments.memory_cap, &watch.memory);
         if arguments.json {
-            return output::json(&report(prompt, arguments, &resolved, &self.pipeline, &watch, records));
+            return output::json(&report(series, &resolved, &self.pipeline, &watch, (records, notes)));
         }
         album.show()?;
         files.iter().zip(&records).try_for_each(|(file, record)| self.tell(file, record))
     }
 
+    /// What watches `count` pictures being drawn.
+    ///
+    /// # Errors
+    /// If the folder for previews cannot be made.
+    pub fn watch(&mut self, count: u32) -> Result<Watch, CliError> {
+        self.pipeline.load()?;
+        interrupt::listen();
+        Watch::new(self.arguments, count, PeakMemory::default(), self.started)
+    }
+
+    /// A request with the picture to start from.
+    fn started_from(&self, mut request: Request) -> Request {
+        request.source.clone_from(&self.source);
+        request
+    }
+
+    /// Tells notes that were not told before, and remembers them.
+    fn tell_notes(&self, notes: &[Note], told: &mut Vec<Note>) {
+        for note in notes {
+            if !told.contains(note) {
+                self.note(&note.to_string());
+                told.push(note.clone());
+            }
+        }
+    }
+
     /// Names of a prompt's pictures, all of which can be written.
-    fn files(&self, prompt: &str, first_seed: u64, is_several: bool) -> Result<Vec<PathBuf>, CliError> {
+    fn files(&self, series: &Series, first: u64, is_several: bool) -> Result<Vec<PathBuf>, CliError> {
         let name = |index: u64| {
             let number = is_several.then_some(self.written + index + 1);
-            self.destination.name(prompt, first_seed.wrapping_add(index), number)
+            self.destination.name(&series.name, first.wrapping_add(index), number)
         };
-        let files: Vec<PathBuf> = (0..self.arguments.count.into()).map(name).collect();
+        let files: Vec<PathBuf> = (0..series.count.into()).map(name).collect();
         files
             .iter()
             .try_for_each(|file| self.destination.check(file, self.arguments.force))?;
@@ -305,10 +443,11 @@ impl Session<'_> {
     }
 
     fn tell(&self, file: &Path, record: &Value) -> Result<(), CliError> {
+        let prompt = record["prompt"].as_str().map_or(String::new(), |prompt| format!(": {prompt}"));
         let text = format!(
-            "{} (seed {}, {:.0} ms)",
+            "{}{prompt} ({}, {:.0} ms)",
             file.display(),
-            record["seed"],
+            seed_of(record),
             record["milliseconds"].as_f64().unwrap_or_default()
         );
         if !self.destination.is_stdout() {
@@ -321,6 +460,14 @@ impl Session<'_> {
     }
 }
 
+/// The number that tells a picture from the others, for people.
+fn seed_of(record: &Value) -> String {
+    match &record["variation"] {
+        Value::Null => format!("seed {}", record["seed"]),
+        number => format!("variation {number}"),
+    }
+}
+
 fn warn_above(cap: Option<u64>, memory: &PeakMemory) {
     let peak = memory.peak().resident_bytes().div_ceil(1 << 20);
     if let Some(cap) = cap.filter(|&cap| peak > cap) {
@@ -329,7 +476,7 @@ fn warn_above(cap: Option<u64>, memory: &PeakMemory) {
 }
 
 /// The folder for previews, which is made if it is missing.
-fn previews(arguments: &Arguments) -> Result<Option<PathBuf>, CliError> {
+fn previews(arguments: &Drawing) -> Result<Option<PathBuf>, CliError> {
     let Preview::Folder(folder) = &arguments.preview else {
         return Ok(None);
     };
@@ -337,7 +484,8 @@ fn previews(arguments: &Arguments) -> Result<Option<PathBuf>, CliError> {
     Ok(Some(folder.clone()))
 }
 
-fn milliseconds(time: Duration) -> f64 {
+/// A time in milliseconds, to a microsecond.
+pub fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
@@ -351,14 +499,14 @@ fn record(file: &Path, generated: &Generated, drawn: Duration) -> Value {
     })
 }
 
-fn report(prompt: &str, arguments: &Arguments, resolved: &Resolved, pipeline: &Pipeline, watch: &Watch, records: Vec<Value>) -> Value {
+fn report(series: &Series, resolved: &Resolved, pipeline: &Pipeline, watch: &Watch, (records, notes): (Vec<Value>, Vec<Note>)) -> Value {
     let (pack, manifest) = (pipeline.pack(), pipeline.pack().manifest());
-    let notes: Vec<Value> = resolved.notes().iter().map(Note::to_json).collect();
+    let notes: Vec<Value> = notes.iter().map(Note::to_json).collect();
     json!({
-        "prompt": prompt, "read_as": resolved.read_as(), "nearest": resolved.nearest(), "unread": resolved.unread(), "language": resolved.reading().language,
-        "objects": resolved.objects(), "rows": resolved.rows(), "notes": notes, "negative": arguments.negative,
+        "prompt": series.prompt(), "blend": series.request.parts, "read_as": resolved.read_as(), "nearest": resolved.nearest(), "unread": resolved.unread(), "language": resolved.reading().language,
+        "objects": resolved.objects(), "rows": resolved.rows(), "notes": notes, "negative": series.request.negative,
         "style": resolved.style(), "steps": resolved.steps(), "guidance": resolved.guidance(), "inputs": resolved.conditions(),
-        "background": arguments.background.to_string(), "pictures": records,
+        "background": series.request.background.to_string(), "pictures": records,
         "start_to_first_step_milliseconds": watch.first_step.map(milliseconds),
         "memory": watch.memory.peak(), "threads": pipeline.threads(), "kernel": pipeline.kernel(),
         "pack": { "name": manifest.name, "version": manifest.version, "sha256": pack.sha256(), "bytes": pack.bytes() },
@@ -367,7 +515,7 @@ fn report(prompt: &str, arguments: &Arguments, resolved: &Resolved, pipeline: &P
 }
 
 /// Watches pictures being generated: progress bar, memory, Ctrl-C, previews.
-struct Watch {
+pub struct Watch {
     bar: ProgressBar,
     memory: PeakMemory,
     /// From the start of the process until the first step began.
@@ -383,7 +531,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(arguments: &Arguments, memory: PeakMemory, started: Instant) -> Result<Watch, CliError> {
+    fn new(arguments: &Drawing, count: u32, memory: PeakMemory, started: Instant) -> Result<Watch, CliError> {
         let bar = if arguments.quiet {
             ProgressBar::hidden()
         } else {
@@ -394,13 +542,18 @@ impl Watch {
             memory,
             first_step: None,
             started,
-            pictures: arguments.count.into(),
+            pictures: count.into(),
             finished: 0,
             before: 0,
-            is_several: arguments.count > 1,
+            is_several: count > 1,
             folder: previews(arguments)?,
             force: arguments.force,
         })
+    }
+
+    /// Takes the progress bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
     }
 
     fn keep_preview(&self, progress: &Progress) {
@@ -427,6 +580,7 @@ impl Observer for Watch {
         self.bar.inc(1);
         self.memory.sample();
         self.keep_preview(progress);
+        self.finished += u64::from(progress.done == progress.total);
         if interrupt::requested() {
             return ControlFlow::Break(());
         }

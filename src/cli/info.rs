@@ -25,6 +25,7 @@ fn picture(path: &Path, contents: &PictureFile, as_json: bool) -> Result<(), Cli
         provenance,
         record_fault,
         ai_marked,
+        ai_composite,
     } = contents;
     // Lossy files do not hold the pixels that were hashed.
     let hashed = provenance.as_ref().filter(|provenance| !provenance.picture_sha256.is_empty());
@@ -68,10 +69,10 @@ fn picture(path: &Path, contents: &PictureFile, as_json: bool) -> Result<(), Cli
     ));
     lines.push((
         "marked",
-        if *ai_marked {
-            "trainedAlgorithmicMedia (IPTC)"
-        } else {
-            "not as generated"
+        match (ai_marked, ai_composite) {
+            (false, _) => "not as generated",
+            (true, false) => "trainedAlgorithmicMedia (IPTC)",
+            (true, true) => "compositeWithTrainedAlgorithmicMedia (IPTC)",
         }
         .into(),
     ));

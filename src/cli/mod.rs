@@ -5,6 +5,7 @@
 
 #[cfg(all(feature = "power", target_os = "linux"))]
 mod bench;
+mod blend;
 mod destination;
 mod doctor;
 mod error;
@@ -16,10 +17,12 @@ mod kiosk;
 mod list;
 mod locate;
 pub mod manual;
+mod morph;
 mod output;
 mod prompts;
 mod read;
 mod terminal;
+mod vary;
 mod verify;
 
 use std::process::ExitCode;
@@ -50,6 +53,12 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 
 enum Command {
     /// Generate pictures from a prompt.
     Generate(Box<generate::Arguments>),
+    /// Generate pictures from several prompts that are mixed.
+    Blend(Box<blend::Arguments>),
+    /// Generate variations of a picture.
+    Vary(Box<vary::Arguments>),
+    /// Generate an animation of pictures that become one another.
+    Morph(Box<morph::Arguments>),
     /// Run the kiosk: show pictures on a display, and draw what visitors ask for by buttons, touch or keyboard.
     #[cfg(feature = "kiosk")]
     Kiosk(Box<kiosk::Arguments>),
@@ -100,6 +109,9 @@ pub fn run() -> ExitCode {
 fn carry_out(command: Command, started: Instant) -> Result<(), CliError> {
     match command {
         Command::Generate(arguments) => generate::run(&arguments, started),
+        Command::Blend(arguments) => blend::run(&arguments, started),
+        Command::Vary(arguments) => vary::run(&arguments, started),
+        Command::Morph(arguments) => morph::run(&arguments, started),
         #[cfg(feature = "kiosk")]
         Command::Kiosk(arguments) => kiosk::run(&arguments),
         #[cfg(all(feature = "power", target_os = "linux"))]

@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     };
     let mut output = BufWriter::new(std::io::stdout().lock());
     let unknown = if arguments.prompts.is_empty() {
-        session.lines(Prompts::new(std::io::stdin().lock()), &mut output)?
+        session.lines(Prompts::of_stdin(), &mut output)?
     } else {
         session.prompts(&arguments.prompts, &mut output)?
     };

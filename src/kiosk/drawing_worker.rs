@@ -257,6 +257,8 @@ impl Worker {
 
 fn request(settings: &WorkerSettings, item: &Item) -> Request {
     let mut request = Request::new(&item.prompt)
+        // The filter has seen the letters as they are.
+        .literal(true)
         .steps(item.steps)
         .seed(item.seed)
         .background(settings.background);

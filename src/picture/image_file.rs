@@ -32,7 +32,7 @@ pub enum Format {
     Jpeg,
     /// WebP; written lossless.
     WebP,
-    /// GIF; read only.
+    /// GIF; written as an animation alone ([`super::animation`]).
     Gif,
 }
 
@@ -65,7 +65,7 @@ impl Format {
 
     /// Whether files of this format hold exactly the pixels that were written.
     pub fn is_lossless(self) -> bool {
-        self != Format::Jpeg
+        matches!(self, Format::Png | Format::WebP)
     }
 
     /// The format of a file that begins with these bytes.
@@ -168,6 +168,8 @@ pub struct PictureFile {
     pub record_fault: Option<String>,
     /// Whether the file's XMP says that a trained model made the picture, entirely or in part (IPTC).
     pub ai_marked: bool,
+    /// Whether it says so of a part alone.
+    pub ai_composite: bool,
 }
 
 impl Picture {
@@ -336,6 +338,7 @@ fn decode_with(mut decoder: impl ImageDecoder, format: Format) -> Result<Picture
         provenance,
         record_fault,
         ai_marked: xmp::is_marked(&packet),
+        ai_composite: xmp::is_composite(&packet),
     })
 }
 

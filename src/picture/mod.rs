@@ -5,6 +5,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | [`animation`] | writes moving pictures: APNG and GIF |
 //! | [`arrangement`] | places several pictures in one, each smaller |
 //! | [`background`] | puts a colour or a gradient behind a picture |
 //! | [`dither`] | reduces a picture to the inks of an e-paper panel |
@@ -21,6 +22,7 @@
 //! Everything that determines a pixel is integer arithmetic or single additions, multiplications and divisions of `f32`, which
 //! give the same bytes on every processor.
 
+pub mod animation;
 pub mod arrangement;
 pub mod background;
 mod colours;

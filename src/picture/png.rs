@@ -153,7 +153,7 @@ pub fn decode(bytes: &[u8]) -> Result<PictureFile, PngError> {
 }
 
 /// The three text chunks of a record: keyword and text.
-fn texts(record: &Provenance) -> Result<Vec<(&'static str, String)>, PngError> {
+pub(super) fn texts(record: &Provenance) -> Result<Vec<(&'static str, String)>, PngError> {
     let json = record.to_json().map_err(|fault| PngError::Encode(fault.to_string()))?;
     Ok(vec![
         (RECORD, json),
@@ -164,17 +164,26 @@ fn texts(record: &Provenance) -> Result<Vec<(&'static str, String)>, PngError> {
 
 fn encode_with(picture: &Picture, texts: &[(&str, String)]) -> Result<Vec<u8>, codec::EncodingError> {
     let mut bytes = Vec::new();
-    let mut encoder = codec::Encoder::new(&mut bytes, picture.width, picture.height);
+    let mut writer = encoder(&mut bytes, picture, texts)?.write_header()?;
+    writer.write_image_data(&picture.pixels)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+/// An encoder for pictures as large as this one, with text chunks.
+pub(super) fn encoder<'a>(
+    bytes: &'a mut Vec<u8>,
+    picture: &Picture,
+    texts: &[(&str, String)],
+) -> Result<codec::Encoder<'a, &'a mut Vec<u8>>, codec::EncodingError> {
+    let mut encoder = codec::Encoder::new(bytes, picture.width, picture.height);
     encoder.set_color(codec::ColorType::Rgba);
     encoder.set_depth(codec::BitDepth::Eight);
     encoder.set_source_srgb(codec::SrgbRenderingIntent::Perceptual);
     for (keyword, text) in texts {
         encoder.add_itxt_chunk((*keyword).to_owned(), text.clone())?;
     }
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&picture.pixels)?;
-    writer.finish()?;
-    Ok(bytes)
+    Ok(encoder)
 }
 
 /// Why reading stopped.
@@ -268,13 +277,14 @@ fn check_signature(bytes: &mut (impl BufRead + Seek)) -> Result<(), Failure> {
 
 /// The picture and what the text chunks say about it.
 fn contents(picture: Picture, info: &codec::Info) -> PictureFile {
-    let ai_marked = text(info, XMP).is_some_and(|packet| xmp::is_marked(&packet));
+    let packet = text(info, XMP).unwrap_or_default();
     let (provenance, record_fault) = provenance(info);
     PictureFile {
         picture,
         provenance,
         record_fault,
-        ai_marked,
+        ai_marked: xmp::is_marked(&packet),
+        ai_composite: xmp::is_composite(&packet),
     }
 }
 

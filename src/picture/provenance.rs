@@ -58,6 +58,25 @@ pub(crate) const INPUTS: &str = "inputs";
 pub(crate) const FROM: &str = "from";
 pub(crate) const STRENGTH: &str = "strength";
 pub(crate) const MASK: &str = "mask";
+/// Key of [`Provenance::extra`] for the IPTC's term for where the picture comes from, if a model did not make all of it.
+pub(crate) const SOURCE_TYPE: &str = "digital source type";
+/// That term for a picture that a trained model made in part.
+pub(crate) const COMPOSITE: &str = "compositeWithTrainedAlgorithmicMedia";
+/// Key of [`Provenance::extra`] for prompts that were mixed: a JSON array of objects with `prompt`, `weight` and, if it is one of its own, `style`.
+pub(crate) const BLEND: &str = "blend";
+/// Key of [`Provenance::extra`] for a prompt before its choices were taken.
+pub(crate) const TEMPLATE: &str = "template";
+/// Key of [`Provenance::extra`] for the seeds that the noise was moved towards, as `SEED:STRENGTH` with spaces between.
+pub(crate) const VARIATIONS: &str = "variations";
+/// Key of [`Provenance::extra`] for the language that the prompt was taken for, where it is not English.
+pub(crate) const LANGUAGE: &str = "language";
+/// Key of [`Provenance::extra`] for an animation whose pictures become one another: a JSON object with `prompts`, `to_seed`, `to_style`, `frames`
+/// and `loop`. The rest of the record is that of the first picture.
+pub(crate) const MORPH: &str = "morph";
+/// Key of [`Provenance::extra`] if the brackets of the prompt mean nothing.
+pub(crate) const LITERAL: &str = "literal";
+/// Key of [`Provenance::extra`] if the prompts are left out.
+pub(crate) const PRIVATE: &str = "private";
 
 impl Provenance {
     /// The record as one line of JSON; the same record always gives the same bytes.
@@ -82,6 +101,11 @@ impl Provenance {
     /// What was drawn, if a part of the prompt was dropped or approximated.
     pub fn drawn_as(&self) -> Option<&str> {
         self.extra.get(DRAWN_AS).map(String::as_str)
+    }
+
+    /// Whether a model made the picture in part alone: it was drawn on a picture that may be a person's.
+    pub fn is_composite(&self) -> bool {
+        self.extra.get(SOURCE_TYPE).is_some_and(|term| term == COMPOSITE)
     }
 
     /// Whether the record is of this program. Another program's has its fields in [`Provenance::extra`], as they are named there.

@@ -4,6 +4,7 @@
 //! Owns writing the packet and finding the mark in any packet. Depends on [`Provenance`].
 
 use super::Provenance;
+use super::provenance::COMPOSITE;
 use std::borrow::Cow;
 
 /// The IPTC extension's namespace.
@@ -11,7 +12,7 @@ const IPTC: &str = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
 /// The IPTC vocabulary of where a picture comes from.
 const SOURCES: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/";
 /// The terms of that vocabulary for pictures that a trained model made entirely or in part.
-const TRAINED: [&str; 2] = ["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"];
+const TRAINED: [&str; 2] = ["trainedAlgorithmicMedia", COMPOSITE];
 /// Namespace of the record.
 const RECORD: &str = "urn:inkstone:record:1";
 /// Packets with more bytes or nodes are ignored.
@@ -45,7 +46,7 @@ fn packet(record: &Provenance, more: &str) -> String {
  </rdf:RDF>
 </x:xmpmeta>
 <?xpacket end=\"r\"?>",
-        TRAINED[0],
+        TRAINED[usize::from(record.is_composite())],
         escape(&record.creator()),
         created.unwrap_or_default(),
         escape(&record.prompt),
@@ -54,12 +55,24 @@ fn packet(record: &Provenance, more: &str) -> String {
 
 /// Whether a packet carries the IPTC mark of a trained model, as an element or as an attribute.
 pub(super) fn is_marked(packet: &str) -> bool {
+    has_term(packet, &TRAINED)
+}
+
+/// Whether the mark of a packet says that a trained model made the picture in part.
+pub(super) fn is_composite(packet: &str) -> bool {
+    has_term(packet, &[COMPOSITE])
+}
+
+fn has_term(packet: &str, terms: &[&str]) -> bool {
     let Some(document) = parse(packet) else { return false };
     document.descendants().any(|node| {
         let attribute = node.attribute((IPTC, "DigitalSourceType"));
         let element = node.has_tag_name((IPTC, "DigitalSourceType"));
         let inside = element.then(|| node.text().into_iter().chain(node.attributes().map(|attribute| attribute.value())));
-        attribute.into_iter().chain(inside.into_iter().flatten()).any(is_trained)
+        attribute
+            .into_iter()
+            .chain(inside.into_iter().flatten())
+            .any(|term| is_one_of(term, terms))
     })
 }
 
@@ -81,12 +94,12 @@ fn parse(packet: &str) -> Option<roxmltree::Document<'_>> {
     roxmltree::Document::parse_with_options(packet.trim_start_matches('\u{feff}'), options).ok()
 }
 
-/// Whether a term of the vocabulary means a trained model.
-fn is_trained(term: &str) -> bool {
+/// Whether a term of the vocabulary is one of these.
+fn is_one_of(term: &str, terms: &[&str]) -> bool {
     let term = term.trim();
     let plain = SOURCES.trim_start_matches("http://");
     let bare = term.trim_start_matches("http://").trim_start_matches("https://");
-    bare.strip_prefix(plain).is_some_and(|term| TRAINED.contains(&term))
+    bare.strip_prefix(plain).is_some_and(|term| terms.contains(&term))
 }
 
 /// Text for XML elements and attributes: markup escaped, characters that are invalid in XML replaced.
@@ -137,6 +150,14 @@ mod tests {
             ..Provenance::default()
         });
         assert!(dated.contains("<xmp:CreateDate>2026-11-23T13:00:00Z</xmp:CreateDate>"));
+    }
+
+    #[test]
+    fn a_picture_that_is_a_person_s_in_part_is_marked_so() {
+        let mut record = Provenance::default();
+        assert!(!is_composite(&write(&record)) && is_marked(&write(&record)));
+        record.extra.insert(super::super::provenance::SOURCE_TYPE.into(), COMPOSITE.into());
+        assert!(is_composite(&write(&record)) && is_marked(&write(&record)));
     }
 
     #[test]

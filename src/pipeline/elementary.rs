@@ -1,7 +1,7 @@
 //! Elementary functions that give the same number on every system: C libraries differ in the last bit of theirs. They use additions,
 //! multiplications and divisions only. Depends on nothing.
 
-use std::f64::consts::{FRAC_PI_2, LN_2};
+use std::f64::consts::{FRAC_PI_2, LN_2, PI};
 
 /// Natural logarithm of a positive normal number.
 pub fn logarithm(x: f64) -> f64 {
@@ -50,6 +50,24 @@ pub fn sine_and_cosine(x: f64) -> (f64, f64) {
     }
 }
 
+/// The angle from 0 to π whose cosine this is.
+pub fn arc_cosine(x: f64) -> f64 {
+    let x = x.clamp(-1.0, 1.0);
+    // Newton's method, which is slow near the ends; by the sine of half the angle they are not near them.
+    if x > 0.9 {
+        return PI - 2.0 * arc_cosine(((1.0 - x) / 2.0).sqrt());
+    }
+    if x < -0.9 {
+        return PI - arc_cosine(-x);
+    }
+    let mut angle = FRAC_PI_2 - x;
+    for _ in 0..6 {
+        let (sine, cosine) = sine_and_cosine(angle);
+        angle += (cosine - x) / sine;
+    }
+    angle
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +79,9 @@ mod tests {
         }
         for x in [-700.0, -9.21, -1.0, -0.3, 0.0, 0.2, 1.0, 5.5, 700.0] {
             assert!((exponential(x) / f64::exp(x) - 1.0).abs() < 1e-13, "{x}");
+        }
+        for x in [-1.0, -0.999, -0.95, -0.9, -0.3, 0.0, 0.5, 0.9, 0.901, 0.999_999, 1.0] {
+            assert!((arc_cosine(x) - f64::acos(x)).abs() < 1e-13, "{x}");
         }
         for x in [
             -7000.0, -3.0, -0.7, 0.0, 0.1, 0.785, 0.786, 1.57, 2.0, 3.15, 4.7, 6.3, 999.5, 123_456.7,

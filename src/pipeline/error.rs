@@ -16,6 +16,66 @@ pub enum PipelineError {
     /// The prompt has no words.
     #[error("the prompt is empty; say what to draw, for example \"a smiling cat\"")]
     EmptyPrompt,
+    /// A prompt's brackets or braces are not well formed.
+    #[error("{}", misspelt(prompt, *at, problem))]
+    Syntax {
+        /// The prompt.
+        prompt: String,
+        /// Where, in bytes; nothing if it is about all of it.
+        at: Option<usize>,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A prompt takes a line of a word list, and no folder of lists is given.
+    #[error("'{name}' names a word list, but no folder of lists is given")]
+    NoWordLists {
+        /// The list.
+        name: String,
+    },
+    /// A word list cannot be used.
+    #[error("{}: {problem}", file.display())]
+    WordList {
+        /// Its file.
+        file: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Prompts are to be mixed, and the model draws one at a time.
+    #[error("this pack draws one prompt at a time: it cannot mix {0}")]
+    NoBlend(usize),
+    /// A weight is not one, or there is none above 0.
+    #[error("invalid weight: \"{prompt}\" has {weight}; weights are numbers from 0, and one of them must be above 0")]
+    Weight {
+        /// The prompt.
+        prompt: String,
+        /// Its weight.
+        weight: f32,
+    },
+    /// A morph is not possible.
+    #[error("invalid morph: {0}")]
+    Morph(String),
+    /// Too many prompts are to be mixed.
+    #[error("{0} prompts cannot be mixed: at most {MOST_PARTS} can")]
+    ManyParts(usize),
+    /// Prompts that are mixed show several things each, but not as many, or not in the same places.
+    #[error(
+        "\"{first}\" and \"{other}\" cannot be mixed: several things are drawn one by one, and both must have as many in the same places"
+    )]
+    Arrangement {
+        /// A prompt.
+        first: String,
+        /// One that does not go with it.
+        other: String,
+    },
+    /// The noise cannot be moved.
+    #[error("this pack cannot vary pictures: its model has noise of its own")]
+    NoVariation,
+    /// A variation's strength is out of range, or there are too many.
+    #[error("invalid variation: {0}")]
+    Variation(String),
+    /// A picture cannot be drawn again by its record.
+    #[error("the picture cannot be drawn again: {0}")]
+    Record(String),
     /// Nothing in the prompt is something that the pack can draw.
     #[error("{}", unknown(prompt, *is_known, name.as_deref(), nearest))]
     UnknownPrompt {
@@ -134,6 +194,20 @@ pub enum PipelineError {
     /// The pack is not usable.
     #[error(transparent)]
     Pack(#[from] PackError),
+}
+
+/// Most prompts that are mixed.
+pub(super) const MOST_PARTS: usize = 64;
+/// Most letters of a prompt that are shown with what is wrong with it.
+const SHOWN: usize = 24;
+
+fn misspelt(prompt: &str, at: Option<usize>, problem: &str) -> String {
+    let Some((before, rest)) = at.and_then(|at| prompt.split_at_checked(at)) else {
+        return format!("the prompt: {problem}");
+    };
+    let shown: String = rest.chars().take(SHOWN).collect();
+    let more = if rest.chars().nth(SHOWN).is_some() { "…" } else { "" };
+    format!("the prompt, character {}: {problem}: \"{shown}{more}\"", before.chars().count() + 1)
 }
 
 fn unknown(prompt: &str, is_known: bool, name: Option<&str>, nearest: &[String]) -> String {

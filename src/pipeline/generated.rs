@@ -16,6 +16,8 @@ use crate::words::{Ambiguity, Found, Remark};
 pub struct Generated {
     /// The picture at the requested size, on the requested background.
     pub picture: Picture,
+    /// What was drawn: the prompt after all choices, as [`Resolved::prompt`](super::Resolved::prompt).
+    pub prompt: String,
     /// What made it; to be written into its file.
     pub provenance: Provenance,
     /// What was dropped, approximated or chosen.
@@ -102,6 +104,11 @@ pub enum Note {
         /// The prompt.
         text: String,
     },
+    /// Emphasis has no effect: the model draws the same without these words, or draws things one by one.
+    EmphasisUnused {
+        /// The words.
+        text: String,
+    },
     /// What is not to be drawn has no effect without guidance.
     NegativeUnused {
         /// The negative prompt.
@@ -144,6 +151,10 @@ impl fmt::Display for Note {
                 write!(out, "drew \"{text}\" as {drawn}; it may also mean {}", others.join(", "))
             }
             Note::PromptUnused { text } => write!(out, "\"{text}\" has no effect: this model reads no prompt"),
+            Note::EmphasisUnused { text } => write!(
+                out,
+                "\"{text}\" cannot be emphasised in this prompt: it is drawn as strongly as without brackets"
+            ),
             Note::NegativeUnused { text } => {
                 write!(out, "nothing keeps \"{text}\" out of the picture unless the guidance is above 1")
             }

@@ -22,24 +22,44 @@
 //! | `resolved` | the same with everything decided |
 //! | `generated` | the picture, notes and timings |
 //! | `observer` | progress, previews, cancelling |
+//! | [`morph`] | pictures that become one another |
 //! | [`families`] | how a kind of model makes a picture; one file each |
 //! | [`schedulers`] | how a denoising step is made; one file each |
+//! | `wording` | from a request's prompts to the texts that are encoded |
+//! | `template`, `emphasis` | [what braces and brackets mean](#prompts) |
 //! | `prompt`, `styles` | token ids; which style is asked for |
+//! | `record` | the record of a picture, and the request that draws it again |
 //! | `noise`, `elementary` | the same noise, and the same functions, on every processor |
+//!
+//! # Prompts
+//!
+//! | in a prompt | means |
+//! |---|---|
+//! | `(red:1.3) cat` | "red" is drawn 1.3 times as strongly; `(red)` 1.1 times, `[red]` 1/1.1; brackets may be nested, and multiply |
+//! | `{red\|blue\|2::green} cat` | one of them, green twice as often as each other; the seed chooses; choices may be nested |
+//! | `{animal}`, `__animal__` | a line of the word list `animal.txt` in [`Request::words`] |
+//! | `\(`, `\{` | the bracket itself |
+//!
+//! Round and square brackets without a partner are text; braces without one are an error. [`Request::literal`] takes all of them as text.
 //!
 //! Depends on [`crate::pack`], [`crate::engine`], [`crate::words`] and [`crate::picture`].
 
 mod elementary;
+mod emphasis;
 mod error;
 pub mod families;
 mod generated;
+pub mod morph;
 mod noise;
 mod observer;
 mod prompt;
+mod record;
 mod request;
 mod resolved;
 pub mod schedulers;
 mod styles;
+mod template;
+mod wording;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -50,22 +70,24 @@ pub use families::Capabilities;
 pub use generated::{Generated, Note, PhaseTime};
 pub use noise::gaussian_noise;
 pub use observer::{Observer, Phase, Progress, UnknownPhase, Unobserved};
-pub use request::{Request, Source};
-pub use resolved::Resolved;
+pub use request::{Part, Request, Source, Variation};
+pub use resolved::{Resolved, Text, label};
 
 use families::{FAMILIES, Family, FamilyEntry, Run};
-use prompt::{Prompt, PromptReader};
+use prompt::Prompt;
 use styles::Chosen;
+use wording::Wording;
 
 use crate::engine::{Engine, Residency};
 use crate::pack::{Manifest, Pack, PackError, Style};
-use crate::picture::provenance::{DRAWN_AS, FROM, INPUTS, MASK, STRENGTH};
-use crate::picture::{Picture, PictureError, Provenance, ScaleError, arranged, scale};
+use crate::picture::{Picture, PictureError, ScaleError, arranged, scale};
 use crate::process::panics::caught;
 use crate::words::{Ambiguity, Language, Reader, Reading, Remark};
 
 /// Prompts that are remembered, so that drawing one again reads no tokenizer.
-const REMEMBERED: usize = 8;
+const REMEMBERED: usize = 32;
+/// Most variations of a picture, one upon another: each is noise that has to be made.
+const MOST_VARIATIONS: usize = 64;
 
 /// A prompt, and the language that it is taken for; nothing for what is not read.
 type PromptKey = (String, Option<Option<Language>>);
@@ -247,6 +269,7 @@ impl Pipeline {
         let picture = finish(together(resolved.rows(), pictures)?, &resolved)?;
         Ok(Generated {
             provenance: self.provenance(request, &resolved, &picture),
+            prompt: resolved.prompt(),
             picture,
             timings: run.into_timings(),
             notes: resolved.notes,
@@ -264,31 +287,38 @@ impl Pipeline {
     }
 
     fn decide(&mut self, request: &Request) -> Result<Resolved, PipelineError> {
-        let styles = self.pack.clone();
-        let styles = &styles.manifest().styles;
-        let chosen = styles::choose(styles, request.style.as_deref(), &request.prompt)?;
+        let pack = self.pack.clone();
+        let styles = &pack.manifest().styles;
         let (steps, guidance) = self.check(request)?;
-        let is_whole = chosen.prompt == request.prompt;
-        let (mut prompt, negative) = self.read(&chosen.prompt, request)?;
-        let (style, learned) = style_of(styles, chosen, &prompt.reading);
-        self.check_source(request, &prompt)?;
-        let mut notes = notes(&prompt, style, learned);
-        notes.extend(unused(&negative, guidance, self.capabilities().has_negative));
+        let seed = request.seed.unwrap_or_else(random_seed);
+        let wording = Wording::of(request, seed, !self.capabilities.has_prompt)?;
+        let read = self.read(&wording, request, styles)?;
+        self.check_source(request, &read.prompt)?;
+        let mut notes = read.notes;
+        notes.extend(unused(&read.negative, guidance, self.capabilities().has_negative));
         notes.extend(self.prompt_unused(request));
-        // Its prompts lack the words that chose the style.
-        prompt.ambiguity = prompt.ambiguity.filter(|_| is_whole);
         Ok(Resolved {
             notes,
-            negative,
+            prompt: read.prompt,
+            parts: wording.parts,
+            template: wording.template,
+            texts: read.texts,
+            negative_prompt: wording.negative,
+            negative: read.negative,
             conditions: request.conditions.clone(),
             source: request.source.clone(),
-            style: style.cloned(),
+            style: read.style.cloned(),
             steps,
             guidance,
-            seed: request.seed.unwrap_or_else(random_seed),
+            seed,
+            variations: request
+                .variations
+                .iter()
+                .copied()
+                .filter(|variation| variation.strength > 0.0)
+                .collect(),
             size: request.size,
             background: request.background,
-            prompt,
         })
     }
 
@@ -310,6 +340,7 @@ impl Pipeline {
             });
         }
         self.check_conditions(request)?;
+        self.check_variations(request)?;
         match request.size {
             Some(size) if !scale::SIZES.contains(&size) => Err(ScaleError::Size(size).into()),
             _ => Ok((steps, guidance)),
@@ -341,6 +372,27 @@ impl Pipeline {
         }
     }
 
+    fn check_variations(&self, request: &Request) -> Result<(), PipelineError> {
+        let variations = &request.variations;
+        if !variations.is_empty() && !self.capabilities.varies {
+            return Err(PipelineError::NoVariation);
+        }
+        if variations.len() > MOST_VARIATIONS {
+            let problem = format!(
+                "there are {} of one picture, and at most {MOST_VARIATIONS} are possible",
+                variations.len()
+            );
+            return Err(PipelineError::Variation(problem));
+        }
+        match variations.iter().find(|variation| !(0.0..=1.0).contains(&variation.strength)) {
+            None => Ok(()),
+            Some(wrong) => Err(PipelineError::Variation(format!(
+                "its strength {} is not between 0 and 1",
+                wrong.strength
+            ))),
+        }
+    }
+
     fn prompt_unused(&self, request: &Request) -> Option<Note> {
         let is_unused = !self.capabilities.has_prompt && !request.prompt.is_empty();
         is_unused.then(|| Note::PromptUnused {
@@ -364,106 +416,6 @@ impl Pipeline {
         }
         Ok(())
     }
-
-    /// A prompt and what guidance moves away from. The tokenizer is in memory only while this runs.
-    fn read(&mut self, text: &str, request: &Request) -> Result<(Prompt, Prompt), PipelineError> {
-        if !self.capabilities.has_prompt {
-            return Ok((Prompt::unread(text), Prompt::unread("")));
-        }
-        if text.is_empty() {
-            return Err(PipelineError::EmptyPrompt);
-        }
-        let mut reader = None;
-        let mut prompt = self.read_one(text, request.language, &mut reader)?;
-        if !prompt.reading.is_known() {
-            if !request.guess {
-                return Err(unknown_prompt(text, prompt));
-            }
-            prompt = Prompt {
-                is_guess: true,
-                ..self.whole(text, &mut reader)?
-            };
-        }
-        let negative = self.negative(&prompt.reading, request, &mut reader)?;
-        Ok((prompt, negative))
-    }
-
-    /// What guidance moves away from: what the request says, and what the prompt says shall not be there.
-    fn negative(&mut self, reading: &Reading, request: &Request, reader: &mut Option<PromptReader>) -> Result<Prompt, PipelineError> {
-        let asked = request.negative.as_deref().filter(|text| !text.is_empty());
-        if reading.negative.is_empty()
-            && let Some(text) = asked
-        {
-            let read = self.read_one(text, request.language, reader)?;
-            return if read.reading.is_known() {
-                Ok(read)
-            } else {
-                self.whole(text, reader)
-            };
-        }
-        let all: Vec<&str> = asked.into_iter().chain(reading.negative.iter().map(String::as_str)).collect();
-        self.whole(&all.join(", "), reader)
-    }
-
-    /// A prompt that is remembered, or is read by `reader`, which is loaded if it is not there yet.
-    fn read_one(&mut self, text: &str, language: Option<Language>, reader: &mut Option<PromptReader>) -> Result<Prompt, PipelineError> {
-        self.remembered((text.to_owned(), Some(language)), reader, |reader| reader.read(text, language))
-    }
-
-    /// A text as the text encoder takes it.
-    fn whole(&mut self, text: &str, reader: &mut Option<PromptReader>) -> Result<Prompt, PipelineError> {
-        self.remembered((text.to_owned(), None), reader, |reader| reader.whole(text))
-    }
-
-    fn remembered(
-        &mut self,
-        key: PromptKey,
-        reader: &mut Option<PromptReader>,
-        read: impl FnOnce(&PromptReader) -> Result<Prompt, PipelineError>,
-    ) -> Result<Prompt, PipelineError> {
-        let Some(limits) = &self.pack.manifest().prompt else {
-            return Ok(Prompt::unread(&key.0));
-        };
-        if let Some((_, prompt)) = self.prompts.iter().find(|(known, _)| *known == key) {
-            return Ok(prompt.clone());
-        }
-        let reader = match reader {
-            Some(reader) => reader,
-            none => none.insert(PromptReader::load(&self.pack, limits)?),
-        };
-        let prompt = read(reader)?;
-        self.prompts.truncate(REMEMBERED - 1);
-        self.prompts.insert(0, (key, prompt.clone()));
-        Ok(prompt)
-    }
-
-    fn provenance(&self, request: &Request, resolved: &Resolved, picture: &Picture) -> Provenance {
-        let manifest = self.pack.manifest();
-        Provenance {
-            prompt: request.prompt.clone(),
-            negative: request.negative.clone(),
-            style: resolved.style().map(str::to_owned),
-            steps: u32::try_from(resolved.steps).unwrap_or(u32::MAX),
-            seed: resolved.seed,
-            guidance: resolved.guidance,
-            size: [picture.width(), picture.height()],
-            background: resolved.background.to_string(),
-            pack_name: manifest.name.clone(),
-            pack_version: manifest.version.clone(),
-            pack_sha256: self.pack.sha256().to_owned(),
-            picture_sha256: picture.sha256(),
-            software: env!("CARGO_PKG_NAME").into(),
-            software_version: env!("CARGO_PKG_VERSION").into(),
-            // Absent, so that the same request writes the same bytes; the file's own time tells when.
-            created: None,
-            extra: drawn_as(resolved)
-                .map(|text| (DRAWN_AS.to_owned(), text))
-                .into_iter()
-                .chain(inputs(resolved))
-                .chain(source(resolved))
-                .collect(),
-        }
-    }
 }
 
 /// Checks that a manifest fits its family: its tables, stages, and the roles, types, sizes and ranges of its ports. A manifest
@@ -486,7 +438,8 @@ fn panicked(pack: &Path, problem: String) -> PipelineError {
 }
 
 /// A seed that is short enough to be typed again.
-fn random_seed() -> u64 {
+#[doc(hidden)]
+pub fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::hash::RandomState::new().build_hasher().finish() & 0xffff_ffff
 }
@@ -515,6 +468,7 @@ pub fn read_prompt(manifest: &Manifest, reader: &Reader, text: &str, language: O
     let limits = manifest.prompt.as_ref();
     limits.map_or(Ok(()), |limits| prompt::check_length(text, limits))?;
     let styles = &manifest.styles;
+    let text = &emphasis::parse(text)?.text;
     let chosen = styles::choose(styles, None, text)?;
     let reading = reader.read(&chosen.prompt, language)?;
     let suggestions = if reading.is_known() {
@@ -559,8 +513,8 @@ fn unknown_prompt(text: &str, prompt: Prompt) -> PipelineError {
 }
 
 /// What there is to say about a negative prompt that has no effect.
-fn unused(negative: &Prompt, guidance: f32, has_negative: bool) -> Option<Note> {
-    let text = &negative.reading.text;
+fn unused(negative: &[Text], guidance: f32, has_negative: bool) -> Option<Note> {
+    let text = &negative.first()?.prompt.reading.text;
     ((guidance <= 1.0 || !has_negative) && !text.is_empty()).then(|| Note::NegativeUnused { text: text.clone() })
 }
 
@@ -590,39 +544,6 @@ fn notes(prompt: &Prompt, style: Option<&Style>, learned: Option<&Style>) -> Vec
         .chain(style)
         .chain(truncated)
         .collect()
-}
-
-/// What is drawn, if that is not all of the prompt.
-fn drawn_as(resolved: &Resolved) -> Option<String> {
-    let is_part = |note: &Note| {
-        !matches!(
-            note,
-            Note::StyleChosen { .. }
-                | Note::Truncated { .. }
-                | Note::NegativeUnused { .. }
-                | Note::PromptUnused { .. }
-                | Note::Ambiguous { .. }
-        )
-    };
-    resolved.notes.iter().any(is_part).then(|| resolved.read_as().to_owned())
-}
-
-/// The conditions that the request names, for the record of what made the picture.
-fn inputs(resolved: &Resolved) -> Option<(String, String)> {
-    let named = resolved.conditions.iter().map(|(name, value)| format!("{name}={value}"));
-    let text = named.collect::<Vec<_>>().join(" ");
-    (!text.is_empty()).then(|| (INPUTS.to_owned(), text))
-}
-
-/// The picture that was started from, for the record: its checksum and the strength, and the mask's.
-fn source(resolved: &Resolved) -> Vec<(String, String)> {
-    let Some(source) = &resolved.source else { return Vec::new() };
-    let mut facts = vec![
-        (FROM.to_owned(), source.picture.sha256()),
-        (STRENGTH.to_owned(), source.strength.to_string()),
-    ];
-    facts.extend(source.mask.as_ref().map(|mask| (MASK.to_owned(), mask.sha256())));
-    facts
 }
 
 /// The picture of a prompt: of its objects in rows, or of the only one.

@@ -1,7 +1,7 @@
 //! Gaussian noise from a counter-based generator: element i of seed s is the same number on every board, with
 //! any number of threads, and without drawing the elements before it.
 
-use super::elementary::logarithm;
+use super::elementary::{arc_cosine, logarithm, sine_and_cosine};
 
 /// Multipliers and key increments of Philox 4×32 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
 /// 2011).
@@ -20,6 +20,11 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
+/// Random words of a seed that have nothing to do with its noise. `stream` separates uses of one seed.
+pub(super) fn random_words(seed: u64, stream: u32, number: u32) -> [u32; 4] {
+    philox([number, 0, stream, 1], [seed as u32, (seed >> 32) as u32])
+}
+
 /// `count` numbers of the standard normal distribution. `stream` separates uses of one seed.
 pub fn gaussian_noise(seed: u64, stream: u32, count: usize) -> Vec<f32> {
     let key = [seed as u32, (seed >> 32) as u32];
@@ -30,6 +35,36 @@ pub fn gaussian_noise(seed: u64, stream: u32, count: usize) -> Vec<f32> {
     }
     numbers.truncate(count);
     numbers
+}
+
+/// Noise between two noises: the point at a `share`, 0 to 1, of the way from one to the other on the sphere that both are near ("slerp",
+/// Shoemake, "Animating rotation with quaternion curves", 1985; for noise White, arXiv 1609.04468). It is as large as they are, as the mean
+/// of them would not be. At the ends it is one of them, bit for bit.
+pub(super) fn between(from: Vec<f32>, to: Vec<f32>, share: f32) -> Vec<f32> {
+    if share <= 0.0 {
+        return from;
+    }
+    if share >= 1.0 {
+        return to;
+    }
+    let product =
+        |one: &[f32], other: &[f32]| -> f64 { one.iter().zip(other).map(|(one, other)| f64::from(*one) * f64::from(*other)).sum() };
+    let angle = arc_cosine(product(&from, &to) / (product(&from, &from) * product(&to, &to)).sqrt());
+    let share = f64::from(share);
+    let whole = sine_and_cosine(angle).0;
+    // Noises that point the same way, or straight away from one another.
+    let (first, second) = if whole < 1e-4 {
+        (1.0 - share, share)
+    } else {
+        (
+            sine_and_cosine((1.0 - share) * angle).0 / whole,
+            sine_and_cosine(share * angle).0 / whole,
+        )
+    };
+    let pairs = from.iter().zip(&to);
+    pairs
+        .map(|(from, to)| (first * f64::from(*from) + second * f64::from(*to)) as f32)
+        .collect()
 }
 
 /// The number below which a standard normal variable lies with a probability between 0 and 1: Wichura's
@@ -89,6 +124,23 @@ mod tests {
                 normal_quantile(probability)
             );
         }
+    }
+
+    #[test]
+    fn noise_between_two_is_as_large_as_they_are() {
+        let [one, other] = [7, 8].map(|seed| gaussian_noise(seed, 0, 4096));
+        let size = |noise: &[f32]| noise.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let distance = |noise: &[f32]| size(&noise.iter().zip(&one).map(|(value, first)| value - first).collect::<Vec<_>>());
+        let mut last = 0.0;
+        for share in [0.1, 0.5, 0.9] {
+            let noise = between(one.clone(), other.clone(), share);
+            assert!((size(&noise) / 64.0 - 1.0).abs() < 0.03, "{share}: {}", size(&noise));
+            assert!(distance(&noise) > last, "{share}");
+            last = distance(&noise);
+        }
+        assert_eq!(between(one.clone(), other.clone(), 0.0), one);
+        assert_eq!(between(one.clone(), other.clone(), 1.0), other);
+        assert_eq!(between(one.clone(), one.clone(), 0.5), one);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Prompts as the text encoder takes them: limits, the lexicon, and token ids. Depends on [`crate::words`] and on the
 //! tokenizers library.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use tokenizers::Tokenizer;
@@ -22,6 +23,8 @@ pub(super) struct Prompt {
     pub ids: Vec<Vec<i64>>,
     /// How many of each row are the text's; padding follows.
     pub token_counts: Vec<usize>,
+    /// The bytes of the text that each token of each row stands for; nothing for special tokens.
+    pub places: Vec<Vec<Range<usize>>>,
     /// What was understood.
     pub reading: Reading,
     /// Tokens that the text encoder takes, if the prompt has more.
@@ -45,6 +48,7 @@ impl Prompt {
         Prompt {
             ids: vec![Vec::new()],
             token_counts: vec![0],
+            places: vec![Vec::new()],
             reading,
             truncated: None,
             suggested: Vec::new(),
@@ -145,6 +149,7 @@ impl PromptReader {
         let is_truncated = encoded.iter().any(|encoded| encoded.is_truncated);
         Ok(Prompt {
             token_counts: encoded.iter().map(|encoded| encoded.count).collect(),
+            places: encoded.iter().map(|encoded| encoded.places.clone()).collect(),
             ids: encoded.into_iter().map(|encoded| encoded.ids).collect(),
             truncated: is_truncated.then_some(self.limits.max_tokens),
             suggested: Vec::new(),
@@ -162,9 +167,12 @@ impl PromptReader {
         let mut ids: Vec<i64> = encoding.get_ids().iter().map(|&id| i64::from(id)).collect();
         let count = ids.len().min(self.limits.max_tokens);
         ids.resize(self.limits.max_tokens, i64::from(self.limits.padding));
+        let mut places: Vec<_> = encoding.get_offsets().iter().map(|&(start, end)| start..end).collect();
+        places.truncate(count);
         Ok(Encoded {
             ids,
             count,
+            places,
             is_truncated: !encoding.get_overflowing().is_empty(),
         })
     }
@@ -176,6 +184,8 @@ struct Encoded {
     ids: Vec<i64>,
     /// How many are the text's.
     count: usize,
+    /// The bytes of the text that each of them stands for.
+    places: Vec<Range<usize>>,
     /// Whether tokens were cut off.
     is_truncated: bool,
 }

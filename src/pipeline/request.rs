@@ -1,6 +1,9 @@
 //! What is asked for: everything about a picture that its user decides. Depends on [`crate::picture`] and the languages of [`crate::words`].
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 use crate::picture::{Background, Picture};
 use crate::words::Language;
@@ -18,6 +21,9 @@ pub struct Source {
     pub strength: f32,
     /// What may change: white is drawn anew, black is kept to the pixel, grey is mixed. As large as the picture, or of its shape.
     pub mask: Option<Picture>,
+    /// Whether a model made all of it. Otherwise the result is marked as made by one in part (IPTC's
+    /// `compositeWithTrainedAlgorithmicMedia`).
+    pub generated: bool,
 }
 
 impl Source {
@@ -30,7 +36,15 @@ impl Source {
             picture,
             strength: Source::STRENGTH,
             mask: None,
+            generated: false,
         }
+    }
+
+    /// Sets whether a model made all of the picture.
+    #[must_use]
+    pub fn generated(mut self, generated: bool) -> Source {
+        self.generated = generated;
+        self
     }
 
     /// Sets the strength.
@@ -48,6 +62,47 @@ impl Source {
     }
 }
 
+/// One of several prompts that are mixed into one picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Part {
+    /// What to draw, as [`Request::prompt`].
+    pub prompt: String,
+    /// Its share of the picture, 0 or more; the shares of all parts are divided by their sum.
+    pub weight: f32,
+    /// The name of its style; by default the request's, else that of the first part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style: Option<String>,
+}
+
+impl Part {
+    /// A prompt with its share.
+    pub fn new(prompt: impl Into<String>, weight: f32) -> Part {
+        Part {
+            prompt: prompt.into(),
+            weight,
+            style: None,
+        }
+    }
+
+    /// Sets the style.
+    #[must_use]
+    pub fn style(mut self, name: impl Into<String>) -> Part {
+        self.style = Some(name.into());
+        self
+    }
+}
+
+/// How far the noise of a picture is moved towards that of another seed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Variation {
+    /// The other seed.
+    pub seed: u64,
+    /// 0 stays where it is, 1 is the noise of the other seed.
+    pub strength: f32,
+}
+
 /// A picture to generate. Everything but the prompt has a default.
 ///
 /// The command line, the kiosk, the benchmark and programs all build this value; the same request gives the same pixels from
@@ -62,8 +117,15 @@ impl Source {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Request {
-    /// What to draw, as a person writes it; empty for a model without prompts.
+    /// What to draw, as a person writes it; empty for a model without prompts. Brackets emphasise and braces choose, unless
+    /// [`literal`](Request::literal) is set: see [`emphasis and choices`](super#prompts).
     pub prompt: String,
+    /// Prompts that are mixed, in the place of `prompt`; by default there are none.
+    pub parts: Vec<Part>,
+    /// Take prompts letter by letter: brackets, braces and backslashes mean nothing.
+    pub literal: bool,
+    /// The folder with word lists for choices in prompts, `NAME.txt` each.
+    pub words: Option<PathBuf>,
     /// The style's name. By default words of the prompt choose it ("pixel art"), then the styles that the model has learned
     /// the object in, then the pack's default.
     pub style: Option<String>,
@@ -74,8 +136,10 @@ pub struct Request {
     pub guidance: Option<f32>,
     /// What the picture should not show; only has an effect with a guidance above 1.
     pub negative: Option<String>,
-    /// Seed of the noise; random by default.
+    /// Seed of the noise, and of choices in prompts; random by default.
     pub seed: Option<u64>,
+    /// Moves the noise towards that of other seeds, one after another; by default nothing does.
+    pub variations: Vec<Variation>,
     /// Longest side of the picture in pixels, 8 to 4096; the pack's own size by default.
     pub size: Option<u32>,
     /// What is put behind the picture; transparent by default.
@@ -88,6 +152,8 @@ pub struct Request {
     pub source: Option<Source>,
     /// Draw a prompt of which nothing is known as the text encoder takes it, instead of refusing it.
     pub guess: bool,
+    /// Leave prompts out of the record of the picture.
+    pub private: bool,
 }
 
 impl Request {
@@ -95,18 +161,66 @@ impl Request {
     pub fn new(prompt: impl Into<String>) -> Request {
         Request {
             prompt: prompt.into(),
+            parts: Vec::new(),
+            literal: false,
+            words: None,
             style: None,
             steps: None,
             guidance: None,
             negative: None,
             seed: None,
+            variations: Vec::new(),
             size: None,
             background: Background::Transparent,
             language: None,
             conditions: BTreeMap::new(),
             source: None,
             guess: false,
+            private: false,
         }
+    }
+
+    /// A request for several prompts that are mixed by their shares, with defaults for everything else.
+    ///
+    /// ```
+    /// use inkstone::{Part, Request};
+    ///
+    /// let request = Request::blend([Part::new("cat", 0.6), Part::new("dog", 0.4)]);
+    /// assert_eq!(request.parts.len(), 2);
+    /// ```
+    pub fn blend(parts: impl IntoIterator<Item = Part>) -> Request {
+        Request {
+            parts: parts.into_iter().collect(),
+            ..Request::new("")
+        }
+    }
+
+    /// Sets whether prompts are taken letter by letter.
+    #[must_use]
+    pub fn literal(mut self, literal: bool) -> Request {
+        self.literal = literal;
+        self
+    }
+
+    /// Sets the folder with word lists.
+    #[must_use]
+    pub fn words(mut self, folder: impl Into<PathBuf>) -> Request {
+        self.words = Some(folder.into());
+        self
+    }
+
+    /// Moves the noise towards that of another seed, by a strength of 0 to 1.
+    #[must_use]
+    pub fn variation(mut self, seed: u64, strength: f32) -> Request {
+        self.variations.push(Variation { seed, strength });
+        self
+    }
+
+    /// Sets whether prompts are left out of the record.
+    #[must_use]
+    pub fn private(mut self, private: bool) -> Request {
+        self.private = private;
+        self
     }
 
     /// Sets the style by its name.

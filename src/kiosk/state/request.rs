@@ -49,6 +49,9 @@ impl TryFrom<&Request> for DrawRequest {
             ("a negative prompt", request.negative.is_some()),
             ("the size", request.size.is_some()),
             ("the background", request.background != Background::Transparent),
+            ("several prompts", !request.parts.is_empty()),
+            ("a variation", !request.variations.is_empty()),
+            ("a picture to start from", request.source.is_some()),
         ];
         if let Some((field, _)) = fixed.into_iter().find(|(_, is_set)| *is_set) {
             return Err(RequestError::Fixed(field));
@@ -102,6 +105,7 @@ mod tests {
             Request::new("fox").negative("red"),
             Request::new("fox").size(512),
             Request::new("fox").background(Background::Colour([0; 3])),
+            Request::new("fox").variation(3, 0.5),
         ] {
             assert!(matches!(check(request), Err(RequestError::Fixed(_))));
         }

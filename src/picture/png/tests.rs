@@ -53,7 +53,8 @@ fn a_picture_and_its_record_survive_a_file() {
             picture: drawing(),
             provenance: Some(record.clone()),
             record_fault: None,
-            ai_marked: true
+            ai_marked: true,
+            ai_composite: false
         }
     );
     assert!(verify(&back.picture, &record));
@@ -73,7 +74,8 @@ fn a_picture_without_a_record_has_none() {
             picture: drawing(),
             provenance: None,
             record_fault: None,
-            ai_marked: false
+            ai_marked: false,
+            ai_composite: false
         }
     );
 }

@@ -52,6 +52,10 @@ pub struct Capabilities {
     pub max_guidance: f32,
     /// Whether it reads a prompt.
     pub has_prompt: bool,
+    /// Whether it draws [several texts](Resolved::texts) that are mixed.
+    pub mixes_texts: bool,
+    /// Whether all of its noise is [`Resolved::noise`], so that a picture can be varied.
+    pub varies: bool,
     /// Whether it can start from a picture.
     pub takes_pictures: bool,
     /// Whether a guidance above 1 moves away from a negative prompt.
@@ -73,6 +77,8 @@ impl Capabilities {
             default_guidance: 1.0,
             max_guidance: 1.0,
             has_prompt: true,
+            mixes_texts: false,
+            varies: false,
             takes_pictures: false,
             has_negative: false,
             conditions: Vec::new(),

@@ -89,6 +89,8 @@ pub fn check(manifest: &Manifest, file: &Path) -> Result<Capabilities, PackError
         default_guidance: sampling.default_guidance,
         max_guidance: sampling.max_guidance,
         has_prompt: prompt.is_some(),
+        mixes_texts: prompt.is_some(),
+        varies: true,
         takes_pictures: takes_pictures(manifest),
         has_negative: prompt.is_some() && !takes_guidance(manifest),
         conditions: Condition::of_manifest(manifest),

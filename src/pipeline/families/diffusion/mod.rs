@@ -30,7 +30,6 @@ use super::{Family, FamilyEntry, Run, Values, check_indices, run_stage_with};
 use crate::engine::{Engine, EngineError, Residency, Stages, Value};
 use crate::pack::{Channels, Element, Manifest, Pack, PackError, PictureShape, Port, Role, Sampling};
 use crate::picture::Picture;
-use crate::pipeline::noise::gaussian_noise;
 use crate::pipeline::observer::Phase;
 use crate::pipeline::schedulers::{Sampler, SchedulerEntry, guide};
 use crate::pipeline::{Options, PipelineError, Resolved};
@@ -156,7 +155,7 @@ impl Diffusion {
         })?;
         let count = self.manifest().stages[DENOISER].outputs[0].elements();
         let stream = |step: usize| u32::try_from(object | step << 16).unwrap_or(u32::MAX);
-        let noise = || gaussian_noise(request.seed(), stream(0), count);
+        let noise = || request.noise(stream(0), count);
         let start = self.start(engine, request, noise)?;
         let first = request.steps() - request.steps_done();
         let mut noisy = match &start {
@@ -175,7 +174,7 @@ impl Diffusion {
                     );
                 }
                 let estimate = sampler.clean(index, &noisy, &predicted);
-                let mut fresh = || gaussian_noise(request.seed(), stream(index + 1), count);
+                let mut fresh = || request.noise(stream(index + 1), count);
                 sampler.step(index, &mut noisy, &predicted, &mut fresh);
                 if let Some(start) = &start {
                     let next = Some(index + 1).filter(|next| *next < request.steps());
@@ -221,23 +220,50 @@ impl Diffusion {
             _ => Value::F32(vec![time]),
         };
         values.insert(Role::Time, time);
-        let outputs = run_stage_with(&self.stages, engine, DENOISER, values, request.conditions())?;
-        floats(DENOISER, outputs, Role::Prediction)
+        self.over_styles(request, DENOISER, |style| {
+            values.insert(Role::Style, Value::I64(vec![style]));
+            let outputs = run_stage_with(&self.stages, engine, DENOISER, values, request.conditions())?;
+            floats(DENOISER, outputs, Role::Prediction)
+        })
+    }
+
+    /// What a stage gives in the request's style; if styles are mixed and the stage knows them, the mean of what it gives in each.
+    fn over_styles(
+        &self,
+        request: &Resolved,
+        stage: &str,
+        mut run: impl FnMut(i64) -> Result<Vec<f32>, EngineError>,
+    ) -> Result<Vec<f32>, EngineError> {
+        let shares = request.style_shares();
+        if let [(style, _)] = shares.as_slice() {
+            return run(*style);
+        }
+        if input_of(self.manifest(), stage, Role::Style).is_none() {
+            return run(request.style_id());
+        }
+        let mut mean: Vec<f32> = Vec::new();
+        for (style, share) in shares {
+            let values = run(style)?;
+            mean.resize(values.len(), 0.0);
+            mean.iter_mut().zip(values).for_each(|(mean, value)| *mean += value * share);
+        }
+        Ok(mean)
     }
 
     /// Draws what was denoised, tile by tile where the decoder takes less than all of it.
     fn decode(&self, engine: &Engine, request: &Resolved, decoder: &str, clean: Vec<f32>) -> Result<Vec<f32>, EngineError> {
         let role = self.manifest().latent.as_ref().map_or(Role::Picture, |_| Role::Latent);
-        let style = Value::I64(vec![request.style_id()]);
-        let mut values = Values::from([(Role::Style, style)]);
         let tiling = Tiling::of(self.manifest(), decoder, role).map_err(|problem| EngineError::Run {
             stage: decoder.to_owned(),
             problem,
         })?;
         tiling.decode(clean, |part| {
-            values.insert(role, Value::F32(part));
-            let outputs = run_stage_with(&self.stages, engine, decoder, &values, request.conditions())?;
-            floats(decoder, outputs, Role::Picture)
+            let mut values = Values::from([(role, Value::F32(part))]);
+            self.over_styles(request, decoder, |style| {
+                values.insert(Role::Style, Value::I64(vec![style]));
+                let outputs = run_stage_with(&self.stages, engine, decoder, &values, request.conditions())?;
+                floats(decoder, outputs, Role::Picture)
+            })
         })
     }
 

@@ -5,6 +5,7 @@ use crate::engine::{Engine, EngineError, Residency, Value};
 use crate::pack::{Port, Role};
 use crate::pipeline::elementary::{exponential, logarithm, sine_and_cosine};
 use crate::pipeline::families::{Values, run_stage_with};
+use crate::pipeline::resolved::Text;
 use crate::pipeline::{PipelineError, Resolved};
 
 /// Texts that are remembered if all stages stay in memory.
@@ -13,8 +14,9 @@ const REMEMBERED: usize = 8;
 /// to be read again.
 const REMEMBERED_UNDER_A_CAP: usize = 2;
 
-/// What a text encoder is given: token ids, how many of them are the text's, the style, and the request's conditions as text.
-type Key = (Vec<i64>, usize, i64, String);
+/// What a text encoder is given: token ids, how many of them are the text's, the style, how strong each token is to be, and the request's
+/// conditions as text.
+type Key = (Vec<i64>, usize, i64, Vec<u32>, String);
 
 /// What the text encoders gave, the latest first.
 pub struct Texts {
@@ -56,8 +58,8 @@ impl Diffusion {
     /// If a text encoder cannot be loaded or fails.
     pub fn encode_all(&mut self, engine: &Engine, request: &Resolved) -> Result<Encoded, PipelineError> {
         let mut texts = Vec::new();
-        for (ids, &count) in request.ids().iter().zip(request.token_counts()) {
-            let text = self.encode(engine, request, ids, count)?;
+        for object in 0..request.ids().len() {
+            let text = self.encode_mixed(engine, request, request.texts(), object)?;
             texts.push(self.conditions(request, text));
         }
         if request.guidance() == 1.0 || takes_guidance(self.manifest()) {
@@ -67,7 +69,7 @@ impl Diffusion {
         let negative = if is_zero {
             self.zeros()
         } else {
-            self.encode(engine, request, request.negative_ids(), request.negative_token_count())?
+            self.encode_mixed(engine, request, request.negative_texts(), 0)?
         };
         Ok((texts, Some(self.conditions(request, negative))))
     }
@@ -77,10 +79,28 @@ impl Diffusion {
         self.manifest().stages.contains_key(TEXT_ENCODERS[0])
     }
 
-    /// What the text encoders give for token ids, of which the first `count` are the text's.
-    fn encode(&mut self, engine: &Engine, request: &Resolved, ids: &[i64], count: usize) -> Result<Values, EngineError> {
+    /// What the text encoders give for one object of all texts, added up by their weights.
+    fn encode_mixed(&mut self, engine: &Engine, request: &Resolved, texts: &[Text], object: usize) -> Result<Values, EngineError> {
+        if let [only] = texts {
+            return self.encode(engine, request, only, object);
+        }
+        let mut sum = Values::new();
+        for text in texts {
+            for (role, value) in self.encode(engine, request, text, object)? {
+                add(&mut sum, role, value, text.weight());
+            }
+        }
+        Ok(sum)
+    }
+
+    /// What the text encoders give for one object of a text.
+    fn encode(&mut self, engine: &Engine, request: &Resolved, text: &Text, object: usize) -> Result<Values, EngineError> {
         let conditions = format!("{:?}", request.conditions());
-        let key = (ids.to_vec(), count, request.style_id(), conditions);
+        let ids = text.ids().get(object).map_or(&[][..], Vec::as_slice);
+        let count = text.token_counts().get(object).copied().unwrap_or_default();
+        let emphasis = text.emphasis(object);
+        let strengths = emphasis.iter().map(|strength| strength.to_bits()).collect();
+        let key = (ids.to_vec(), count, text.style_id(), strengths, conditions);
         if let Some(known) = self.texts.find(&key) {
             return Ok(known);
         }
@@ -91,9 +111,12 @@ impl Diffusion {
             }
             let values = Values::from([
                 (Role::Ids, Value::I64(self.padded(ids, count, number))),
-                (Role::Style, Value::I64(vec![request.style_id()])),
+                (Role::Style, Value::I64(vec![text.style_id()])),
             ]);
-            for (role, value) in run_stage_with(&self.stages, engine, name, &values, request.conditions())? {
+            for (role, mut value) in run_stage_with(&self.stages, engine, name, &values, request.conditions())? {
+                if let (Role::Context, Value::F32(context)) = (role, &mut value) {
+                    emphasise(context, self.rows(), emphasis);
+                }
                 let value = match encoded.remove(&role) {
                     Some(first) => side_by_side(first, value, self.rows()),
                     None => value,
@@ -150,6 +173,38 @@ impl Diffusion {
     }
 }
 
+/// Adds a value to those of other texts. What is no float is that of the first text.
+fn add(sum: &mut Values, role: Role, value: Value, weight: f32) {
+    match (sum.get_mut(&role), value) {
+        (Some(Value::F32(sum)), Value::F32(values)) => sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value * weight),
+        (Some(_), _) => {}
+        (None, Value::F32(values)) => {
+            sum.insert(role, Value::F32(values.into_iter().map(|value| value * weight).collect()));
+        }
+        (None, other) => {
+            sum.insert(role, other);
+        }
+    }
+}
+
+/// Multiplies each row of a context by the strength of its token, and all of them so that the mean stays (the AUTOMATIC1111 web interface's
+/// emphasis).
+fn emphasise(context: &mut [f32], rows: usize, emphasis: &[f32]) {
+    if emphasis.iter().all(|strength| *strength == 1.0) {
+        return;
+    }
+    let mean = |context: &[f32]| context.iter().map(|value| f64::from(*value)).sum::<f64>() / context.len() as f64;
+    let (before, width) = (mean(context), context.len() / rows);
+    for (row, strength) in context.chunks_exact_mut(width).zip(emphasis) {
+        row.iter_mut().for_each(|value| *value *= strength);
+    }
+    let scale = (before / mean(context)) as f32;
+    // A mean of nothing cannot be restored; one near to it would be by far too much.
+    if (0.1..=10.0).contains(&scale) {
+        context.iter_mut().for_each(|value| *value *= scale);
+    }
+}
+
 /// Rows of two matrices side by side. Values of other types are not joined: the second one is kept.
 fn side_by_side(first: Value, second: Value, rows: usize) -> Value {
     match (first, second) {
@@ -196,10 +251,37 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_added_up_by_their_weights() {
+        let mut sum = Values::new();
+        add(&mut sum, Role::Context, Value::F32(vec![1.0, 2.0]), 1.5);
+        add(&mut sum, Role::Context, Value::F32(vec![3.0, 0.0]), -0.5);
+        add(&mut sum, Role::Ids, Value::I64(vec![1]), 1.5);
+        add(&mut sum, Role::Ids, Value::I64(vec![2]), -0.5);
+        let expected = Values::from([(Role::Context, Value::F32(vec![0.0, 3.0])), (Role::Ids, Value::I64(vec![1]))]);
+        assert_eq!(sum, expected);
+    }
+
+    #[test]
+    fn emphasised_rows_grow_and_the_mean_stays() {
+        let mut context = vec![1.0, 1.0, 1.0, 3.0, 2.0, 2.0];
+        emphasise(&mut context, 3, &[1.0, 2.0]);
+        let scale = 10.0 / 14.0;
+        assert_eq!(context, [1.0, 1.0, 2.0, 6.0, 2.0, 2.0].map(|value| value * scale));
+        let before = context.clone();
+        emphasise(&mut context, 3, &[1.0, 1.0, 1.0]);
+        emphasise(&mut context, 3, &[]);
+        assert_eq!(context, before);
+        // Around a mean of nothing the rest stays as it is.
+        let mut even = vec![1.0, -1.0];
+        emphasise(&mut even, 2, &[2.0, 2.0]);
+        assert_eq!(even, [2.0, -2.0]);
+    }
+
+    #[test]
     fn the_latest_texts_are_remembered() {
         let mut texts = Texts::new(Residency::OneStage, true);
         let value = Values::from([(Role::Pooled, Value::F32(vec![1.0]))]);
-        let key = |style| (vec![1, 2], 1, style, String::new());
+        let key = |style| (vec![1, 2], 1, style, Vec::new(), String::new());
         for style in 0..3 {
             texts.insert(key(style), &value);
         }
