@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Which layers become int8
     #[arg(long, value_enum, default_value_t)]
     pub scheme: Scheme,
+    /// Name of a layer that stays f32 all the same, as the report has it; may be repeated
+    #[arg(long, value_name = "LAYER")]
+    pub keep: Vec<String>,
     /// Size of a dimension that the export leaves free, such as batch=1; may be repeated
     #[arg(long = "size", value_name = "NAME=N", value_parser = size)]
     pub sizes: Vec<(String, usize)>,
@@ -99,6 +102,7 @@ pub fn run() -> ExitCode {
     }
     let options = Options {
         scheme: arguments.scheme,
+        keep: arguments.keep,
         sizes: arguments.sizes.into_iter().collect(),
         steps: arguments.steps,
         guidance: arguments.guidance,

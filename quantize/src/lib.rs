@@ -53,6 +53,8 @@ pub use report::Report;
 pub struct Options {
     /// Which layers become int8.
     pub scheme: Scheme,
+    /// Names of layers that stay f32 whatever the scheme, as the report has them.
+    pub keep: Vec<String>,
     /// Sizes of dimensions that the export leaves free.
     pub sizes: Sizes,
     /// Default number of steps of the pack, in place of what the model suggests.
@@ -77,9 +79,10 @@ pub fn quantize(input: &Path, target: &Path, options: &Options, progress: &mut d
     let mut source = source::Source::open(input, &options.sizes)?;
     source.set_defaults(options.steps, options.guidance)?;
     options.target.check(source.manifest())?;
-    let (mut draft, mut report) = draft(&source, target, options.scheme, options.force, progress)?;
+    let (mut draft, mut report) = draft(&source, target, options.scheme, options, progress)?;
+    check_kept(&options.keep, &report, input)?;
     if options.target.is_measured() {
-        let (f32_model, _) = self::draft(&source, target, Scheme::F32, options.force, progress)?;
+        let (f32_model, _) = self::draft(&source, target, Scheme::F32, options, progress)?;
         calibration::calibrate(&mut draft, &f32_model, &mut report, &options.target, progress)?;
     }
     report.finish(draft.publish()?);
@@ -91,10 +94,10 @@ fn draft(
     source: &source::Source,
     target: &Path,
     scheme: Scheme,
-    force: bool,
+    options: &Options,
     progress: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<(write::Draft, Report)> {
-    let mut pack = write::PackWriter::new(target, force)?;
+    let mut pack = write::PackWriter::new(target, options.force)?;
     let (mut report, mut free) = (Report::new(target), BTreeSet::new());
     report.notes = source.notes().to_vec();
     let count = source.stages().count();
@@ -103,7 +106,7 @@ fn draft(
         let mut graph = source.graph(stage)?;
         free.append(&mut graph.free);
         optimize(&mut graph)?;
-        let layers = layers::quantize(&mut graph, scheme, &mut |values| pack.set_aside(values))?;
+        let layers = layers::quantize(&mut graph, scheme, &options.keep, &mut |values| pack.set_aside(values))?;
         downgrade::check(&graph)?;
         report.add(stage, &graph, layers);
         pack.add_graph(file, &graph)?;
@@ -116,6 +119,21 @@ fn draft(
         pack.write(name, bytes)?;
     }
     Ok((pack.complete(source.manifest().clone())?, report))
+}
+
+/// Every layer that is to stay f32 is there.
+fn check_kept(keep: &[String], report: &Report, input: &Path) -> Result<()> {
+    let is_missing = |name: &&String| {
+        !report
+            .stages
+            .iter()
+            .flat_map(|stage| &stage.layers)
+            .any(|layer| layer.name == **name)
+    };
+    keep.iter().find(is_missing).map_or(Ok(()), |name| {
+        let problem = format!("no layer is named '{name}'; the report of a run without --keep lists them");
+        Err(Error::input(input, problem))
+    })
 }
 
 /// Folds, downgrades and fuses a graph; its values stay f32.

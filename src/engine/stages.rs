@@ -39,10 +39,18 @@ impl Stages {
     /// # Errors
     /// As [`Stage::load`].
     pub fn load(&self, engine: &Engine) -> Result<(), EngineError> {
+        self.load_if(engine, |_| true)
+    }
+
+    /// Loads the stages that a test of their name picks, if all of them are to stay in memory.
+    ///
+    /// # Errors
+    /// As [`Stage::load`].
+    pub fn load_if(&self, engine: &Engine, is_wanted: impl Fn(&str) -> bool) -> Result<(), EngineError> {
         if self.residency == Residency::OneStage {
             return Ok(());
         }
-        let mut names = self.pack.manifest().stages.keys();
+        let mut names = self.pack.manifest().stages.keys().filter(|name| is_wanted(name));
         names.try_for_each(|name| self.get(engine, name).map(drop))
     }
 

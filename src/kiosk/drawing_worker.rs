@@ -307,7 +307,7 @@ impl Observer for JobObserver<'_> {
                 of: progress.steps,
                 preview: progress.preview().map(Arc::new),
             }),
-            Phase::Decode => {}
+            Phase::Decode | Phase::Enlarge(_) => {}
         }
         if self.wanted.load(Ordering::SeqCst) == self.job {
             ControlFlow::Continue(())

@@ -99,6 +99,13 @@ pub struct PictureShape {
     pub channels: Channels,
 }
 
+impl PictureShape {
+    /// Number of channels, height and width.
+    pub fn planes(&self) -> [usize; 3] {
+        [self.channels.count(), self.height as usize, self.width as usize]
+    }
+}
+
 /// Meaning of the picture's channels; every channel is in [-1, 1].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -17,6 +17,8 @@ pub enum Phase {
     Step(usize),
     /// The result becomes a picture. Written `decoder`.
     Decode,
+    /// A part of the picture is enlarged, counted from 1 over all parts and objects. Written `enlarger 1`.
+    Enlarge(usize),
 }
 
 impl Phase {
@@ -32,6 +34,7 @@ impl fmt::Display for Phase {
             Phase::Encode => out.write_str("text_encoder"),
             Phase::Step(number) => write!(out, "step {number}"),
             Phase::Decode => out.write_str("decoder"),
+            Phase::Enlarge(number) => write!(out, "enlarger {number}"),
         }
     }
 }
@@ -46,11 +49,14 @@ impl FromStr for Phase {
 
     /// Reads what [`Display`](fmt::Display) writes.
     fn from_str(text: &str) -> Result<Phase, UnknownPhase> {
-        let step = || text.strip_prefix("step ")?.parse().ok();
+        let number = |name: &str| text.strip_prefix(name)?.parse().ok();
         match text {
             "text_encoder" => Ok(Phase::Encode),
             "decoder" => Ok(Phase::Decode),
-            _ => step().map(Phase::Step).ok_or_else(|| UnknownPhase(text.to_owned())),
+            _ => {
+                let numbered = number("step ").map(Phase::Step).or_else(|| number("enlarger ").map(Phase::Enlarge));
+                numbered.ok_or_else(|| UnknownPhase(text.to_owned()))
+            }
         }
     }
 }
@@ -130,11 +136,11 @@ mod tests {
 
     #[test]
     fn phases_are_read_as_they_are_written() {
-        for phase in [Phase::Encode, Phase::Step(1), Phase::Step(256), Phase::Decode] {
+        for phase in [Phase::Encode, Phase::Step(1), Phase::Step(256), Phase::Decode, Phase::Enlarge(35)] {
             assert_eq!(phase.to_string().parse(), Ok(phase));
             assert_eq!(serde_json::to_value(phase).unwrap(), phase.to_string());
         }
-        for text in ["", "step", "step x", "step -1", "png"] {
+        for text in ["", "step", "step x", "step -1", "enlarger", "png"] {
             assert_eq!(text.parse::<Phase>(), Err(UnknownPhase(text.to_owned())));
         }
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from . import lexicon, rounding, settings
-from .networks import Decoder, Model
+from .networks import Decoder, Enlarger, Model
 
 VERSION = "0.1.0"
 DEFAULT_STYLE = "3d"
@@ -37,8 +37,17 @@ def stages(model: Model, decoder: Decoder) -> dict:
     }
 
 
+def enlarger_stage(work: Path) -> dict:
+    """The enlarger, if it has been trained."""
+    path, enlarger = work / "enlarger.pt", Enlarger().eval()
+    if not path.exists():
+        return {}
+    enlarger.load_state_dict(torch.load(path, map_location="cpu")["model"])
+    return {"enlarger": (enlarger, {"picture": torch.zeros(1, settings.CHANNELS, settings.OUTPUT, settings.OUTPUT)}, ["enlarged"])}
+
+
 # Roles of ports whose names are not their roles.
-ROLES = {"condition": "pooled", "clean": "prediction", "decoded": "picture", ("denoiser", "picture"): "noisy"}
+ROLES = {"condition": "pooled", "clean": "prediction", "decoded": "picture", "enlarged": "picture", ("denoiser", "picture"): "noisy"}
 
 
 def port(stage: str, name: str, tensor: torch.Tensor) -> str:
@@ -108,6 +117,13 @@ max_guidance = 4.0
 """ + "\n\n".join(tables) + "\n"
 
 
+def describe_alone(tables: list[str]) -> str:
+    """`model.toml` of stages that belong to no model yet."""
+    about = {"name": "pictogram", "version": VERSION, "licence": LICENCE, "description": "Stages to be added to a pack"}
+    lines = ["format = 2", *(f"{name} = {json.dumps(value)}" for name, value in about.items())]
+    return "\n".join(lines) + "\n\n" + "\n\n".join(tables) + "\n"
+
+
 def plain_tokenizer(source: Path) -> str:
     """The tokenizer without the truncation and padding that batches need: the manifest gives both."""
     tokenizer = json.loads(source.read_text(encoding="utf-8"))
@@ -121,10 +137,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--data", type=Path, help="folder of the training data, for the table of words")
     parser.add_argument("--network", choices=["student", "teacher"], default="student")
+    parser.add_argument("--only", choices=["enlarger"], help="write this stage alone, for `add_stage`")
     options = parser.parse_args()
     out = options.out or options.work / "f32"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
+    if options.only:
+        tables = [export_stage(name, *stage, out) for name, stage in enlarger_stage(options.work).items()]
+        (out / "model.toml").write_text(describe_alone(tables), encoding="utf-8")
+        return
     model, decoder = Model().eval(), Decoder().eval()
     state = torch.load(options.work / f"{options.network}.pt", map_location="cpu")
     model.load_state_dict(state["average"])
@@ -133,7 +154,8 @@ def main() -> None:
     if not rounding.is_settled(model.draft):
         model.draft.even_out()
     decoder.load_state_dict(torch.load(options.work / "decoder.pt", map_location="cpu")["model"])
-    tables = [export_stage(name, *stage, out) for name, stage in stages(model, decoder).items()]
+    all_stages = stages(model, decoder) | enlarger_stage(options.work)
+    tables = [export_stage(name, *stage, out) for name, stage in all_stages.items()]
     (out / "model.toml").write_text(describe(tables, state.get("many", False)), encoding="utf-8")
     if options.data:
         lexicon.write(options.data, out / "words.tsv", state.get("many", False))

@@ -4,6 +4,7 @@ Text encoder: tokens and style → context rows and a condition vector. Denoiser
 32×32×4 that predicts the clean picture (x-prediction). Decoder: 32×32 → 128×128 in one pass.
 """
 
+import contextlib
 import math
 
 import torch
@@ -315,6 +316,60 @@ class Decoder(nn.Module):
             if index < len(self.grow):
                 h = F.pixel_shuffle(self.grow[index](h), 2)
         return F.pixel_shuffle(self.last(F.silu(h)), 2)
+
+
+class EnlargerBlock(nn.Module):
+    """No norm: its mean would differ from one tile of a picture to the next."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv1, self.conv2 = (Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)
+
+    def forward(self, x):
+        return x + self.conv2(F.silu(self.conv1(F.silu(x))))
+
+
+class Enlarger(nn.Module):
+    """Picture N×4×H×W → picture N×4×2H×2W, H and W even.
+
+    It begins as Catmull-Rom, a linear filter of the picture that stays f32 (`base`), and learns what to add to that from what it sees around.
+    """
+
+    def __init__(self, channels: int = 48, blocks: int = 3):
+        super().__init__()
+        inputs, outputs = settings.CHANNELS * 4, settings.CHANNELS * 16
+        self.base = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.first = Conv2d(inputs, channels, 3, padding=1)
+        self.blocks = nn.ModuleList(EnlargerBlock(channels) for _ in range(blocks))
+        self.last = Conv2d(channels, outputs, 3, padding=1)
+        for layer in (self.last, self.base):
+            nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.last.weight)
+        with torch.no_grad():
+            self.base.weight.copy_(torch.kron(torch.eye(settings.CHANNELS), catmull_rom_of_blocks()).view_as(self.base.weight))
+
+    def forward(self, x):
+        # From 0 to 1, so that what is padded is transparent.
+        parts = F.pixel_unshuffle(x * 0.5 + 0.5, 2)
+        # bfloat16 has too few digits for the picture itself.
+        with torch.autocast(x.device.type, enabled=False) if torch.is_autocast_enabled(x.device.type) else contextlib.nullcontext():
+            base = self.base(parts)
+        h = self.first(parts)
+        for block in self.blocks:
+            h = block(h)
+        return F.pixel_shuffle(base + self.last(F.silu(h)), 4) * 2 - 1
+
+
+def catmull_rom_of_blocks() -> torch.Tensor:
+    """Twofold enlarging as a convolution of 3×3 blocks of 2×2 pixels: 16 outputs × 4 inputs·9."""
+    places = torch.arange(-2, 4)
+    distance = (places - ((torch.arange(4)[:, None] + 0.5) / 2 - 0.5)).abs()
+    near, far = (1.5 * distance - 2.5) * distance**2 + 1, ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+    line = torch.where(distance < 1, near, torch.where(distance < 2, far, 0.0)).view(4, 3, 2)
+    # Outputs by row and column, then inputs by row and column within their block, then blocks by row and column.
+    return torch.einsum("yai,xbj->yxijab", line, line).reshape(16, 4 * 9)
 
 
 class PictureEncoder(nn.Module):

@@ -100,7 +100,7 @@ mod tests {
                 .output("y", &[1, 8, 1, 1])
                 .filled("w", &[8, inner, 1, 1]);
             let mut graph = builder.with(node).graph();
-            crate::layers::quantize(&mut graph, Scheme::W8a8All, &mut |values| Ok(values.into())).unwrap();
+            crate::layers::quantize(&mut graph, Scheme::W8a8All, &[], &mut |values| Ok(values.into())).unwrap();
             assert_eq!(names(&graph), ["Conv"]);
         }
     }

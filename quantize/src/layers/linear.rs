@@ -161,7 +161,7 @@ mod tests {
             .output("y", &[2, 4])
             .filled("w", &[4, 4]);
         let mut graph = builder.node("MatMul", &["x", "w"], "p").node("Add", &["p", "z"], "y").graph();
-        crate::layers::quantize(&mut graph, Scheme::W8a8, &mut |values| Ok(values.into())).unwrap();
+        crate::layers::quantize(&mut graph, Scheme::W8a8, &[], &mut |values| Ok(values.into())).unwrap();
         assert_eq!(names(&graph), ["QLinear", "Add"]);
     }
 
@@ -174,7 +174,7 @@ mod tests {
             .filled("w", &[4, 4])
             .with(gemm)
             .graph();
-        crate::layers::quantize(&mut graph, Scheme::W8a8, &mut |values| Ok(values.into())).unwrap();
+        crate::layers::quantize(&mut graph, Scheme::W8a8, &[], &mut |values| Ok(values.into())).unwrap();
         assert_eq!(names(&graph), ["Gemm"]);
     }
 }

@@ -77,11 +77,12 @@ struct Quantized {
 /// Takes quantized weights out of memory.
 pub type SetAside<'a> = &'a mut dyn FnMut(Vec<i8>) -> Result<Int8s>;
 
-/// Replaces every layer that the scheme allows, and sets its weights aside; returns all layers with weights, in the graph's order.
+/// Replaces every layer that the scheme allows and that is not among the names in `keep`, and sets its weights aside; returns all layers with
+/// weights, in the graph's order.
 ///
 /// # Errors
 /// For weights that are not finite, and if they cannot be set aside.
-pub fn quantize(graph: &mut Graph, scheme: Scheme, set_aside: SetAside<'_>) -> Result<Vec<Layer>> {
+pub fn quantize(graph: &mut Graph, scheme: Scheme, keep: &[String], set_aside: SetAside<'_>) -> Result<Vec<Layer>> {
     let kept = match scheme {
         Scheme::W8a8 => kept::first_and_last(graph),
         Scheme::W8a8All | Scheme::F32 => Default::default(),
@@ -99,6 +100,7 @@ pub fn quantize(graph: &mut Graph, scheme: Scheme, set_aside: SetAside<'_>) -> R
             "Gather" => embedding::quantize(graph, node)?,
             _ => None,
         };
+        let quantized = quantized.filter(|quantized| !keep.contains(&quantized.layer.name));
         if let Some(Quantized {
             mut node,
             constants,
@@ -263,7 +265,7 @@ mod tests {
     fn quantized(builder: Builder, scheme: Scheme) -> (Graph, Vec<Layer>) {
         let mut graph = builder.graph();
         crate::optimize(&mut graph).unwrap();
-        let layers = quantize(&mut graph, scheme, &mut |values| Ok(values.into())).unwrap();
+        let layers = quantize(&mut graph, scheme, &[], &mut |values| Ok(values.into())).unwrap();
         (graph, layers)
     }
 
@@ -346,6 +348,14 @@ mod tests {
     }
 
     #[test]
+    fn layers_that_are_named_stay() {
+        let (mut graph, keep) = (convolutions().graph(), ["first".to_owned(), "last".to_owned()]);
+        let layers = quantize(&mut graph, Scheme::W8a8All, &keep, &mut |values| Ok(values.into())).unwrap();
+        assert_eq!(names(&graph), ["Conv", "QConv", "Conv"]);
+        assert_eq!(layers[0].kind, Kind::F32);
+    }
+
+    #[test]
     fn weights_that_are_not_finite_are_refused() {
         let builder = Builder::new(17)
             .input("x", &[1, 4])
@@ -353,7 +363,7 @@ mod tests {
             .constant("w", &[4, 1], &[1.0, f32::NAN, 0.0, 0.0]);
         let mut graph = builder.node("MatMul", &["x", "w"], "y").graph();
         assert!(
-            quantize(&mut graph, Scheme::W8a8, &mut |values| Ok(values.into()))
+            quantize(&mut graph, Scheme::W8a8, &[], &mut |values| Ok(values.into()))
                 .unwrap_err()
                 .to_string()
                 .contains("not finite")

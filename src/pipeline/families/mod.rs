@@ -136,7 +136,7 @@ impl Condition {
 
 /// A family with a pack.
 pub trait Family: Send {
-    /// Loads every stage that stays in memory, so that the first picture does not have to.
+    /// Loads the stages that every picture needs and that stay in memory, so that the first picture does not have to.
     ///
     /// # Errors
     /// If a stage cannot be loaded.
@@ -145,7 +145,7 @@ pub trait Family: Send {
     /// The phases of a picture, in the order in which [`Run::phase`] will be called with them.
     fn phases(&self, request: &Resolved) -> Vec<Phase>;
 
-    /// Generates one picture for each row of [`Resolved::ids`], at the pack's size.
+    /// Generates one picture for each row of [`Resolved::ids`], all of one size: the pack's, or a larger one where a larger one is asked for.
     ///
     /// # Errors
     /// If a stage fails, or the observer cancels.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::enlarging::{ENLARGER, FACTORS};
 use super::start::takes_pictures;
 use super::tiles::Tiling;
 use super::{DECODER, DENOISER, ENCODER, TEXT_ENCODERS, input_of, output_of, takes_guidance};
@@ -122,7 +123,7 @@ fn check_stages(manifest: &Manifest, file: &Path, tables: &Tables) -> Result<(),
         );
         return Err(fail(file, DECODER, problem));
     }
-    Ok(())
+    check_enlarger(manifest, file, tables.picture)
 }
 
 fn fail(file: &Path, stage: &str, problem: String) -> PackError {
@@ -206,6 +207,27 @@ fn check_encoder(manifest: &Manifest, file: &Path, denoised: usize) -> Result<()
         return Err(fail(file, ENCODER, problem));
     }
     Ok(())
+}
+
+/// An enlarger takes the picture or parts of it and gives one of the same channels, by a whole number larger.
+fn check_enlarger(manifest: &Manifest, file: &Path, picture: &PictureShape) -> Result<(), PackError> {
+    if !manifest.stages.contains_key(ENLARGER) {
+        return Ok(());
+    }
+    let tiling = Tiling::over(picture.planes(), manifest, ENLARGER, Role::Picture).map_err(|problem| fail(file, ENLARGER, problem))?;
+    let taken = input_of(manifest, ENLARGER, Role::Picture).map_or(0, Port::elements);
+    let given = check_stage(manifest, file, ENLARGER, &BTreeMap::from([(Role::Picture, Supply::floats(taken))]))?;
+    let factor = tiling.scale();
+    let is_picture = || given.get(&Role::Picture) == Some(&Supply::floats(taken * factor * factor));
+    if FACTORS.contains(&factor) && is_picture() {
+        return Ok(());
+    }
+    let problem = format!(
+        "must give a picture of the same channels that is {} to {} times as large",
+        FACTORS.start(),
+        FACTORS.end()
+    );
+    Err(fail(file, ENLARGER, problem))
 }
 
 /// How many values the decoder gives for all tiles together; nothing if there is none.

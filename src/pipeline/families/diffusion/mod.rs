@@ -6,10 +6,11 @@
 //! | `denoiser` | `noisy`, `time`, `style`, `guidance`, `size`, and what the text encoders give | `prediction` |
 //! | `encoder`, optional, for latents alone | `picture` | `latent` |
 //! | `decoder`, and the stage that `latent.preview` names | `latent` with a `[latent]` table, else `picture`; `style` | `picture` |
+//! | `enlarger`, optional | `picture` | `picture`, two to four times as large |
 //!
 //! A model without a `[prompt]` table has no text encoder. Any stage may have ports of role `condition`, which are given what the request
 //! says under their names. `text_encoder_2` is SDXL's second one, whose prompts may be padded otherwise (`prompt.padding_2`). A decoder for a
-//! smaller latent than the denoiser's is run on tiles.
+//! smaller latent than the denoiser's is run on tiles, and so is an enlarger, which pictures go through as often as the requested size asks for.
 //!
 //! A denoiser with a port for `guidance` runs once a step whatever the guidance: it takes the number, or, where the port has more elements,
 //! its embedding, as latent consistency models do (`timestep_cond` in diffusers). `size` is SDXL's: height and width of the training
@@ -20,6 +21,7 @@
 //! memory.
 
 mod check;
+mod enlarging;
 mod start;
 mod texts;
 mod tiles;
@@ -34,6 +36,7 @@ use crate::pipeline::observer::Phase;
 use crate::pipeline::schedulers::{Sampler, SchedulerEntry, guide};
 use crate::pipeline::{Options, PipelineError, Resolved};
 use check::{check, tables};
+use enlarging::ENLARGER;
 use texts::Texts;
 use tiles::Tiling;
 
@@ -94,7 +97,7 @@ struct Diffusion {
 
 impl Family for Diffusion {
     fn load(&mut self, engine: &Engine) -> Result<(), EngineError> {
-        self.stages.load(engine)?;
+        self.stages.load_if(engine, |name| name != ENLARGER)?;
         Ok(check_indices(&self.stages)?)
     }
 
@@ -102,7 +105,8 @@ impl Family for Diffusion {
         let steps = (1..=request.steps_done() * request.ids().len()).map(Phase::Step);
         let decode = self.has_decoder().then_some(Phase::Decode);
         let encode = self.has_encoders().then_some(Phase::Encode);
-        encode.into_iter().chain(steps).chain(decode).collect()
+        let enlarge = (1..=self.parts(request) * request.ids().len()).map(Phase::Enlarge);
+        encode.into_iter().chain(steps).chain(decode).chain(enlarge).collect()
     }
 
     fn generate(&mut self, engine: &Engine, request: &Resolved, run: &mut Run<'_>) -> Result<Vec<Picture>, PipelineError> {
@@ -122,9 +126,10 @@ impl Family for Diffusion {
             })?;
         }
         let shape = &self.picture;
-        let pictures = drawn.iter().map(|planes| {
+        let pictures = drawn.iter().zip(0..).map(|(planes, object)| {
             let drawn = picture(shape.channels, planes, shape.width, shape.height)?;
-            self.restore(request, drawn)
+            let restored = self.restore(request, drawn)?;
+            self.enlarge(engine, request, restored, object, run)
         });
         pictures.collect()
     }
@@ -312,6 +317,15 @@ fn floats(stage: &str, mut outputs: Values, role: Role) -> Result<Vec<f32>, Engi
     let problem =
         format!("what it gives as '{role}' are not all numbers: the pack's weights are damaged or too large; copy or make it again");
     Err(fail(problem))
+}
+
+/// The values of a picture, as stages take them.
+fn planes(picture: &Picture, channels: Channels) -> Vec<f32> {
+    match channels {
+        Channels::Gray => picture.to_gray(),
+        Channels::Rgb => picture.to_rgb(),
+        Channels::RgbaPremultiplied => picture.to_premultiplied(),
+    }
 }
 
 fn picture(channels: Channels, planes: &[f32], width: u32, height: u32) -> Result<Picture, PipelineError> {

@@ -2,7 +2,7 @@
 //! a mask the rest of the picture takes its place again after every step (RePaint without resampling, Lugmayr et al., arXiv 2201.09865), and in
 //! the result it is the picture's own pixels.
 
-use super::{DENOISER, Diffusion, ENCODER, floats, input_of, output_of};
+use super::{DENOISER, Diffusion, ENCODER, floats, input_of, output_of, planes};
 use crate::engine::{Engine, Value};
 use crate::pack::{Channels, Manifest, Role};
 use crate::picture::scale::{Resampling, resize};
@@ -127,14 +127,6 @@ impl Diffusion {
 fn sides(height: usize, width: usize) -> (u32, u32) {
     let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
     (side(width), side(height))
-}
-
-fn planes(picture: &Picture, channels: Channels) -> Vec<f32> {
-    match channels {
-        Channels::Gray => picture.to_gray(),
-        Channels::Rgb => picture.to_rgb(),
-        Channels::RgbaPremultiplied => picture.to_premultiplied(),
-    }
 }
 
 /// How white every pixel of a mask is, from 0 to 1; what is transparent is black.

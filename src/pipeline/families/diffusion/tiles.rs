@@ -1,5 +1,5 @@
-//! Decoding in tiles: a decoder for a smaller latent than the denoiser's is run on parts of it that overlap by a quarter, and their pictures
-//! are blended. It needs the memory of one tile.
+//! Drawing in tiles: a decoder for a smaller latent than the denoiser's, or an enlarger for a smaller picture than the one at hand, is run on
+//! parts of it that overlap by a quarter, and their pictures are blended. It needs the memory of one tile.
 //!
 //! What a decoder draws near a tile's edge lacks what lies beyond, so that the outer quarter of an overlap is not used at all; over the half
 //! between, one tile fades into the next. A decoder whose norms take their mean over the whole picture, as those of Stable Diffusion do,
@@ -28,25 +28,29 @@ pub struct Tiling {
 }
 
 impl Tiling {
-    /// The tiling that the shapes of a decoder's ports ask for.
+    /// The tiling of what the denoiser gives that the shapes of a decoder's ports ask for.
     ///
     /// # Errors
-    /// If the decoder takes neither the latent nor parts of it, or does not enlarge by a whole number.
+    /// As [`Tiling::over`].
     pub fn of(manifest: &Manifest, decoder: &str, role: Role) -> Result<Tiling, String> {
-        let shape = |port: Option<&Port>| match port.map(|port| port.shape.as_slice()) {
-            Some(&[1, channels, height, width]) => Ok((channels, height, width)),
-            _ => Err("decoder and denoiser must have ports of shape [1, channels, height, width]".to_owned()),
-        };
-        let (channels, height, width) = shape(output_of(manifest, DENOISER, Role::Prediction))?;
-        let (planes, tile_height, tile_width) = shape(input_of(manifest, decoder, role))?;
-        let (given, out_height, out_width) = shape(output_of(manifest, decoder, Role::Picture))?;
+        let whole = planes(output_of(manifest, DENOISER, Role::Prediction))?;
+        Tiling::over(whole, manifest, decoder, role)
+    }
+
+    /// The tiling of channels, height and width that the shapes of a stage's ports ask for.
+    ///
+    /// # Errors
+    /// If the stage takes neither all of it nor parts of it, or does not enlarge by a whole number.
+    pub fn over([channels, height, width]: [usize; 3], manifest: &Manifest, stage: &str, role: Role) -> Result<Tiling, String> {
+        let [taken, tile_height, tile_width] = planes(input_of(manifest, stage, role))?;
+        let [given, out_height, out_width] = planes(output_of(manifest, stage, Role::Picture))?;
         let scale = out_height / tile_height.max(1);
-        if channels != planes {
-            return Err(format!("takes {planes} channels, but the denoiser gives {channels}"));
+        if channels != taken {
+            return Err(format!("takes {taken} channels, but is given {channels}"));
         }
         if tile_height > height || tile_width > width {
             return Err(format!(
-                "takes {tile_height}×{tile_width}, which is larger than the {height}×{width} that the denoiser gives"
+                "takes {tile_height}×{tile_width}, which is larger than the {height}×{width} that it is given"
             ));
         }
         if scale == 0 || [out_height, out_width] != [tile_height * scale, tile_width * scale] {
@@ -69,6 +73,17 @@ impl Tiling {
     /// Height and width of the whole picture.
     pub fn picture_sides(&self) -> [usize; 2] {
         self.whole.map(|side| side * self.scale)
+    }
+
+    /// By how much the stage enlarges.
+    pub fn scale(&self) -> usize {
+        self.scale
+    }
+
+    /// How many tiles there are.
+    pub fn count(&self) -> usize {
+        let starts = [0, 1].map(|axis| starts(self.whole[axis], self.tile[axis]).len());
+        starts[0] * starts[1]
     }
 
     /// Decodes a latent, `channels` planes, by a decoder of one tile.
@@ -144,6 +159,14 @@ impl Tiling {
     }
 }
 
+/// Channels, height and width of a port.
+fn planes(port: Option<&Port>) -> Result<[usize; 3], String> {
+    match port.map(|port| port.shape.as_slice()) {
+        Some(&[1, channels, height, width]) => Ok([channels, height, width]),
+        _ => Err("must have ports of shape [1, channels, height, width], as the denoiser must".to_owned()),
+    }
+}
+
 /// Where tiles begin along an axis: each a quarter before the end of the last one, the last at the end.
 fn starts(side: usize, tile: usize) -> Vec<usize> {
     let step = (tile - tile / OVERLAP).max(1);
@@ -180,6 +203,7 @@ mod tests {
         assert_eq!(starts(64, 64), [0]);
         assert_eq!(starts(8, 3), [0, 3, 5]);
         assert_eq!(starts(3, 1), [0, 1, 2]);
+        assert_eq!(tiling([64, 32], [32, 32], 2).count(), 3);
     }
 
     #[test]

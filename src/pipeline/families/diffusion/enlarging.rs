@@ -1,0 +1,80 @@
+//! Enlarging by a network: the optional stage `enlarger` makes a picture twice as large, again and again until it is as large as asked for;
+//! what it has too much is shrunk away by the pipeline. Sprites keep their whole pixels and never go through it.
+//!
+//! A picture that the stage does not take as a whole is enlarged in tiles, so that beside the picture itself, as floats, it needs the memory of
+//! one tile.
+
+use std::ops::RangeInclusive;
+
+use super::tiles::Tiling;
+use super::{Diffusion, floats, picture, planes};
+use crate::engine::{Engine, Value};
+use crate::pack::Role;
+use crate::picture::{Picture, Resampling};
+use crate::pipeline::families::{Run, Values, run_stage_with};
+use crate::pipeline::observer::Phase;
+use crate::pipeline::{PipelineError, Resolved};
+
+/// Makes a picture larger.
+pub const ENLARGER: &str = "enlarger";
+/// By how much the stage may enlarge at once.
+pub const FACTORS: RangeInclusive<usize> = 2..=4;
+/// The longest side that is reached by enlarging, in pixels; larger pictures are scaled from there.
+const LARGEST: u32 = 1024;
+
+impl Diffusion {
+    /// The tilings of a picture, one each time that it is enlarged.
+    fn tilings(&self, request: &Resolved) -> Vec<Tiling> {
+        let wanted = request.size().unwrap_or(0).min(LARGEST);
+        let mut tilings: Vec<Tiling> = Vec::new();
+        if request.resampling() == Resampling::Nearest {
+            return tilings;
+        }
+        let [channels, mut height, mut width] = self.picture.planes();
+        while height.max(width) < wanted as usize
+            && let Ok(tiling) = Tiling::over([channels, height, width], self.manifest(), ENLARGER, Role::Picture)
+        {
+            [height, width] = tiling.picture_sides();
+            tilings.push(tiling);
+        }
+        tilings
+    }
+
+    /// How many parts of a picture are enlarged one by one, each time that it is.
+    pub fn parts(&self, request: &Resolved) -> usize {
+        self.tilings(request).iter().map(Tiling::count).sum()
+    }
+
+    /// The picture of an object at the requested size or larger, if there is an enlarger; a picture that is large enough stays as it is.
+    ///
+    /// # Errors
+    /// If the stage cannot be loaded or fails, or the observer cancels.
+    pub fn enlarge(
+        &self,
+        engine: &Engine,
+        request: &Resolved,
+        drawn: Picture,
+        object: usize,
+        run: &mut Run<'_>,
+    ) -> Result<Picture, PipelineError> {
+        let tilings = self.tilings(request);
+        let Some(last) = tilings.last() else { return Ok(drawn) };
+        let [height, width] = last.picture_sides();
+        let mut number = object * self.parts(request);
+        let mut values = planes(&drawn, self.picture.channels);
+        drop(drawn);
+        for tiling in &tilings {
+            values = tiling.decode(values, |part| {
+                number += 1;
+                run.phase(Phase::Enlarge(number), || {
+                    let inputs = Values::from([(Role::Picture, Value::F32(part))]);
+                    let outputs = run_stage_with(&self.stages, engine, ENLARGER, &inputs, request.conditions())?;
+                    Ok(floats(ENLARGER, outputs, Role::Picture)?)
+                })
+            })?;
+            values.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0));
+        }
+        let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+        picture(self.picture.channels, &values, side(width), side(height))
+    }
+}
