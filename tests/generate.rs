@@ -472,3 +472,231 @@ fn a_picture_is_started_from_and_a_mask_keeps_its_pixels() {
         .stderr(predicate::str::contains("but this one asks for 3: ask for one, such as"));
     assert!(!file("none.png").exists());
 }
+
+#[test]
+fn a_sheet_has_exact_cells_and_a_description() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cats.png");
+    let report = reported(generate("cat", &file).args(["--sheet", "2x2", "--steps", "1"]));
+    assert_eq!(files(folder.path()), ["cats.json", "cats.png"]);
+    let sheet = Picture::open(&file).unwrap();
+    assert_eq!((sheet.width(), sheet.height()), (256, 256));
+    assert_eq!(
+        (&report["sheet"]["sha256"], &report["sheet"]["columns"]),
+        (&sheet.sha256().into(), &2.into())
+    );
+    let described = json(&std::fs::read(folder.path().join("cats.json")).unwrap());
+    assert_eq!(
+        (&described["meta"]["image"], &described["meta"]["size"]["w"]),
+        (&"cats.png".into(), &256.into())
+    );
+    let names = ["cat-7", "cat-8", "cat-9", "cat-10"];
+    assert_eq!(described["frames"].as_object().unwrap().len(), 4);
+    for (place, name) in names.into_iter().enumerate() {
+        let sprite = &described["frames"][name];
+        let (x, y) = (place as u64 % 2 * 128, place as u64 / 2 * 128);
+        assert_eq!(sprite["frame"], serde_json::json!({ "x": x, "y": y, "w": 128, "h": 128 }), "{name}");
+        assert_eq!((&sprite["prompt"], &sprite["seed"]), (&"cat".into(), &(7 + place as u64).into()));
+        // What is visible of a cell is what the prompt and the seed draw by themselves.
+        let alone = folder.path().join(format!("{name}.png"));
+        let seed = (7 + place).to_string();
+        let drawn = inkstone()
+            .args(["generate", "cat", "--steps", "1", "--seed", &seed, "--out"])
+            .arg(&alone)
+            .assert();
+        drawn.success();
+        let alone = Picture::open(&alone).unwrap();
+        for (row, column) in (0..128).flat_map(|row| (0..128).map(move |column| (row, column))) {
+            let (found, wanted) = (
+                sheet.pixel(x as u32 + column, y as u32 + row).unwrap(),
+                alone.pixel(column, row).unwrap(),
+            );
+            assert_eq!(found[3], wanted[3]);
+            assert!(wanted[3] == 0 || found == wanted, "{name} at {column}, {row}");
+        }
+    }
+    let made = info(&file);
+    assert_eq!(
+        (&made["made_by"]["prompt"], &made["made_by"]["extra"]["sheet"]),
+        (&"cat".into(), &"2x2".into())
+    );
+    assert_eq!(made["picture_matches_record"], true);
+}
+
+#[test]
+fn prompts_from_standard_input_fill_a_sheet() {
+    let folder = tempfile::tempdir().unwrap();
+    let sheet = |grid: &str, prompts: &str| {
+        let mut command = generate("-", &folder.path().join("icons.png"));
+        command
+            .args(["--sheet", grid, "--steps", "1", "--size", "32"])
+            .write_stdin(prompts)
+            .assert()
+    };
+    sheet("3x1", "cat\nred apple\nhouse\nkey\n")
+        .code(2)
+        .stderr(predicate::str::contains("line 4: a sheet of 3x1 has room for 3 prompts"));
+    sheet("3x1", "cat\nqwxzkj\n")
+        .code(2)
+        .stderr(predicate::str::contains("prompt 2 of the sheet"));
+    sheet("3x1", "\n")
+        .code(2)
+        .stderr(predicate::str::contains("no prompt for the sheet"));
+    sheet("1000x1000", "cat\n").code(2).stderr(predicate::str::contains("too large"));
+    sheet("0x3", "cat\n").code(2).stderr(predicate::str::contains("such as 4x3"));
+    assert!(files(folder.path()).is_empty());
+    sheet("2x2", "cat\nred apple\nhouse\n").success();
+    let picture = Picture::open(folder.path().join("icons.png")).unwrap();
+    assert_eq!((picture.width(), picture.height()), (64, 64));
+    assert!(
+        (32..64).all(|y| (32..64).all(|x| picture.pixel(x, y) == Some([0; 4]))),
+        "the last cell is empty"
+    );
+    let described = std::fs::read_to_string(folder.path().join("icons.json")).unwrap();
+    let places = ["\"cat-7\"", "\"red-apple-7\"", "\"house-7\""].map(|name| described.find(name).unwrap());
+    assert!(places.is_sorted(), "sprites are in reading order");
+    sheet("2x2", "cat\n").code(2).stderr(predicate::str::contains("exists already"));
+    generate("cat", std::path::Path::new("-"))
+        .args(["--sheet", "2x2"])
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("takes one file"));
+    generate("cat", &folder.path().join("cat.jpg"))
+        .args(["--sheet", "2x2", "--background", "white"])
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("write PNG or WebP"));
+}
+
+#[test]
+fn a_picture_is_extended_and_itself_stays_to_the_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cat, wide) = (folder.path().join("cat.png"), folder.path().join("wide.png"));
+    generate("cat", &cat).args(["--steps", "1"]).assert().success();
+    let extended = |file: &std::path::Path, arguments: &[&str]| {
+        let mut command = generate("house", file);
+        command.args(["--steps", "1", "--from"]).arg(&cat).args(arguments);
+        command
+    };
+    let report = reported(&mut extended(&wide, &["--extend", "right", "150", "--extend", "top", "20"]));
+    let (before, after) = (Picture::open(&cat).unwrap(), Picture::open(&wide).unwrap());
+    assert_eq!((after.width(), after.height()), (278, 148));
+    for (x, y) in (0..128).flat_map(|y| (0..128).map(move |x| (x, y))) {
+        assert_eq!(after.pixel(x, y + 20), before.pixel(x, y), "at {x}, {y}");
+    }
+    let is_new = |x: u32, y: u32| x >= 128 || y < 20;
+    let places = (0..148).flat_map(|y| (0..278).map(move |x| (x, y)));
+    let seen = places.filter(|&(x, y)| is_new(x, y) && after.pixel(x, y).unwrap()[3] > 127).count();
+    assert!(seen > 500, "only {seen} new pixels can be seen");
+    // Two windows to the right, three above, each of which has all phases.
+    let drawn = stages(&report["pictures"][0])
+        .into_iter()
+        .filter(|stage| *stage == "decoder")
+        .count();
+    assert_eq!(drawn, 5);
+    let made = info(&wide);
+    assert_eq!(made["made_by"]["extra"]["extend"], "left=0 right=150 top=20 bottom=0");
+    assert_eq!(made["picture_matches_record"], true);
+    let again = reported(&mut extended(
+        &folder.path().join("again.png"),
+        &["--extend", "right", "150", "--extend", "top", "20"],
+    ));
+    assert_eq!(report["pictures"][0]["sha256"], again["pictures"][0]["sha256"]);
+
+    let none = folder.path().join("none.png");
+    for (arguments, problem) in [
+        (["--extend", "east", "8"].as_slice(), "must be left, right, top, bottom or all"),
+        (&["--extend", "left", "-8"], "a whole number"),
+        (&["--extend", "left", "4294967295"], "cannot be extended"),
+        (&["--extend", "left"], "2 values required"),
+    ] {
+        let failed = extended(&none, arguments).assert();
+        failed.code(2).stderr(predicate::str::contains(problem));
+    }
+    generate("house", &none).args(["--extend", "left", "8"]).assert().code(2);
+    assert!(!none.exists());
+}
+
+#[test]
+fn a_sketch_is_cleaned_before_it_is_drawn_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sketch, blank) = (folder.path().join("sketch.png"), folder.path().join("blank.png"));
+    // A circle on shaded paper, and paper alone.
+    let paper = |x: i64, y: i64| 225 - (x / 8 + y / 10) as u8;
+    let circle = |x: i64, y: i64| ((x - 260) * (x - 260) + (y - 200) * (y - 200) - 120 * 120).abs() < 1000;
+    for (file, is_drawn) in [(&sketch, true), (&blank, false)] {
+        let places = (0..400).flat_map(|y| (0..500).map(move |x| (x, y)));
+        let grey = |(x, y)| if is_drawn && circle(x, y) { 50 } else { paper(x, y) };
+        let pixels = places.flat_map(|place| [[grey(place); 3].as_slice(), &[255]].concat());
+        let picture = Picture::new(500, 400, pixels.collect()).unwrap();
+        inkstone::picture::png::write(&picture, file, None, false).unwrap();
+    }
+    let out = folder.path().join("apple.png");
+    let draw = |from: &std::path::Path, arguments: &[&str]| {
+        let mut command = generate("red apple", &out);
+        command.args(["--force", "--from"]).arg(from).args(arguments).assert()
+    };
+    draw(&sketch, &["--sketch"]).success();
+    let drawn = Picture::open(&out).unwrap();
+    assert_eq!(drawn.pixel(2, 2).unwrap()[3], 0, "the paper is gone");
+    let [red, green, _, alpha] = drawn.pixel(64, 70).unwrap();
+    assert!(alpha > 200 && red > 150 && green < 120, "the apple is red: {red} {green} {alpha}");
+    assert_eq!(info(&out)["made_by"]["extra"]["strength"], "0.75");
+    draw(&blank, &["--sketch"])
+        .code(2)
+        .stderr(predicate::str::contains("no lines are found"));
+    draw(&sketch, &["--sketch", "--extend", "left", "8"]).code(2);
+}
+
+#[test]
+fn words_are_explained_by_what_is_drawn_without_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let explain = |subject: &str, out: &str| {
+        let mut command = inkstone();
+        command
+            .args(["explain", subject, "--steps", "1", "--seed", "7", "--out"])
+            .arg(folder.path().join(out));
+        command
+    };
+    let report = reported(&mut explain("a blue cat, flat style", "cat.html"));
+    let words = report["words"].as_array().unwrap();
+    let texts: Vec<&str> = words.iter().map(|word| word["text"].as_str().unwrap()).collect();
+    assert!(texts.contains(&"blue") && texts.contains(&"cat"), "{texts:?}");
+    let word = |text: &str| words.iter().find(|word| word["text"] == text).unwrap();
+    assert!(word("cat")["changed"].as_f64() > word("blue")["changed"].as_f64());
+    assert!(word("blue")["changed"].as_f64() > Some(0.02), "{}", word("blue"));
+    assert_eq!((&word("cat")["without"], &word("blue")["without"]), (&Value::Null, &"cat".into()));
+    let sum: f64 = words.iter().map(|word| word["share"].as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 0.01, "{sum}");
+
+    let page = std::fs::read_to_string(folder.path().join("cat.html")).unwrap();
+    assert!(!page.contains("http:") && !page.contains("https:"), "nothing comes from elsewhere");
+    assert_eq!(page.matches("<button").count(), words.len());
+    assert!(page.matches("data:image/png;base64,").count() > words.len());
+    explain("cat <script>alert(1)</script>", "escaped.html").assert().success();
+    let escaped = std::fs::read_to_string(folder.path().join("escaped.html")).unwrap();
+    assert!(!escaped.contains("<script>alert") && escaped.contains("&lt;script&gt;"));
+
+    // The same from a picture's record, as a picture.
+    let picture = folder.path().join("cat.png");
+    let mut drawn = generate("blue cat", &picture);
+    drawn.args(["--steps", "1"]).assert().success();
+    let again = reported(&mut explain(picture.to_str().unwrap(), "explained.png"));
+    assert_eq!(
+        (&again["prompt"], &again["sha256"]),
+        (&"blue cat".into(), &Picture::open(&picture).unwrap().sha256().into())
+    );
+    assert!(Picture::open(folder.path().join("explained.png")).unwrap().width() > 300);
+
+    explain("cat", "cat.txt").assert().code(2).stderr(predicate::str::contains(".html"));
+    explain("cat", "cat.html")
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("exists already"));
+    explain("qwxzkj", "none.html").assert().code(2);
+    let foreign = folder.path().join("foreign.png");
+    inkstone::picture::png::write(&Picture::filled(8, 8, [1, 2, 3, 255]).unwrap(), &foreign, None, false).unwrap();
+    let refused = explain(foreign.to_str().unwrap(), "none.html").assert();
+    refused.code(2).stderr(predicate::str::contains("does not say how"));
+    assert!(!folder.path().join("none.html").exists());
+}

@@ -330,6 +330,7 @@ fn json_of_generate_info_and_verify() {
     drawn.push(json_of(&[&["blend", "cat:2", "dog"], &small[..]].concat()));
     let varied = folder.path().join("varied.png");
     drawn.push(json_of(&["vary", out, "-n", "1", "--json", "--out", varied.to_str().unwrap()]));
+    drawn.push(json_of(&[&["generate", "cat", "--sheet", "2x1"], &small[..]].concat()));
     same_fields("`inkstone generate --json`", &drawn);
     same_fields(
         "`inkstone morph --json`",

@@ -1,6 +1,8 @@
 //! `inkstone generate`: prompt → pictures on disk and in the terminal. Owns what the other commands that draw share with it: [`Drawing`], their
 //! options, and [`Session`].
 
+mod sheets;
+
 use std::io::BufRead;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,10 +16,11 @@ use super::destination::{Destination, make_folder};
 use super::error::INPUT_FAULT;
 use super::locate::{self, PackArgument};
 use super::prompts::Prompts;
+use super::sheet::Grid;
 use super::terminal::{Album, Preview};
 use super::{CliError, interrupt, output};
 use crate::engine::Residency;
-use crate::picture::{Background, Picture, image_file, png};
+use crate::picture::{Background, Margins, Picture, image_file, png};
 use crate::pipeline::{Generated, Note, Observer, Options, Phase, Pipeline, Progress, Request, Resolved, Source, label};
 use crate::process::PeakMemory;
 use crate::words::Language;
@@ -34,6 +37,10 @@ pub struct Arguments {
     /// File with prompts, one a line.
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     prompts: Option<PathBuf>,
+    /// Draw columns × rows pictures as one sprite sheet without gaps, with a JSON file beside it that game engines read; the seed counts up, or
+    /// prompts from standard input or a file fill the cells.
+    #[arg(long, value_name = "COLUMNSxROWS", conflicts_with = "count")]
+    sheet: Option<Grid>,
     #[command(flatten)]
     drawing: Drawing,
 }
@@ -67,9 +74,17 @@ pub struct Drawing {
     /// Share of the steps that are done on a picture: 0 keeps it, 1 keeps next to nothing; 0.6 by default.
     #[arg(long, value_name = "0..1", requires = "from", allow_negative_numbers = true, value_parser = strength)]
     pub strength: Option<f32>,
+    /// Take the picture to start from for a sketch, lines on paper: shadows, specks and what lies around the paper are removed, the drawing is
+    /// moved to the middle, its lines thickened and what they enclose filled. The strength is 0.75 by default then.
+    #[arg(long, requires = "from", conflicts_with_all = ["mask", "extend"])]
+    sketch: bool,
     /// Picture that says what may change of the one that is started from: white is drawn anew, black is kept to the pixel.
     #[arg(long, value_name = "PICTURE", requires = "from")]
     mask: Option<PathBuf>,
+    /// Side of the picture to start from, left, right, top, bottom or all, and how many pixels are drawn beyond it; may be repeated. The picture
+    /// itself is kept to the pixel.
+    #[arg(long, num_args = 2, allow_negative_numbers = true, value_names = ["SIDE", "PX"], requires = "from", conflicts_with = "mask")]
+    extend: Vec<String>,
     /// Folder of word lists: `{animal}` in a prompt takes a line of its animal.txt.
     #[arg(long, value_name = "DIR")]
     words: Option<PathBuf>,
@@ -142,9 +157,17 @@ impl Drawing {
     /// The picture to start from.
     fn source(&self) -> Result<Option<Source>, CliError> {
         let Some(file) = &self.from else { return Ok(None) };
-        let contents = image_file::read(file)?;
-        let source = Source::new(contents.picture)
-            .strength(self.strength.unwrap_or(Source::STRENGTH))
+        let (contents, margins) = (image_file::read(file)?, margins(&self.extend)?);
+        let source = if self.sketch {
+            Source::of_sketch(&contents.picture).map_err(|error| CliError::Usage(format!("{}: {error}", file.display())))?
+        } else if margins.is_empty() {
+            Source::new(contents.picture)
+        } else {
+            Source::new(contents.picture).strength(1.0).extend(margins)
+        };
+        let usual = source.strength;
+        let source = source
+            .strength(self.strength.unwrap_or(usual))
             .generated(contents.ai_marked && !contents.ai_composite);
         Ok(Some(match &self.mask {
             Some(mask) => source.mask(Picture::open(mask)?),
@@ -191,6 +214,27 @@ fn named_number(text: &str) -> Result<(String, f64), String> {
     Ok((name.to_owned(), number))
 }
 
+/// What the pairs of `--extend` add up to.
+fn margins(pairs: &[String]) -> Result<Margins, CliError> {
+    let mut margins = Margins::default();
+    for pair in pairs.chunks_exact(2) {
+        let wrong = |problem: String| CliError::Usage(format!("--extend {} {}: {problem}", pair[0], pair[1]));
+        let pixels: u32 = whole(&pair[1]).map_err(wrong)?;
+        let sides = match pair[0].as_str() {
+            "left" => vec![&mut margins.left],
+            "right" => vec![&mut margins.right],
+            "top" => vec![&mut margins.top],
+            "bottom" => vec![&mut margins.bottom],
+            "all" => vec![&mut margins.left, &mut margins.right, &mut margins.top, &mut margins.bottom],
+            _ => return Err(wrong("the side must be left, right, top, bottom or all".into())),
+        };
+        for side in sides {
+            *side = side.saturating_add(pixels);
+        }
+    }
+    Ok(margins)
+}
+
 /// A share.
 pub fn strength(text: &str) -> Result<f32, String> {
     let strength = text.parse().ok().filter(|strength| (0.0..=1.0).contains(strength));
@@ -208,16 +252,22 @@ fn threads(text: &str) -> Result<usize, String> {
 pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
     let mut session = Session::open(&arguments.drawing, started)?;
     if let Some(file) = &arguments.prompts {
-        return session.draw_lines(Prompts::of_file("--prompts", file)?);
+        let prompts = Prompts::of_file("--prompts", file)?;
+        return match arguments.sheet {
+            Some(grid) => session.draw_sheet_of_lines(prompts, grid),
+            None => session.draw_lines(prompts),
+        };
     }
     if arguments.prompt.is_empty() && session.pipeline.capabilities().has_prompt {
         return Err(CliError::Usage(
             "the prompt is missing; say what to draw, for example \"a smiling cat\"".into(),
         ));
     }
-    match arguments.prompt.as_slice() {
-        [one] if one == STANDARD_INPUT => session.draw_lines(Prompts::of_stdin()),
-        words => session.draw(&session.series(Request::new(words.join(" "))), false),
+    match (arguments.prompt.as_slice(), arguments.sheet) {
+        ([one], None) if one == STANDARD_INPUT => session.draw_lines(Prompts::of_stdin()),
+        ([one], Some(grid)) if one == STANDARD_INPUT => session.draw_sheet_of_lines(Prompts::of_stdin(), grid),
+        (words, None) => session.draw(&session.series(Request::new(words.join(" "))), false),
+        (words, Some(grid)) => session.draw_sheet(&words.join(" "), &vec![words.join(" "); grid.cells()], grid),
     }
 }
 

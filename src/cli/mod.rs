@@ -9,6 +9,7 @@ mod blend;
 mod destination;
 mod doctor;
 mod error;
+mod explain;
 mod generate;
 mod info;
 mod interrupt;
@@ -21,6 +22,7 @@ mod morph;
 mod output;
 mod prompts;
 mod read;
+mod sheet;
 mod terminal;
 mod vary;
 mod verify;
@@ -65,6 +67,8 @@ enum Command {
     /// Measure time, memory and energy per picture.
     #[cfg(all(feature = "power", target_os = "linux"))]
     Bench(Box<bench::Arguments>),
+    /// Show which pixels each word of a prompt decides.
+    Explain(explain::Arguments),
     /// Show how prompts are read: which words are known, and what would be drawn.
     Read(read::Arguments),
     /// List what can be asked for.
@@ -116,6 +120,7 @@ fn carry_out(command: Command, started: Instant) -> Result<(), CliError> {
         Command::Kiosk(arguments) => kiosk::run(&arguments),
         #[cfg(all(feature = "power", target_os = "linux"))]
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Read(arguments) => read::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
         Command::Info(subjects) => info::run(&subjects),

@@ -8,15 +8,18 @@
 //! | [`animation`] | writes moving pictures: APNG and GIF |
 //! | [`arrangement`] | places several pictures in one, each smaller |
 //! | [`background`] | puts a colour or a gradient behind a picture |
+//! | [`bleed`](fn@bleed) | spreads colours over transparent pixels, for textures |
 //! | [`dither`] | reduces a picture to the inks of an e-paper panel |
+//! | [`extended`] | puts a picture on a larger canvas, whose border is filled part by part |
 //! | [`scale`] | enlarges and shrinks, smoothly or in whole pixels |
 //! | [`image_file`] | reads PNG, JPEG, WebP and GIF files, writes PNG, JPEG and WebP |
 //! | [`png`] | reads and writes PNG files with their provenance |
 //! | [`file_name`] | derives a file name from a prompt |
 //! | [`provenance`] | the record of what made a picture, stored in its file |
 //! | [`preview`] | shows a picture in a terminal |
+//! | [`sketch`] | makes a clean drawing of lines on paper |
 //! | `sixel` | Sixel graphics, for previews and for the terminal as a display |
-//! | [`sheet`] | places several pictures in a grid |
+//! | [`sheet`] | places several pictures in a grid, to look at or as sprites |
 //!
 //! May depend on nothing else in this crate except [`crate::atomic_file`]: it knows no packs, no models and no devices.
 //! Everything that determines a pixel is integer arithmetic or single additions, multiplications and divisions of `f32`, which
@@ -25,8 +28,10 @@
 pub mod animation;
 pub mod arrangement;
 pub mod background;
+mod bleed;
 mod colours;
 pub mod dither;
+pub mod extended;
 pub mod fitted;
 pub mod image_file;
 mod naming;
@@ -37,17 +42,21 @@ pub mod provenance;
 pub mod scale;
 pub mod sheet;
 pub(crate) mod sixel;
+pub mod sketch;
 mod xmp;
 
 pub use arrangement::arranged;
 pub use background::{Background, BackgroundError};
+pub use bleed::bleed;
+pub use extended::Margins;
 pub use image_file::{Format, ImageFileError, PictureFile};
 pub use naming::file_name;
 pub use png::PngError;
 pub use preview::{Colours, PreviewError, Protocol};
 pub use provenance::{Provenance, verify};
 pub use scale::{Resampling, ScaleError};
-pub use sheet::{SheetError, contact_sheet};
+pub use sheet::{Frame, SheetError, SpriteSheet, contact_sheet};
+pub use sketch::SketchError;
 #[doc(hidden)]
 pub use xmp::escape as escape_xml;
 
@@ -249,6 +258,14 @@ impl Picture {
     fn rows(&self) -> impl Iterator<Item = &[u8]> {
         self.pixels.chunks_exact(self.width as usize * 4)
     }
+}
+
+/// Checks the sides of a picture to be made.
+///
+/// # Errors
+/// If a side is zero or the picture would exceed [`MAX_PIXELS`].
+pub fn check_sides(width: u32, height: u32) -> Result<(), PictureError> {
+    area(width, height).map(drop)
 }
 
 /// The number of pixels, checked.

@@ -77,6 +77,10 @@ pub(crate) const MORPH: &str = "morph";
 pub(crate) const LITERAL: &str = "literal";
 /// Key of [`Provenance::extra`] if the prompts are left out.
 pub(crate) const PRIVATE: &str = "private";
+/// Key of [`Provenance::extra`] for the pixels that were drawn beyond each side of a picture.
+pub(crate) const EXTEND: &str = "extend";
+/// Key of [`Provenance::extra`] for the columns and rows of a sprite sheet, `COLUMNSxROWS`; the seed is that of its first picture.
+pub(crate) const SHEET: &str = "sheet";
 
 impl Provenance {
     /// The record as one line of JSON; the same record always gives the same bytes.

@@ -47,9 +47,15 @@ pub fn scale(picture: &Picture, size: u32, resampling: Resampling) -> Result<Pic
     if !SIZES.contains(&size) {
         return Err(ScaleError::Size(size));
     }
-    let longest = picture.width.max(picture.height);
+    let (width, height) = sides((picture.width, picture.height), size);
+    Ok(resize(picture, width, height, resampling)?)
+}
+
+/// Width and height of a picture of these sides whose longest side is made `size` pixels.
+pub fn sides((width, height): (u32, u32), size: u32) -> (u32, u32) {
+    let longest = width.max(height);
     let side = |old: u32| proportional(old, size, longest);
-    Ok(resize(picture, side(picture.width), side(picture.height), resampling)?)
+    (side(width), side(height))
 }
 
 /// Scales a picture to exactly these sides, in pixels.

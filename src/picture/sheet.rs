@@ -1,8 +1,9 @@
-//! Contact sheets: several pictures in a grid, to compare variations and for model cards.
+//! Several pictures in a grid: contact sheets, to compare variations and for model cards, and sprite sheets, for game engines.
 //!
-//! Depends on [`Picture`] and [`Background`].
+//! Depends on [`Picture`], [`Background`] and [`bleed`].
 
-use super::{Background, MAX_PIXELS, Picture};
+use super::{Background, MAX_PIXELS, Picture, bleed};
+use serde::Serialize;
 use thiserror::Error;
 
 /// Why pictures cannot be placed on a sheet.
@@ -11,8 +12,19 @@ pub enum SheetError {
     /// No picture or no column.
     #[error("a contact sheet needs at least one picture and one column")]
     Empty,
+    /// More pictures than cells.
+    #[error("the sheet has no cell left for another picture")]
+    Full,
+    /// A picture of a sprite sheet is not as large as a cell.
+    #[error("a picture of {width}×{height} pixels does not fit the sheet's cells exactly")]
+    Cell {
+        /// The picture's width in pixels.
+        width: u32,
+        /// The picture's height in pixels.
+        height: u32,
+    },
     /// More than [`MAX_PIXELS`].
-    #[error("a contact sheet of this many pictures is too large: at most {} million pixels are possible", MAX_PIXELS / (1024 * 1024))]
+    #[error("a sheet of this many pictures is too large: at most {} million pixels are possible", MAX_PIXELS / (1024 * 1024))]
     TooLarge,
 }
 
@@ -81,6 +93,81 @@ impl Grid {
     }
 }
 
+/// Where a picture lies on a sprite sheet, in pixels from the top left corner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Frame {
+    /// Pixels to its left.
+    pub x: u32,
+    /// Pixels above it.
+    pub y: u32,
+    /// Its width.
+    pub w: u32,
+    /// Its height.
+    pub h: u32,
+}
+
+/// Pictures of one size side by side without gaps, in reading order, each in a cell of exactly its size. Colours of transparent pixels are
+/// those of their neighbours ([`bleed`]), within the cell, so that a texture has no halos.
+#[derive(Clone, Debug)]
+pub struct SpriteSheet {
+    columns: u32,
+    rows: u32,
+    cell: (u32, u32),
+    taken: u32,
+    sheet: Picture,
+}
+
+impl SpriteSheet {
+    /// An empty sheet of so many cells, each of this width and height.
+    ///
+    /// # Errors
+    /// If it has no cells, or would exceed [`MAX_PIXELS`].
+    pub fn new(columns: u32, rows: u32, (width, height): (u32, u32)) -> Result<SpriteSheet, SheetError> {
+        if columns == 0 || rows == 0 {
+            return Err(SheetError::Empty);
+        }
+        let sides = width
+            .checked_mul(columns)
+            .zip(height.checked_mul(rows))
+            .ok_or(SheetError::TooLarge)?;
+        Ok(SpriteSheet {
+            columns,
+            rows,
+            cell: (width, height),
+            taken: 0,
+            sheet: Picture::filled(sides.0, sides.1, [0; 4]).map_err(|_| SheetError::TooLarge)?,
+        })
+    }
+
+    /// Puts a picture into the next cell, and returns where that is.
+    ///
+    /// # Errors
+    /// If there is no cell left, or the picture is not as large as a cell.
+    pub fn add(&mut self, picture: &Picture) -> Result<Frame, SheetError> {
+        let (width, height) = (picture.width, picture.height);
+        if self.taken == self.columns * self.rows {
+            return Err(SheetError::Full);
+        }
+        if (width, height) != self.cell {
+            return Err(SheetError::Cell { width, height });
+        }
+        let frame = Frame {
+            x: self.taken % self.columns * width,
+            y: self.taken / self.columns * height,
+            w: width,
+            h: height,
+        };
+        paste(&mut self.sheet, &bleed(picture), frame.x as usize, frame.y as usize);
+        self.taken += 1;
+        Ok(frame)
+    }
+
+    /// The sheet; cells that are left are transparent.
+    pub fn into_picture(self) -> Picture {
+        self.sheet
+    }
+}
+
 /// Copies a picture's pixels into a larger one.
 fn paste(sheet: &mut Picture, picture: &Picture, left: usize, top: usize) {
     let (line, offset) = (sheet.width as usize * 4, left * 4);
@@ -131,7 +218,44 @@ mod tests {
     }
 
     #[test]
+    fn sprites_lie_in_exact_cells() {
+        let mut sheet = SpriteSheet::new(2, 2, (3, 2)).unwrap();
+        let frames = [1, 2, 3].map(|red| sheet.add(&block(3, 2, red)).unwrap());
+        assert_eq!(
+            frames.map(|frame| (frame.x, frame.y, frame.w, frame.h)),
+            [(0, 0, 3, 2), (3, 0, 3, 2), (0, 2, 3, 2)]
+        );
+        assert_eq!(sheet.add(&block(2, 2, 4)), Err(SheetError::Cell { width: 2, height: 2 }));
+        sheet.add(&block(3, 2, 4)).unwrap();
+        assert_eq!(sheet.add(&block(3, 2, 5)), Err(SheetError::Full));
+        let picture = sheet.into_picture();
+        for (frame, red) in frames.into_iter().zip(1..) {
+            let cell = (frame.y..frame.y + frame.h).flat_map(|y| (frame.x..frame.x + frame.w).map(move |x| (x, y)));
+            assert!(cell.into_iter().all(|(x, y)| picture.pixel(x, y) == Some([red, 0, 0, 255])));
+        }
+    }
+
+    #[test]
+    fn colours_do_not_bleed_into_the_next_cell() {
+        let mut sheet = SpriteSheet::new(2, 1, (2, 1)).unwrap();
+        let half = |red| Picture::new(2, 1, vec![0, 0, 0, 0, red, 0, 0, 255]).unwrap();
+        sheet.add(&half(10)).unwrap();
+        sheet.add(&half(20)).unwrap();
+        let picture = sheet.into_picture();
+        assert_eq!(
+            (picture.pixel(0, 0), picture.pixel(2, 0)),
+            (Some([10, 0, 0, 0]), Some([20, 0, 0, 0]))
+        );
+    }
+
+    #[test]
     fn invalid_sheets_are_refused() {
+        for (columns, rows, cell) in [(0, 1, (1, 1)), (1, 0, (1, 1))] {
+            assert_eq!(SpriteSheet::new(columns, rows, cell).unwrap_err(), SheetError::Empty);
+        }
+        for (columns, cell) in [(u32::MAX, (2, 1)), (100_000, (1, 1000))] {
+            assert_eq!(SpriteSheet::new(columns, 1, cell).unwrap_err(), SheetError::TooLarge);
+        }
         assert_eq!(contact_sheet(&[], 3, 1, &Background::Transparent), Err(SheetError::Empty));
         assert_eq!(
             contact_sheet(&[block(1, 1, 1)], 0, 1, &Background::Transparent),

@@ -160,6 +160,12 @@ pub enum PipelineError {
         /// Width and height of the picture.
         picture: [u32; 2],
     },
+    /// A picture with what is to be drawn beyond its sides is too large.
+    #[error("the picture cannot be extended: {0}")]
+    Extended(#[source] PictureError),
+    /// A picture is to be extended, and has a mask.
+    #[error("a picture that is extended is kept as it is and takes no mask; draw on it first and extend the result")]
+    ExtendedMask,
     /// An invalid size.
     #[error(transparent)]
     Size(#[from] ScaleError),

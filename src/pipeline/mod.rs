@@ -21,6 +21,8 @@
 //! | `request` | what is asked for |
 //! | `resolved` | the same with everything decided |
 //! | `generated` | the picture, notes and timings |
+//! | `explaining` | which pixels each word of a prompt decides |
+//! | `extending` | drawing beyond the sides of a picture |
 //! | `observer` | progress, previews, cancelling |
 //! | [`morph`] | pictures that become one another |
 //! | [`families`] | how a kind of model makes a picture; one file each |
@@ -47,6 +49,8 @@
 mod elementary;
 mod emphasis;
 mod error;
+mod explaining;
+mod extending;
 pub mod families;
 mod generated;
 pub mod morph;
@@ -66,6 +70,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use error::PipelineError;
+pub use explaining::{Explanation, WordEffect};
 pub use families::Capabilities;
 pub use generated::{Generated, Note, PhaseTime};
 pub use noise::gaussian_noise;
@@ -73,6 +78,7 @@ pub use observer::{Observer, Phase, Progress, UnknownPhase, Unobserved};
 pub use request::{Part, Request, Source, Variation};
 pub use resolved::{Resolved, Text, label};
 
+use extending::Extension;
 use families::{FAMILIES, Family, FamilyEntry, Run};
 use prompt::Prompt;
 use styles::Chosen;
@@ -262,18 +268,32 @@ impl Pipeline {
     }
 
     fn generate_unguarded(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Generated, PipelineError> {
-        let resolved = self.decide(request)?;
+        let mut resolved = self.decide(request)?;
         self.load()?;
-        let mut run = Run::new(observer, &self.family.phases(&resolved));
-        let pictures = self.family.generate(&self.engines[&self.threads], &resolved, &mut run)?;
-        let picture = finish(together(resolved.rows(), pictures)?, &resolved)?;
+        let (drawn, timings) = self.draw(&mut resolved, observer)?;
+        let picture = finish(drawn, &resolved)?;
         Ok(Generated {
             provenance: self.provenance(request, &resolved, &picture),
             prompt: resolved.prompt(),
             picture,
-            timings: run.into_timings(),
+            timings,
             notes: resolved.notes,
         })
+    }
+
+    /// The picture at the size that the family or the extended picture has, and how long its phases took.
+    fn draw(&mut self, resolved: &mut Resolved, observer: &mut dyn Observer) -> Result<(Picture, Vec<PhaseTime>), PipelineError> {
+        let (engine, family) = (&self.engines[&self.threads], &mut *self.family);
+        let Some(source) = resolved.source.take_if(|source| !source.extend.is_empty()) else {
+            let mut run = Run::new(observer, &family.phases(resolved));
+            let pictures = family.generate(engine, resolved, &mut run)?;
+            return Ok((together(resolved.rows(), pictures)?, run.into_timings()));
+        };
+        let extension = Extension::of(&source, (self.capabilities.width, self.capabilities.height));
+        let mut run = Run::new(observer, &extension.phases(family, resolved, &source)?);
+        let picture = extension.draw(family, engine, resolved, &source, &mut run)?;
+        resolved.source = Some(source);
+        Ok((picture, run.into_timings()))
     }
 
     /// Decides everything about a request without generating anything: reads the prompt, chooses style, steps and seed, and
@@ -361,6 +381,10 @@ impl Pipeline {
                 count: arrangement.rows.iter().map(Vec::len).sum(),
                 first: arrangement.objects.first().cloned().unwrap_or_default(),
             });
+        }
+        source.extended_sides().map_err(PipelineError::Extended)?;
+        if !source.extend.is_empty() && source.mask.is_some() {
+            return Err(PipelineError::ExtendedMask);
         }
         let sides = |picture: &Picture| [picture.width(), picture.height()];
         let picture = sides(&source.picture);

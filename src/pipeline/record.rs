@@ -4,9 +4,9 @@
 
 use super::{Note, Part, Pipeline, PipelineError, Request, Resolved, Variation};
 use crate::picture::provenance::{
-    BLEND, COMPOSITE, DRAWN_AS, FROM, INPUTS, LANGUAGE, LITERAL, MASK, PRIVATE, SOURCE_TYPE, STRENGTH, TEMPLATE, VARIATIONS,
+    BLEND, COMPOSITE, DRAWN_AS, EXTEND, FROM, INPUTS, LANGUAGE, LITERAL, MASK, PRIVATE, SOURCE_TYPE, STRENGTH, TEMPLATE, VARIATIONS,
 };
-use crate::picture::{Background, Picture, Provenance};
+use crate::picture::{Background, Margins, Picture, Provenance};
 use crate::words::Language;
 
 impl Pipeline {
@@ -165,6 +165,9 @@ fn source(resolved: &Resolved) -> Vec<Fact> {
     let Some(source) = &resolved.source else { return Vec::new() };
     let mut facts = vec![(FROM, source.picture.sha256()), (STRENGTH, source.strength.to_string())];
     facts.extend(source.mask.as_ref().map(|mask| (MASK, mask.sha256())));
+    let Margins { left, right, top, bottom } = source.extend;
+    let is_extended = !source.extend.is_empty();
+    facts.extend(is_extended.then(|| (EXTEND, format!("left={left} right={right} top={top} bottom={bottom}"))));
     facts.extend((!source.generated).then(|| (SOURCE_TYPE, COMPOSITE.to_owned())));
     facts
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::picture::{Background, Picture};
+use crate::picture::{Background, Margins, Picture, PictureError, SketchError, sketch};
 use crate::words::Language;
 
 /// A picture to start from, instead of noise alone.
@@ -24,11 +24,16 @@ pub struct Source {
     /// Whether a model made all of it. Otherwise the result is marked as made by one in part (IPTC's
     /// `compositeWithTrainedAlgorithmicMedia`).
     pub generated: bool,
+    /// How many of the picture's pixels are drawn beyond each of its sides. With any, the picture itself is kept to the pixel, the result is as
+    /// large as picture and margins together, and a mask is not possible.
+    pub extend: Margins,
 }
 
 impl Source {
     /// The usual strength.
     pub const STRENGTH: f32 = 0.6;
+    /// The usual strength for a sketch, of whose lines the model shall make a picture.
+    pub const SKETCH_STRENGTH: f32 = 0.75;
 
     /// A picture with the usual strength, and without a mask.
     pub fn new(picture: Picture) -> Source {
@@ -37,7 +42,16 @@ impl Source {
             strength: Source::STRENGTH,
             mask: None,
             generated: false,
+            extend: Margins::default(),
         }
+    }
+
+    /// The drawing of a photographed or drawn sketch, cleaned, with the strength that suits lines.
+    ///
+    /// # Errors
+    /// If no lines are found in it.
+    pub fn of_sketch(photograph: &Picture) -> Result<Source, SketchError> {
+        Ok(Source::new(sketch::cleaned(photograph)?).strength(Source::SKETCH_STRENGTH))
     }
 
     /// Sets whether a model made all of the picture.
@@ -59,6 +73,24 @@ impl Source {
     pub fn mask(mut self, mask: Picture) -> Source {
         self.mask = Some(mask);
         self
+    }
+
+    /// Sets how much is drawn beyond the picture's sides; a strength of 1 is usual then.
+    #[must_use]
+    pub fn extend(mut self, margins: Margins) -> Source {
+        self.extend = margins;
+        self
+    }
+
+    /// Width and height of the picture with what is drawn beyond its sides.
+    ///
+    /// # Errors
+    /// If that is more than [`MAX_PIXELS`](crate::picture::MAX_PIXELS).
+    pub fn extended_sides(&self) -> Result<(u32, u32), PictureError> {
+        let own = (self.picture.width(), self.picture.height());
+        let (width, height) = self.extend.around(own).unwrap_or((u32::MAX, u32::MAX));
+        crate::picture::check_sides(width, height)?;
+        Ok((width, height))
     }
 }
 

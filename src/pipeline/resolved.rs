@@ -199,6 +199,11 @@ impl Resolved {
         shares
     }
 
+    /// Longest side of the picture in pixels; `None` for the pack's own.
+    pub fn size(&self) -> Option<u32> {
+        self.size
+    }
+
     /// How the picture is resized.
     pub fn resampling(&self) -> Resampling {
         self.style.as_ref().map_or(Resampling::Smooth, |style| style.resampling)
