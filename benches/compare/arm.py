@@ -2,7 +2,8 @@
 
     python arm.py ../../models/pictogram --stage denoiser
 
-A count is exact and repeatable; it is no time. One run is the difference of three runs and one, halved.
+A count is exact and repeatable; it is no time. One run is the difference of three runs and one, halved; with `--first`, for graphs that
+take minutes, the difference of one run and none.
 """
 
 import argparse
@@ -33,10 +34,10 @@ def count(plugin: Path, program: list, processor: str, out: Path, root: Path = P
     return {name: int(value) for name, value in pairs}
 
 
-def one_run(plugin: Path, program: list, processor: str, folder: Path) -> dict[str, float]:
-    """Instructions of one run by class and by symbol."""
-    once, thrice = (count(plugin, [*program, "--warm", 0, "--runs", runs], processor, folder / f"{runs}.txt") for runs in (1, 3))
-    return {name: (thrice[name] - once.get(name, 0)) / 2 for name in thrice}
+def one_run(plugin: Path, program: list, processor: str, folder: Path, fewer: int = 1, more: int = 3) -> dict[str, float]:
+    """Instructions of one run by class and by symbol: the difference between so many runs."""
+    before, after = (count(plugin, [*program, "--warm", 0, "--runs", runs], processor, folder / f"{runs}.txt") for runs in (fewer, more))
+    return {name: (after[name] - before.get(name, 0)) / (more - fewer) for name in after}
 
 
 def main() -> None:
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("pack", type=Path)
     parser.add_argument("--stage", default="model")
     parser.add_argument("--processors", nargs="+", default=PROCESSORS)
+    parser.add_argument("--first", action="store_true", help="count the first run alone")
     parser.add_argument("--symbols", type=int, default=0, help="also list the N functions that execute most")
     options = parser.parse_args()
     binary = build(HERE.parent.parent)
@@ -52,7 +54,8 @@ def main() -> None:
         subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", plugin, HERE / "instructions.c"], check=True)
         print(f"{options.pack.name} {options.stage}, one thread, millions of instructions")
         for processor in options.processors:
-            counts = one_run(plugin, [binary, options.pack, "--stage", options.stage], processor, Path(folder))
+            runs = (0, 1) if options.first else (1, 3)
+            counts = one_run(plugin, [binary, options.pack, "--stage", options.stage], processor, Path(folder), *runs)
             classes = {name: value for name, value in counts.items() if not name.startswith("symbol:") and name != "total"}
             parts = ", ".join(f"{name} {value / 1e6:.1f}" for name, value in classes.items())
             print(f"  {processor:<11} {counts['total'] / 1e6:7.1f}  ({parts})")

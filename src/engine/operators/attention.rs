@@ -85,6 +85,12 @@ fn build(node: &NodeProto, masked: bool) -> Built {
 
 /// Queries that are scored together.
 const QUERIES: usize = TOGETHER;
+/// Groups of queries that take turns with a few keys or values, which stay in first-level cache meanwhile.
+const GROUPS: usize = 4;
+/// Queries of all groups.
+const BLOCK: usize = GROUPS * QUERIES;
+/// Values that the groups take turns with.
+const VALUES: usize = 64;
 
 /// Inputs: q `[1, T, C]`, k and v `[1, S, C]` and, if masked, a bias `[1, 1 or heads, 1 or T, S]`, of which leading ones may
 /// be missing; output `[1, T, C]`.
@@ -140,18 +146,19 @@ impl Operator for Attention {
     }
 
     fn workspace(&self, inputs: &[&[usize]]) -> usize {
-        inputs[1][1].next_multiple_of(LANES) * inputs[1][2]
+        key_stride(inputs[1][1]) * inputs[1][2]
     }
 
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let (channels, keys) = (inputs.shape(0)[2], inputs.shape(1)[1]);
         let (queries, values) = (inputs.floats(0)?, inputs.floats(2)?);
         let padded = keys.next_multiple_of(LANES);
-        by_channels(inputs.floats(1)?, [keys, channels], padded, self.scale, workspace);
+        by_channels(inputs.floats(1)?, [keys, channels], key_stride(keys), self.scale, workspace);
         let heads = Heads {
             channels,
             width: channels / self.heads,
             keys: workspace,
+            stride: key_stride(keys),
             padded,
             values,
             bias: &self.bias(inputs, padded)?,
@@ -160,12 +167,13 @@ impl Operator for Attention {
         let count = output.len() / channels;
         let threads = parallel::threads_for_values(count * padded * self.heads);
         let share = count.div_ceil(threads * parallel::TASKS_PER_THREAD).next_multiple_of(QUERIES);
+        let block = share.min(BLOCK);
         let parts = output.chunks_mut(share * channels).zip(queries.chunks(share * channels));
         parallel::for_each(threads, parts.enumerate(), |(part, (output, queries))| {
-            let mut scores = vec![0f32; QUERIES * padded];
-            let blocks = output.chunks_mut(QUERIES * channels).zip(queries.chunks(QUERIES * channels));
-            for (block, (output, queries)) in blocks.enumerate() {
-                heads.attend(part * share + block * QUERIES, queries, &mut scores, output);
+            let mut scores = vec![0f32; block * padded];
+            let blocks = output.chunks_mut(block * channels).zip(queries.chunks(block * channels));
+            for (index, (output, queries)) in blocks.enumerate() {
+                heads.attend(part * share + index * block, queries, &mut scores, output);
             }
         });
         Ok(())
@@ -177,8 +185,10 @@ struct Heads<'a> {
     channels: usize,
     /// Channels of a head.
     width: usize,
-    /// `[channels][padded]`, times the scale.
+    /// `[channels][stride]`, times the scale.
     keys: &'a [f32],
+    stride: usize,
+    /// Keys, and zeros up to whole vectors.
     padded: usize,
     /// `[keys][channels]`.
     values: &'a [f32],
@@ -188,35 +198,44 @@ struct Heads<'a> {
 }
 
 impl Heads<'_> {
-    /// Outputs of up to [`QUERIES`] queries from number `first` on. Missing ones are computed as zeros, so that the inner loops always have
-    /// the same shape.
+    /// Outputs of up to [`BLOCK`] queries from number `first` on. Missing ones of a group are computed as zeros, so that the inner loops
+    /// always have the same shape.
     fn attend(&self, first: usize, queries: &[f32], scores: &mut [f32], output: &mut [f32]) {
         let query = |index: usize| {
             queries
                 .get(index * self.channels..(index + 1) * self.channels)
                 .unwrap_or(self.nothing)
         };
+        let groups = (queries.len() / self.channels).div_ceil(QUERIES);
+        let scores = &mut scores[..groups * QUERIES * self.padded];
         for head in 0..self.channels / self.width {
             let place = head * self.width;
-            let queries = std::array::from_fn(|index| &query(index)[place..][..self.width]);
-            let keys = &self.keys[place * self.padded..][..self.width * self.padded];
+            let of_groups: [[&[f32]; QUERIES]; GROUPS] =
+                std::array::from_fn(|group| std::array::from_fn(|index| &query(group * QUERIES + index)[place..][..self.width]));
+            let keys = &self.keys[place * self.stride..][..self.width * self.stride];
             widest(
                 #[inline(always)]
-                |fused| score(scores, queries, keys, self.padded, fused),
+                |fused| score(scores, &of_groups, keys, [self.padded, self.stride], fused),
             );
-            let mut factors = [0f32; QUERIES];
-            for (index, (row, factor)) in scores.chunks_exact_mut(self.padded).zip(&mut factors).enumerate() {
+            let mut factors = [[0f32; QUERIES]; GROUPS];
+            let rows = scores.chunks_exact_mut(self.padded).zip(factors.as_flattened_mut());
+            for (index, (row, factor)) in rows.enumerate() {
                 let bias = self.bias.row(head, first + index);
                 *factor = widest(
                     #[inline(always)]
                     |fused| exponentials(row, bias, fused),
                 );
             }
-            let weights = std::array::from_fn(|index| &scores[index * self.padded..][..self.padded]);
-            let shape = [self.channels, place, self.width];
+            let mixed = Mixed {
+                weights: scores,
+                padded: self.padded,
+                factors,
+                values: self.values,
+                channels: self.channels,
+            };
             widest(
                 #[inline(always)]
-                |fused| blend(output, weights, factors, self.values, shape, fused),
+                |fused| mixed.blend(output, place..place + self.width, fused),
             );
         }
     }
@@ -287,6 +306,12 @@ impl Bias {
     }
 }
 
+/// Values from one channel of the keys to the next: a cache line more than whole vectors, since the same keys of all channels, which are
+/// read together, would share a few sets of the cache at a power of two.
+fn key_stride(keys: usize) -> usize {
+    keys.next_multiple_of(LANES) + if keys > VALUES { 16 } else { 0 }
+}
+
 /// `[S, C]` → `[C, padded]` times the scale, zeros beyond S.
 fn by_channels(keys: &[f32], [count, channels]: [usize; 2], padded: usize, scale: f32, columns: &mut [f32]) {
     let threads = parallel::threads_for_values(keys.len());
@@ -303,37 +328,39 @@ fn by_channels(keys: &[f32], [count, channels]: [usize; 2], padded: usize, scale
     });
 }
 
-/// Scores of [`QUERIES`] queries against all keys `[channels][padded]`; channels are added in their order.
+/// Scores of groups of queries against all keys `[channels][stride]`; channels are added in their order.
 #[inline(always)]
-fn score(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: &[f32], padded: usize, fused: Fused) {
+fn score(scores: &mut [f32], queries: &[[&[f32]; QUERIES]; GROUPS], keys: &[f32], [padded, stride]: [usize; 2], fused: Fused) {
     let mut rows = Rows {
         values: keys,
-        stride: padded,
+        stride,
         start: 0,
     };
     while fits(64, fused) && rows.start + 64 <= padded {
-        score_part::<64>(scores, queries, rows, fused);
+        score_part::<64>(scores, queries, rows, padded, fused);
         rows.start += 64;
     }
     while fits(32, fused) && rows.start + 32 <= padded {
-        score_part::<32>(scores, queries, rows, fused);
+        score_part::<32>(scores, queries, rows, padded, fused);
         rows.start += 32;
     }
     while fits(16, fused) && rows.start + 16 <= padded {
-        score_part::<16>(scores, queries, rows, fused);
+        score_part::<16>(scores, queries, rows, padded, fused);
         rows.start += 16;
     }
     while rows.start < padded {
-        score_part::<8>(scores, queries, rows, fused);
+        score_part::<8>(scores, queries, rows, padded, fused);
         rows.start += 8;
     }
 }
 
 #[inline(always)]
-fn score_part<const WIDTH: usize>(scores: &mut [f32], queries: [&[f32]; QUERIES], keys: Rows, fused: Fused) {
-    let sums = weighted_sums::<WIDTH>(queries, keys, fused);
-    for (scores, sums) in scores.chunks_exact_mut(keys.stride).zip(sums) {
-        scores[keys.start..][..WIDTH].copy_from_slice(&sums);
+fn score_part<const WIDTH: usize>(scores: &mut [f32], queries: &[[&[f32]; QUERIES]; GROUPS], keys: Rows, padded: usize, fused: Fused) {
+    for (scores, queries) in scores.chunks_exact_mut(QUERIES * padded).zip(queries) {
+        let sums = weighted_sums([[0f32; WIDTH]; QUERIES], *queries, keys, fused);
+        for (scores, sums) in scores.chunks_exact_mut(padded).zip(sums) {
+            scores[keys.start..][..WIDTH].copy_from_slice(&sums);
+        }
     }
 }
 
@@ -366,51 +393,66 @@ fn exponentials(scores: &mut [f32], bias: &[f32], fused: Fused) -> f32 {
     if sum > 0.0 { 1.0 / sum } else { 0.0 }
 }
 
-/// Weighted sums of one head's values, for [`QUERIES`] queries, times a factor each; `output` may hold fewer.
-#[inline(always)]
-fn blend(
-    output: &mut [f32],
-    weights: [&[f32]; QUERIES],
-    factors: [f32; QUERIES],
-    values: &[f32],
-    [channels, place, width]: [usize; 3],
-    fused: Fused,
-) {
-    let end = place + width;
-    let mut rows = Rows {
-        values,
-        stride: channels,
-        start: place,
-    };
-    while fits(64, fused) && rows.start + 64 <= end {
-        blend_part::<64>(output, weights, factors, rows, fused);
-        rows.start += 64;
-    }
-    while fits(32, fused) && rows.start + 32 <= end {
-        blend_part::<32>(output, weights, factors, rows, fused);
-        rows.start += 32;
-    }
-    while fits(16, fused) && rows.start + 16 <= end {
-        blend_part::<16>(output, weights, factors, rows, fused);
-        rows.start += 16;
-    }
-    while rows.start + 8 <= end {
-        blend_part::<8>(output, weights, factors, rows, fused);
-        rows.start += 8;
-    }
-    while rows.start < end {
-        blend_part::<1>(output, weights, factors, rows, fused);
-        rows.start += 1;
-    }
+/// Values to be mixed for groups of queries.
+struct Mixed<'a> {
+    /// `[queries][padded]`.
+    weights: &'a [f32],
+    padded: usize,
+    /// What each query's sums are multiplied by.
+    factors: [[f32; QUERIES]; GROUPS],
+    /// `[keys][channels]`.
+    values: &'a [f32],
+    channels: usize,
 }
 
-#[inline(always)]
-fn blend_part<const WIDTH: usize>(output: &mut [f32], weights: [&[f32]; QUERIES], factors: [f32; QUERIES], values: Rows, fused: Fused) {
-    let sums = weighted_sums::<WIDTH>(weights, values, fused);
-    for ((out, mut sums), factor) in output.chunks_exact_mut(values.stride).zip(sums).zip(factors) {
-        for sum in &mut sums {
-            *sum *= factor;
+impl Mixed<'_> {
+    /// The weighted sums of the channels of a head; `output` may hold fewer queries than there are weights of.
+    #[inline(always)]
+    fn blend(&self, output: &mut [f32], places: std::ops::Range<usize>, fused: Fused) {
+        let mut start = places.start;
+        while fits(64, fused) && start + 64 <= places.end {
+            self.blend_part::<64>(output, start, fused);
+            start += 64;
         }
-        out[values.start..][..WIDTH].copy_from_slice(&sums);
+        while fits(32, fused) && start + 32 <= places.end {
+            self.blend_part::<32>(output, start, fused);
+            start += 32;
+        }
+        while fits(16, fused) && start + 16 <= places.end {
+            self.blend_part::<16>(output, start, fused);
+            start += 16;
+        }
+        while start + 8 <= places.end {
+            self.blend_part::<8>(output, start, fused);
+            start += 8;
+        }
+        while start < places.end {
+            self.blend_part::<1>(output, start, fused);
+            start += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn blend_part<const WIDTH: usize>(&self, output: &mut [f32], start: usize, fused: Fused) {
+        let mut sums = [[[0f32; WIDTH]; QUERIES]; GROUPS];
+        for (block, values) in self.values.chunks(VALUES * self.channels).enumerate() {
+            let rows = Rows {
+                values,
+                stride: self.channels,
+                start,
+            };
+            let (from, count) = (block * VALUES, values.len() / self.channels);
+            for (sums, weights) in sums.iter_mut().zip(self.weights.chunks_exact(QUERIES * self.padded)) {
+                let weights = std::array::from_fn(|index| &weights[index * self.padded + from..][..count]);
+                *sums = weighted_sums(*sums, weights, rows, fused);
+            }
+        }
+        let sums = sums.as_flattened_mut().iter_mut().zip(self.factors.as_flattened());
+        for (out, (sums, factor)) in output.chunks_exact_mut(self.channels).zip(sums) {
+            for sum in sums.iter_mut() {
+                *sum *= factor;
+            }
+            out[start..][..WIDTH].copy_from_slice(sums);
+        }
     }
 }

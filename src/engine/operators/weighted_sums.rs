@@ -25,17 +25,22 @@ impl Rows<'_> {
     }
 }
 
-/// For each of [`TOGETHER`] lists of weights, one a row, the weighted sum of `WIDTH` values of every row, added in the order of
+/// For each of [`TOGETHER`] lists of weights, one a row, the weighted sum of `WIDTH` values of every row, added to `sums` in the order of
 /// the rows. As many sums as fit this processor's registers are fast: see [`fits`].
 #[inline(always)]
-pub fn weighted_sums<const WIDTH: usize>(weights: [&[f32]; TOGETHER], rows: Rows, fused: Fused) -> [[f32; WIDTH]; TOGETHER] {
+pub fn weighted_sums<const WIDTH: usize>(
+    sums: [[f32; WIDTH]; TOGETHER],
+    weights: [&[f32]; TOGETHER],
+    rows: Rows,
+    fused: Fused,
+) -> [[f32; WIDTH]; TOGETHER] {
     #[cfg(target_arch = "aarch64")]
     match WIDTH {
-        16 => return neon::weighted_sums::<WIDTH, 4>(weights, rows),
-        8 => return neon::weighted_sums::<WIDTH, 2>(weights, rows),
+        16 => return neon::weighted_sums::<WIDTH, 4>(sums, weights, rows),
+        8 => return neon::weighted_sums::<WIDTH, 2>(sums, weights, rows),
         _ => {}
     }
-    portable(weights, rows, fused)
+    portable(sums, weights, rows, fused)
 }
 
 /// Whether [`TOGETHER`] times `width` sums, and a row of `width` values, stay in registers.
@@ -45,9 +50,14 @@ pub fn fits(width: usize, fused: Fused) -> bool {
 }
 
 #[inline(always)]
-fn portable<const WIDTH: usize>(weights: [&[f32]; TOGETHER], rows: Rows, fused: Fused) -> [[f32; WIDTH]; TOGETHER] {
+fn portable<const WIDTH: usize>(
+    sums: [[f32; WIDTH]; TOGETHER],
+    weights: [&[f32]; TOGETHER],
+    rows: Rows,
+    fused: Fused,
+) -> [[f32; WIDTH]; TOGETHER] {
     // One array a weight: the compiler keeps these in registers, and an array of arrays in memory.
-    let (mut a, mut b, mut c, mut d) = ([0f32; WIDTH], [0f32; WIDTH], [0f32; WIDTH], [0f32; WIDTH]);
+    let [mut a, mut b, mut c, mut d] = sums;
     let [of_a, of_b, of_c, of_d] = weights;
     let weights = of_a.iter().zip(of_b).zip(of_c).zip(of_d);
     for (row, (((&of_a, &of_b), &of_c), &of_d)) in rows.of_width::<WIDTH>().zip(weights) {
@@ -73,15 +83,23 @@ mod neon {
 
     /// `VECTORS` times four values are `WIDTH`.
     #[inline(always)]
-    pub fn weighted_sums<const WIDTH: usize, const VECTORS: usize>(weights: [&[f32]; TOGETHER], rows: Rows) -> [[f32; WIDTH]; TOGETHER] {
-        let mut sums = [[0f32; WIDTH]; TOGETHER];
+    pub fn weighted_sums<const WIDTH: usize, const VECTORS: usize>(
+        mut sums: [[f32; WIDTH]; TOGETHER],
+        weights: [&[f32]; TOGETHER],
+        rows: Rows,
+    ) -> [[f32; WIDTH]; TOGETHER] {
         let shortest = weights.iter().map(|weights| weights.len()).min().unwrap_or(0);
         let count = shortest.min(rows.values.len() / rows.stride);
         assert!(WIDTH == 4 * VECTORS && rows.start + WIDTH <= rows.stride);
         // SAFETY: NEON is part of every 64-bit ARM. `count` rows and weights exist, and `WIDTH` values from `start` on lie
-        // within a row; so do all loads. Stores go to `WIDTH` values of each of the sums.
+        // within a row; so do all loads. Sums are read from and stored to `WIDTH` values each.
         unsafe {
             let mut partial = [[vdupq_n_f32(0.0); VECTORS]; TOGETHER];
+            for (sums, partial) in sums.iter().zip(&mut partial) {
+                for (vector, values) in partial.iter_mut().enumerate() {
+                    *values = vld1q_f32(sums.as_ptr().add(4 * vector));
+                }
+            }
             let row = |index: usize| rows.values.as_ptr().add(index * rows.stride + rows.start);
             for index in (0..count / LANES * LANES).step_by(LANES) {
                 let weights = weights.map(|weights| vld1q_f32(weights.as_ptr().add(index)));
@@ -145,12 +163,12 @@ mod tests {
         };
         let sums = widest(
             #[inline(always)]
-            |fused| weighted_sums::<WIDTH>(weights.each_ref().map(Vec::as_slice), rows, fused),
+            |fused| weighted_sums([[0.5f32; WIDTH]; TOGETHER], weights.each_ref().map(Vec::as_slice), rows, fused),
         );
         for (index, sums) in sums.iter().enumerate() {
             for (place, sum) in sums.iter().enumerate() {
                 let products = weights[index].iter().zip(values.chunks_exact(stride));
-                let expected = products.fold(0f32, |sum, (weight, row)| weight.mul_add(row[start + place], sum));
+                let expected = products.fold(0.5f32, |sum, (weight, row)| weight.mul_add(row[start + place], sum));
                 assert_eq!(
                     sum.to_bits(),
                     expected.to_bits(),
