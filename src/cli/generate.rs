@@ -21,7 +21,7 @@ use super::terminal::{Album, Preview};
 use super::{CliError, interrupt, output};
 use crate::engine::Residency;
 use crate::picture::{Background, Margins, Picture, image_file, png};
-use crate::pipeline::{Generated, Note, Observer, Options, Phase, Pipeline, Progress, Request, Resolved, Source, label};
+use crate::pipeline::{Generated, Note, Observer, Options, Phase, Pipeline, Progress, Request, Resolved, Source, Variation, label};
 use crate::process::PeakMemory;
 use crate::words::Language;
 
@@ -59,6 +59,9 @@ pub struct Drawing {
     /// Seed of the noise; random by default, and with -1. The same seed draws the same picture.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<Seed>,
+    /// Another seed, and how far the noise is moved towards that of it: `vary` writes these into its pictures. May be repeated.
+    #[arg(long = "variation", value_name = "SEED:STRENGTH")]
+    variations: Vec<Variation>,
     /// How strongly to follow the prompt; values other than 1 take twice the time.
     #[arg(long, allow_negative_numbers = true, value_name = "G")]
     guidance: Option<f32>,
@@ -145,6 +148,7 @@ impl Drawing {
         request.size = self.size.or(request.size);
         request.language = self.language.or(request.language);
         request.guess |= self.guess;
+        request.variations.extend(&self.variations);
         request.conditions.extend(self.inputs.iter().cloned());
         request
     }

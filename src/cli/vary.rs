@@ -12,7 +12,7 @@ use super::CliError;
 use super::generate::{Counted, Drawing, Series, Session};
 use crate::picture::provenance::{FROM, STRENGTH};
 use crate::picture::{PictureFile, Provenance, image_file, verify};
-use crate::pipeline::{Request, Source, random_seed};
+use crate::pipeline::{Request, Source, Variation, random_seed};
 
 /// Variations by default.
 const COUNT: u32 = 4;
@@ -23,7 +23,7 @@ pub struct Arguments {
     /// Picture to vary (PNG, JPEG, WebP or GIF).
     picture: PathBuf,
     /// How far variations are from it: 0 is the same picture, 1 one that has nothing of it but the prompt.
-    #[arg(long, value_name = "0..1", default_value_t = 0.5, allow_negative_numbers = true, value_parser = super::generate::strength)]
+    #[arg(long, value_name = "0..1", default_value_t = Variation::STRENGTH, allow_negative_numbers = true, value_parser = super::generate::strength)]
     amount: f32,
     /// What to draw, instead of what the picture's record says.
     #[arg(long, value_name = "TEXT")]

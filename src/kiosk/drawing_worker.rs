@@ -263,6 +263,7 @@ fn request(settings: &WorkerSettings, item: &Item) -> Request {
         .seed(item.seed)
         .background(settings.background);
     request.style.clone_from(&item.style);
+    request.variations.clone_from(&item.variations);
     request.guidance = settings.guidance;
     request.language = settings.language;
     request
@@ -344,6 +345,7 @@ mod tests {
             style: None,
             steps: 1,
             seed: 1,
+            variations: Vec::new(),
         };
         Job {
             number,

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use super::gallery::{Caps, Gallery, Kept};
 use super::state::{FinishedPicture, GalleryEntry, Item, KeepOutcome};
 use crate::picture::PictureFile;
+use crate::pipeline::Variation;
 
 /// Tasks that may wait. Beyond that pictures are not kept, because each waiting one is held in memory.
 const WAITING: usize = 32;
@@ -205,6 +206,7 @@ fn finished(contents: PictureFile) -> FinishedPicture {
             style: provenance.style.clone(),
             steps: provenance.steps as usize,
             seed: provenance.seed,
+            variations: Variation::of_record(&provenance),
         },
         picture: contents.picture.into(),
         provenance: provenance.into(),
@@ -237,6 +239,7 @@ mod tests {
                 style: None,
                 steps: 4,
                 seed,
+                variations: Vec::new(),
             },
             picture: picture.into(),
             provenance: provenance.into(),

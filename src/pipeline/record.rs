@@ -71,7 +71,7 @@ impl Pipeline {
             ..Request::new(&record.prompt)
         };
         request.parts = read(field(BLEND), |text| serde_json::from_str(text).ok())?.unwrap_or_default();
-        request.variations = read(field(VARIATIONS), |text| text.split(' ').map(variation).collect())?.unwrap_or_default();
+        request.variations = read(field(VARIATIONS), variations_of)?.unwrap_or_default();
         request.conditions = read(field(INPUTS), |text| text.split(' ').map(input).collect())?.unwrap_or_default();
         request.language = read(field(LANGUAGE), |text| Some(Language::of(text)))?.flatten();
         request.background = read(Some(("background", &record.background)), |text| text.parse::<Background>().ok())?.unwrap_or_default();
@@ -96,12 +96,19 @@ fn read<Found>(field: Option<(&str, &str)>, parse: impl FnOnce(&str) -> Option<F
     Ok(Some(found))
 }
 
-fn variation(text: &str) -> Option<Variation> {
-    let (seed, strength) = text.split_once(':')?;
-    Some(Variation {
-        seed: seed.parse().ok()?,
-        strength: strength.parse().ok()?,
-    })
+impl Variation {
+    /// The variations of a record; none if they are not well formed.
+    pub fn of_record(record: &Provenance) -> Vec<Variation> {
+        record
+            .extra
+            .get(VARIATIONS)
+            .and_then(|text| variations_of(text))
+            .unwrap_or_default()
+    }
+}
+
+fn variations_of(text: &str) -> Option<Vec<Variation>> {
+    text.split(' ').map(|variation| variation.parse().ok()).collect()
 }
 
 fn input(text: &str) -> Option<(String, f64)> {
@@ -151,10 +158,7 @@ fn inputs(resolved: &Resolved) -> Option<Fact> {
 
 /// The seeds that the noise was moved towards, and how far.
 fn variations(resolved: &Resolved) -> Option<Fact> {
-    let moved = resolved
-        .variations
-        .iter()
-        .map(|variation| format!("{}:{}", variation.seed, variation.strength));
+    let moved = resolved.variations.iter().map(Variation::to_string);
     let text = moved.collect::<Vec<_>>().join(" ");
     (!text.is_empty()).then_some((VARIATIONS, text))
 }

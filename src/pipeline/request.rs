@@ -1,7 +1,9 @@
 //! What is asked for: everything about a picture that its user decides. Depends on [`crate::picture`] and the languages of [`crate::words`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -133,6 +135,38 @@ pub struct Variation {
     pub seed: u64,
     /// 0 stays where it is, 1 is the noise of the other seed.
     pub strength: f32,
+}
+
+impl Variation {
+    /// The strength that keeps the picture recognizable and changes it visibly.
+    pub const STRENGTH: f32 = 0.5;
+
+    /// The noise of a seed, with how far it is moved towards.
+    pub fn new(seed: u64, strength: f32) -> Variation {
+        Variation { seed, strength }
+    }
+}
+
+/// As in records and on the command line: `SEED:STRENGTH`.
+impl fmt::Display for Variation {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "{}:{}", self.seed, self.strength)
+    }
+}
+
+impl FromStr for Variation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Variation, String> {
+        let parsed = text.split_once(':').and_then(|(seed, strength)| {
+            let strength: f32 = strength.parse().ok().filter(|strength| (0.0..=1.0).contains(strength))?;
+            Some(Variation {
+                seed: seed.parse().ok()?,
+                strength,
+            })
+        });
+        parsed.ok_or_else(|| "must be a seed, `:` and a strength from 0 to 1, such as 8:0.5".into())
+    }
 }
 
 /// A picture to generate. Everything but the prompt has a default.

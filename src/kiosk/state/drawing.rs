@@ -8,7 +8,7 @@ use super::job::{FinishedPicture, Item, Job, JobStage, JobUpdate, Purpose};
 use super::message::Message;
 use super::picture::OnePicture;
 use super::request::DrawRequest;
-use super::selection::{AtOnce, four};
+use super::selection::{AtOnce, four, four_alike};
 use super::shared::Shared;
 use super::view::{Scene, Shown};
 use super::{Effect, Mode, Next, go};
@@ -57,17 +57,18 @@ impl Drawing {
     /// Draws the same item with a new seed.
     pub fn again(shared: &mut Shared, item: &Item, now: Duration) -> Next {
         let seed = shared.next_seed();
-        let items = vec![Item { seed, ..item.clone() }];
+        let items = vec![Item {
+            seed,
+            variations: Vec::new(),
+            ..item.clone()
+        }];
         Drawing::start_job(shared, Purpose::Picture, items, now)
     }
 
-    /// Draws four variations with the next seeds.
+    /// Draws four pictures like that of an item, whose noise is moved towards that of the next seeds.
     pub fn vary(shared: &mut Shared, item: &Item, now: Duration) -> Next {
-        let next = Item {
-            seed: item.seed.wrapping_add(1),
-            ..item.clone()
-        };
-        Drawing::start_job(shared, Purpose::Several, four(&next, AtOnce::Four, &[]), now)
+        let next = item.variations.last().map_or(item.seed, |variation| variation.seed);
+        Drawing::start_job(shared, Purpose::Several, four_alike(item, next.wrapping_add(1)), now)
     }
 
     /// Draws a request, once the pack is open.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::picture::{Picture, Provenance};
+use crate::pipeline::Variation;
 use crate::words::Ambiguity;
 
 /// One picture of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Item {
     /// The prompt.
     pub prompt: String,
@@ -17,6 +18,8 @@ pub struct Item {
     pub steps: usize,
     /// Seed of the noise.
     pub seed: u64,
+    /// How far the noise is moved towards that of other seeds.
+    pub variations: Vec<Variation>,
 }
 
 impl Item {
@@ -31,7 +34,12 @@ impl Item {
             text
         });
         let style = self.style.as_ref().map_or(String::new(), |style| format!(" --style {style}"));
-        format!("inkstone generate \"{prompt}\"{style} --seed {} --steps {}", self.seed, self.steps)
+        let variation = |variation: &Variation| format!(" --variation {variation}");
+        let variations: String = self.variations.iter().map(variation).collect();
+        format!(
+            "inkstone generate \"{prompt}\"{style} --seed {}{variations} --steps {}",
+            self.seed, self.steps
+        )
     }
 }
 
@@ -49,7 +57,7 @@ pub enum Purpose {
 }
 
 /// Pictures that are drawn one after another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Counts up. Updates carry it, and a later job replaces an earlier one.
     pub number: u64,
@@ -148,6 +156,7 @@ mod tests {
             style: Some("flat".into()),
             steps: 4,
             seed: 7,
+            variations: Vec::new(),
         };
         assert_eq!(item.command(), "inkstone generate \"red fox\" --style flat --seed 7 --steps 4");
         item.prompt = "a \"$HOME\" `x` \\".into();

@@ -2,6 +2,7 @@
 
 use super::job::Item;
 use crate::kiosk::subjects::Subjects;
+use crate::pipeline::Variation;
 use crate::words::{Ambiguity, Meaning};
 
 /// How many pictures at once, and what differs between them.
@@ -152,6 +153,7 @@ impl Selection {
             style: choices.styles.get(self.style).filter(|_| !is_open).cloned(),
             steps: choices.steps.get(self.step).copied().unwrap_or(1),
             seed: self.seed,
+            variations: Vec::new(),
         }
     }
 }
@@ -174,6 +176,23 @@ pub fn four(item: &Item, at_once: AtOnce, styles: &[String]) -> Vec<Item> {
         },
     };
     (0..4).map(other).collect()
+}
+
+/// Most variations of variations that a picture remembers. Beyond them the last one is replaced.
+const REMEMBERED: usize = 8;
+
+/// Four pictures like that of an item, by the noise of seeds from a first one on.
+pub fn four_alike(item: &Item, first: u64) -> Vec<Item> {
+    let known = &item.variations[..item.variations.len().min(REMEMBERED - 1)];
+    let alike = |index: u64| {
+        let mut variations = known.to_vec();
+        variations.push(Variation::new(first.wrapping_add(index), Variation::STRENGTH));
+        Item {
+            variations,
+            ..item.clone()
+        }
+    };
+    (0..4).map(alike).collect()
 }
 
 #[cfg(test)]
@@ -211,9 +230,20 @@ mod tests {
             style: Some("flat".into()),
             steps: 4,
             seed: u64::MAX,
+            variations: Vec::new(),
         };
         let seeds: Vec<u64> = four(&item, AtOnce::Four, &styles).iter().map(|item| item.seed).collect();
         assert_eq!(seeds, [u64::MAX, 0, 1, 2]);
+        let alike = four_alike(&item, 8);
+        assert!(alike.iter().all(|other| other.seed == item.seed));
+        assert_eq!(alike[3].variations, [Variation::new(11, Variation::STRENGTH)]);
+        let again = four_alike(&alike[3], 12);
+        assert_eq!(
+            again[0].variations.iter().map(|variation| variation.seed).collect::<Vec<_>>(),
+            [11, 12]
+        );
+        let many = (0..20).fold(item.clone(), |item, seed| four_alike(&item, seed)[0].clone());
+        assert_eq!(many.variations.len(), REMEMBERED);
         let four = four(&item, AtOnce::FourStyles, &styles);
         let styles: Vec<&str> = four.iter().filter_map(|item| item.style.as_deref()).collect();
         assert_eq!(styles, ["flat", "ink", "3d", "flat"]);

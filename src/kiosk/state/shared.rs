@@ -206,6 +206,7 @@ impl Shared {
             style: style.map(str::to_owned),
             steps: self.pace.steps(steps, &choices.steps),
             seed: request.seed_or(|| self.next_seed()),
+            variations: Vec::new(),
         };
         self.selection.typed = Some(Typed {
             asks: false,
@@ -420,6 +421,7 @@ impl Shared {
             style: (!choices.styles.is_empty()).then(|| choices.styles[style % choices.styles.len()].clone()),
             steps: choices.steps.get(choices.step).copied().unwrap_or(1),
             seed: index as u64 + 1,
+            variations: Vec::new(),
         };
         EXAMPLES.iter().enumerate().map(example).collect()
     }

@@ -174,6 +174,7 @@ fn keep_task(round: u64) -> Task {
         style: None,
         steps: 4,
         seed: round,
+        variations: Vec::new(),
     };
     Task::Keep {
         job: round,

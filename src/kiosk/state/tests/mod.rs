@@ -108,6 +108,7 @@ impl Session {
                         style: None,
                         steps: 4,
                         seed: number,
+                        variations: Vec::new(),
                     };
                     self.input(Input::Loaded(number, Some(finished(item))));
                 }
