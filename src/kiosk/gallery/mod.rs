@@ -376,11 +376,20 @@ impl Gallery {
     }
 }
 
-/// Claims a number among all processes that keep pictures here, until the claim is dropped.
-fn claim(folder: &Path, number: u64) -> io::Result<tempfile::TempPath> {
+/// A number that no other process takes while this lives: an empty file, which is removed in the end, and is locked so that a process
+/// that tidies the folder leaves it there.
+type Claim = (tempfile::TempPath, fs::File);
+
+/// Claims a number among all processes that keep pictures here.
+fn claim(folder: &Path, number: u64) -> io::Result<Claim> {
     let path = folder.join(atomic_file::temporary_name(&format!("number-{number}")));
-    fs::File::create_new(&path)?;
-    tempfile::TempPath::try_from_path(path)
+    let file = fs::File::create_new(&path)?;
+    // Some network file systems have no locks. It may have been tidied away before it was locked.
+    let is_lost = matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)) || !path.try_exists()?;
+    if is_lost {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    Ok((tempfile::TempPath::try_from_path(path)?, file))
 }
 
 /// Whether a picture of this number exists.

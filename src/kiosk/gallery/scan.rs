@@ -167,9 +167,19 @@ fn tell_apart(folder: &Path, found: &mut Found, tidy: bool) {
     }
 }
 
+/// Removes what a process left unfinished, unless one holds it: a number that it has claimed.
 fn remove_unfinished(file: &DirEntry) {
     let is_file = file.file_type().is_ok_and(|kind| kind.is_file());
-    if is_file && let Err(fault) = fs::remove_file(file.path()) {
+    let is_held = || {
+        matches!(
+            File::open(file.path()).map(|file| file.try_lock()),
+            Ok(Err(fs::TryLockError::WouldBlock))
+        )
+    };
+    if is_file
+        && !is_held()
+        && let Err(fault) = fs::remove_file(file.path())
+    {
         log::warn!("{}: {fault}", file.path().display());
     }
 }

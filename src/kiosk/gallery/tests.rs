@@ -167,6 +167,20 @@ fn two_kiosks_on_one_folder_lose_nothing() {
 }
 
 #[test]
+fn a_number_that_is_claimed_is_not_tidied_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let claim = claim(folder.path(), 1).unwrap();
+    let mut gallery = Gallery::open(folder.path(), AMPLE);
+    let picture = noise(1, 16);
+    let Kept::Kept(number) = gallery.keep(&picture, &record(&picture, "one")) else {
+        panic!()
+    };
+    assert_eq!(number, 2);
+    drop(claim);
+    assert_eq!(listing(folder.path()).len(), 1, "no claim is left");
+}
+
+#[test]
 fn of_two_pictures_with_one_number_both_are_shown() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["000001-one.png", "000001-two.favourite.png", "000002-three.png"] {

@@ -177,9 +177,14 @@ fn four_at_once_are_picked_varied_enlarged_and_kept() {
     assert_eq!(at(&session), (Some(2), false));
     session.press(D).press(A);
     let varied = session.job.clone().unwrap();
-    let seeds: Vec<u64> = varied.items.iter().map(|item| item.seed).collect();
+    let seeds: Vec<[u64; 2]> = varied.items.iter().map(|item| [item.seed, item.variations[0].seed]).collect();
     let chosen = first.items[3].seed;
-    assert_eq!(seeds, [chosen + 1, chosen + 2, chosen + 3, chosen + 4]);
+    assert_eq!(seeds, [1, 2, 3, 4].map(|next| [chosen, chosen + next]));
+    let command = varied.items[1].command();
+    assert!(
+        command.contains(&format!("--seed {chosen} --variation {}:0.5", chosen + 2)),
+        "{command}"
+    );
     session.draw().press(B).press(B);
     assert_eq!(session.scene(), "picture");
     assert!(session.did(|effect| matches!(
