@@ -132,9 +132,12 @@ pub fn parse(prompt: &str) -> Result<Emphasised, PipelineError> {
 /// Brackets that belong together and have something in them: the places of each opening and closing one.
 fn pairs(prompt: &str) -> BTreeMap<usize, usize> {
     let (mut pairs, mut open) = (BTreeMap::new(), Vec::new());
+    // So that one without a partner does not look through all that are open.
+    let mut waiting = [0_usize; 2];
     for (place, letter) in unescaped(prompt) {
         let partner = match letter {
             '(' | '[' => {
+                waiting[usize::from(letter == '[')] += 1;
                 open.push((place, letter));
                 continue;
             }
@@ -142,12 +145,18 @@ fn pairs(prompt: &str) -> BTreeMap<usize, usize> {
             ']' => '[',
             _ => continue,
         };
-        if let Some(found) = open.iter().rposition(|(_, letter)| *letter == partner) {
-            let start = open[found].0;
-            open.truncate(found);
+        if waiting[usize::from(partner == '[')] == 0 {
+            continue;
+        }
+        while let Some((start, letter)) = open.pop() {
+            waiting[usize::from(letter == '[')] -= 1;
+            if letter != partner {
+                continue;
+            }
             if !prompt[start + 1..place].trim().is_empty() {
                 pairs.insert(start, place);
             }
+            break;
         }
     }
     pairs
@@ -158,12 +167,16 @@ fn weight(prompt: &str, open: usize, close: usize) -> Result<(usize, f32), Pipel
     if prompt[open..].starts_with('[') {
         return Ok((close, 1.0 / STEP));
     }
-    let is_number = |text: &str| !text.is_empty() && text.chars().all(|letter| letter.is_ascii_digit() || "+-.".contains(letter));
     let inside = &prompt[open + 1..close];
-    let colon = unescaped(inside).filter(|(_, letter)| *letter == ':').last();
+    let is_part = |letter: char| letter.is_ascii_digit() || "+-. ".contains(letter);
+    let colon = inside
+        .rfind(|letter| !is_part(letter))
+        .filter(|place| inside[*place..].starts_with(':'));
+    let is_literal = |colon: &usize| inside[..*colon].bytes().rev().take_while(|letter| *letter == b'\\').count() % 2 == 1;
     let number = colon
-        .map(|(colon, _)| (colon, inside[colon + 1..].trim()))
-        .filter(|(_, text)| is_number(text));
+        .filter(|colon| !is_literal(colon))
+        .map(|colon| (colon, inside[colon + 1..].trim()));
+    let number = number.filter(|(_, text)| !text.is_empty());
     let Some((colon, text)) = number else { return Ok((close, STEP)) };
     match text.parse::<f32>() {
         Ok(weight) if (0.0..=LARGEST).contains(&weight) => Ok((open + 1 + colon, weight)),
@@ -249,7 +262,9 @@ mod tests {
             assert!(error.contains("no emphasis") && error.contains("character 1"), "{error}");
         }
         assert!(parse(&"(a) b ".repeat(33)).unwrap_err().to_string().contains("33"));
-        let deep = format!("{}cat{}", "(".repeat(1000), ")".repeat(1000));
-        assert_eq!(parse(&deep).unwrap().text, "cat");
+        for open in ["(", "[", "[(", "(["] {
+            let deep = format!("{}cat{}{}", open.repeat(100_000), ")".repeat(100_000), "]".repeat(100_000));
+            assert!(parse(&deep).unwrap().text.contains("cat"));
+        }
     }
 }

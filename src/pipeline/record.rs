@@ -14,9 +14,11 @@ impl Pipeline {
     pub(super) fn provenance(&self, request: &Request, resolved: &Resolved, picture: &Picture) -> Provenance {
         let manifest = self.pack.manifest();
         let is_told = !request.private;
-        let words = is_told
-            .then(|| words(request, resolved))
-            .unwrap_or_else(|| vec![(PRIVATE, "prompts are not recorded".to_owned())]);
+        let words = if is_told {
+            words(request, resolved)
+        } else {
+            vec![(PRIVATE, "prompts are not recorded".to_owned())]
+        };
         let extra = words
             .into_iter()
             .chain(inputs(resolved))

@@ -8,7 +8,7 @@ use crate::pipeline::Request;
 /// decide. By default the prompt or the pack chooses the style, the settings the steps, and the seed is new. A style that the
 /// pack or the settings do not offer is refused when it is drawn.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DrawRequest(Request);
+pub struct DrawRequest(Box<Request>);
 
 /// Why the kiosk does not accept a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +58,7 @@ impl TryFrom<&Request> for DrawRequest {
         }
         let mut request = request.clone();
         request.prompt = prompt.to_owned();
-        Ok(DrawRequest(request))
+        Ok(DrawRequest(Box::new(request)))
     }
 }
 
