@@ -540,6 +540,19 @@ fn pictures_of_others_are_what_drawing_starts_from() {
         Picture::open(out.join("dog-100.png")).unwrap(),
         Picture::open(inside("dog.png")).unwrap()
     );
+    // What was drawn beyond its sides is drawn there again.
+    generate("red apple", &inside("wide.png"))
+        .args(["--steps", "1", "--extend", "right", "32", "--from"])
+        .arg(inside("bare.png"))
+        .assert()
+        .success();
+    vary(&inside("wide.png"), &out)
+        .args(["-n", "1", "--amount", "0", "--seed", "100", "--from"])
+        .arg(inside("bare.png"))
+        .assert()
+        .success();
+    let wide = Picture::open(out.join("wide-100.png")).unwrap();
+    assert!(wide.width() == 160 && wide == Picture::open(inside("wide.png")).unwrap());
     inkstone().args(["vary", "missing.png"]).assert().code(2);
 }
 

@@ -12,7 +12,7 @@ use super::CliError;
 use super::generate::{Counted, Drawing, Series, Session};
 use crate::picture::provenance::{FROM, STRENGTH};
 use crate::picture::{PictureFile, Provenance, image_file, verify};
-use crate::pipeline::{Request, Source, Variation, random_seed};
+use crate::pipeline::{Pipeline, Request, Source, Variation, random_seed};
 
 /// Variations by default.
 const COUNT: u32 = 4;
@@ -100,6 +100,9 @@ fn check_source(arguments: &Arguments, session: &mut Session, record: &Provenanc
             if arguments.drawing.strength.is_none() {
                 source.strength = strength.unwrap_or(source.strength);
             }
+            if source.extend.is_empty() {
+                source.extend = Pipeline::margins_of(record)?;
+            }
             if source.picture.sha256() != *hash {
                 session.note("--from is not the picture that this one was drawn on");
             }
@@ -129,7 +132,10 @@ fn by_pixels(arguments: &Arguments, session: &mut Session, contents: PictureFile
     request.negative = record.negative.as_deref().map(literal_braces);
     let source = Source::new(contents.picture).strength(arguments.amount);
     session.source = Some(source.generated(contents.ai_marked && !contents.ai_composite));
-    Ok(session.series(request))
+    let mut series = session.series(request);
+    // A record always has steps.
+    series.request.seed = series.request.seed.or((record.steps > 0).then_some(record.seed));
+    Ok(series)
 }
 
 /// The prompt of another program: brackets mean the same there, braces do not.

@@ -4,7 +4,7 @@
 
 use super::{Note, Part, Pipeline, PipelineError, Request, Resolved, Variation};
 use crate::picture::provenance::{
-    BLEND, COMPOSITE, DRAWN_AS, EXTEND, FROM, INPUTS, LANGUAGE, LITERAL, MASK, PRIVATE, SOURCE_TYPE, STRENGTH, TEMPLATE, VARIATIONS,
+    BLEND, COMPOSITE, DRAWN_AS, EXTEND, FROM, INPUTS, LANGUAGE, LITERAL, MASK, PRIVATE, SHEET, SOURCE_TYPE, STRENGTH, TEMPLATE, VARIATIONS,
 };
 use crate::picture::{Background, Margins, Picture, Provenance};
 use crate::words::Language;
@@ -59,6 +59,9 @@ impl Pipeline {
             let pack = [record.pack_name.as_str(), record.pack_version.as_str()].join(" ");
             return Err(PipelineError::Record(format!("another pack made the picture: {}", pack.trim())));
         }
+        if record.extra.contains_key(SHEET) {
+            return Err(wrong("it is a sheet of several pictures"));
+        }
         if record.extra.contains_key(PRIVATE) {
             return Err(wrong("its prompt is not recorded"));
         }
@@ -83,6 +86,15 @@ impl Pipeline {
         let chosen = self.resolve(&request).ok().and_then(|resolved| resolved.style().map(str::to_owned));
         request.style = record.style.clone().filter(|style| chosen.as_ref() != Some(style));
         Ok(request)
+    }
+
+    /// How much of a picture lies beyond the sides of the one that it was drawn on, by its record.
+    ///
+    /// # Errors
+    /// If the record is not well formed.
+    pub fn margins_of(record: &Provenance) -> Result<Margins, PipelineError> {
+        let text = record.extra.get(EXTEND).map(|text| (EXTEND, text.as_str()));
+        Ok(read(text, margins)?.unwrap_or_default())
     }
 
     /// Whether this pack made the picture of a record, of which only the beginning of the checksum may be left.
@@ -111,6 +123,22 @@ impl Variation {
 
 fn variations_of(text: &str) -> Option<Vec<Variation>> {
     text.split(' ').map(|variation| variation.parse().ok()).collect()
+}
+
+fn margins(text: &str) -> Option<Margins> {
+    let mut margins = Margins::default();
+    for part in text.split(' ') {
+        let (side, pixels) = part.split_once('=')?;
+        let side = match side {
+            "left" => &mut margins.left,
+            "right" => &mut margins.right,
+            "top" => &mut margins.top,
+            "bottom" => &mut margins.bottom,
+            _ => return None,
+        };
+        *side = pixels.parse().ok()?;
+    }
+    Some(margins)
 }
 
 fn input(text: &str) -> Option<(String, f64)> {

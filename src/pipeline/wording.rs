@@ -22,7 +22,7 @@ const NEGATIVE: u32 = u32::MAX;
 
 /// The prompts of a request after all choices.
 pub(super) struct Wording {
-    /// Those that have a share, with shares that add up to 1.
+    /// Those that have a share, with their weights as they were given.
     pub parts: Vec<Part>,
     /// What is not to be drawn.
     pub negative: Option<String>,
