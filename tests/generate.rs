@@ -663,7 +663,7 @@ fn words_are_explained_by_what_is_drawn_without_them() {
     let texts: Vec<&str> = words.iter().map(|word| word["text"].as_str().unwrap()).collect();
     assert!(texts.contains(&"blue") && texts.contains(&"cat"), "{texts:?}");
     let word = |text: &str| words.iter().find(|word| word["text"] == text).unwrap();
-    assert!(word("cat")["changed"].as_f64() > word("blue")["changed"].as_f64());
+    assert!(word("cat")["changed"].as_f64() > Some(0.2), "{}", word("cat"));
     assert!(word("blue")["changed"].as_f64() > Some(0.02), "{}", word("blue"));
     assert_eq!((&word("cat")["without"], &word("blue")["without"]), (&Value::Null, &"cat".into()));
     let sum: f64 = words.iter().map(|word| word["share"].as_f64().unwrap()).sum();

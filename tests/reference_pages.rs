@@ -332,6 +332,19 @@ fn json_of_generate_info_and_verify() {
     drawn.push(json_of(&["vary", out, "-n", "1", "--json", "--out", varied.to_str().unwrap()]));
     drawn.push(json_of(&[&["generate", "cat", "--sheet", "2x1"], &small[..]].concat()));
     same_fields("`inkstone generate --json`", &drawn);
+    let page = folder.path().join("page.html");
+    same_fields(
+        "`inkstone explain --json`",
+        &[json_of(&[
+            "explain",
+            "blue cat",
+            "--steps",
+            "1",
+            "--json",
+            "--out",
+            page.to_str().unwrap(),
+        ])],
+    );
     same_fields(
         "`inkstone morph --json`",
         &[json_of(&[&["morph", "buterfly", "dog", "--frames", "2"], &small[..]].concat())],

@@ -174,7 +174,7 @@ fn light(explained: &Explanation, word: &WordEffect) -> Result<Picture, CliError
     let picture = &explained.generated.picture;
     let pixels = word.map.iter().flat_map(|&difference| {
         // Small differences are seen as well.
-        let alpha = (u32::from(difference) * 3).min(225);
+        let alpha = (u32::from(difference) * 3).min(170);
         [LIGHT[0], LIGHT[1], LIGHT[2], alpha as u8]
     });
     Ok(Picture::new(picture.width(), picture.height(), pixels.collect()).map_err(PipelineError::from)?)

@@ -1,5 +1,6 @@
-//! Colours of transparent pixels. Who shows a picture scaled and with straight alpha, as game engines do with their textures, mixes colours of
-//! transparent pixels into the edges: black ones become dark halos. Owns giving them the colours of their neighbours; depends on [`Picture`].
+//! Colours at the edges of what is visible. Who shows a picture scaled and with straight alpha, as game engines do with their textures, mixes
+//! colours of transparent pixels into the edges: black ones become dark halos. And a network that draws colours and alpha hardly ever has both
+//! change at the same place. Owns giving pixels the colours of their neighbours, outwards and at the edges themselves; depends on [`Picture`].
 
 use super::Picture;
 
@@ -30,6 +31,42 @@ pub fn bleed(picture: &Picture) -> Picture {
         edge.dedup();
     }
     bled
+}
+
+/// The picture with clean edges: pixels that are no more than `depth` pixels from what is transparent (by rows, columns and diagonals; by more
+/// than half) have the colours of what lies further inside. Alpha stays, and so does what is too thin to have an inside.
+#[must_use]
+pub fn clean_edges(picture: &Picture, depth: u8) -> Picture {
+    let distance = distance_to_transparent(picture, depth);
+    let (mut cleaned, mut has_colour) = (
+        picture.clone(),
+        distance.iter().map(|&distance| distance > depth).collect::<Vec<_>>(),
+    );
+    for layer in (0..=depth).rev() {
+        let is_wanted = |&at: &usize| distance[at] == layer && picture.pixels[at * 4 + 3] > 0;
+        let reached = |at: &usize| neighbours(picture, *at).any(|next| has_colour[next]);
+        let edge: Vec<usize> = (0..distance.len()).filter(is_wanted).filter(reached).collect();
+        let colours: Vec<[u8; 3]> = edge.iter().map(|&at| mean_colour(&cleaned, at, &has_colour)).collect();
+        for (&at, colour) in edge.iter().zip(colours) {
+            cleaned.pixels[at * 4..at * 4 + 3].copy_from_slice(&colour);
+            has_colour[at] = true;
+        }
+    }
+    cleaned
+}
+
+/// How far each pixel is from one that is more than half transparent: 0 for those, at most one more than `most`.
+fn distance_to_transparent(picture: &Picture, most: u8) -> Vec<u8> {
+    let beyond = most.saturating_add(1);
+    let of_pixel = |pixel: &[u8; 4]| if pixel[3] < 128 { 0 } else { beyond };
+    let mut distance: Vec<u8> = picture.pixels.as_chunks::<4>().0.iter().map(of_pixel).collect();
+    for reached in 0..most {
+        let places: Vec<usize> = (0..distance.len()).filter(|&at| distance[at] == reached).collect();
+        for next in places.into_iter().flat_map(|at| neighbours(picture, at)) {
+            distance[next] = distance[next].min(reached + 1);
+        }
+    }
+    distance
 }
 
 /// The mean colour of the neighbours that have one.
@@ -74,22 +111,19 @@ mod tests {
         Picture::new(32, 32, pixels.collect()).unwrap()
     }
 
-    /// A picture twice as large by a texture unit's bilinear filter, which knows nothing of alpha, over a background.
-    fn as_texture(picture: &Picture, background: u8) -> Vec<[u8; 3]> {
-        let at = |x: i64, y: i64| {
-            let inside = |place: i64, side: u32| place.clamp(0, i64::from(side) - 1) as u32;
-            picture.pixel(inside(x, picture.width()), inside(y, picture.height())).unwrap()
-        };
-        let sides = (i64::from(picture.width()) * 2, i64::from(picture.height()) * 2);
-        let places = (0..sides.1).flat_map(|y| (0..sides.0).map(move |x| (x, y)));
-        let mixed = places.map(|(x, y)| {
-            let (x, y) = ((x - 1).div_euclid(2), (y - 1).div_euclid(2));
+    /// By how much red is off, at most, where a texture unit's bilinear filter, which knows nothing of alpha, shows the disc twice as large over a
+    /// background.
+    fn halo(picture: &Picture, background: f32) -> f32 {
+        let at = |x: i64, y: i64| picture.pixel(x.clamp(0, 31) as u32, y.clamp(0, 31) as u32).unwrap();
+        let places = (0..64).flat_map(|y| (0..64).map(move |x| (x, y)));
+        let off = places.map(|(x, y)| {
+            let (x, y) = ((x - 1i64).div_euclid(2), (y - 1i64).div_euclid(2));
             let four = [at(x, y), at(x + 1, y), at(x, y + 1), at(x + 1, y + 1)];
             let mean = |channel: usize| four.iter().map(|pixel| f32::from(pixel[channel])).sum::<f32>() / 4.0;
-            let alpha = mean(3) / 255.0;
-            std::array::from_fn(|channel| (mean(channel) * alpha + f32::from(background) * (1.0 - alpha)).round() as u8)
+            let over = |red: f32| red * mean(3) / 255.0 + background * (1.0 - mean(3) / 255.0);
+            (over(mean(0)) - over(200.0)).abs()
         });
-        mixed.collect()
+        off.fold(0.0, f32::max)
     }
 
     #[test]
@@ -105,11 +139,36 @@ mod tests {
 
     #[test]
     fn textures_have_no_halo_on_any_background() {
-        // The disc's red is 200: on white nothing may be darker than that, on black nothing brighter.
-        let reds = |picture: &Picture, background| as_texture(picture, background).into_iter().map(|pixel| pixel[0]);
-        assert!(reds(&bleed(&disc()), 255).min() >= Some(200));
-        assert!(reds(&disc(), 255).min() < Some(190), "the test sees halos");
-        assert!(reds(&bleed(&disc()), 0).max() <= Some(200));
+        for background in [0.0, 128.0, 255.0] {
+            assert!(halo(&bleed(&disc()), background) < 0.5);
+            assert!(halo(&disc(), background) > 10.0, "the test sees halos");
+        }
+    }
+
+    #[test]
+    fn edges_have_the_colour_of_what_lies_inside() {
+        // A disc with a dark rim, and a line that is too thin to have an inside.
+        let mut picture = disc();
+        for at in 0..1024 {
+            let (x, y) = ((at % 32) as f32 - 15.5, (at / 32) as f32 - 15.5);
+            if (x * x + y * y).sqrt() > 9.0 && picture.pixels[at * 4 + 3] > 0 {
+                picture.pixels[at * 4..at * 4 + 3].copy_from_slice(&[90, 10, 5]);
+            }
+        }
+        picture.pixels[32 * 4..64 * 4].copy_from_slice(&[0, 0, 255, 255].repeat(32));
+        let cleaned = clean_edges(&picture, 3);
+        for (at, (before, after)) in picture.pixels.chunks(4).zip(cleaned.pixels.chunks(4)).enumerate() {
+            assert_eq!(before[3], after[3], "alpha stays");
+            match at {
+                32..64 => assert_eq!(after, before, "the line stays"),
+                _ if after[3] > 0 => assert_eq!(after[..3], [200, 30, 10], "at {at}"),
+                _ => assert_eq!(after, before),
+            }
+        }
+        assert_eq!(
+            clean_edges(&Picture::filled(4, 4, [9, 9, 9, 255]).unwrap(), 2).pixels(),
+            [9, 9, 9, 255].repeat(16)
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! | [`animation`] | writes moving pictures: APNG and GIF |
 //! | [`arrangement`] | places several pictures in one, each smaller |
 //! | [`background`] | puts a colour or a gradient behind a picture |
-//! | [`bleed`](fn@bleed) | spreads colours over transparent pixels, for textures |
+//! | [`bleed`](fn@bleed) | spreads colours over transparent pixels, for textures, and cleans edges |
 //! | [`dither`] | reduces a picture to the inks of an e-paper panel |
 //! | [`extended`] | puts a picture on a larger canvas, whose border is filled part by part |
 //! | [`scale`] | enlarges and shrinks, smoothly or in whole pixels |
@@ -47,7 +47,7 @@ mod xmp;
 
 pub use arrangement::arranged;
 pub use background::{Background, BackgroundError};
-pub use bleed::bleed;
+pub use bleed::{bleed, clean_edges};
 pub use extended::Margins;
 pub use image_file::{Format, ImageFileError, PictureFile};
 pub use naming::file_name;

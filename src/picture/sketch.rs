@@ -23,10 +23,10 @@ const LEAST: usize = 110;
 const MOST: usize = 215;
 /// The mean ink must be so much darker than paper, of 255.
 const CONTRAST: u32 = 40;
-/// Ink of less than one part in so many of the longest side, squared, is a speck; what touches an edge and is thicker on average than one part in
-/// so many is no line.
+/// Ink of less than one part in so many of the longest side, squared, is a speck; what lies along the picture's edges for more than one part in so
+/// many is no line, but a table, or a shadow.
 const SPECK: u32 = 150;
-const THICK: u32 = 24;
+const ALONG: u32 = 16;
 /// The margin on every side and the thickness of lines, in parts of a thousand of the result's side.
 const MARGIN: u32 = 70;
 const LINE: u32 = 40;
@@ -215,9 +215,8 @@ struct Ink {
 #[derive(Default)]
 struct Part {
     pixels: Vec<usize>,
-    touches_edge: bool,
-    columns: (usize, usize),
-    rows: (usize, usize),
+    /// How many of them are at the picture's edges.
+    at_edges: usize,
 }
 
 impl Ink {
@@ -237,18 +236,11 @@ impl Ink {
             if !self.is_ink[start] || is_seen[start] {
                 continue;
             }
-            let mut part = Part {
-                columns: (usize::MAX, 0),
-                rows: (usize::MAX, 0),
-                ..Part::default()
-            };
+            let mut part = Part::default();
             let mut open = vec![start];
             is_seen[start] = true;
             while let Some(index) = open.pop() {
-                let (x, y) = (index % self.width, index / self.width);
-                part.columns = (part.columns.0.min(x), part.columns.1.max(x));
-                part.rows = (part.rows.0.min(y), part.rows.1.max(y));
-                part.touches_edge |= x == 0 || y == 0 || x + 1 == self.width || y + 1 == self.height;
+                part.at_edges += usize::from(self.is_at_edge(index));
                 part.pixels.push(index);
                 for next in self.around(index) {
                     if self.is_ink[next] && !is_seen[next] {
@@ -262,14 +254,16 @@ impl Ink {
         parts
     }
 
-    /// Specks, and what reaches in from the edges and is too thick for a line.
+    fn is_at_edge(&self, index: usize) -> bool {
+        let (x, y) = (index % self.width, index / self.width);
+        x == 0 || y == 0 || x + 1 == self.width || y + 1 == self.height
+    }
+
+    /// Specks, and what lies along the picture's edges.
     fn drop_what_is_no_line(&mut self) {
         let longest = self.width.max(self.height);
         let speck = (longest / SPECK as usize).pow(2).max(1);
-        let is_foreign = |part: &Part| {
-            let length = (part.columns.1 - part.columns.0).max(part.rows.1 - part.rows.0) + 1;
-            part.touches_edge && part.pixels.len() / length > longest / THICK as usize
-        };
+        let is_foreign = |part: &Part| part.at_edges > longest / ALONG as usize;
         for part in self.parts() {
             if part.pixels.len() <= speck || is_foreign(&part) {
                 part.pixels.into_iter().for_each(|index| self.is_ink[index] = false);
@@ -356,13 +350,8 @@ impl Ink {
     /// What is reached from the edges without crossing a line.
     fn outside(&self) -> Vec<bool> {
         let mut is_outside = vec![false; self.is_ink.len()];
-        let is_edge = |index: usize| {
-            let (x, y) = (index % self.width, index / self.width);
-            x == 0 || y == 0 || x + 1 == self.width || y + 1 == self.height
-        };
-        let mut open: VecDeque<usize> = (0..self.is_ink.len())
-            .filter(|&index| is_edge(index) && !self.is_ink[index])
-            .collect();
+        let is_start = |&index: &usize| self.is_at_edge(index) && !self.is_ink[index];
+        let mut open: VecDeque<usize> = (0..self.is_ink.len()).filter(is_start).collect();
         open.iter().for_each(|&index| is_outside[index] = true);
         while let Some(index) = open.pop_front() {
             // Beside alone: a diagonal line is closed.

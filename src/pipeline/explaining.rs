@@ -99,6 +99,11 @@ impl Pipeline {
         role: Option<Role>,
         observer: &mut dyn Observer,
     ) -> Result<Option<(String, Picture)>, PipelineError> {
+        let objects = resolved.reading().spans.iter().filter(|span| span.role == Role::Object).count();
+        // What is left would be read as something else that nobody asked for: "blue" alone as blueberries.
+        if role == Some(Role::Object) && objects == 1 {
+            return Ok(None);
+        }
         let mut part = Request {
             prompt: rest.to_owned(),
             ..request.clone()

@@ -1,7 +1,7 @@
 """Adds a stage that was quantized by itself to a pack, whose other stages keep their bytes.
 
     python -m pictogram.export --only enlarger --out work/enlarger
-    inkstone-quantize work/enlarger --out work/enlarger-int8 --force
+    inkstone-quantize work/enlarger --out work/enlarger-int8 --keep base --force
     python -m pictogram.add_stage --stage enlarger --source work/enlarger-int8 --pack ../pictogram
 
 The stage's weights are appended to the pack's, so that it can be added once; a pack that has the stage already is refused.

@@ -9,8 +9,8 @@ use std::ops::RangeInclusive;
 use super::tiles::Tiling;
 use super::{Diffusion, floats, picture, planes};
 use crate::engine::{Engine, Value};
-use crate::pack::Role;
-use crate::picture::{Picture, Resampling};
+use crate::pack::{Channels, Role};
+use crate::picture::{Picture, Resampling, clean_edges};
 use crate::pipeline::families::{Run, Values, run_stage_with};
 use crate::pipeline::observer::Phase;
 use crate::pipeline::{PipelineError, Resolved};
@@ -75,6 +75,13 @@ impl Diffusion {
             values.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0));
         }
         let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
-        picture(self.picture.channels, &values, side(width), side(height))
+        let large = picture(self.picture.channels, &values, side(width), side(height))?;
+        // A decoder's alpha is sharper than its colours, of which the outermost pixel is mixed with the black of what is transparent; enlarged,
+        // that is a dark rim of less than a pixel of the decoder's.
+        let rim = side(width) / self.picture.width.max(1) * 3 / 4;
+        Ok(match self.picture.channels {
+            Channels::RgbaPremultiplied => clean_edges(&large, u8::try_from(rim).unwrap_or(u8::MAX)),
+            Channels::Rgb | Channels::Gray => large,
+        })
     }
 }
