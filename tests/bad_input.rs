@@ -129,7 +129,25 @@ fn manifest_with_a_missing_extra_or_wrong_field() {
 #[test]
 fn ports_that_are_not_supplied() {
     type Edit = fn(&mut toml::Table);
-    let cases: [(&str, &str, Edit, &[&str]); 7] = [
+    let cases: [(&str, &str, Edit, &[&str]); 10] = [
+        (
+            "enlarger",
+            "picture",
+            |port| drop(port.insert("role".into(), "noisy".into())),
+            &["stages.enlarger", "must have ports of shape"],
+        ),
+        (
+            "enlarger",
+            "picture",
+            |port| drop(port.insert("shape".into(), vec![1, 4, 256, 256].into())),
+            &["stages.enlarger", "larger than the 128×128"],
+        ),
+        (
+            "enlarger",
+            "picture",
+            |port| drop(port.insert("shape".into(), vec![1, 4, 32, 32].into())),
+            &["stages.enlarger", "2 to 4 times"],
+        ),
         (
             "decoder",
             "picture",

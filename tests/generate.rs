@@ -700,3 +700,40 @@ fn words_are_explained_by_what_is_drawn_without_them() {
     refused.code(2).stderr(predicate::str::contains("does not say how"));
     assert!(!folder.path().join("none.html").exists());
 }
+
+#[test]
+fn large_pictures_are_drawn_by_the_enlarger_and_are_the_same_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let draw = |style: &str, size: &str, arguments: &[&str]| {
+        let file = folder.path().join(format!("{style}-{size}.png"));
+        let mut command = generate("red apple", &file);
+        command
+            .args(["--steps", "1", "--force", "--style", style, "--size", size])
+            .args(arguments);
+        (reported(&mut command)["pictures"][0].clone(), Picture::open(&file).unwrap())
+    };
+    let parts = |picture: &Value| stages(picture).into_iter().filter(|stage| stage.starts_with("enlarger")).count();
+    // One tile to 256 pixels, nine more to 512.
+    let (large, picture) = draw("flat", "400", &["--threads", "1"]);
+    assert_eq!(parts(&large), 10);
+    assert_eq!((picture.width(), picture.height()), (400, 400));
+    assert_eq!(stages(&large).last(), Some(&"enlarger 10"));
+    assert_eq!(large["sha256"], draw("flat", "400", &["--threads", "2"]).0["sha256"]);
+    assert_eq!(large["sha256"], draw("flat", "400", &["--memory-cap", "1024"]).0["sha256"]);
+    let file = folder.path().join("portable.png");
+    let mut portable = generate("red apple", &file);
+    portable
+        .env("INKSTONE_KERNEL", "portable")
+        .args(["--steps", "1", "--style", "flat", "--size", "400"]);
+    assert_eq!(large["sha256"], reported(&mut portable)["pictures"][0]["sha256"]);
+    // Pictures of the pack's own size and sprites do not need it.
+    for (style, size) in [("flat", "128"), ("flat", "64"), ("pixel", "512")] {
+        assert_eq!(parts(&draw(style, size, &[]).0), 0, "{style} at {size}");
+    }
+    // Edges are sharper than those of a picture that is scaled: fewer pixels are half transparent.
+    let (_, small) = draw("flat", "128", &[]);
+    let scaled = inkstone::picture::scale::scale(&small, 400, inkstone::picture::Resampling::Smooth).unwrap();
+    let soft = |picture: &Picture| picture.pixels().chunks(4).filter(|pixel| (20..235).contains(&pixel[3])).count();
+    assert!(soft(&picture) * 4 < soft(&scaled) * 3, "{} and {}", soft(&picture), soft(&scaled));
+    assert_eq!(picture.pixel(2, 2), Some([0; 4]), "what is transparent is so to the byte");
+}
