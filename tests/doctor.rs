@@ -144,7 +144,7 @@ fn a_zero_2_w_with_a_panel_on_spi() {
     report.expect("board", "ok", &["Raspberry Pi Zero 2 W Rev 1.0", "BCM2837", "416 MiB"]);
     report.expect("processor", "ok", &["4 × Cortex-A53", "asimd"]);
     report.expect("kernel", "ok", &["neon, the fastest for a processor with asimd"]);
-    report.expect("memory", "ok", &["of 416 MiB", "weights 20"]);
+    report.expect("memory", "ok", &["of 416 MiB", "weights 21"]);
     report.expect("swap", "ok", &["zram"]);
     report.expect("storage", "note", &["SD card mmcblk0 (ext4)"]);
     report.expect("display", "ok", &["/dev/spidev0.0", "/dev/gpiochip0"]);

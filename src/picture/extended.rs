@@ -129,10 +129,10 @@ impl Canvas {
         let (width, height) = (window.width as usize, window.height as usize);
         let mut distance = vec![u32::MAX; width * height];
         let mut reached = VecDeque::new();
-        for index in 0..width * height {
+        for (index, distance) in distance.iter_mut().enumerate() {
             if let Some(place) = self.place(window, index).filter(|&place| self.is_filled[place]) {
                 picture.pixels[index * 4..index * 4 + 4].copy_from_slice(&self.picture.pixels[place * 4..place * 4 + 4]);
-                distance[index] = 0;
+                *distance = 0;
                 reached.push_back(index);
             }
         }

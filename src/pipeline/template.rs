@@ -330,6 +330,11 @@ impl Choices<'_> {
     fn write(&mut self, nodes: &[Node]) -> Result<(), String> {
         for node in nodes {
             match node {
+                // A prompt without choices is as long as it is, which the pack's own limit says.
+                Node::Text(text) if nodes.len() == 1 && self.taken == 0 => {
+                    self.prompt.push_str(text);
+                    return Ok(());
+                }
                 Node::Text(text) => self.prompt.push_str(text),
                 Node::Choice(alternatives) => self.choose(alternatives)?,
                 Node::List(name) => self.choose(self.lists.get(name).map_or(&[], Vec::as_slice))?,

@@ -53,7 +53,10 @@ def main() -> None:
         # Noise alone is not what the denoiser is given at later times.
         values |= {"time": np.array([time], np.float32), "picture": (noise + time * (clean - noise)).astype(np.float32)}
         (clean,) = run("denoiser", case, values).values()
-        run("decoder", case, values | {"picture": clean.clip(-1, 1)})
+        (drawn,) = run("decoder", case, values | {"picture": clean.clip(-1, 1)}).values()
+        # One case: its pictures are large.
+        if case == 0:
+            run("enlarger", case, {"picture": drawn.clip(0, 1)})
     out = Path(__file__).with_name("pictogram.safetensors")
     save_file(stored, out, metadata={"onnxruntime": onnxruntime.__version__, "pack": manifest["version"]})
     print(f"{out.name}: {len(stored)} tensors, onnxruntime {onnxruntime.__version__}")
