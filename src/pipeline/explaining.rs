@@ -46,7 +46,7 @@ pub struct WordEffect {
 }
 
 impl Pipeline {
-    /// Generates a picture, and again without each of the first [`MOST_WORDS`] words of its prompt. The observer is told of all these pictures, one
+    /// Generates a picture, and again without each of the first 32 words of its prompt. The observer is told of all these pictures, one
     /// after another.
     ///
     /// # Errors
