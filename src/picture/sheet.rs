@@ -118,7 +118,7 @@ pub struct SpriteSheet {
 }
 
 impl SpriteSheet {
-    /// An empty sheet of so many cells, each of this width and height.
+    /// An empty sheet: the number of cells across and down, and the width and height of each.
     ///
     /// # Errors
     /// If it has no cells, or would exceed [`MAX_PIXELS`].

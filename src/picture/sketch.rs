@@ -108,7 +108,7 @@ impl Plane {
         self
     }
 
-    /// The paper's brightness in blocks of so many pixels. Blocks full of ink have that of the brightest around them.
+    /// The paper's brightness in square blocks with sides of `block` pixels. Blocks full of ink get that of the brightest block around them.
     fn paper(&self, block: usize) -> Plane {
         let (width, height) = (self.width.div_ceil(block), self.height.div_ceil(block));
         let of_block = |index: usize| {
@@ -328,7 +328,7 @@ impl Ink {
         2 * area / border.max(1)
     }
 
-    /// Ink that reaches so many pixels further, in an octagon.
+    /// The ink, dilated by `reach` pixels with an octagon.
     fn thickened(&self, reach: usize) -> Ink {
         // Steps beside count 5, diagonal ones 7.
         let mut distance: Vec<usize> = self.is_ink.iter().map(|&is_ink| if is_ink { 0 } else { usize::MAX / 2 }).collect();

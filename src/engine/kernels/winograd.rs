@@ -43,8 +43,8 @@ pub trait Winograd: Send + Sync + std::fmt::Debug {
     /// Outputs of a tile in each direction: 2 or 4.
     fn side(&self) -> usize;
 
-    /// Whether a picture of so many tiles takes less time this way than by [`Kernel::multiply`](super::Kernel::multiply), with `rows` rows of
-    /// weights of `groups` groups of channels.
+    /// Whether minimal filtering is faster than [`Kernel::multiply`](super::Kernel::multiply) for a picture of `tiles` tiles and weights of
+    /// `rows` rows and `groups` groups of channels.
     fn pays(&self, tiles: usize, _rows: usize, _groups: usize) -> bool {
         tiles >= if self.side() == 2 { TILES } else { TILES / 2 }
     }
