@@ -23,7 +23,8 @@
 //!   └────► words ────────┘ │          │           │
 //!                          └──────────┴──► kiosk ◄┘
 //!                                            │
-//!                              bench, doctor └──► cli
+//!                              bench, doctor ├──► remote
+//!                                            └──► cli
 //! ```
 //!
 //! 1. **[`pipeline`]** is the door: a [`Request`] goes in, a [`Generated`] picture with its notes, timings and provenance comes
@@ -36,7 +37,8 @@
 //! 6. **[`device`]** is what is attached, each behind a small trait: displays and buttons (feature `kiosk`), power meters and
 //!    the processor's own figures (feature `power`).
 //! 7. **`kiosk`** (feature `kiosk`) is a state machine that a visitor steers with four buttons, and what it shows.
-//! 8. **`bench`** measures time, memory and energy; **[`doctor`]** tells whether a kiosk would run on this
+//! 8. **`remote`** (feature `remote`) is an HTTP server for phones and programs, in a kiosk or alone; Home Assistant (feature `mqtt`).
+//! 9. **`bench`** measures time, memory and energy; **[`doctor`]** tells whether a kiosk would run on this
 //!    machine. `bench` needs the feature `power` and Linux.
 //!
 //! [`process`] is this process's memory and allocator, [`atomic_file`] writes files whole or not at all. The command line
@@ -61,6 +63,8 @@ pub mod pack;
 pub mod picture;
 pub mod pipeline;
 pub mod process;
+#[cfg(feature = "remote")]
+pub mod remote;
 #[cfg(feature = "kiosk")]
 mod suggest;
 pub mod words;

@@ -38,6 +38,9 @@ pub enum CliError {
     /// A display that cannot be opened.
     #[error("{0}")]
     Display(String),
+    /// A server that cannot be started.
+    #[error("{0}")]
+    Server(String),
     /// A picture that differs from its record.
     #[error("{0}")]
     Mismatch(String),
@@ -101,6 +104,7 @@ impl CliError {
             CliError::ImageFile(error) => error.is_input_fault(),
             CliError::Usage(_) | CliError::Mismatch(_) => true,
             CliError::Display(_)
+            | CliError::Server(_)
             | CliError::Unfit
             | CliError::Regression(_)
             | CliError::NothingKept

@@ -47,6 +47,10 @@ pub struct Arguments {
     /// Threads that draw; one per core by default.
     #[arg(long)]
     threads: Option<usize>,
+    /// Makes a new token for the owner's page and shows it on the panel, if [remote] is enabled in the settings; the earlier one ends.
+    #[cfg(feature = "remote")]
+    #[arg(long)]
+    new_token: bool,
 }
 
 const KEYS: &str = "Four buttons do everything: A word, B style, C draw, D menu; hold them to go backwards. On keyboards they \
@@ -68,6 +72,8 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
         .overrides(move |settings| apply(&again, settings))
         .script(script)
         .once(arguments.once);
+    #[cfg(feature = "remote")]
+    let options = options.source(crate::remote::source(arguments.new_token));
     let kiosk = Kiosk::new(settings, options)?;
     let _held = (kiosk.is_in_terminal() && std::io::stderr().is_terminal()).then(output::hold_log);
     Ok(kiosk.run()?)
@@ -89,9 +95,14 @@ fn usage(error: impl std::fmt::Display) -> CliError {
 }
 
 fn settings(arguments: &Arguments) -> Result<(Settings, Option<PathBuf>), CliError> {
+    settings_of(arguments.config.as_deref())
+}
+
+/// The settings of a file, by default those of the package, and the file.
+pub(super) fn settings_of(file: Option<&Path>) -> Result<(Settings, Option<PathBuf>), CliError> {
     let usual = Path::new(SETTINGS);
-    let file = match &arguments.config {
-        Some(file) => Some(file.clone()),
+    let file = match file {
+        Some(file) => Some(file.to_owned()),
         None => usual.is_file().then(|| usual.to_owned()),
     };
     let settings = file.as_deref().map_or_else(|| Ok(Settings::default()), Settings::load);

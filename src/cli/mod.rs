@@ -22,6 +22,8 @@ mod morph;
 mod output;
 mod prompts;
 mod read;
+#[cfg(feature = "remote")]
+mod serve;
 mod sheet;
 mod terminal;
 mod vary;
@@ -64,6 +66,9 @@ enum Command {
     /// Run the kiosk: show pictures on a display, and draw what visitors ask for by buttons, touch or keyboard.
     #[cfg(feature = "kiosk")]
     Kiosk(Box<kiosk::Arguments>),
+    /// Draw for phones and programs in the network, without a display.
+    #[cfg(feature = "remote")]
+    Serve(Box<serve::Arguments>),
     /// Measure time, memory and energy per picture.
     #[cfg(all(feature = "power", target_os = "linux"))]
     Bench(Box<bench::Arguments>),
@@ -118,6 +123,8 @@ fn carry_out(command: Command, started: Instant) -> Result<(), CliError> {
         Command::Morph(arguments) => morph::run(&arguments, started),
         #[cfg(feature = "kiosk")]
         Command::Kiosk(arguments) => kiosk::run(&arguments),
+        #[cfg(feature = "remote")]
+        Command::Serve(arguments) => serve::run(&arguments),
         #[cfg(all(feature = "power", target_os = "linux"))]
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

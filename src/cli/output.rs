@@ -21,6 +21,8 @@ pub fn log_to_stderr(default: &str) {
                 log::Level::Warn => format!("warning: {text}"),
                 level => format!("{}: {}: {text}", level.as_str().to_lowercase(), record.target()),
             };
+            #[cfg(feature = "remote")]
+            crate::remote::log_lines::add(&line);
             match HELD.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 Some(held) => {
                     held.push_back(line);

@@ -221,6 +221,7 @@ impl Kiosk {
             effects: VecDeque::new(),
             last_press: None,
             last_motion: None,
+            is_switched_off: false,
             night: false,
             brightness: 1.0,
             hours_due: Duration::ZERO,

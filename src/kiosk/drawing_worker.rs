@@ -1,15 +1,16 @@
 //! The drawing worker: a thread that owns the pipeline, runs jobs and sends updates. A newer job replaces an older one within a
-//! step. A pack that cannot be read is retried from time to time. Depends on the pipeline, and on the state machine for the
-//! types of jobs and updates.
+//! step. A pack that cannot be read is retried from time to time. Between jobs it lends the pipeline to whoever else draws with it, such as
+//! the queue of the remote ([`Lender`]). Depends on the pipeline, and on the state machine for the types of jobs and updates.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::heat::Pace;
 use super::state::{FinishedPicture, Item, Job, JobStage, JobUpdate, PackChoices};
 use crate::picture::{Background, Resampling};
 use crate::pipeline::{Note, Observer, Options, Phase, Pipeline, PipelineError, Progress, Request};
@@ -53,11 +54,62 @@ pub enum DrawingEvent {
 enum Task {
     Draw(Job),
     Configure(WorkerSettings),
+    Lend(Borrower),
+    End,
+}
+
+/// What is done with the pipeline while it is lent. It is given `None` while there is no pack to draw with.
+pub type Borrower = Box<dyn FnOnce(Option<Loan<'_>>) + Send>;
+
+/// The pipeline, lent to a [`Borrower`].
+pub struct Loan<'a> {
+    /// The pipeline.
+    pub pipeline: &'a mut Pipeline,
+    /// The settings that concern drawing.
+    pub settings: &'a WorkerSettings,
+    /// Whether a visitor waits for it.
+    pub watch: Watch<'a>,
+}
+
+/// Tells a borrower when it is time to give the pipeline back.
+pub struct Watch<'a> {
+    wanted: &'a AtomicU64,
+    /// The job that was wanted when the pipeline was lent.
+    before: u64,
+}
+
+impl Watch<'_> {
+    /// Whether a visitor at the kiosk waits for the pipeline: then it should be given back within a step.
+    pub fn is_wanted_back(&self) -> bool {
+        let wanted = self.wanted.load(Ordering::SeqCst);
+        wanted != 0 && wanted != self.before
+    }
+}
+
+/// A way to the worker's pipeline for other threads. Clones lead to the same worker.
+#[derive(Clone)]
+pub struct Lender {
+    tasks: Sender<Task>,
+    pace: Arc<Mutex<Pace>>,
+}
+
+impl Lender {
+    /// Lends the pipeline once the jobs before are done. A borrower that the worker has no more time for is dropped.
+    pub fn lend(&self, borrower: Borrower) {
+        // A worker that has ended drops it.
+        self.tasks.send(Task::Lend(borrower)).ok();
+    }
+
+    /// How fast the temperature allows drawing.
+    pub fn pace(&self) -> Pace {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The worker. Dropping it cancels the running job and waits for its step to end.
 pub struct DrawingWorker {
-    tasks: Option<Sender<Task>>,
+    tasks: Sender<Task>,
+    pace: Arc<Mutex<Pace>>,
     wanted: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
@@ -80,7 +132,8 @@ impl DrawingWorker {
             .name("drawing".into())
             .spawn(move || worker.work(&inbox))?;
         Ok(DrawingWorker {
-            tasks: Some(tasks),
+            tasks,
+            pace: Arc::default(),
             wanted,
             thread: Some(thread),
         })
@@ -102,8 +155,21 @@ impl DrawingWorker {
         self.send(Task::Configure(settings));
     }
 
+    /// Lends the pipeline to others.
+    pub fn lender(&self) -> Lender {
+        Lender {
+            tasks: self.tasks.clone(),
+            pace: self.pace.clone(),
+        }
+    }
+
+    /// Sets how fast the temperature allows drawing.
+    pub fn set_pace(&self, pace: Pace) {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = pace;
+    }
+
     fn send(&self, task: Task) {
-        if self.tasks.as_ref().is_none_or(|tasks| tasks.send(task).is_err()) {
+        if self.tasks.send(task).is_err() {
             log::error!("the drawing worker has ended");
         }
     }
@@ -112,7 +178,8 @@ impl DrawingWorker {
 impl Drop for DrawingWorker {
     fn drop(&mut self) {
         self.cancel();
-        self.tasks = None;
+        // Lenders may keep the channel open.
+        self.tasks.send(Task::End).ok();
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             log::error!("the drawing worker panicked");
         }
@@ -173,8 +240,12 @@ impl Worker {
                     self.open();
                 }
                 Ok(Task::Configure(_)) => {}
+                Ok(Task::Lend(borrower)) => {
+                    self.lend(borrower);
+                    allocator::trim();
+                }
                 Err(RecvTimeoutError::Timeout) => self.open(),
-                Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Task::End) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
@@ -190,6 +261,20 @@ impl Worker {
         allocator::trim();
         let choices = self.pipeline.as_ref().map(|pipeline| choices(pipeline, &self.settings));
         (self.notify)(DrawingEvent::Pack(choices));
+    }
+
+    fn lend(&mut self, borrower: Borrower) {
+        let (wanted, settings) = (&*self.wanted, &self.settings);
+        let before = wanted.load(Ordering::SeqCst);
+        let loan = self.pipeline.as_mut().map(|pipeline| Loan {
+            pipeline,
+            settings,
+            watch: Watch { wanted, before },
+        });
+        if let Err(problem) = caught(|| borrower(loan)) {
+            log::error!("{problem}");
+            self.open();
+        }
     }
 
     /// Draws; a job that panics has failed, and the pack is opened anew.

@@ -36,6 +36,8 @@ pub enum Task {
     Load(u64),
     /// Change the limits, from the next picture on.
     Limit(Caps),
+    /// Read the folder again: somebody else changed it.
+    Reread,
 }
 
 /// An event from the worker.
@@ -56,7 +58,7 @@ pub enum TaskResult {
     Kept(u64, usize, KeepOutcome),
     /// Of [`Task::Load`]: its number, and the picture unless it is damaged or gone.
     Loaded(u64, Option<FinishedPicture>),
-    /// Of [`Task::Favourite`] and [`Task::Limit`].
+    /// Of [`Task::Favourite`], [`Task::Limit`] and [`Task::Reread`].
     Noted,
 }
 
@@ -97,7 +99,7 @@ impl GalleryWorker {
         Some(match refused {
             Task::Keep { job, item, .. } => TaskResult::Kept(job, item, KeepOutcome::NotKept),
             Task::Load(number) => TaskResult::Loaded(number, None),
-            Task::Favourite(..) | Task::Limit(_) => TaskResult::Noted,
+            Task::Favourite(..) | Task::Limit(_) | Task::Reread => TaskResult::Noted,
         })
     }
 }
@@ -153,6 +155,11 @@ impl Worker {
                 self.gallery.set_caps(caps);
                 TaskResult::Noted
             }
+            Task::Reread => {
+                self.gallery.read_again();
+                self.notify_entries();
+                TaskResult::Noted
+            }
         }
     }
 
@@ -198,7 +205,7 @@ impl Worker {
 }
 
 /// A file of the gallery as a finished picture.
-fn finished(contents: PictureFile) -> FinishedPicture {
+pub fn finished(contents: PictureFile) -> FinishedPicture {
     let provenance = contents.provenance.unwrap_or_default();
     FinishedPicture {
         item: Item {

@@ -1,4 +1,4 @@
-//! The way into a running kiosk from other threads: button presses, whole texts, whole requests, raw signals, stopping.
+//! The way into a running kiosk from other threads: button presses, whole texts, whole requests, finished pictures, raw signals, stopping.
 //! Owns the [`Handle`] and the queue behind it; depends on the forms of what is sent.
 
 use std::collections::VecDeque;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use super::state::{DrawRequest, RequestError};
+use super::state::{Code, DrawRequest, FinishedPicture, Links, RequestError};
 use super::views::{LatestView, Views};
 use super::{drawing_worker, gallery_worker};
 use crate::device::buttons::{Button, Event, Gesture, Signal, SignalSender};
@@ -32,6 +32,16 @@ pub(super) enum Incoming {
     Drawing(drawing_worker::DrawingEvent),
     /// From the gallery worker.
     Gallery(gallery_worker::GalleryEvent),
+    /// A picture that was drawn elsewhere, and its number in the gallery.
+    Show(FinishedPicture, Option<u64>),
+    /// Somebody else changed the gallery's folder.
+    GalleryChanged,
+    /// Where visitors find the pictures that are shown.
+    Links(Links),
+    /// A code to show until a button is pressed.
+    Invite(Code),
+    /// Whether the display is to be on.
+    Switch(bool),
     Stop,
     Reload,
 }
@@ -95,6 +105,47 @@ impl Handle {
     pub fn request(&self, request: &Request) -> Result<(), SendError> {
         let request = DrawRequest::try_from(request)?;
         self.send_counted(Incoming::Request(request, Instant::now()))
+    }
+
+    /// Shows a picture that was drawn elsewhere, with its number in the gallery if it was kept there, unless a visitor is choosing or a picture
+    /// is being drawn: then it comes in the slide show.
+    ///
+    /// # Errors
+    /// If the kiosk has ended.
+    pub fn show(&self, finished: FinishedPicture, number: Option<u64>) -> Result<(), SendError> {
+        self.send(Incoming::Show(finished, number))
+    }
+
+    /// Reads the gallery's folder again, which somebody else has changed.
+    ///
+    /// # Errors
+    /// If the kiosk has ended.
+    pub fn gallery_changed(&self) -> Result<(), SendError> {
+        self.send(Incoming::GalleryChanged)
+    }
+
+    /// Sets where visitors find the pictures that are shown: the QR code of "take home" leads there.
+    ///
+    /// # Errors
+    /// If the kiosk has ended.
+    pub fn set_links(&self, links: Links) -> Result<(), SendError> {
+        self.send(Incoming::Links(links))
+    }
+
+    /// Shows a QR code until a button is pressed.
+    ///
+    /// # Errors
+    /// If the kiosk has ended.
+    pub fn invite(&self, code: Code) -> Result<(), SendError> {
+        self.send(Incoming::Invite(code))
+    }
+
+    /// Switches the display off, until this switches it on or somebody presses a button; its hours stay as they are.
+    ///
+    /// # Errors
+    /// If the kiosk has ended.
+    pub fn switch_display(&self, on: bool) -> Result<(), SendError> {
+        self.send(Incoming::Switch(on))
     }
 
     /// A sender for drivers of buttons and other devices that are not part of a display.

@@ -73,6 +73,8 @@ pub enum Phrase {
     Starting,
     Pick,
     Scan,
+    ScanLink,
+    OwnerPage,
     KeptForGood,
     NotKept,
     PackTrouble,

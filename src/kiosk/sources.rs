@@ -7,6 +7,7 @@
 
 use std::any::Any;
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -14,6 +15,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::Handle;
+use super::drawing_worker::Lender;
 use super::settings::{ButtonDriver, ButtonSettings, Settings};
 use crate::device::buttons::encoder::EncoderPins;
 use crate::device::buttons::{Bindings, Pins};
@@ -27,6 +29,12 @@ pub struct SourceContext<'a> {
     pub panel: Option<&'a Panel>,
     /// Where events go.
     pub kiosk: &'a Handle,
+    /// The pipeline, for sources that draw.
+    pub lender: Lender,
+    /// The file that the settings came from.
+    pub file: Option<&'a Path>,
+    /// Folder of the pack.
+    pub pack: &'a Path,
 }
 
 /// Whatever keeps a source listening. Dropping it ends that.

@@ -58,6 +58,16 @@ impl Format {
         }
     }
 
+    /// The media type, such as `image/png`.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Format::Png => "image/png",
+            Format::Jpeg => "image/jpeg",
+            Format::WebP => "image/webp",
+            Format::Gif => "image/gif",
+        }
+    }
+
     /// Whether files of this format can be transparent.
     pub fn has_alpha(self) -> bool {
         self != Format::Jpeg
@@ -232,19 +242,70 @@ pub fn read(path: &Path) -> Result<PictureFile, ImageFileError> {
     }
 }
 
+/// Reads a picture and its record from the bytes of a file; `name` is what errors call it, and `max_pixels` the most that it may have, up to
+/// [`MAX_PIXELS`].
+///
+/// # Errors
+/// As [`Picture::open`].
+pub fn from_bytes(bytes: &[u8], name: &Path, max_pixels: u64) -> Result<PictureFile, ImageFileError> {
+    let format = Format::of(bytes).ok_or_else(|| ImageFileError::Unsupported(name.to_owned()))?;
+    let (width, height) = sides(format, bytes).map_err(|fault| fault.of(name, format))?;
+    if u64::from(width) * u64::from(height) > max_pixels {
+        return Err(ImageFileError::TooLarge(name.to_owned()));
+    }
+    match format {
+        Format::Png => match png::decode(bytes) {
+            Err(PngError::Bad { fault, .. }) => Err(PngError::Bad {
+                path: name.to_owned(),
+                fault,
+            }
+            .into()),
+            read => Ok(read?),
+        },
+        _ => decode(format, bytes).map_err(|fault| fault.of(name, format)),
+    }
+}
+
+/// Width and height by a file's header alone.
+fn sides(format: Format, bytes: &[u8]) -> Result<(u32, u32), Fault> {
+    match format {
+        // After the signature, length and type of the first chunk (PNG, 11.2.1).
+        Format::Png => {
+            let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+            number(16).zip(number(20)).ok_or(Fault::Truncated)
+        }
+        Format::Jpeg => Ok(JpegDecoder::new(Cursor::new(bytes))?.dimensions()),
+        Format::WebP => {
+            let file = complete_webp(bytes).ok_or(Fault::Truncated)?;
+            Ok(WebPDecoder::new(Cursor::new(file))?.dimensions())
+        }
+        Format::Gif => Ok(GifDecoder::new(Cursor::new(bytes))?.dimensions()),
+    }
+}
+
+/// The bytes of a picture file of this format, with the record of what made it.
+///
+/// # Errors
+/// If the format is none that is written, or the picture has transparent pixels and the format none.
+pub fn to_bytes(picture: &Picture, format: Format, provenance: Option<&Provenance>) -> Result<Vec<u8>, ImageFileError> {
+    let is_transparent = || picture.pixels().chunks_exact(4).any(|pixel| pixel[3] < 255);
+    match format {
+        Format::Jpeg if is_transparent() => Err(ImageFileError::Transparent("a JPEG picture".into())),
+        Format::Jpeg => encode_jpeg(picture, provenance),
+        Format::WebP => encode_webp(picture, provenance),
+        Format::Png | Format::Gif => Ok(png::encode(picture, provenance)?),
+    }
+}
+
 /// Writes a picture file, as PNG, JPEG or lossless WebP by the name's extension, atomically.
 ///
 /// # Errors
 /// As [`Picture::save`], and if the file exists and `overwrite` is false.
 pub fn write(picture: &Picture, path: &Path, provenance: Option<&Provenance>, overwrite: bool) -> Result<(), ImageFileError> {
-    let bytes = match Format::for_writing(path)? {
-        Format::Jpeg if picture.pixels().chunks_exact(4).any(|pixel| pixel[3] < 255) => {
-            return Err(ImageFileError::Transparent(path.to_owned()));
-        }
-        Format::Jpeg => encode_jpeg(picture, provenance)?,
-        Format::WebP => encode_webp(picture, provenance)?,
-        _ => png::encode(picture, provenance)?,
-    };
+    let bytes = to_bytes(picture, Format::for_writing(path)?, provenance).map_err(|error| match error {
+        ImageFileError::Transparent(_) => ImageFileError::Transparent(path.to_owned()),
+        error => error,
+    })?;
     Ok(atomic_file::write(path, &bytes, overwrite)?)
 }
 

@@ -35,7 +35,7 @@ pub mod extended;
 pub mod fitted;
 pub mod image_file;
 mod naming;
-mod parameters;
+pub(crate) mod parameters;
 pub mod png;
 pub mod preview;
 pub mod provenance;
@@ -242,6 +242,22 @@ impl Picture {
         }
         let at = (y as usize * self.width as usize + x as usize) * 4;
         self.pixels.get(at..at + 4)?.try_into().ok()
+    }
+
+    /// The part from column `x` and row `y` on, `width` × `height`; what lies outside of the picture is transparent.
+    ///
+    /// # Errors
+    /// If a side is zero or the part exceeds [`MAX_PIXELS`].
+    pub fn cut(&self, x: u32, y: u32, width: u32, height: u32) -> Result<Self, PictureError> {
+        check_sides(width, height)?;
+        let pixel = |index: u64| {
+            let (column, row) = (index % u64::from(width), index / u64::from(width));
+            let at = |start: u32, offset: u64| u32::try_from(u64::from(start) + offset).ok();
+            let found = at(x, column).zip(at(y, row)).and_then(|(x, y)| self.pixel(x, y));
+            found.unwrap_or_default()
+        };
+        let pixels = (0..u64::from(width) * u64::from(height)).flat_map(pixel).collect();
+        Picture::new(width, height, pixels)
     }
 
     /// SHA-256 of width and height (32 bits each, little-endian) and all bytes, in 64 lower-case hexadecimal digits. It does not

@@ -11,7 +11,7 @@ use std::fmt::Write;
 const NEGATIVE: &str = "Negative prompt: ";
 
 /// The text for a record.
-pub(super) fn write(record: &Provenance) -> String {
+pub(crate) fn write(record: &Provenance) -> String {
     let mut text = plain(&record.prompt);
     if let Some(negative) = &record.negative {
         let _ = write!(text, "\n{NEGATIVE}{}", plain(negative));

@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use tempfile::TempDir;
 
+#[cfg(feature = "remote")]
+#[allow(dead_code, reason = "not every test file asks a server")]
+pub mod http;
+
 /// The shipped pack.
 pub fn pack() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pictogram")

@@ -20,6 +20,8 @@ use crate::picture::{Picture, PictureFile, PngError, Provenance, png};
 
 /// Folder for damaged pictures, inside the gallery.
 pub const DAMAGED: &str = "damaged";
+/// Folder for pictures that the owner has hidden, inside the gallery.
+pub const HIDDEN: &str = "hidden";
 /// Bytes that are freed beyond the size of a picture when the disk is full, for file system metadata.
 const SLACK: u64 = 64 << 10;
 /// Numbers that are tried if another program has taken the next one.
@@ -144,6 +146,21 @@ impl Gallery {
         gallery
     }
 
+    /// Reads a folder that somebody else looks after: nothing is created, removed or moved.
+    pub fn look(folder: &Path, caps: Caps) -> Gallery {
+        let found = scan::scan(folder, false);
+        let mut gallery = Gallery {
+            folder: folder.to_owned(),
+            caps,
+            entries: found.entries,
+            bytes: 0,
+            next: found.next,
+            lock: None,
+        };
+        gallery.bytes = gallery.kept().map(Entry::bytes).sum();
+        gallery
+    }
+
     fn read(&mut self) {
         if let Err(fault) = fs::create_dir_all(&self.folder) {
             log::warn!("{}: {fault}", self.folder.display());
@@ -159,6 +176,11 @@ impl Gallery {
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Reads the folder again, in which others may have kept or removed pictures.
+    pub fn read_again(&mut self) {
+        self.read();
     }
 
     /// Checks that pictures can be kept, by writing a temporary file.
@@ -305,6 +327,28 @@ impl Gallery {
             _ => {
                 self.forget(index);
                 Ok(())
+            }
+        }
+    }
+
+    /// Moves a picture to [`HIDDEN`].
+    ///
+    /// # Errors
+    /// If it is gone already or cannot be moved.
+    pub fn hide(&mut self, number: u64) -> Result<(), GalleryError> {
+        let index = self.index(number)?;
+        let (from, folder) = (self.path(&self.entries[index]), self.folder.join(HIDDEN));
+        let to = folder.join(self.entries[index].file_name());
+        let moved = fs::create_dir_all(&folder).and_then(|()| fs::rename(&from, &to));
+        match moved {
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                self.forget(index);
+                Err(GalleryError::Gone(number))
+            }
+            Err(source) => Err(GalleryError::File { path: to, source }),
+            Ok(()) => {
+                self.forget(index);
+                atomic_file::sync_folder(&folder).map_err(|source| GalleryError::File { path: to, source })
             }
         }
     }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 pub(super) use self::clock::Clock;
 use super::assembly::{KioskError, RuleOptions};
 use super::drawing_worker::{self, DrawingWorker};
-use super::gallery_worker::GalleryWorker;
+use super::gallery_worker::{GalleryWorker, Task};
 use super::handle::{Arrivals, Handle, Incoming};
 use super::heat::{HeatPolicy, Thermometer};
 use super::output::{Output, within};
@@ -58,6 +58,8 @@ pub struct Kiosk {
     pub(super) effects: VecDeque<Effect>,
     pub(super) last_press: Option<Duration>,
     pub(super) last_motion: Option<Duration>,
+    /// Whether the display was switched off from elsewhere.
+    pub(super) is_switched_off: bool,
     /// Whether night brightness applies, and the current brightness.
     pub(super) night: bool,
     pub(super) brightness: f32,
@@ -132,6 +134,9 @@ impl Kiosk {
             settings: &self.settings,
             panel: self.outputs.first().map(Output::panel),
             kiosk: &self.handle,
+            lender: self.drawing_worker.lender(),
+            file: self.file.as_deref(),
+            pack: self.settings.pack.as_deref().unwrap_or(&self.pack),
         };
         self.sources.drain(..).filter_map(|source| source.start(&context)).collect()
     }
@@ -182,6 +187,24 @@ impl Kiosk {
             Incoming::Drawing(drawing_worker::DrawingEvent::Pack(choices)) => self.input(Input::Pack(choices)),
             Incoming::Drawing(drawing_worker::DrawingEvent::Job(update)) => self.job_update(update),
             Incoming::Gallery(event) => self.gallery_event(event),
+            Incoming::Show(finished, number) => {
+                // As a press does, this wakes a display that sleeps for want of visitors.
+                self.last_press = Some(self.clock.now());
+                self.hours_due = Duration::ZERO;
+                self.check_surroundings();
+                self.input(Input::Show(finished, number));
+            }
+            Incoming::GalleryChanged => {
+                self.gallery_worker.ask(Task::Reread);
+            }
+            Incoming::Links(links) => self.machine.set_links(links),
+            Incoming::Switch(on) => {
+                if on {
+                    self.last_press = Some(self.clock.now());
+                }
+                (self.is_switched_off, self.hours_due) = (!on, Duration::ZERO);
+            }
+            Incoming::Invite(code) => self.input(Input::Invite(code)),
             Incoming::Stop => self.ending = true,
             Incoming::Reload => self.reload(),
         }
@@ -208,7 +231,10 @@ impl Kiosk {
     fn event(&mut self, event: Event, at: Instant) {
         match &event {
             Event::Motion => self.last_motion = Some(self.clock.since_start(at)),
-            _ => self.last_press = Some(self.clock.since_start(at)),
+            _ => {
+                self.last_press = Some(self.clock.since_start(at));
+                self.is_switched_off = false;
+            }
         }
         self.hours_due = Duration::ZERO;
         if matches!(event, Event::Text(_)) {
@@ -330,6 +356,7 @@ fn status(scene: &Scene) -> &'static str {
         Scene::Drawing { .. } => "drawing",
         Scene::Choose { .. } | Scene::Keyboard { .. } | Scene::Menu { .. } => "someone is choosing",
         Scene::Four { .. } | Scene::Picture { .. } => "someone is looking",
+        Scene::Code(_) => "showing a code",
         Scene::Message { .. } => "something is wrong; see the log",
     }
 }

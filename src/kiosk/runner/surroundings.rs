@@ -31,7 +31,11 @@ impl Kiosk {
                 motion: ago(self.last_motion),
             };
             let outlook = self.calendar.outlook(Timestamp::now(), quiet);
-            let hours = if self.once { Wakefulness::Awake } else { outlook.state };
+            let hours = match outlook.state {
+                _ if self.once => Wakefulness::Awake,
+                _ if self.is_switched_off => Wakefulness::Asleep,
+                state => state,
+            };
             self.hours_due = now + outlook.lasts.unwrap_or(HOURS).min(HOURS);
             self.input(Input::Hours(hours));
         }
@@ -48,6 +52,7 @@ impl Kiosk {
                         "warm: drawing slower or not at all"
                     }
                 );
+                self.drawing_worker.set_pace(pace);
                 self.input(Input::Pace(pace));
             }
         }

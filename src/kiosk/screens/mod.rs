@@ -209,6 +209,7 @@ fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
             picture::draw(canvas, layout, shown, *favourite, code.as_ref(), *place);
             picture::around(canvas, layout, around, *here);
         }
+        Scene::Code(code) => picture::code_alone(canvas, layout, code),
         Scene::Message { text } => message::draw(canvas, layout, text),
     }
 }
@@ -343,7 +344,7 @@ pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Target>
         return Some(Target::Button(button));
     }
     let button = match &view.scene {
-        Scene::Dark | Scene::Attract { .. } | Scene::Message { .. } => Some(Button::Confirm),
+        Scene::Dark | Scene::Attract { .. } | Scene::Code(_) | Scene::Message { .. } => Some(Button::Confirm),
         Scene::Choose { .. } => return Some(choose::touched(&layout, at)),
         Scene::Keyboard { rows, .. } => return keyboard::touched(&layout, rows, at).map(Target::Letter),
         Scene::Four { picked: false, .. } => within(&layout.quarters()),

@@ -14,7 +14,7 @@ use super::theme::Theme;
 use super::{BUTTONS, LETTERS, picture};
 use crate::device::buttons::Button;
 use crate::device::display::TextRun;
-use crate::kiosk::state::{Choice, Scene, Shown, Target, View, Wheel};
+use crate::kiosk::state::{Choice, Code, Scene, Shown, Target, View, Wheel};
 
 /// Smallest grid that has room for a picture beside words, in characters.
 const WITH_PICTURE: Size = Size::new(60, 20);
@@ -58,7 +58,7 @@ pub fn touched(view: &View, grid: Size, at: Point) -> Option<Target> {
     }
     let card = card(grid);
     let button = match &view.scene {
-        Scene::Attract { .. } | Scene::Message { .. } | Scene::Dark => Button::Confirm,
+        Scene::Attract { .. } | Scene::Code(_) | Scene::Message { .. } | Scene::Dark => Button::Confirm,
         Scene::Choose { .. } => {
             if card.contains(at) {
                 Button::Confirm
@@ -117,10 +117,11 @@ fn pictures(canvas: &mut Canvas, card: &Rectangle, scene: &Scene) {
         Scene::Drawing { pictures, .. } => tiles(canvas, card, pictures.iter().map(Option::as_ref), None, false),
         Scene::Four { pictures, at, picked, .. } => tiles(canvas, card, pictures.iter().map(Some), *at, *picked),
         Scene::Picture { shown, code, .. } => match code {
-            Some(code) if picture::code_fits(card, &code.command) => picture::take_home(canvas, card, &code.command),
+            Some(code) if picture::code_fits(card, code.text()) => picture::take_home(canvas, card, code.text()),
             _ => canvas.card(card, Some(shown), 255),
         },
-        Scene::Menu { .. } | Scene::Keyboard { .. } | Scene::Message { .. } | Scene::Dark => {}
+        Scene::Code(code) if picture::code_fits(card, code.text()) => picture::take_home(canvas, card, code.text()),
+        Scene::Code(_) | Scene::Menu { .. } | Scene::Keyboard { .. } | Scene::Message { .. } | Scene::Dark => {}
     }
 }
 
@@ -234,15 +235,21 @@ impl Page<'_> {
                 }
                 if let Some(code) = code {
                     self.skip();
-                    self.wrapped(&code.invitation, accent);
-                    self.wrapped(&code.command, ink);
+                    self.code(code);
                 }
             }
+            Scene::Code(code) => self.code(code),
             Scene::Message { text } => {
                 self.line = self.grid.height.saturating_sub(FOOT) / 2;
                 self.wrapped(text, ink);
             }
         }
+    }
+
+    fn code(&mut self, code: &Code) {
+        let (ink, accent) = (self.theme.ink, self.theme.accent);
+        self.wrapped(&code.invitation, accent);
+        self.wrapped(&code.command, ink);
     }
 
     fn choose(&mut self, wheel: &Wheel, typed: bool, kind: &str, choice: &Choice) {

@@ -15,7 +15,7 @@ const QUIET: u32 = 4;
 
 pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: &Shown, favourite: bool, code: Option<&Code>, place: Option<(usize, usize)>) {
     match code {
-        Some(code) => take_home(canvas, &layout.card, &code.command),
+        Some(code) => take_home(canvas, &layout.card, code.text()),
         None => canvas.card(&layout.card, Some(shown), 255),
     }
     let used = label(canvas, layout, shown, favourite);
@@ -38,6 +38,17 @@ pub fn draw(canvas: &mut Canvas, layout: &Layout, shown: &Shown, favourite: bool
             Align::Right,
             faint,
         );
+    }
+}
+
+/// A code without a picture.
+pub fn code_alone(canvas: &mut Canvas, layout: &Layout, code: &Code) {
+    take_home(canvas, &layout.card, code.text());
+    let area = layout.label;
+    let edge = if layout.is_beside() { end(&area).y } else { area.top_left.y };
+    let nothing = Rectangle::new(Point::new(area.top_left.x, edge), Size::zero());
+    if layout.has_column() {
+        command(canvas, layout, &nothing, code);
     }
 }
 

@@ -160,6 +160,7 @@ fn in_arabic(mut view: View) -> View {
             of_title(&mut shown.title, &mut shown.style);
             code.iter_mut().for_each(|code| code.invitation = say(Scan));
         }
+        Scene::Code(code) => code.invitation = say(Phrase::OwnerPage),
         Scene::Message { text } => *text = say(PackTrouble),
         Scene::Dark | Scene::Choose { .. } | Scene::Keyboard { .. } | Scene::Four { .. } => {}
     }
@@ -218,6 +219,7 @@ fn picture(favourite: bool, code: Option<&str>, place: Option<(usize, usize)>) -
         favourite,
         code: code.map(|command| Code {
             command: command.into(),
+            link: None,
             invitation: "Scan it and draw the same at home".into(),
         }),
         place,
@@ -259,6 +261,17 @@ fn keyboard(text: &str) -> View {
 fn message() -> View {
     let text = "The model cannot be read. The gallery goes on.".to_owned();
     view(Scene::Message { text }, ["", "", "", "Back"], None)
+}
+
+/// A code alone, as for the owner's page.
+fn owner() -> View {
+    let link = "http://192.168.1.20:7860/#owner=d8sa8tqc6vgiz9vdmx246rb7qg".to_owned();
+    let code = Code {
+        command: link.clone(),
+        link: Some(link),
+        invitation: Language::En.say(Phrase::OwnerPage).to_owned(),
+    };
+    view(Scene::Code(code), ["", "", "", "Back"], None)
 }
 
 /// All scenes by name.
@@ -313,6 +326,7 @@ fn views() -> Vec<(&'static str, View)> {
         ("picture", picture(true, None, None)),
         ("gallery", picture(true, None, Some((3, 128)))),
         ("code", picture(false, Some(command), None)),
+        ("owner", owner()),
         ("message", message()),
         ("attract-ar", in_arabic(attract(Some(robot()), None, None))),
         ("choose-ar", choose("ar")),
@@ -323,6 +337,7 @@ fn views() -> Vec<(&'static str, View)> {
         ),
         ("four-ar", in_arabic(four_at(Some(1), false, [""; 4]))),
         ("gallery-ar", in_arabic(picture(true, None, Some((3, 128))))),
+        ("owner-ar", in_arabic(owner())),
         ("code-ar", in_arabic(picture(false, Some(command), None))),
     ]
 }

@@ -120,6 +120,7 @@ fn words(view: &View) -> (String, Vec<String>, Option<u32>) {
             let place = place.map_or_else(String::new, |(place, of)| format!("{place} / {of}"));
             (format!("{heart}{}", shown.title), vec![shown.style.clone(), place], None)
         }
+        Scene::Code(code) => (String::new(), vec![code.command.clone()], None),
         Scene::Message { text } => (String::new(), vec![text.clone()], None),
     }
 }

@@ -26,6 +26,7 @@ impl Settings {
         self.check_times(&mut problems);
         self.check_gallery(&mut problems);
         self.check_heat(&mut problems);
+        self.check_remote(&mut problems);
         problems.0
     }
 
@@ -154,6 +155,42 @@ impl Settings {
         for (index, word) in self.filter.allowed.iter().enumerate() {
             let field = format!("filter.allowed[{index}]");
             problems.require(!word.trim().is_empty(), &field, || "a word must not be empty".into());
+        }
+    }
+
+    fn check_remote(&self, problems: &mut Problems) {
+        let remote = &self.remote;
+        problems.range(remote.per_minute, 1, 1000, "remote.per_minute", "");
+        problems.range(remote.waiting, 1, 256, "remote.waiting", "");
+        problems.range(remote.at_once, 1, 16, "remote.at_once", "");
+        problems.range(remote.max_size, 8, 4096, "remote.max_size", " px");
+        problems.range(remote.link_minutes, 1, 1440, "remote.link_minutes", " minutes");
+        if let Some(url) = &remote.url {
+            let is_web = url.starts_with("http://") || url.starts_with("https://");
+            let is_plain = url.chars().all(|letter| letter.is_ascii_graphic());
+            problems.require(is_web && is_plain, "remote.url", || {
+                format!("'{url}' must begin with http:// or https://, and have no spaces")
+            });
+        }
+        let named = |name: &String| !name.trim().is_empty() && name.chars().count() <= 60 && !name.contains(char::is_control);
+        problems.require(remote.name.as_ref().is_none_or(named), "remote.name", || {
+            "must have 1 to 60 letters".into()
+        });
+        for (index, host) in remote.hosts.iter().enumerate() {
+            let is_host = !host.is_empty() && host.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-".contains(letter));
+            problems.require(is_host, &format!("remote.hosts[{index}]"), || {
+                format!("'{host}' must be a host name without a port, such as frame.example")
+            });
+        }
+        let prefix = &remote.mqtt.discovery;
+        let is_topic = !prefix.is_empty() && !prefix.contains(|letter: char| letter.is_control() || "+# ".contains(letter));
+        problems.require(is_topic, "remote.mqtt.discovery", || {
+            format!("'{prefix}' is not a topic: it must not be empty or contain +, # or spaces")
+        });
+        if let Some(broker) = &remote.mqtt.broker {
+            problems.require(self.remote.mqtt.address().is_some(), "remote.mqtt.broker", || {
+                format!("'{broker}' must be a host name, with :PORT where that is not 1883")
+            });
         }
     }
 

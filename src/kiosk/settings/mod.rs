@@ -7,12 +7,14 @@ mod check;
 mod faults;
 mod fields;
 mod header;
+mod remote;
 
 pub use faults::{Fault, SettingsError};
 pub use fields::{
     AttractSettings, BatterySettings, ButtonDriver, ButtonSettings, DrawSettings, FilterSettings, GallerySettings, HeatSettings, Language,
     LookSettings, ScheduleSettings, ThemeName,
 };
+pub use remote::{MqttSettings, RemoteSettings};
 
 use std::path::{Path, PathBuf};
 
@@ -60,6 +62,8 @@ pub struct Settings {
     pub heat: HeatSettings,
     /// Running from a battery: `inkstone kiosk --once`.
     pub battery: BatterySettings,
+    /// Phones, programs and other frames in the network.
+    pub remote: RemoteSettings,
 }
 
 impl Settings {
@@ -102,19 +106,20 @@ impl Settings {
     /// Folder of the gallery: the one that is set, else the state folder that systemd gives the service, else
     /// `inkstone/gallery` in the user's data folder (XDG base directories), else, with a warning, in the current one.
     pub fn gallery_folder(&self) -> PathBuf {
-        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         if let Some(folder) = &self.gallery.folder {
             return folder.clone();
         }
-        if let Some(state) = variable("STATE_DIRECTORY") {
-            return state.join("gallery");
-        }
-        let home = || variable("HOME").map(|home| home.join(".local/share"));
-        let data = variable("XDG_DATA_HOME").or_else(home).unwrap_or_else(|| {
+        let state = state_folder().unwrap_or_else(|| {
             log::warn!("HOME is not set: pictures are kept in the current folder; choose another with [gallery] folder or --gallery");
-            PathBuf::new()
+            "inkstone".into()
         });
-        data.join("inkstone/gallery")
+        state.join("gallery")
+    }
+
+    /// Folder of what the remote remembers: `remote` in the state folder of the service or the user's data folder, else `.remote` in the
+    /// gallery.
+    pub fn remote_folder(&self) -> PathBuf {
+        state_folder().map_or_else(|| self.gallery_folder().join(".remote"), |state| state.join("remote"))
     }
 
     fn resolve(&mut self, folder: &Path) {
@@ -124,11 +129,20 @@ impl Settings {
             &mut self.draw.subjects,
             &mut self.gallery.folder,
             &mut self.filter.words,
+            &mut self.remote.mqtt.password_file,
         ];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
     }
+}
+
+/// The state folder that systemd gives the service, else `inkstone` in the user's data folder (XDG base directories).
+fn state_folder() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || variable("HOME").map(|home| home.join(".local/share"));
+    let data = || variable("XDG_DATA_HOME").or_else(home).map(|data| data.join("inkstone"));
+    variable("STATE_DIRECTORY").or_else(data)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! | `picture` | the finished picture | again | vary | keep | take home, new |
 //! | `gallery` | kept pictures one by one | next | again | keep | back |
 //! | `asleep` | the panel is off | | | | |
+//! | `invitation` | a code that leads elsewhere | back | back | back | back |
 //! | `message` | a problem that prevents drawing | back | back | back | back |
 //!
 //! Held buttons go backwards. Wheels and arrow keys move, Confirm acts as C or a press of the wheel, Back leaves the screen.
@@ -22,6 +23,7 @@ mod choose;
 mod drawing;
 mod four;
 mod gallery;
+mod invitation;
 mod job;
 mod keyboard;
 mod menu;
@@ -39,7 +41,7 @@ use std::time::Duration;
 pub use job::{FinishedPicture, Item, Job, JobStage, JobUpdate, Purpose, StageTimes};
 pub use request::{DrawRequest, RequestError};
 pub use selection::{AtOnce, PackChoices, Selection};
-pub use shared::{Allows, GalleryEntry, Rules};
+pub use shared::{Allows, GalleryEntry, Links, Rules};
 pub use view::{Choice, Code, Scene, Shown, View, Wheel};
 
 use super::heat::Pace;
@@ -95,6 +97,10 @@ pub enum Input {
     Pace(Pace),
     /// Whether the main display has failed.
     DisplayGone(bool),
+    /// A picture that was drawn elsewhere, and its number in the gallery.
+    Show(FinishedPicture, Option<u64>),
+    /// A code to show until a button is pressed.
+    Invite(Code),
 }
 
 /// An effect that the main loop carries out.
@@ -217,6 +223,11 @@ impl Machine {
         self.shared.set_rules(rules);
     }
 
+    /// Sets where visitors find the pictures that are shown.
+    pub fn set_links(&mut self, links: Links) {
+        self.shared.links = Some(links);
+    }
+
     /// Handles an input and returns the effects to carry out.
     pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Effect> {
         self.shared.age_hint();
@@ -231,6 +242,8 @@ impl Machine {
                 None
             }
             Input::Hours(hours) => self.set_hours(hours, now),
+            Input::Show(finished, number) => self.show(finished, number, now),
+            Input::Invite(code) => self.is_free(now).then(|| Box::new(invitation::Invitation(code)) as Box<dyn Mode>),
             other => {
                 self.shared.apply(other);
                 let next = self.mode.refresh(&mut self.shared, now);
@@ -308,6 +321,27 @@ impl Machine {
         }
         self.touched = now;
         drawing::Drawing::request(&mut self.shared, request, now)
+    }
+
+    /// Whether no visitor is in the middle of something.
+    fn is_free(&self, now: Duration) -> bool {
+        let scene = self.mode.scene(&self.shared, now);
+        !self.shared.once
+            && matches!(
+                scene,
+                Scene::Attract { .. } | Scene::Message { .. } | Scene::Picture { place: None, .. }
+            )
+    }
+
+    /// Shows a picture that was drawn elsewhere.
+    fn show(&mut self, finished: FinishedPicture, number: Option<u64>, now: Duration) -> Next {
+        if !self.is_free(now) {
+            return None;
+        }
+        self.touched = now;
+        // An example that is being drawn.
+        self.shared.cancel();
+        go(picture::OnePicture::of_elsewhere(&mut self.shared, finished, number))
     }
 
     fn tick(&mut self, now: Duration) -> Next {

@@ -20,7 +20,7 @@ pub(super) struct OnePicture {
     pub favourite: bool,
     /// Whether the gallery was told about `favourite`.
     told: bool,
-    code: bool,
+    code: Option<Code>,
 }
 
 impl OnePicture {
@@ -32,8 +32,14 @@ impl OnePicture {
             asked,
             favourite: false,
             told: true,
-            code: false,
+            code: None,
         }
+    }
+
+    /// A picture that was drawn elsewhere, with its number in the gallery if it was kept.
+    pub fn of_elsewhere(shared: &mut Shared, finished: FinishedPicture, number: Option<u64>) -> OnePicture {
+        let job = shared.adopt(number);
+        OnePicture::new(job, 0, finished, number.is_some())
     }
 
     fn toggle(&mut self, shared: &mut Shared, now: Duration) {
@@ -71,7 +77,7 @@ impl Mode for OnePicture {
             Button::A => return Drawing::again(shared, &self.finished.item.clone(), now),
             Button::B => return Drawing::vary(shared, &self.finished.item.clone(), now),
             Button::C | Button::Confirm => self.toggle(shared, now),
-            Button::D if !self.code && gesture != Gesture::Long => self.code = true,
+            Button::D if self.code.is_none() && gesture != Gesture::Long => self.code = Some(shared.code(&self.finished)),
             Button::D | Button::Back | Button::Next | Button::Previous => return go(Choose::enter(shared, now)),
         }
         None
@@ -102,10 +108,7 @@ impl Mode for OnePicture {
         Scene::Picture {
             shown: shared.finished(&self.finished),
             favourite: self.favourite,
-            code: self.code.then(|| Code {
-                command: self.finished.item.command(),
-                invitation: shared.language.say(Phrase::Scan).to_owned(),
-            }),
+            code: self.code.clone(),
             place: None,
             around: Vec::new(),
             here: 0,
@@ -117,7 +120,7 @@ impl Mode for OnePicture {
             return [None; 4];
         }
         let keep = if self.favourite { Phrase::Kept } else { Phrase::Keep };
-        let last = if self.code { Phrase::New } else { Phrase::TakeHome };
+        let last = if self.code.is_some() { Phrase::New } else { Phrase::TakeHome };
         [Phrase::Again, Phrase::Vary, keep, last].map(Some)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::job::{FinishedPicture, Item, Job, JobUpdate, Purpose, StageTimes};
 use super::request::DrawRequest;
 use super::selection::{AtOnce, PackChoices, Selection, Typed};
-use super::view::Shown;
+use super::view::{Code, Shown};
 use super::{Effect, Input, KeepOutcome};
 use crate::kiosk::heat::Pace;
 use crate::kiosk::language::{Language, Phrase};
@@ -40,6 +40,9 @@ const EXAMPLES: [(&str, usize); 6] = [
 
 /// Whether a prompt passes the word filter.
 pub type Allows = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// The address at which a visitor's phone finds a picture for a while; `None` if there is none now.
+pub type Links = Arc<dyn Fn(&FinishedPicture) -> Option<String> + Send + Sync>;
 
 /// What does not depend on the visitor.
 #[derive(Clone)]
@@ -97,6 +100,8 @@ pub(super) struct Shared {
     pub once: bool,
     /// A request during loading, drawn once the pack is open.
     pub pending: Option<DrawRequest>,
+    /// Where visitors find the pictures that are shown.
+    pub links: Option<Links>,
     pace: Pace,
     display_gone: bool,
     gallery: Option<Phrase>,
@@ -121,6 +126,7 @@ impl Shared {
             effects: Vec::new(),
             once: false,
             pending: None,
+            links: None,
             pace: Pace::Normal,
             display_gone: false,
             gallery: None,
@@ -279,6 +285,25 @@ impl Shared {
         }
     }
 
+    /// A number for a picture that no job of the kiosk drew, which was kept under another in the gallery.
+    pub fn adopt(&mut self, number: Option<u64>) -> u64 {
+        self.numbers += 1;
+        let outcome = number.map(|number| ((self.numbers, 0), KeepOutcome::Kept(number)));
+        self.outcomes.extend(outcome);
+        self.numbers
+    }
+
+    /// What a visitor takes a picture home by.
+    pub fn code(&self, finished: &FinishedPicture) -> Code {
+        let link = self.links.as_ref().and_then(|links| links(finished));
+        let phrase = if link.is_some() { Phrase::ScanLink } else { Phrase::Scan };
+        Code {
+            command: finished.item.command(),
+            link,
+            invitation: self.language.say(phrase).to_owned(),
+        }
+    }
+
     /// Cancels the running job.
     pub fn cancel(&mut self) {
         if self.running.take().is_some() {
@@ -321,7 +346,9 @@ impl Shared {
             | Input::Tick
             | Input::JobUpdate(_)
             | Input::Loaded(..)
-            | Input::Hours(_) => {}
+            | Input::Hours(_)
+            | Input::Show(..)
+            | Input::Invite(_) => {}
         }
     }
 

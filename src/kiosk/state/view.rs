@@ -41,13 +41,22 @@ pub struct Choice {
     pub several: Option<String>,
 }
 
-/// A QR code, by which visitors take a picture home.
+/// A QR code, by which visitors take a picture home, or get to the page for phones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
-    /// Its text: the command that draws the picture.
+    /// The command that draws the picture: what the code says unless there is a link, and is shown in letters.
     pub command: String,
+    /// The address that the code leads to.
+    pub link: Option<String>,
     /// What to do with it.
     pub invitation: String,
+}
+
+impl Code {
+    /// What the code says.
+    pub fn text(&self) -> &str {
+        self.link.as_deref().unwrap_or(&self.command)
+    }
 }
 
 /// What fills the screen.
@@ -140,6 +149,8 @@ pub enum Scene {
         /// Which of these it is.
         here: usize,
     },
+    /// A code without a picture.
+    Code(Code),
     /// A message without a picture.
     Message {
         /// The message.

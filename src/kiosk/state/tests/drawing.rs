@@ -234,7 +234,9 @@ fn the_picture_can_be_drawn_again_varied_kept_and_taken_home() {
     let Scene::Picture { code, .. } = session.view().scene else {
         panic!()
     };
-    let Code { command: code, invitation } = code.unwrap();
+    let Code {
+        command: code, invitation, ..
+    } = code.unwrap();
     assert_eq!(invitation, "Scan it and draw the same at home");
     assert!(code.starts_with("inkstone generate \"fox\" --style 3d --seed "), "{code}");
     assert!(code.ends_with(" --steps 4"), "{code}");

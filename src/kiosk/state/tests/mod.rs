@@ -183,6 +183,7 @@ impl Session {
             Scene::Four { .. } => "four",
             Scene::Picture { place: None, .. } => "picture",
             Scene::Picture { .. } => "gallery",
+            Scene::Code(_) => "code",
             Scene::Message { .. } => "message",
         }
     }

@@ -1,0 +1,164 @@
+//! A request for pictures on its way: what is asked for, how far it is, what came of it. Depends on the pipeline's types.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::picture::{Picture, Provenance};
+use crate::pipeline::Request;
+use crate::remote::refusal::Refusal;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The pictures.
+    pub requests: Vec<Request>,
+    /// A part of a picture that goes over several frames: which one, from 0, and of how many.
+    pub part: Option<(u32, u32)>,
+    /// Whether the first picture is shown on the panel.
+    pub show: bool,
+    /// Whether the pictures are kept in the gallery.
+    pub keep: bool,
+    /// Who asks.
+    pub from: IpAddr,
+    /// Whether the owner asks.
+    pub is_owner: bool,
+}
+
+/// Where a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Waiting,
+    Drawing,
+    Done,
+    Failed,
+    Cancelled,
+}
+
+impl State {
+    pub fn is_over(self) -> bool {
+        matches!(self, State::Done | State::Failed | State::Cancelled)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Drawing => "drawing",
+            State::Done => "done",
+            State::Failed => "failed",
+            State::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A finished picture.
+#[derive(Debug)]
+pub struct Finished {
+    pub picture: Arc<Picture>,
+    pub provenance: Arc<Provenance>,
+    /// The picture as a PNG file with its record.
+    pub file: Vec<u8>,
+    pub notes: Vec<Value>,
+    /// Its number in the gallery, if it was kept.
+    pub number: Option<u64>,
+}
+
+/// How far a job is.
+#[derive(Clone, Debug)]
+pub struct Status {
+    pub state: State,
+    /// Why it waits, if not for others.
+    pub reason: Option<&'static str>,
+    /// Jobs before it.
+    pub position: usize,
+    /// Index of the picture that is being drawn.
+    pub at: usize,
+    /// Steps of that picture that are done, and all of them.
+    pub done: usize,
+    pub of: usize,
+    /// The latest estimate of that picture as a PNG file, while somebody looks.
+    pub preview: Option<Arc<Vec<u8>>>,
+    /// Finished ones.
+    pub pictures: Vec<Arc<Finished>>,
+    /// Why it failed.
+    pub refusal: Option<Refusal>,
+    /// What else there is to say.
+    pub notes: Vec<String>,
+}
+
+/// A job, shared between the queue and all who look at it.
+pub struct Job {
+    pub id: String,
+    pub order: Order,
+    is_cancelled: AtomicBool,
+    status: watch::Sender<Status>,
+}
+
+impl Job {
+    pub fn new(id: String, order: Order, position: usize) -> Job {
+        let status = Status {
+            state: State::Waiting,
+            reason: None,
+            position,
+            at: 0,
+            done: 0,
+            of: 0,
+            preview: None,
+            pictures: Vec::new(),
+            refusal: None,
+            notes: Vec::new(),
+        };
+        Job {
+            id,
+            order,
+            is_cancelled: AtomicBool::new(false),
+            status: watch::Sender::new(status),
+        }
+    }
+
+    /// How far it is now.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// A subscription to how far it is, of which a slow reader sees the latest alone.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Whether somebody watches.
+    pub fn is_watched(&self) -> bool {
+        self.status.receiver_count() > 0
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn mark_cancelled(&self) {
+        self.is_cancelled.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn update(&self, change: impl FnOnce(&mut Status)) {
+        self.status.send_modify(change);
+    }
+
+    /// Waits until it is over.
+    pub async fn finished(&self) -> Status {
+        let mut watch = self.watch();
+        match watch.wait_for(|status| status.state.is_over()).await {
+            Ok(status) => status.clone(),
+            // The job has the sender itself.
+            Err(_) => self.status(),
+        }
+    }
+
+    /// Bytes of its pictures.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |finished: &Arc<Finished>| finished.file.len() + finished.picture.pixels().len();
+        self.status.borrow().pictures.iter().map(of).sum()
+    }
+}

@@ -1,0 +1,81 @@
+//! What all endpoints share: settings, queue, gallery, rules. Depends on its neighbours and the kiosk's handle.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::access::Access;
+use super::frames::Frames;
+use super::gallery::Pictures;
+use super::links::Links;
+use super::offer::Offer;
+use super::queue::{Job, Queue};
+use super::refusal::Refusal;
+use super::wish::Wish;
+use crate::kiosk::Handle;
+use crate::kiosk::filter::Filter;
+use crate::kiosk::settings::Settings;
+
+/// The server's state.
+pub struct Site {
+    pub settings: Settings,
+    /// The file that the settings came from.
+    pub file: Option<PathBuf>,
+    pub filter: Filter,
+    pub queue: Queue,
+    pub gallery: Pictures,
+    pub access: Access,
+    pub links: Arc<Links>,
+    pub frames: Frames,
+    pub kiosk: Option<Handle>,
+    pub offer: Arc<Mutex<Option<Offer>>>,
+    /// The name that others see.
+    pub name: String,
+    /// Where visitors reach the server.
+    pub url: String,
+    pub started: Instant,
+}
+
+impl Site {
+    /// What the pack offers; `None` before it is open.
+    pub fn offer(&self) -> Option<Offer> {
+        self.offer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the pack reads prompts, or is not known yet.
+    pub fn needs_prompt(&self) -> bool {
+        self.offer().is_none_or(|offer| offer.has_prompt)
+    }
+
+    /// Refuses words that the owner does not want.
+    pub fn check_words(&self, prompt: &str) -> Result<(), Refusal> {
+        self.filter.check(prompt).map_or(Ok(()), |hit| Err(Refusal::blocked(&hit)))
+    }
+
+    /// Puts a wish at the end of the line.
+    pub fn submit(&self, wish: Wish, from: IpAddr, is_owner: bool) -> Result<Arc<Job>, Refusal> {
+        self.access.check_wish(from, is_owner)?;
+        self.queue.submit(wish.order(self, from, is_owner)?)
+    }
+
+    /// Seconds until everything that waits is drawn, as far as that is known.
+    pub fn backlog(&self) -> Option<Duration> {
+        let jobs = self.queue.waiting() + usize::from(self.queue.running().is_some());
+        Some(self.queue.pace()? * u32::try_from(jobs).unwrap_or(u32::MAX))
+    }
+}
+
+/// Cancels a job when it is dropped: its client has gone before it was answered.
+pub struct CancelOnDrop<'a> {
+    pub site: &'a Site,
+    pub job: Arc<Job>,
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if !self.job.status().state.is_over() {
+            self.site.queue.cancel(&self.job);
+        }
+    }
+}
