@@ -66,8 +66,10 @@ pub struct Rules {
     pub shown: Duration,
     /// Length of the fade between two slides; zero on panels that are too slow for it.
     pub fade: Duration,
-    /// Whether the current choice is sketched.
+    /// Whether the main display is fast enough for pictures that move: sketches of the current choice, morphs, and drawing by hand.
     pub sketch: bool,
+    /// Whether pictures of the slide show become one another by a morph, instead of fading.
+    pub morphs: bool,
 }
 
 /// A picture in the gallery.
@@ -97,6 +99,8 @@ pub(super) struct Shared {
     pub once: bool,
     /// A request during loading, drawn once the pack is open.
     pub pending: Option<DrawRequest>,
+    /// Whether somebody has touched a display, which therefore can be touched.
+    pub has_touch: bool,
     pace: Pace,
     display_gone: bool,
     gallery: Option<Phrase>,
@@ -121,6 +125,7 @@ impl Shared {
             effects: Vec::new(),
             once: false,
             pending: None,
+            has_touch: false,
             pace: Pace::Normal,
             display_gone: false,
             gallery: None,
@@ -207,6 +212,7 @@ impl Shared {
             steps: self.pace.steps(steps, &choices.steps),
             seed: request.seed_or(|| self.next_seed()),
             variations: Vec::new(),
+            sketch: None,
         };
         self.selection.typed = Some(Typed {
             asks: false,
@@ -244,6 +250,12 @@ impl Shared {
         self.rules.sketch && self.choices.is_some() && self.pace == Pace::Normal
     }
 
+    /// Whether visitors may draw by hand: where a display is touched, and the pack starts from pictures.
+    pub fn may_draw_by_hand(&self) -> bool {
+        let takes = self.choices.as_ref().is_some_and(|choices| choices.takes_pictures);
+        self.rules.sketch && self.has_touch && takes
+    }
+
     /// Whether a prompt passes the word filter.
     pub fn allows(&self, prompt: &str) -> bool {
         (self.rules.allows)(prompt)
@@ -267,7 +279,7 @@ impl Shared {
     fn asks_about(&self, items: &[Item]) -> bool {
         let prompt = self.selection.prompt(&self.rules.subjects, &self.rules.colours);
         let is_typed = self.selection.typed.as_ref().is_some_and(|typed| typed.asks);
-        is_typed && !self.once && items.iter().all(|item| item.prompt == prompt)
+        is_typed && !self.once && items.iter().all(|item| item.prompt == prompt && item.sketch.is_none())
     }
 
     /// A word of the typed text names several things: their names take the place of the wheel's words.
@@ -317,6 +329,7 @@ impl Shared {
             Input::DisplayGone(gone) => self.display_gone = gone,
             Input::Event(_)
             | Input::Touch(..)
+            | Input::Finger(..)
             | Input::Request(_)
             | Input::Tick
             | Input::JobUpdate(_)
@@ -422,6 +435,7 @@ impl Shared {
             steps: choices.steps.get(choices.step).copied().unwrap_or(1),
             seed: index as u64 + 1,
             variations: Vec::new(),
+            sketch: None,
         };
         EXAMPLES.iter().enumerate().map(example).collect()
     }
