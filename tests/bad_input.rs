@@ -251,6 +251,23 @@ fn missing_files() {
 }
 
 #[test]
+fn an_index_of_training_pictures_is_checked_by_those_who_read_it() {
+    let explain = |pack: &Path, problem: &str| {
+        let mut command = inkstone();
+        command.env("INKSTONE_PACK", pack).args(["explain", "cat", "--steps", "1", "--out"]);
+        let refused = command.arg(pack.join("cat.html")).assert();
+        refused.code(2).stderr(predicate::str::contains(problem));
+    };
+    let (_folder, pack) = copied_pack();
+    change(&pack, "training.index", false, |bytes| bytes[5000] ^= 1);
+    explain(&pack, "training.index: SHA-256");
+    inkstone().arg("verify").arg(&pack).assert().code(2);
+    let (_folder, pack) = copied_pack();
+    change(&pack, "training.index", true, |bytes| bytes.truncate(100_000));
+    explain(&pack, "training.index: this is no index of training pictures: it is too short");
+}
+
+#[test]
 fn a_lexicon_that_is_none() {
     type Edit = fn(&mut Vec<u8>);
     let edits: [(Edit, &str); 3] = [

@@ -454,6 +454,78 @@ fn variations_resemble_their_picture_the_less_the_further_they_go() {
     );
 }
 
+/// A PNG file without its chunks of a keyword.
+fn without_chunk(file: &[u8], keyword: &str) -> Vec<u8> {
+    let (mut kept, mut rest) = (file[..8].to_vec(), &file[8..]);
+    while let Some((length, _)) = rest.split_first_chunk::<4>() {
+        let (chunk, behind) = rest.split_at(12 + u32::from_be_bytes(*length) as usize);
+        if !chunk[8..].starts_with(format!("{keyword}\0").as_bytes()) {
+            kept.extend_from_slice(chunk);
+        }
+        rest = behind;
+    }
+    kept
+}
+
+#[test]
+fn a_variation_is_told_in_the_fields_of_web_interfaces_and_read_from_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("cat.png"), folder.path().join("out"));
+    generate("cat", &file).args(["--steps", "1", "--style", "flat"]).assert().success();
+    vary(&file, &out)
+        .args(["-n", "1", "--seed", "100", "--amount", "0.25"])
+        .assert()
+        .success();
+    let whole = fs::read(out.join("cat-100.png")).unwrap();
+    let text = String::from_utf8_lossy(&whole);
+    assert!(text.contains("Variation seed: 100, Variation seed strength: 0.25"), "{text}");
+    // A gallery that keeps this text alone loses nothing of it.
+    let bare = folder.path().join("bare.png");
+    fs::write(&bare, without_chunk(&whole, "inkstone")).unwrap();
+    let info = json(inkstone().arg("info").arg(&bare));
+    assert_eq!(info["made_by"]["extra"]["variations"], "100:0.25");
+    vary(&bare, &out)
+        .args(["-n", "1", "--seed", "1", "--amount", "0"])
+        .assert()
+        .success();
+    let again = Picture::open(out.join("bare-1.png")).unwrap();
+    assert_eq!(again, Picture::open(out.join("cat-100.png")).unwrap());
+}
+
+#[test]
+fn variations_are_drawn_onto_a_sheet() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, sheet) = (folder.path().join("cat.png"), folder.path().join("sheet.png"));
+    generate("cat", &file).args(["--steps", "1", "--size", "64"]).assert().success();
+    let report = json(vary(&file, &sheet).args(["--sheet", "3x2", "--seed", "100", "--amount", "1"]));
+    let drawn = Picture::open(&sheet).unwrap();
+    assert_eq!((drawn.width(), drawn.height()), (192, 128));
+    let numbers: Vec<u64> = (0..6)
+        .map(|index| report["pictures"][index]["variation"].as_u64().unwrap())
+        .collect();
+    assert_eq!(numbers, [100, 101, 102, 103, 104, 105]);
+    let description: Value = serde_json::from_slice(&fs::read(folder.path().join("sheet.json")).unwrap()).unwrap();
+    let last = &description["frames"]["cat-105"];
+    assert_eq!(
+        (&last["frame"]["x"], &last["frame"]["y"], &last["variations"]),
+        (&128.into(), &64.into(), &"105:1".into())
+    );
+    // Each is what it is by itself.
+    let out = folder.path().join("out");
+    vary(&file, &out)
+        .args(["-n", "1", "--seed", "104", "--amount", "1"])
+        .assert()
+        .success();
+    let alone = Picture::open(out.join("cat-104.png")).unwrap();
+    for y in 0..64 {
+        for x in 0..64 {
+            let (cell, own) = (drawn.pixel(64 + x, 64 + y).unwrap(), alone.pixel(x, y).unwrap());
+            assert!(cell == own || (cell[3], own[3]) == (0, 0), "{x} {y}: {cell:?} {own:?}");
+        }
+    }
+    vary(&file, &sheet).args(["--sheet", "3x2", "-n", "4"]).assert().code(2);
+}
+
 #[test]
 fn options_change_what_is_varied() {
     let folder = tempfile::tempdir().unwrap();

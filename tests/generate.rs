@@ -669,6 +669,27 @@ fn words_are_explained_by_what_is_drawn_without_them() {
     let sum: f64 = words.iter().map(|word| word["share"].as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() < 0.01, "{sum}");
 
+    // Pixels look at each other, at the words and at the style.
+    let attention = &report["attention"];
+    let parts = ["prompt", "other_rows", "pixels"].map(|part| attention[part].as_f64().unwrap());
+    assert!(
+        (parts.iter().sum::<f64>() - 1.0).abs() < 0.01 && parts.iter().all(|part| *part > 0.01),
+        "{parts:?}"
+    );
+    let looked: Vec<f64> = words.iter().filter_map(|word| word["attention"].as_f64()).collect();
+    assert_eq!(looked.len(), 3, "a, blue and cat: {words:?}");
+    assert!((looked.iter().sum::<f64>() - 1.0).abs() < 0.01, "{looked:?}");
+    // What was drawn looks like the cats that the model has seen.
+    let nearest = report["nearest"]["pictures"].as_array().unwrap();
+    assert!(report["nearest"]["among"].as_u64() > Some(11_000) && nearest.len() == 8);
+    let similarity: Vec<f64> = nearest.iter().map(|picture| picture["similarity"].as_f64().unwrap()).collect();
+    assert!(
+        similarity[0] > 0.7 && similarity.is_sorted_by(|one, other| one >= other),
+        "{similarity:?}"
+    );
+    let is_cat = |picture: &Value| picture["name"].as_str().unwrap().contains("cat");
+    assert!(nearest.iter().filter(|picture| is_cat(picture)).count() >= 2, "{nearest:?}");
+
     let page = std::fs::read_to_string(folder.path().join("cat.html")).unwrap();
     assert!(!page.contains("http:") && !page.contains("https:"), "nothing comes from elsewhere");
     assert_eq!(page.matches("<button").count(), words.len());

@@ -102,6 +102,53 @@ fn a_visit_is_the_same_every_time_and_keeps_what_was_drawn() {
     assert!(verified.status.success());
 }
 
+/// A visit that ends in the menu, at the line of this number, which is opened.
+fn menu_line(number: usize, at: u32) -> String {
+    let presses = (0..number).map(|press| format!("{} press a\n", f64::from(at) + 0.4 * press as f64));
+    format!("{}{} press b\n", presses.collect::<String>(), at + 4)
+}
+
+#[test]
+fn what_a_finger_draws_becomes_a_picture_that_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    // Touched to life, the menu touched, its line for drawing by hand opened; two strokes, and the picture of them taken.
+    let visit = format!(
+        "12 touch 240 150\n13 touch 420 305\n{}19 stroke 130 60 190 90 200 150 170 210 100 210 60 150 70 90 130 60\n24 stroke 130 60 140 40\n32 press c\n35 press back\n",
+        menu_line(5, 14)
+    );
+    let (code, said) = run(folder.path(), &["--script", &script(folder.path(), &visit)]);
+    assert_eq!(code, Some(0), "{said}");
+    let kept = pictures(&folder.path().join("gallery"));
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let made = inkstone::picture::image_file::read(&kept[0]).unwrap().provenance.unwrap();
+    assert_eq!(
+        (made.extra["strength"].as_str(), made.steps),
+        ("0.75", 4),
+        "in all its steps, since the finger rested"
+    );
+    assert!(made.extra["from"].len() == 64 && made.is_composite(), "a person drew a part of it");
+}
+
+#[test]
+fn kept_pictures_become_one_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let draw = "12 press a\n13 press c\n20 press d\n20.5 press d\n21 press a\n22 press c\n30 press d\n30.5 press d\n";
+    let visit = format!("{draw}32 press d\n{}52 press back\n", menu_line(6, 33));
+    let (code, said) = run(folder.path(), &["--script", &script(folder.path(), &visit)]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(pictures(&folder.path().join("gallery")).len(), 2);
+    let shown = pictures(&folder.path().join("frames")).len();
+    // The same without the film.
+    let without = tempfile::tempdir().unwrap();
+    let (code, said) = run(
+        without.path(),
+        &["--script", &script(without.path(), &format!("{draw}52 press back\n"))],
+    );
+    assert_eq!(code, Some(0), "{said}");
+    let plain = pictures(&without.path().join("frames")).len();
+    assert!(shown > plain + 25, "{shown} frames, {plain} without it");
+}
+
 #[test]
 fn once_draws_keeps_and_ends() {
     let folder = tempfile::tempdir().unwrap();

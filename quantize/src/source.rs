@@ -189,14 +189,12 @@ impl Source {
         if self.single.is_some() {
             return Ok(files);
         }
-        if let Some(prompt) = &self.manifest.prompt {
-            for (field, name) in prompt.files().filter(|(_, name)| !self.made.contains_key(*name)) {
-                let path = self.folder.join(name);
-                if !path.is_file() {
-                    return Err(self.field(field, format!("there is no file {}: copy it there", path.display())));
-                }
-                files.insert(name.to_owned(), path);
+        for (field, name) in self.manifest.companions().filter(|(_, name)| !self.made.contains_key(*name)) {
+            let path = self.folder.join(name);
+            if !path.is_file() {
+                return Err(self.field(field, format!("there is no file {}: copy it there", path.display())));
             }
+            files.insert(name.to_owned(), path);
         }
         let card = self.folder.join(CARD);
         if card.is_file() {
@@ -248,17 +246,12 @@ impl Source {
     fn check_manifest(&self) -> Result<()> {
         self.check_file_names()?;
         let mut manifest = self.manifest.clone();
-        let prompt = self
-            .manifest
-            .prompt
-            .iter()
-            .flat_map(|prompt| prompt.files())
-            .map(|(_, name)| name.to_owned());
+        let companions = self.manifest.companions().map(|(_, name)| name.to_owned());
         let names = manifest
             .stages
             .values()
             .map(|stage| stage.graph.clone())
-            .chain(prompt)
+            .chain(companions)
             .chain([WEIGHTS.to_owned()]);
         let unknown = FileRecord {
             bytes: 0,
@@ -277,10 +270,9 @@ impl Source {
             .stages
             .iter()
             .map(|(name, stage)| (format!("stages.{name}.graph"), stage.graph.as_str()));
-        let prompt = self.manifest.prompt.iter().flat_map(|prompt| prompt.files());
-        let prompt = prompt.map(|(field, name)| (field.to_owned(), name));
+        let companions = self.manifest.companions().map(|(field, name)| (field.to_owned(), name));
         let mut taken = BTreeSet::from([MANIFEST, WEIGHTS, CARD, CARD_FOLDER]);
-        for (field, name) in graphs.chain(prompt) {
+        for (field, name) in graphs.chain(companions) {
             let mut components = Path::new(name).components();
             let plain = matches!((components.next(), components.next()), (Some(Component::Normal(part)), None) if part == name);
             if !plain {

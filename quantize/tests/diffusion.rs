@@ -9,7 +9,7 @@ use std::path::Path;
 
 use assert_cmd::Command;
 use inkstone::picture::Picture;
-use inkstone::pipeline::Options;
+use inkstone::pipeline::{NoAttention, Options, Unobserved};
 use inkstone::{Pipeline, Progress, Request, Source};
 use predicates::str::contains;
 use small_latent::{MODEL, convolution, export, node, port, save, weights};
@@ -45,6 +45,8 @@ fn a_latent_model_becomes_a_pack_that_generates() {
 
     let other = pipeline.generate(&request.clone().guidance(2.0)).unwrap();
     assert_ne!(other.picture, generated.picture, "guidance takes effect");
+    let explained = pipeline.explain_with(&request, &mut Unobserved).unwrap();
+    assert_eq!((explained.attention, explained.nearest), (Err(NoAttention::Absent), None));
 
     // Three words and the end token fit; a longer prompt keeps the end token and is told.
     let resolved = pipeline.resolve(&Request::new("a red apple apple red")).unwrap();

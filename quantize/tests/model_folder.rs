@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use inkstone::picture::{Picture, png};
+use inkstone::pipeline::Unobserved;
 use inkstone::{Part, Pipeline, Request, Source};
 use predicates::str::contains;
 use prost::Message;
@@ -115,6 +116,41 @@ fn prompts_are_mixed_and_emphasised_by_their_tokens() {
         let text = &resolved.texts()[0];
         let strong = text.emphasis(0).iter().filter(|strength| **strength == 1.5).count();
         assert!((1..text.token_counts()[0] - 2).contains(&strong), "{name}: {:?}", text.emphasis(0));
+    }
+}
+
+#[test]
+fn attention_to_words_is_told_and_changes_no_picture() {
+    for name in ["stable-diffusion", "xl"] {
+        let folder = tempfile::tempdir().unwrap();
+        let pack = folder.path().join("pack");
+        quantize(&pipelines().join(name), &pack).assert().success();
+        let mut pipeline = Pipeline::open(&pack).unwrap();
+        let request = Request::new("a red cat").seed(7).steps(2).guidance(4.0);
+        let plain = pipeline.generate(&request).unwrap().picture;
+        let explained = pipeline.explain_with(&request, &mut Unobserved).unwrap();
+        assert_eq!(explained.generated.picture, plain, "{name}");
+        // These look at the text alone, by operators of their own.
+        let attention = explained.attention.unwrap();
+        assert!(attention.maps >= 2 && attention.pixels < 1e-3, "{name}: {attention:?}");
+        assert!(
+            (attention.prompt + attention.other_rows - 1.0).abs() < 1e-3,
+            "{name}: {attention:?}"
+        );
+        let words: Vec<_> = explained.words.iter().map(|word| word.attention.as_ref().unwrap()).collect();
+        assert_eq!(words.len(), 3, "{name}");
+        assert!((words.iter().map(|word| word.share).sum::<f64>() - 1.0).abs() < 1e-6, "{name}");
+        for word in &words {
+            assert_eq!(word.map.len(), plain.pixels().len() / 4);
+            let (least, most) = (word.map.iter().min().unwrap(), word.map.iter().max().unwrap());
+            assert!(*least < 40 && *most > 200, "{name}: {least} to {most}");
+        }
+        assert!(words[0].map != words[2].map, "{name}");
+        let emphasised = Request::new("a (red:1.5) cat").seed(7).steps(1);
+        let emphasised = pipeline.explain_with(&emphasised, &mut Unobserved).unwrap();
+        let red = emphasised.words.iter().find(|word| word.text == "red").unwrap();
+        assert!(red.attention.is_some(), "{name}");
+        assert_eq!(emphasised.nearest, None, "this pack has no index");
     }
 }
 

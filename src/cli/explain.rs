@@ -14,7 +14,7 @@ use super::{CliError, interrupt, output};
 use crate::atomic_file;
 use crate::picture::provenance::{FROM, MORPH, SHEET};
 use crate::picture::{Background, Picture, Resampling, contact_sheet, file_name, image_file, png, scale};
-use crate::pipeline::{Explanation, Observer, Pipeline, PipelineError, Progress, Request, WordEffect};
+use crate::pipeline::{Explanation, Nearest, Observer, Pipeline, PipelineError, Progress, Request, WordEffect};
 use crate::words::Language;
 
 /// Colour of what a word decides.
@@ -26,8 +26,9 @@ const GAP: u32 = 6;
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each word is left out once and the picture drawn again from the same noise; what differs is what the word decided. Attention maps are not \
-    shown: the model attends to pixels and words in one operator that keeps no weights."
+    after_help = "Each word is left out once and the picture drawn again from the same noise; what differs is what the word decided. Beside it stands where \
+    pixels looked at the word while they were denoised (attention), which need not be the same. The nearest training pictures are those that are alike in \
+    colours and shape at 16×16 pixels, by an index in the pack; that says nothing of what the model learned from them."
 )]
 pub struct Arguments {
     /// A prompt, or a picture that Inkstone drew, whose record has the prompt and everything else.
@@ -54,7 +55,7 @@ pub struct Arguments {
     /// Replace an existing file.
     #[arg(long)]
     force: bool,
-    /// Print JSON: each word's share.
+    /// Print JSON: each word's shares, what pixels looked at, and the nearest training pictures.
     #[arg(long)]
     json: bool,
     /// Print no progress.
@@ -92,6 +93,8 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
         return output::json(&report(&file, &explained));
     }
     explained.words.iter().try_for_each(tell)?;
+    tell_attention(&explained)?;
+    explained.nearest.iter().try_for_each(tell_nearest)?;
     output::result(&file.display().to_string())
 }
 
@@ -140,14 +143,36 @@ fn of_picture(file: &Path, pipeline: &mut Pipeline) -> Result<Request, CliError>
     }
     Ok(request)
 }
+
 fn tell(word: &WordEffect) -> Result<(), CliError> {
     let without = word.without.as_deref().map_or("nothing".to_owned(), |read| format!("\"{read}\""));
+    let attention = word.attention.as_ref().map_or(String::new(), |attention| {
+        format!("; {:.0} % of the attention to words", 100.0 * attention.share)
+    });
     output::result(&format!(
-        "{:3.0} %  {}  (changes {:.0} % of the picture; without it: {without})",
+        "{:3.0} %  {}  (changes {:.0} % of the picture; without it: {without}{attention})",
         100.0 * word.share,
         word.text,
         100.0 * word.changed
     ))
+}
+
+fn tell_attention(explained: &Explanation) -> Result<(), CliError> {
+    output::result(&match &explained.attention {
+        Ok(attention) => format!("attention: {}", page::where_to(attention)),
+        Err(reason) => format!("attention: {reason}"),
+    })
+}
+
+fn tell_nearest(nearest: &Nearest) -> Result<(), CliError> {
+    output::result(&format!("nearest of {} training pictures:", nearest.among))?;
+    nearest.pictures.iter().try_for_each(|picture| {
+        let (id, name) = (&picture.id, &picture.name);
+        output::result(&format!(
+            "  {:.2}  {id}  {name} ({}, {})",
+            picture.similarity, picture.source, picture.licence
+        ))
+    })
 }
 
 fn report(file: &Path, explained: &Explanation) -> Value {
@@ -160,31 +185,55 @@ fn report(file: &Path, explained: &Explanation) -> Value {
             json!({
                 "text": word.text, "start": word.place.start, "end": word.place.end, "share": rounded(word.share),
                 "changed": rounded(word.changed), "without": word.without,
+                "attention": word.attention.as_ref().map(|attention| rounded(attention.share)),
             })
         })
         .collect();
+    let attention = explained.attention.as_ref().ok().map(|attention| {
+        json!({
+            "maps": attention.maps, "prompt": rounded(attention.prompt), "other_rows": rounded(attention.other_rows),
+            "pixels": rounded(attention.pixels),
+        })
+    });
+    let missing = explained.attention.as_ref().err().map(ToString::to_string);
     json!({
         "file": output::path(file), "prompt": explained.generated.prompt, "style": made.style, "steps": made.steps, "seed": made.seed,
-        "sha256": made.picture_sha256, "estimates": explained.estimates.len(), "words": words,
+        "sha256": made.picture_sha256, "estimates": explained.estimates.len(), "words": words, "attention": attention, "attention_missing": missing,
+        "nearest": explained.nearest.as_ref().map(nearest_report),
     })
 }
 
-/// What a word decides, as light that lies on the picture.
-fn light(explained: &Explanation, word: &WordEffect) -> Result<Picture, CliError> {
+fn nearest_report(nearest: &Nearest) -> Value {
+    let rounded = |number: f64| (number * 1e3).round() / 1e3;
+    let pictures = nearest.pictures.iter().map(|picture| {
+        json!({
+            "id": picture.id, "name": picture.name, "source": picture.source, "licence": picture.licence,
+            "similarity": rounded(picture.similarity),
+        })
+    });
+    json!({ "among": nearest.among, "ordinary": rounded(nearest.ordinary), "pictures": pictures.collect::<Vec<_>>() })
+}
+
+/// Small differences are seen as well.
+const DIFFERENCE: u32 = 3;
+/// Attention is between its least and its most already.
+const ATTENTION: u32 = 1;
+
+/// A map as light that lies on the picture, so many times as strong.
+fn light(explained: &Explanation, map: &[u8], strength: u32) -> Result<Picture, CliError> {
     let picture = &explained.generated.picture;
-    let pixels = word.map.iter().flat_map(|&difference| {
-        // Small differences are seen as well.
-        let alpha = (u32::from(difference) * 3).min(170);
+    let pixels = map.iter().flat_map(|&value| {
+        let alpha = (u32::from(value) * strength).min(170);
         [LIGHT[0], LIGHT[1], LIGHT[2], alpha as u8]
     });
     Ok(Picture::new(picture.width(), picture.height(), pixels.collect()).map_err(PipelineError::from)?)
 }
 
-/// The picture on white, paler, with a word's light.
-fn lit(explained: &Explanation, word: &WordEffect) -> Result<Picture, CliError> {
+/// The picture on white, paler, with the light of a map.
+fn lit(explained: &Explanation, map: &[u8], strength: u32) -> Result<Picture, CliError> {
     let (below, above) = (
         Background::Colour([255; 3]).apply(&explained.generated.picture),
-        light(explained, word)?,
+        light(explained, map, strength)?,
     );
     let pairs = below.pixels().as_chunks::<4>().0.iter().zip(above.pixels().as_chunks::<4>().0);
     let pixels = pairs.flat_map(|(below, above)| {
@@ -197,10 +246,10 @@ fn lit(explained: &Explanation, word: &WordEffect) -> Result<Picture, CliError> 
     Ok(Picture::new(below.width(), below.height(), pixels.collect()).map_err(PipelineError::from)?)
 }
 
-/// The estimates and the picture in the first row, then the words in their order.
+/// The estimates and the picture in the first row; then, eight words at a time in their order, what each decided, and below it where pixels
+/// looked at it.
 fn side_by_side(explained: &Explanation) -> Result<Picture, CliError> {
     let cell = |picture: &Picture, kind: Resampling| scale::scale(picture, CELL, kind).map_err(PipelineError::from);
-    let white = Background::Colour([255; 3]);
     let mut first = Vec::new();
     for estimate in &explained.estimates {
         first.push(cell(estimate, Resampling::Nearest)?);
@@ -208,11 +257,27 @@ fn side_by_side(explained: &Explanation) -> Result<Picture, CliError> {
     first.push(cell(&explained.generated.picture, Resampling::Smooth)?);
     let columns = first.len().max(explained.words.len().min(8)).max(1);
     let blank = Picture::filled(CELL, CELL, [0; 4]).map_err(PipelineError::from)?;
-    first.resize(columns, blank);
-    for word in &explained.words {
-        first.push(cell(&lit(explained, word)?, Resampling::Smooth)?);
+    let mut cells = filled_up(first, columns, &blank);
+    for words in explained.words.chunks(columns) {
+        let shown = |map: &[u8], strength| cell(&lit(explained, map, strength)?, Resampling::Smooth).map_err(CliError::from);
+        let decided: Result<Vec<_>, _> = words.iter().map(|word| shown(&word.map, DIFFERENCE)).collect();
+        cells.extend(filled_up(decided?, columns, &blank));
+        if explained.attention.is_ok() {
+            let looked = words.iter().map(|word| match &word.attention {
+                Some(attention) => shown(&attention.map, ATTENTION),
+                None => Ok(blank.clone()),
+            });
+            cells.extend(filled_up(looked.collect::<Result<_, _>>()?, columns, &blank));
+        }
     }
-    Ok(contact_sheet(&first, u32::try_from(columns).unwrap_or(u32::MAX), GAP, &white)?)
+    let columns = u32::try_from(columns).unwrap_or(u32::MAX);
+    Ok(contact_sheet(&cells, columns, GAP, &Background::Colour([255; 3]))?)
+}
+
+/// A row of cells with empty ones up to its end.
+fn filled_up(mut row: Vec<Picture>, columns: usize, blank: &Picture) -> Vec<Picture> {
+    row.resize(columns, blank.clone());
+    row
 }
 
 /// A progress bar, and Ctrl-C.

@@ -1,4 +1,4 @@
-//! `generate --sheet`: how many cells, and the file beside the picture that tells a game engine where they are. Depends on [`crate::picture`].
+//! `generate --sheet` and `vary --sheet`: how many cells, and the file beside the picture that tells a game engine where they are. Depends on [`crate::picture`].
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{CliError, output};
 use crate::atomic_file;
+use crate::picture::provenance::VARIATIONS;
 use crate::picture::{Format, Frame, Picture, Provenance, file_name};
 
 /// Most columns, and most rows.
@@ -98,10 +99,11 @@ impl Description {
         Ok(atomic_file::check(&self.own_file(), force)?)
     }
 
-    /// Adds a picture, and returns its name on the sheet: that of the file that it would be in, numbered if the name is taken.
-    pub fn add(&mut self, frame: Frame, prompt: &str, made: &Provenance) -> String {
+    /// Adds a picture of a number that tells it from others, its seed or that of its variation, and returns its name on the sheet: that of the
+    /// file that it would be in, numbered if the name is taken.
+    pub fn add(&mut self, frame: Frame, prompt: &str, number: u64, made: &Provenance) -> String {
         let prompt = if self.is_private { "" } else { prompt };
-        let stem = format!("{}-{}", file_name(prompt), made.seed);
+        let stem = format!("{}-{number}", file_name(prompt));
         let numbered = (2..).map(|number| format!("{stem}-{number}"));
         let mut free = std::iter::once(stem.clone())
             .chain(numbered)
@@ -112,6 +114,7 @@ impl Description {
         let sprite = json!({
             "frame": frame, "rotated": false, "trimmed": false, "spriteSourceSize": { "x": 0, "y": 0, "w": frame.w, "h": frame.h },
             "sourceSize": size, "prompt": prompt, "seed": made.seed, "style": made.style,
+            "variations": made.extra.get(VARIATIONS),
         });
         self.frames.0.push((name.clone(), sprite));
         name
@@ -178,7 +181,7 @@ mod tests {
             seed: 7,
             ..Provenance::default()
         };
-        let names = ["a cat", "a cat", "dog"].map(|prompt| description.add(frame, prompt, &made));
+        let names = ["a cat", "a cat", "dog"].map(|prompt| description.add(frame, prompt, 7, &made));
         assert_eq!(names, ["a-cat-7", "a-cat-7-2", "dog-7"]);
         assert_eq!(description.own_file(), Path::new("a.json"));
     }

@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::CliError;
 use super::generate::{Counted, Drawing, Series, Session};
+use super::sheet::Grid;
 use crate::picture::provenance::{FROM, STRENGTH};
 use crate::picture::{PictureFile, Provenance, image_file, verify};
 use crate::pipeline::{Pipeline, Request, Source, Variation, random_seed};
@@ -28,6 +29,9 @@ pub struct Arguments {
     /// What to draw, instead of what the picture's record says.
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
+    /// Draw columns × rows variations onto one sheet without gaps, with a JSON file beside it that says which is where.
+    #[arg(long, value_name = "COLUMNSxROWS", conflicts_with = "count")]
+    sheet: Option<Grid>,
     #[command(flatten)]
     drawing: Drawing,
 }
@@ -52,7 +56,10 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
         let stem = arguments.picture.file_stem().unwrap_or_default();
         series.name = stem.to_string_lossy().into_owned();
     }
-    session.draw(&series, false)
+    match arguments.sheet {
+        Some(grid) => session.draw_sheet_of_series(&series, grid),
+        None => session.draw(&series, false),
+    }
 }
 
 /// The request that made the picture, with its noise moved.

@@ -10,6 +10,7 @@
 //! * `program` is a graph as a list of operators; `arena` is the one block that their values lie in, planned ahead.
 //! * [`operators`] holds the operators, one a file: plain functions from slices to slices, listed in one table.
 //! * `int8` quantizes activations and multiplies them with mapped weights; `kernels` are the micro-kernels.
+//! * `watching` tells the weights of attention operators to whoever asks.
 //! * `parallel` splits work and hands it to the threads.
 //! * `simd` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
 //!   depend on how wide that is; `transpose` transposes matrices; `geometry` is that of convolutions.
@@ -39,6 +40,7 @@ mod stages;
 mod testing;
 mod transpose;
 mod value;
+mod watching;
 
 pub use error::EngineError;
 #[doc(hidden)]
@@ -46,6 +48,7 @@ pub use sizes::is_read;
 pub use stage::{Stage, State};
 pub use stages::{Residency, Stages};
 pub use value::{Input, Value};
+pub use watching::AttentionWatch;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};

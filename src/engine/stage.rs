@@ -9,7 +9,7 @@ use super::kernels::Kernel;
 use super::operators::{Row, TABLE};
 use super::program::Program;
 use super::reader::{self, Read};
-use super::{Engine, EngineError, Input, Value, fuse, lower};
+use super::{AttentionWatch, Engine, EngineError, Input, Value, fuse, lower};
 use crate::pack::{Element, Graph, Limits, Pack, PackError, Port, Weights};
 use crate::process::panics::caught;
 
@@ -228,11 +228,29 @@ impl Stage {
     /// # Errors
     /// As [`Stage::run`]; the state is then as it was. Also if the state is not one of this stage.
     pub fn run_with(&self, engine: &Engine, inputs: &[Input], state: &mut State) -> Result<Vec<Value>, EngineError> {
+        self.run_any(engine, inputs, state, None)
+    }
+
+    /// As [`Stage::run`], and tells a watch what the graph's attention weighs. The outputs are the same.
+    ///
+    /// # Errors
+    /// As [`Stage::run`].
+    pub fn run_watched(&self, engine: &Engine, inputs: &[Input], watch: &mut dyn AttentionWatch) -> Result<Vec<Value>, EngineError> {
+        self.run_any(engine, inputs, &mut State { carried: Vec::new() }, Some(watch))
+    }
+
+    fn run_any(
+        &self,
+        engine: &Engine,
+        inputs: &[Input],
+        state: &mut State,
+        watch: Option<&mut dyn AttentionWatch>,
+    ) -> Result<Vec<Value>, EngineError> {
         self.weights.check()?;
         self.first_weight.map_or(Ok(()), |start| self.weights.read_ahead_from(start))?;
         let run = || -> TractResult<Vec<Value>> {
             engine.with_arena(|arena| {
-                let outputs = self.program.run(arena, &self.all_inputs(inputs, state)?)?;
+                let outputs = self.program.run(arena, &self.all_inputs(inputs, state)?, watch)?;
                 let mut given = Vec::new();
                 for index in 0..self.outputs.len() {
                     outputs.with(index, |value| match state.output(index) {

@@ -8,18 +8,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::heat::Pace;
-use super::state::{FinishedPicture, Item, Job, JobStage, JobUpdate, PackChoices};
-use crate::picture::{Background, Resampling};
-use crate::pipeline::{Note, Observer, Options, Phase, Pipeline, PipelineError, Progress, Request};
+use super::state::{FinishedPicture, Item, Job, JobStage, JobUpdate, MORPH_FRAMES, MorphFrame, PackChoices, Purpose};
+use crate::picture::{Background, Resampling, SketchError};
+use crate::pipeline::morph::Morph;
+use crate::pipeline::{Note, Observer, Options, Phase, Pipeline, PipelineError, Progress, Request, Source};
 use crate::process::allocator;
 use crate::process::panics::caught;
 use crate::words::{Ambiguity, Language};
 
 /// Delay before a pack that cannot be read is tried again.
 const RETRY: Duration = Duration::from_secs(20);
+
+/// Longest rest between two pictures of a morph, and how often it is asked meanwhile whether something else is wanted.
+const LONGEST_REST: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The settings that concern drawing.
 #[derive(Clone, Debug, PartialEq)]
@@ -219,6 +224,7 @@ fn choices(pipeline: &Pipeline, settings: &WorkerSettings) -> PackChoices {
         step: step.unwrap_or(can.steps.len().saturating_sub(1)),
         styles,
         steps: can.steps.clone(),
+        takes_pictures: can.takes_pictures,
     }
 }
 
@@ -289,6 +295,9 @@ impl Worker {
     }
 
     fn draw(&mut self, job: &Job) {
+        if job.purpose == Purpose::Morph {
+            return self.draw_morph(job);
+        }
         for (index, item) in job.items.iter().enumerate() {
             if self.wanted.load(Ordering::SeqCst) != job.number {
                 return;
@@ -309,7 +318,13 @@ impl Worker {
                 job: job.number,
                 report: &report,
             };
-            let request = request(&self.settings, item);
+            let request = match request(&self.settings, item) {
+                Ok(request) => request,
+                Err(problem) => {
+                    report(JobStage::Failed(problem.to_string()));
+                    return;
+                }
+            };
             match ambiguity(pipeline, &request, job) {
                 Ok(None) => {}
                 Ok(Some(ambiguity)) => {
@@ -340,7 +355,8 @@ impl Worker {
     }
 }
 
-fn request(settings: &WorkerSettings, item: &Item) -> Request {
+/// The request of an item, but for what was drawn by hand.
+fn in_words(settings: &WorkerSettings, item: &Item) -> Request {
     let mut request = Request::new(&item.prompt)
         // The filter has seen the letters as they are.
         .literal(true)
@@ -352,6 +368,16 @@ fn request(settings: &WorkerSettings, item: &Item) -> Request {
     request.guidance = settings.guidance;
     request.language = settings.language;
     request
+}
+
+/// The request of an item.
+///
+/// # Errors
+/// If no lines are found in what was drawn by hand.
+fn request(settings: &WorkerSettings, item: &Item) -> Result<Request, SketchError> {
+    let mut request = in_words(settings, item);
+    request.source = item.sketch.as_ref().map(|sketch| Source::of_sketch(sketch)).transpose()?;
+    Ok(request)
 }
 
 /// A word of the prompt that a visitor is to be asked about.
@@ -376,6 +402,97 @@ fn draw(pipeline: &mut Pipeline, request: &Request, item: &Item, observer: &mut 
         picture: Arc::new(generated.picture),
         provenance: Arc::new(generated.provenance),
     })
+}
+
+impl Worker {
+    /// Draws the pictures that lead from a job's first item to its second.
+    fn draw_morph(&mut self, job: &Job) {
+        let report = |stage: JobStage| {
+            (self.notify)(DrawingEvent::Job(JobUpdate {
+                job: job.number,
+                item: 0,
+                stage,
+            }));
+        };
+        let (Some(pipeline), [from, to]) = (&mut self.pipeline, job.items.as_slice()) else {
+            return report(JobStage::Failed("there is no pack to draw with".into()));
+        };
+        let mut observer = Leisurely {
+            wanted: &self.wanted,
+            job: job.number,
+            began: Instant::now(),
+            done: 0,
+            report: &report,
+        };
+        match pipeline.morph(&morph(&self.settings, from, to), &mut observer) {
+            Ok(morphed) => {
+                let count = morphed.frames.len();
+                let inner = morphed.frames.into_iter().skip(1).take(count.saturating_sub(2));
+                let frames = inner.map(|frame| MorphFrame {
+                    picture: Arc::new(frame.picture),
+                    share: frame.share as f32,
+                });
+                report(JobStage::Morphed(Arc::new(frames.collect())));
+            }
+            Err(PipelineError::Interrupted) => {}
+            Err(error) => report(JobStage::Failed(error.to_string())),
+        }
+    }
+}
+
+/// The morph from an item to another.
+fn morph(settings: &WorkerSettings, from: &Item, to: &Item) -> Morph {
+    let mut request = in_words(settings, from);
+    // A pack's styles are mixed only if both have one.
+    request.style = from.style.clone().filter(|_| to.style.is_some());
+    let mut morph = Morph::new([from.prompt.clone(), to.prompt.clone()]);
+    morph.to_seed = Some(to.seed);
+    morph.to_style = to.style.clone().filter(|_| request.style.is_some());
+    morph.request = request;
+    morph.frames = MORPH_FRAMES + 2;
+    morph
+}
+
+/// Watches the pictures of a morph: after each the processor rests for as long as it took, since nobody waits for them, and whoever wants something
+/// else is served within a step.
+struct Leisurely<'a> {
+    wanted: &'a AtomicU64,
+    job: u64,
+    began: Instant,
+    done: usize,
+    report: &'a dyn Fn(JobStage),
+}
+
+impl Leisurely<'_> {
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::SeqCst) == self.job
+    }
+
+    fn rest(&self) {
+        let end = Instant::now() + self.began.elapsed().min(LONGEST_REST);
+        while self.is_wanted() && Instant::now() < end {
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+impl Observer for Leisurely<'_> {
+    fn progress(&mut self, progress: &Progress<'_>) -> ControlFlow<()> {
+        if progress.done == progress.total {
+            self.done += 1;
+            (self.report)(JobStage::Step {
+                done: self.done,
+                of: MORPH_FRAMES + 2,
+                preview: None,
+            });
+            self.rest();
+            self.began = Instant::now();
+        }
+        match self.is_wanted() {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    }
 }
 
 struct JobObserver<'a> {
@@ -406,10 +523,8 @@ impl Observer for JobObserver<'_> {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::time::Instant;
 
     use super::*;
-    use crate::kiosk::state::Purpose;
 
     fn settings() -> WorkerSettings {
         WorkerSettings {
@@ -431,6 +546,7 @@ mod tests {
             steps: 1,
             seed: 1,
             variations: Vec::new(),
+            sketch: None,
         };
         Job {
             number,

@@ -9,9 +9,8 @@ use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread::JoinHandle;
 
 use super::gallery::{Caps, Gallery, Kept};
-use super::state::{FinishedPicture, GalleryEntry, Item, KeepOutcome};
+use super::state::{FinishedPicture, GalleryEntry, KeepOutcome};
 use crate::picture::PictureFile;
-use crate::pipeline::Variation;
 
 /// Tasks that may wait. Beyond that pictures are not kept, because each waiting one is held in memory.
 const WAITING: usize = 32;
@@ -206,23 +205,13 @@ impl Worker {
 
 /// A file of the gallery as a finished picture.
 pub fn finished(contents: PictureFile) -> FinishedPicture {
-    let provenance = contents.provenance.unwrap_or_default();
-    FinishedPicture {
-        item: Item {
-            prompt: provenance.prompt.clone(),
-            style: provenance.style.clone(),
-            steps: provenance.steps as usize,
-            seed: provenance.seed,
-            variations: Variation::of_record(&provenance),
-        },
-        picture: contents.picture.into(),
-        provenance: provenance.into(),
-    }
+    FinishedPicture::of_record(contents.picture.into(), contents.provenance.unwrap_or_default().into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kiosk::state::Item;
     use crate::picture::{Picture, Provenance};
     use std::time::Duration;
 
@@ -247,6 +236,7 @@ mod tests {
                 steps: 4,
                 seed,
                 variations: Vec::new(),
+                sketch: None,
             },
             picture: picture.into(),
             provenance: provenance.into(),

@@ -86,6 +86,11 @@ pub enum Phrase {
     Unknown,
     UnknownNear,
     NothingKept,
+    ByHand,
+    Clear,
+    PaperHint,
+    Morph,
+    MorphNeedsTwo,
     TypeOrTurn,
     Type,
 }

@@ -65,6 +65,7 @@ pub fn rules(settings: &Settings, seed: u64, still: bool) -> Result<Rules, Rules
         shown: Duration::from_secs(settings.attract.seconds.into()),
         fade: if still { Duration::ZERO } else { fade },
         sketch: !still,
+        morphs: settings.attract.morphs && !still,
     })
 }
 

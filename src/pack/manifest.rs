@@ -53,6 +53,9 @@ pub struct Manifest {
     /// How latents become the decoder's input; absent for models that denoise pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latent: Option<Latent>,
+    /// What the model was trained on; absent if the pack does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
     /// What the graphs may need; absent for the defaults.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
@@ -79,6 +82,7 @@ impl Manifest {
             prompt: None,
             sampling: None,
             latent: None,
+            training: None,
             limits: Limits::default(),
             styles: Vec::new(),
             stages: BTreeMap::from([("model".to_owned(), stage)]),
@@ -282,6 +286,15 @@ pub struct PreviewDecoder {
     pub shift: f32,
 }
 
+/// What the model was trained on.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// The index of training pictures, by which `inkstone explain` finds the nearest ones: a file of at most 8 MiB that
+    /// `models/train/pictogram/similar.py` makes and describes. Its checksum is checked when it is read, not whenever the pack is opened.
+    pub index: String,
+}
+
 /// What the graphs of a pack may need. A graph that needs more is refused when it is loaded, before anything is planned or allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -457,6 +470,12 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The files that are read beside graphs and weights, by the manifest's field.
+    pub fn companions(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let index = self.training.iter().map(|training| ("training.index", training.index.as_str()));
+        self.prompt.iter().flat_map(Prompt::files).chain(index)
+    }
+
     /// The first field with an invalid value, and what is wrong with it.
     fn check(&self) -> Result<(), Problem> {
         require(self.format == FORMAT, "format", || {
@@ -537,11 +556,12 @@ impl Manifest {
         require(defaults <= 1, "styles", || "more than one style is the default".into())
     }
 
+    /// The prompt's limits, and that the files beside the graphs are listed.
     fn check_prompt(&self) -> Result<(), Problem> {
-        let Some(prompt) = &self.prompt else { return Ok(()) };
-        for (field, name) in prompt.files() {
+        for (field, name) in self.companions() {
             self.check_listed(name, field)?;
         }
+        let Some(prompt) = &self.prompt else { return Ok(()) };
         require((1..=4096).contains(&prompt.max_tokens), "prompt.max_tokens", || {
             "must be between 1 and 4096".into()
         })?;

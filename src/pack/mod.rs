@@ -25,6 +25,9 @@ pub use weights::{WeightSlice, Weights};
 /// Files up to this size are checked against their checksum whenever a pack is opened, in bytes.
 const ALWAYS_CHECKED: u64 = 4 << 20;
 
+/// Largest index of training pictures, in bytes.
+const LARGEST_INDEX: u64 = 8 << 20;
+
 /// A model folder whose manifest and files have passed the fast check.
 #[derive(Debug)]
 pub struct Pack {
@@ -45,9 +48,11 @@ impl Pack {
         let text =
             bounded_file::read_text(&path, bounded_file::TEXT).map_err(|error| PackError::manifest_unreadable(folder, &path, error))?;
         let manifest = Manifest::parse(&text, &path)?;
+        let index = manifest.training.as_ref().map(|training| training.index.as_str());
         for (name, record) in &manifest.files {
             check_size(&folder.join(name), record)?;
-            if record.bytes <= ALWAYS_CHECKED && name != WEIGHTS {
+            // The index of training pictures is checked by the few who read it.
+            if record.bytes <= ALWAYS_CHECKED && name != WEIGHTS && Some(name.as_str()) != index {
                 check_sum(&folder.join(name), record, &mut |_| ())?;
             }
         }
@@ -83,6 +88,22 @@ impl Pack {
             .get(stage)
             .ok_or_else(|| PackError::field(&self.manifest_path(), "stages", format!("the pack has no stage '{stage}'")))?;
         Graph::read(&self.folder.join(&record.graph), record, self.manifest.limits, &self.weights)
+    }
+
+    /// Reads the index of training pictures through its checksum, if the pack has one.
+    ///
+    /// # Errors
+    /// If it cannot be read, has more than 8 MiB, or another checksum than the manifest says.
+    pub fn training_index(&self) -> Result<Option<(PathBuf, Vec<u8>)>, PackError> {
+        let Some(training) = &self.manifest.training else { return Ok(None) };
+        let file = self.folder.join(&training.index);
+        let bytes = bounded_file::read(&file, LARGEST_INDEX).map_err(|error| PackError::io(&file, error))?;
+        let (expected, found) = (&self.manifest.files[&training.index].sha256, sha256_of_bytes(&bytes));
+        if *expected == found {
+            return Ok(Some((file, bytes)));
+        }
+        let expected = expected.clone();
+        Err(PackError::Checksum { file, expected, found })
     }
 
     /// The pack's folder.

@@ -9,6 +9,7 @@
 //! | [`arrangement`] | places several pictures in one, each smaller |
 //! | [`background`] | puts a colour or a gradient behind a picture |
 //! | [`bleed`](fn@bleed) | spreads colours over transparent pixels, for textures, and cleans edges |
+//! | [`descriptor`](mod@descriptor) | describes a picture by a few numbers, to find similar ones |
 //! | [`dither`] | reduces a picture to the inks of an e-paper panel |
 //! | [`extended`] | puts a picture on a larger canvas, whose border is filled part by part |
 //! | [`scale`] | enlarges and shrinks, smoothly or in whole pixels |
@@ -30,6 +31,7 @@ pub mod arrangement;
 pub mod background;
 mod bleed;
 mod colours;
+pub mod descriptor;
 pub mod dither;
 pub mod extended;
 pub mod fitted;

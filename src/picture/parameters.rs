@@ -4,11 +4,15 @@
 //! Owns writing that text, and reading it from files that have no better record. Depends on [`Provenance`].
 
 use super::Provenance;
-use std::collections::BTreeMap;
+use super::provenance::VARIATIONS;
 use std::fmt::Write;
 
 /// Prefix of the line with the negative prompt.
 const NEGATIVE: &str = "Negative prompt: ";
+
+/// Fields of the web interface for a seed that the noise is moved towards, and how far. They have room for one.
+const VARIATION_SEED: &str = "Variation seed";
+const VARIATION_STRENGTH: &str = "Variation seed strength";
 
 /// The text for a record.
 pub(crate) fn write(record: &Provenance) -> String {
@@ -22,12 +26,15 @@ pub(crate) fn write(record: &Provenance) -> String {
         "\nSteps: {}, Seed: {}, Guidance: {}, Size: {width}x{height}",
         record.steps, record.seed, record.guidance
     );
+    let [varied_to, varied_by] = variation(record);
     let model_hash = record.pack_sha256.chars().take(10).collect();
     let fields = [
         ("Style", record.style.clone()),
         ("Background", Some(record.background.clone())),
         ("Model", Some(record.pack_name.clone())),
         ("Model hash", Some(model_hash)),
+        (VARIATION_SEED, varied_to),
+        (VARIATION_STRENGTH, varied_by),
         ("Version", Some(record.creator())),
     ];
     for (name, value) in fields {
@@ -53,7 +60,9 @@ pub(super) fn read(text: &str) -> Option<Provenance> {
     let is_own = software == env!("CARGO_PKG_NAME");
     Some(Provenance {
         extra: if is_own {
-            BTreeMap::new()
+            let varied = field(VARIATION_SEED).zip(field(VARIATION_STRENGTH));
+            let variations = varied.map(|(seed, strength)| (VARIATIONS.to_owned(), format!("{seed}:{strength}")));
+            variations.into_iter().collect()
         } else {
             fields.iter().cloned().collect()
         },
@@ -74,6 +83,13 @@ pub(super) fn read(text: &str) -> Option<Provenance> {
         software_version: software_version.to_owned(),
         ..Provenance::default()
     })
+}
+
+/// The seed that the noise was moved towards, and how far; nothing if there are none or several, which the fields cannot say.
+fn variation(record: &Provenance) -> [Option<String>; 2] {
+    let only = record.extra.get(VARIATIONS).filter(|text| !text.contains(' '));
+    let parts = only.and_then(|text| text.split_once(':'));
+    parts.map_or([None, None], |(seed, strength)| [seed, strength].map(|part| Some(part.to_owned())))
 }
 
 /// The prompt and the negative prompt.
@@ -176,6 +192,25 @@ mod tests {
             ..Provenance::default()
         };
         assert_eq!(read(&write(&bare)), Some(bare));
+    }
+
+    #[test]
+    fn a_variation_has_the_fields_of_the_web_interface() {
+        let varied = |variations: &str| Provenance {
+            extra: [(VARIATIONS.to_owned(), variations.to_owned())].into(),
+            ..example()
+        };
+        let text = write(&varied("12:0.35"));
+        assert!(text.contains(", Variation seed: 12, Variation seed strength: 0.35, "), "{text}");
+        assert_eq!(read(&text).unwrap().extra[VARIATIONS], "12:0.35");
+        // Of several the fields could only tell a part, which would draw another picture.
+        assert!(!write(&varied("12:0.35 13:0.5")).contains("Variation"));
+        let foreign = "a cat\nSteps: 20, Seed: 12, Variation seed: 3, Variation seed strength: 0.2, Version: v1.9";
+        let read = read(foreign).unwrap();
+        assert_eq!(
+            (read.extra["Variation seed"].as_str(), read.extra.contains_key(VARIATIONS)),
+            ("3", false)
+        );
     }
 
     #[test]

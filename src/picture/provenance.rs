@@ -117,6 +117,12 @@ impl Provenance {
         self.software == env!("CARGO_PKG_NAME")
     }
 
+    /// Whether its prompt, style and seed do not draw it: it is several pictures, was drawn on another or mixed of several prompts, or does not
+    /// tell its prompt.
+    pub(crate) fn needs_more_than_words(&self) -> bool {
+        [FROM, MORPH, BLEND, SHEET, PRIVATE].iter().any(|key| self.extra.contains_key(*key))
+    }
+
     /// The program's name and version, such as `inkstone 0.1.0`.
     pub fn creator(&self) -> String {
         format!("{} {}", self.software, self.software_version).trim().to_owned()

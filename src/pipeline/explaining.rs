@@ -1,13 +1,16 @@
 //! Which pixels each word of a prompt decides, by leaving it out: the picture is drawn again without the word, from the same noise, and compared
 //! (occlusion, Zeiler & Fergus, arXiv 1311.2901, with words in the place of patches). Owns the words and the comparison.
 //!
-//! Maps of attention are not told: in the denoisers that there are so far, pixels attend to pixels and words in one softmax that the engine
-//! computes without keeping its weights, and what they would show is where the network looks, not what it would draw otherwise.
+//! Beside that it tells where pixels looked at the word while the picture was denoised (`attention`), which is another thing: what a network
+//! looks at need not be what it would draw otherwise. And it names the training pictures that the picture is most similar to (`nearest`).
 
 use std::ops::{ControlFlow, Range};
 
+use super::attended::{Attended, Attention, NoAttention, WordAttention};
+use super::attention::AttentionMaps;
+use super::nearest::{Nearest, nearest};
 use super::{Generated, Observer, Pipeline, PipelineError, Progress, Request, Resolved};
-use crate::picture::Picture;
+use crate::picture::{Background, Picture};
 use crate::words::{Role, Span};
 
 /// Most words of a prompt that are left out, one by one.
@@ -25,6 +28,10 @@ pub struct Explanation {
     pub estimates: Vec<Picture>,
     /// The prompt's words, in their order, without those that ask for nothing.
     pub words: Vec<WordEffect>,
+    /// Where pixels looked, or why there is nothing to tell.
+    pub attention: Result<Attention, NoAttention>,
+    /// The training pictures that the picture is most similar to; nothing if the pack has no index of them.
+    pub nearest: Option<Nearest>,
 }
 
 /// What a word of the prompt decides.
@@ -43,6 +50,8 @@ pub struct WordEffect {
     pub changed: f64,
     /// The word's share of the differences of all words, from 0 to 1.
     pub share: f64,
+    /// What it has of the attention; nothing if the model has none, or was not given the word.
+    pub attention: Option<WordAttention>,
 }
 
 impl Pipeline {
@@ -61,12 +70,18 @@ impl Pipeline {
         let mut estimates = Estimates {
             observer,
             pictures: Vec::new(),
+            attention: Vec::new(),
         };
         let generated = self.generate_with(&request, &mut estimates)?;
-        let estimates = estimates.pictures;
+        let (estimates, maps) = (estimates.pictures, estimates.attention);
+        let attended = Attended::new(&resolved, &maps, &generated.picture);
         let mut words = Vec::new();
-        for (place, role) in words_of(&request.prompt, &resolved.reading().spans).into_iter().take(MOST_WORDS) {
-            let rest = without(&request.prompt, &place);
+        for (place, span) in words_of(&request.prompt, &resolved.reading().spans).into_iter().take(MOST_WORDS) {
+            let (rest, role) = (without(&request.prompt, &place), span.map(|span| span.role));
+            let attention = match &attended {
+                Ok(attended) => attended.of_word(&request.prompt, &place, span)?,
+                Err(_) => None,
+            };
             let (read, picture) = match self.generate_part(&request, &resolved, &rest, role, observer)? {
                 Some((read, picture)) => (Some(read), Some(picture)),
                 None => (None, None),
@@ -79,15 +94,35 @@ impl Pipeline {
                 changed: map.iter().filter(|&&difference| difference >= CHANGED).count() as f64 / map.len() as f64,
                 share: map.iter().map(|&difference| f64::from(difference)).sum(),
                 map,
+                attention,
             });
         }
         let sum: f64 = words.iter().map(|word| word.share).sum();
         words.iter_mut().for_each(|word| word.share /= sum.max(1.0));
         Ok(Explanation {
+            attention: attended.map(|attended| attended.summary()),
+            nearest: self.nearest(&request, &generated.picture, observer)?,
             generated,
             estimates,
             words,
         })
+    }
+
+    /// The training pictures that a picture is most similar to: without background and at the pack's own size, as those are.
+    fn nearest(&mut self, request: &Request, picture: &Picture, observer: &mut dyn Observer) -> Result<Option<Nearest>, PipelineError> {
+        if self.pack.manifest().training.is_none() {
+            return Ok(None);
+        }
+        if request.size.is_none() && request.background == Background::Transparent {
+            return Ok(nearest(&self.pack, picture)?);
+        }
+        let plain = Request {
+            size: None,
+            background: Background::Transparent,
+            ..request.clone()
+        };
+        let plain = self.generate_with(&plain, observer)?.picture;
+        Ok(nearest(&self.pack, &plain)?)
     }
 
     /// The picture of what is left of a prompt, and how that is read; nothing if it names nothing to draw.
@@ -124,10 +159,11 @@ impl Pipeline {
     }
 }
 
-/// Keeps the estimates of a picture that is being generated.
+/// Keeps the estimates of a picture that is being generated, and where its pixels look.
 struct Estimates<'a> {
     observer: &'a mut dyn Observer,
     pictures: Vec<Picture>,
+    attention: Vec<AttentionMaps>,
 }
 
 impl Observer for Estimates<'_> {
@@ -135,10 +171,18 @@ impl Observer for Estimates<'_> {
         self.pictures.extend(progress.preview());
         self.observer.progress(progress)
     }
+
+    fn wants_attention(&self) -> bool {
+        true
+    }
+
+    fn attention(&mut self, _: usize, maps: &AttentionMaps) {
+        self.attention.push(maps.clone());
+    }
 }
 
 /// The places of a prompt's words, in order: those that its reading tells, and others as they are written.
-fn words_of(prompt: &str, spans: &[Span]) -> Vec<(Range<usize>, Option<Role>)> {
+fn words_of<'a>(prompt: &str, spans: &'a [Span]) -> Vec<(Range<usize>, Option<&'a Span>)> {
     let (mut words, mut end) = (Vec::new(), 0);
     for span in spans {
         // The reading may be of the prompt without its words for a style.
@@ -149,7 +193,7 @@ fn words_of(prompt: &str, spans: &[Span]) -> Vec<(Range<usize>, Option<Role>)> {
         let place = end + at..end + at + span.text.len();
         end = place.end;
         if span.role != Role::Filler {
-            words.push((place, Some(span.role)));
+            words.push((place, Some(span)));
         }
     }
     words.extend(written(prompt, end..prompt.len()).map(|place| (place, None)));

@@ -21,7 +21,7 @@
 //! | `request` | what is asked for |
 //! | `resolved` | the same with everything decided |
 //! | `generated` | the picture, notes and timings |
-//! | `explaining` | which pixels each word of a prompt decides |
+//! | `explaining`, `attention`, `attended`, `nearest` | which pixels each word of a prompt decides, where pixels look, similar training pictures |
 //! | `extending` | drawing beyond the sides of a picture |
 //! | `observer` | progress, previews, cancelling |
 //! | [`morph`] | pictures that become one another |
@@ -46,6 +46,8 @@
 //!
 //! Depends on [`crate::pack`], [`crate::engine`], [`crate::words`] and [`crate::picture`].
 
+mod attended;
+mod attention;
 mod elementary;
 mod emphasis;
 mod error;
@@ -54,6 +56,7 @@ mod extending;
 pub mod families;
 mod generated;
 pub mod morph;
+mod nearest;
 mod noise;
 mod observer;
 mod prompt;
@@ -69,10 +72,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use attended::{Attention, NoAttention, WordAttention};
+pub use attention::AttentionMaps;
 pub use error::PipelineError;
 pub use explaining::{Explanation, WordEffect};
 pub use families::Capabilities;
 pub use generated::{Generated, Note, PhaseTime};
+pub use nearest::{Nearest, Neighbour};
 pub use noise::gaussian_noise;
 pub use observer::{Observer, Phase, Progress, UnknownPhase, Unobserved};
 pub use request::{Part, Request, Source, Variation};

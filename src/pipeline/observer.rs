@@ -1,9 +1,11 @@
-//! Watching a picture while it is generated: progress, previews and cancelling. Depends on [`crate::picture`] alone.
+//! Watching a picture while it is generated: progress, previews and cancelling. Depends on [`crate::picture`] and on
+//! `attention`.
 
 use std::fmt;
 use std::ops::ControlFlow;
 use std::str::FromStr;
 
+use super::attention::AttentionMaps;
 use crate::picture::Picture;
 
 /// A part of the work on one picture. All families use these: what has no prompt has no `Encode`, a one-step generator has one
@@ -112,6 +114,15 @@ pub trait Observer {
     /// Called after every phase. [`ControlFlow::Break`] cancels the picture:
     /// [`PipelineError::Interrupted`](super::PipelineError::Interrupted).
     fn progress(&mut self, progress: &Progress<'_>) -> ControlFlow<()>;
+
+    /// Whether [`Observer::attention`] is to be called, for which every attention of the denoiser is computed once more. No by default.
+    fn wants_attention(&self) -> bool {
+        false
+    }
+
+    /// Called once an object was denoised, with the weights that its pixels gave to the rows of its text; not by models that have no
+    /// attention to words. Does nothing by default.
+    fn attention(&mut self, _object: usize, _maps: &AttentionMaps) {}
 }
 
 impl<F: FnMut(&Progress<'_>) -> ControlFlow<()>> Observer for F {

@@ -79,20 +79,9 @@ impl Links {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kiosk::state::Item;
 
     fn picture() -> FinishedPicture {
-        FinishedPicture {
-            item: Item {
-                prompt: "fox".into(),
-                style: None,
-                steps: 1,
-                seed: 1,
-                variations: Vec::new(),
-            },
-            picture: Arc::new(Picture::filled(1, 1, [0; 4]).unwrap()),
-            provenance: Arc::default(),
-        }
+        FinishedPicture::of_record(Arc::new(Picture::filled(1, 1, [0; 4]).unwrap()), Arc::default())
     }
 
     #[test]

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from . import phrases, settings
 from .everyday import EVERYDAY, Meanings
+from .holding import held_out
 
 ENGLISH_SHARE = 0.45
 # People ask for a tree, a car, a flower: things whose pictures have longer names.
@@ -116,11 +117,6 @@ def weight(row: dict, emoji: set[str]) -> float:
     if words & SIGNS:
         return 0.25
     return 0.35 if words & VARIANTS and "200d" in row["key"] else 1.0
-
-
-def held_out(row: dict) -> bool:
-    """One (concept, style) pair in fifty is kept for judging."""
-    return zlib.crc32((row["key"] + "/" + row["style"]).encode()) % 50 == 0
 
 
 def hidden_from_judge(row: dict) -> bool:

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{data_url, light};
+use super::{ATTENTION, DIFFERENCE, data_url, light};
 use crate::cli::CliError;
 use crate::picture::escape_xml;
-use crate::pipeline::Explanation;
+use crate::pipeline::{Attention, Explanation, Nearest};
 
 const HEAD: &str =
     "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n";
@@ -13,7 +13,9 @@ const HEAD: &str =
 const STYLE: &str = "<style>
 :root { color-scheme: light dark }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-.picture { position: relative; width: min(24rem, 100%); background: #fff; border: 1px solid #8888 }
+.pictures { display: flex; flex-wrap: wrap; gap: 1rem }
+.pictures figure { margin: 0; width: min(24rem, 100%) } figcaption { font-size: .9rem }
+.picture { position: relative; background: #fff; border: 1px solid #8888 }
 .picture img { display: block; width: 100% }
 .picture img.light { position: absolute; inset: 0; opacity: 0; transition: opacity .15s }
 .picture img.light.on { opacity: 1 }
@@ -30,12 +32,13 @@ table { border-collapse: collapse } td, th { padding: .2rem .8rem .2rem 0; text-
 
 /// Pointing at a word, or moving to it with the Tab key, lights it until another one is; Escape puts all lights out.
 const SCRIPT: &str = "<script>
-const picture = document.querySelector('.picture'), words = [...document.querySelectorAll('.words button')];
-const lights = [...picture.querySelectorAll('.light')];
+const pictures = [...document.querySelectorAll('.picture')], words = [...document.querySelectorAll('.words button')];
 function show(number) {
-  lights.forEach((light, at) => light.classList.toggle('on', at === number));
+  for (const picture of pictures) {
+    picture.querySelectorAll('.light').forEach(light => light.classList.toggle('on', light.dataset.word == number));
+    picture.classList.toggle('pointed', number >= 0);
+  }
   words.forEach((word, at) => { word.classList.toggle('on', at === number); word.setAttribute('aria-pressed', at === number) });
-  picture.classList.toggle('pointed', number >= 0);
 }
 words.forEach((word, number) => ['pointerenter', 'focus', 'click'].forEach(kind => word.addEventListener(kind, () => show(number))));
 document.querySelector('.words').addEventListener('pointerleave', () => show(words.indexOf(document.activeElement)));
@@ -52,14 +55,18 @@ pub fn write(explained: &Explanation) -> Result<String, CliError> {
         .as_deref()
         .map_or(String::new(), |style| format!("Style {}, ", escape_xml(style)));
     page += &format!("<p>{style}{} steps, seed {}.</p>\n", made.steps, made.seed);
-    page += &format!(
-        "<div class=\"picture\"><img class=\"drawn\" src=\"{}\" alt=\"{prompt}\">\n",
-        data_url(&explained.generated.picture)?
-    );
-    for word in &explained.words {
-        page += &format!("<img class=\"light\" src=\"{}\" alt=\"\">\n", data_url(&light(explained, word)?)?);
+    page += "<div class=\"pictures\">\n";
+    let decided = explained.words.iter().map(|word| Some(word.map.as_slice()));
+    page += &figure(explained, &prompt, decided, DIFFERENCE, "What differs without the word")?;
+    if explained.attention.is_ok() {
+        let looked = explained
+            .words
+            .iter()
+            .map(|word| word.attention.as_ref().map(|attention| attention.map.as_slice()));
+        page += &figure(explained, &prompt, looked, ATTENTION, "Where pixels looked at the word (attention)")?;
     }
-    page += "</div>\n<p>Point at a word, or move to it with the Tab key: what it decided lights up. Escape puts the light out.</p>\n<ul class=\"words\">\n";
+    page += "</div>\n<p>Point at a word, or move to it with the Tab key: what it decided lights up, and where it was looked at. Escape puts the light \
+        out.</p>\n<ul class=\"words\">\n";
     for word in &explained.words {
         page += &format!(
             "<li><button type=\"button\" aria-pressed=\"false\">{} <small>{:.0} %</small></button>\n",
@@ -78,20 +85,81 @@ pub fn write(explained: &Explanation) -> Result<String, CliError> {
         }
         page += "</div>\n";
     }
-    page += "<h2>Word by word</h2>\n<table>\n<tr><th>word<th>share<th>of the picture<th>without it\n";
+    page += "<h2>Word by word</h2>\n<table>\n<tr><th>word<th>share<th>of the picture<th>without it<th>attention\n";
     for word in &explained.words {
         let without = word.without.as_deref().map_or("nothing to draw".to_owned(), escape_xml);
+        let attention = word.attention.as_ref();
+        let attention = attention.map_or("–".to_owned(), |attention| format!("{:.0} %", 100.0 * attention.share));
         let _ = writeln!(
             page,
-            "<tr><td>{}<td>{:.0} %<td>{:.0} %<td>{without}",
+            "<tr><td>{}<td>{:.0} %<td>{:.0} %<td>{without}<td>{attention}",
             escape_xml(&word.text),
             100.0 * word.share,
             100.0 * word.changed
         );
     }
     page += "</table>\n<p>Each word was left out once and the picture drawn again from the same noise. The share is the word's part of all differences; a picture is \
-        counted as changed where a channel differs by a tenth. Attention maps are not shown: the model attends to pixels and words in one operator that keeps \
-        no weights.</p>\n";
+        counted as changed where a channel differs by a tenth.</p>\n";
+    page += &attention(explained);
+    explained.nearest.iter().for_each(|nearest| page += &neighbours(nearest));
     page += SCRIPT;
     Ok(page)
+}
+
+/// The picture with a light for each word that has a map.
+fn figure<'a>(
+    explained: &Explanation,
+    prompt: &str,
+    maps: impl Iterator<Item = Option<&'a [u8]>>,
+    strength: u32,
+    caption: &str,
+) -> Result<String, CliError> {
+    let picture = data_url(&explained.generated.picture)?;
+    let mut figure = format!("<figure><div class=\"picture\"><img class=\"drawn\" src=\"{picture}\" alt=\"{prompt}\">\n");
+    for (map, word) in maps.zip(0..) {
+        let Some(map) = map else { continue };
+        let light = data_url(&light(explained, map, strength)?)?;
+        let _ = writeln!(figure, "<img class=\"light\" data-word=\"{word}\" src=\"{light}\" alt=\"\">");
+    }
+    Ok(figure + &format!("</div><figcaption>{caption}</figcaption></figure>\n"))
+}
+
+/// Where the attention went, in words.
+pub fn where_to(attention: &Attention) -> String {
+    format!(
+        "{:.0} % to the words, {:.0} % to other rows of the text (its start, padding, style), {:.0} % to the picture itself; means of {} maps",
+        100.0 * attention.prompt,
+        100.0 * attention.other_rows,
+        100.0 * attention.pixels,
+        attention.maps
+    )
+}
+
+fn attention(explained: &Explanation) -> String {
+    let attention = match &explained.attention {
+        Ok(attention) => attention,
+        Err(reason) => return format!("<h2>Attention</h2>\n<p>Attention is not shown: {reason}.</p>\n"),
+    };
+    format!(
+        "<h2>Attention</h2>\n<p>While the picture was denoised, its pixels weighed what they looked at: {}. The column above is each word's part of what went to \
+        words; its light is between its least and its most, so that faint ones are seen. Attention tells where the network looked, not what it would have \
+        drawn otherwise: where the two pictures disagree, the left one is what happened. Words that the model was not given, such as those for a style, have \
+        none.</p>\n",
+        where_to(attention)
+    )
+}
+
+fn neighbours(nearest: &Nearest) -> String {
+    let mut page = "<h2>Nearest training pictures</h2>\n<table>\n<tr><th>similarity<th>picture<th>shows<th>from<th>licence\n".to_owned();
+    for picture in &nearest.pictures {
+        let [id, name, source, licence] = [&picture.id, &picture.name, &picture.source, &picture.licence].map(|text| escape_xml(text));
+        let _ = writeln!(page, "<tr><td>{:.2}<td>{id}<td>{name}<td>{source}<td>{licence}", picture.similarity);
+    }
+    page + &format!(
+        "</table>\n<p>Of {} training pictures these are the most alike in colours and shape at 16×16 pixels: 1 is the same picture, 0 is any other. Details are not \
+        compared, and being alike does not tell that the model learned this picture from that one. For comparison: {:.0} % of the training pictures have another \
+        training picture that is as similar to them as the first one here is to this picture, or more.</p>\n",
+        nearest.among,
+        100.0 * nearest.ordinary
+    )
 }

@@ -1,4 +1,4 @@
-//! `generate --sheet`: pictures onto one sprite sheet.
+//! `generate --sheet` and `vary --sheet`: pictures onto one sprite sheet.
 
 use std::io::BufRead;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use super::super::prompts::Prompts;
 use super::super::sheet::{Description, Grid};
 use super::super::terminal::Album;
 use super::super::{CliError, interrupt, output};
-use super::{Session, Watch, record, report, warn_above};
+use super::{Counted, Series, Session, Watch, record, report, warn_above};
 use crate::picture::provenance::SHEET;
 use crate::picture::scale::sides;
 use crate::picture::{Picture, Provenance, SpriteSheet};
@@ -34,36 +34,74 @@ impl Session<'_> {
 
     /// Draws a picture a prompt onto one sheet.
     pub(super) fn draw_sheet(&mut self, name: &str, prompts: &[String], grid: Grid) -> Result<(), CliError> {
+        let seeds = self.seeds_of_sheet(prompts)?;
+        let Some(first) = prompts.first() else {
+            return Err(CliError::Usage("there is no prompt for the sheet".into()));
+        };
+        let cells = prompts.iter().zip(&seeds).map(|(prompt, &seed)| Cell {
+            request: self.series(Request::new(prompt)).request.seed(seed),
+            number: seed,
+        });
+        let cells: Vec<Cell> = cells.collect();
+        let series = Series {
+            name: name.to_owned(),
+            ..self.series(Request::new(first))
+        };
+        let prompt = if prompts.iter().all(|prompt| prompt == first) {
+            None
+        } else {
+            Some(prompts.join("\n"))
+        };
+        self.draw_cells(&series, &cells, prompt, grid)
+    }
+
+    /// Draws as many pictures of a series as there are cells onto one sheet.
+    ///
+    /// # Errors
+    /// If a picture cannot be drawn, or the sheet cannot be written.
+    pub fn draw_sheet_of_series(&mut self, series: &Series, grid: Grid) -> Result<(), CliError> {
+        let resolved = self.pipeline.resolve(&self.started_from(series.request.clone()))?;
+        let first = series.first(&resolved);
+        let numbers = (0..grid.cells() as u64).map(|index| first.wrapping_add(index));
+        let cells = numbers.map(|number| Cell {
+            request: series.request(number),
+            number,
+        });
+        self.draw_cells(series, &cells.collect::<Vec<_>>(), None, grid)
+    }
+
+    /// Draws cells onto one sheet. `prompts` are those of all of them, if they differ.
+    fn draw_cells(&mut self, series: &Series, cells: &[Cell], prompts: Option<String>, grid: Grid) -> Result<(), CliError> {
         let arguments = self.arguments;
         if matches!(self.destination, Destination::Stream(_) | Destination::Stdout) {
             let problem = "--sheet: a pipe or standard output takes one file; name a file or a folder for two";
             return Err(CliError::Usage(problem.into()));
         }
         let too_large = |error| CliError::Usage(format!("--sheet: {error}"));
-        let mut sheet = SpriteSheet::new(grid.columns, grid.rows, self.cell()?).map_err(too_large)?;
-        let (seeds, mut notes) = (self.seeds_of_sheet(prompts)?, Vec::new());
-        let Some((first_prompt, &first_seed)) = prompts.first().zip(seeds.first()) else {
+        let mut sheet = SpriteSheet::new(grid.columns, grid.rows, self.cell(series)?).map_err(too_large)?;
+        let Some(first_number) = cells.first().map(|cell| cell.number) else {
             return Err(CliError::Usage("there is no prompt for the sheet".into()));
         };
-        let series = self.series(Request::new(first_prompt));
         self.destination.prepare(series.request.background, false)?;
-        let name = if arguments.no_prompt { "" } else { name };
-        let mut description = Description::new(self.destination.name(name, first_seed, None), arguments.no_prompt);
+        let name = if arguments.no_prompt { "" } else { &series.name };
+        let mut description = Description::new(self.destination.name(name, first_number, None), arguments.no_prompt);
         description.check(arguments.force)?;
-        let count = u32::try_from(prompts.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(cells.len()).unwrap_or(u32::MAX);
         let mut watch = Watch::new(arguments, count, PeakMemory::default(), self.started)?;
         watch.is_several = true;
         self.pipeline.load()?;
         interrupt::listen();
-        let (mut records, mut first) = (Vec::new(), None);
-        for (prompt, &seed) in prompts.iter().zip(&seeds) {
+        let (mut records, mut first, mut notes) = (Vec::new(), None, Vec::new());
+        for cell in cells {
             let drawing = Instant::now();
-            let request = self.started_from(self.series(Request::new(prompt)).request.seed(seed));
-            let generated = self.pipeline.generate_with(&request, &mut watch)?;
+            let generated = self.pipeline.generate_with(&self.started_from(cell.request.clone()), &mut watch)?;
             let frame = sheet.add(&generated.picture)?;
             let mut record = record(&description.file, &generated, drawing.elapsed());
             (record["prompt"], record["frame"]) = (json!(generated.prompt), json!(frame));
-            record["sprite"] = json!(description.add(frame, &generated.prompt, &generated.provenance));
+            if let Counted::Variation { .. } = series.counted {
+                record["variation"] = cell.number.into();
+            }
+            record["sprite"] = json!(description.add(frame, &generated.prompt, cell.number, &generated.provenance));
             records.push(record);
             self.tell_notes(&generated.notes, &mut notes);
             first.get_or_insert(generated.provenance);
@@ -76,8 +114,8 @@ impl Session<'_> {
         self.destination.write(&description.file, &sheet, &made, arguments.force)?;
         description.write(&sheet, arguments.force)?;
         if arguments.json {
-            let resolved = self.pipeline.resolve(&self.started_from(series.request.clone().seed(first_seed)))?;
-            let mut report = report(&series, &resolved, &self.pipeline, &watch, (records, notes));
+            let resolved = self.pipeline.resolve(&self.started_from(cells[0].request.clone()))?;
+            let mut report = report(series, &resolved, &self.pipeline, &watch, (records, notes));
             report["sheet"] = description.to_json(&sheet, grid);
             return output::json(&report);
         }
@@ -110,26 +148,31 @@ impl Session<'_> {
     }
 
     /// Width and height of a picture.
-    fn cell(&self) -> Result<(u32, u32), CliError> {
+    fn cell(&self, series: &Series) -> Result<(u32, u32), CliError> {
         let can = self.pipeline.capabilities();
         let own = match self.source.as_ref().filter(|source| !source.extend.is_empty()) {
             Some(source) => source.extended_sides().map_err(PipelineError::Extended)?,
             None => (can.width, can.height),
         };
-        Ok(self.arguments.size.map_or(own, |size| sides(own, size)))
+        Ok(series.request.size.map_or(own, |size| sides(own, size)))
     }
 }
 
-/// The record of a sheet: that of its first picture, with all prompts unless they are private.
-fn of_sheet(first: Provenance, prompts: &[String], grid: Grid, sheet: &Picture) -> Provenance {
-    let is_one = prompts.windows(2).all(|pair| pair[0] == pair[1]);
+/// A picture of a sheet, and the number that tells it from the others.
+struct Cell {
+    request: Request,
+    number: u64,
+}
+
+/// The record of a sheet: that of its first picture, with all prompts if they differ, unless they are private.
+fn of_sheet(first: Provenance, prompts: Option<String>, grid: Grid, sheet: &Picture) -> Provenance {
     let mut made = Provenance {
         size: [sheet.width(), sheet.height()],
         picture_sha256: sheet.sha256(),
         ..first
     };
-    if !is_one && !made.prompt.is_empty() {
-        made.prompt = prompts.join("\n");
+    if let Some(prompts) = prompts.filter(|_| !made.prompt.is_empty()) {
+        made.prompt = prompts;
     }
     made.extra.insert(SHEET.to_owned(), format!("{}x{}", grid.columns, grid.rows));
     made

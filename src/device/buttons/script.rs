@@ -9,6 +9,7 @@
 //! 7    type "red fox"
 //! 8    turn -2            notches of a wheel
 //! 9    touch 100 200      pixels
+//! 9.5  stroke 100 200 300 200 300 400    a finger that draws from pixel to pixel, 0.2 seconds each
 //! 10   motion
 //! 11   close
 //! ```
@@ -34,8 +35,14 @@ const LONG: Duration = Duration::from_secs(1);
 /// From one typed letter to the next.
 const TYPING: Duration = Duration::from_millis(60);
 
+/// From one point of a stroke to the next, and how many signals tell of the way.
+const STROKE: Duration = Duration::from_millis(200);
+const MOVES: u32 = 10;
+
 /// What a line may begin with.
-const WORDS: [&str; 9] = ["press", "long", "double", "hold", "type", "turn", "touch", "motion", "close"];
+const WORDS: [&str; 10] = [
+    "press", "long", "double", "hold", "type", "turn", "touch", "stroke", "motion", "close",
+];
 
 /// The longest script: a day.
 const LONGEST: f64 = 86_400.0;
@@ -169,11 +176,7 @@ fn signals(word: &str, argument: &str) -> Result<Vec<(Duration, Signal)>, String
         }
         "touch" => {
             let expected = || format!("'touch {argument}': expected two numbers of pixels, such as touch 100 200");
-            let numbers = argument
-                .split_whitespace()
-                .map(str::parse)
-                .collect::<Result<Vec<i32>, _>>()
-                .map_err(|_| expected())?;
+            let numbers = pixels(argument).ok_or_else(expected)?;
             let [x, y] = numbers[..] else { return Err(expected()) };
             let finger = |pressed| Signal::Touch {
                 at: Point::new(x, y),
@@ -181,11 +184,43 @@ fn signals(word: &str, argument: &str) -> Result<Vec<(Duration, Signal)>, String
             };
             Ok(vec![(Duration::ZERO, finger(true)), (SHORT, finger(false))])
         }
+        "stroke" => {
+            let expected = || format!("'stroke {argument}': expected pairs of pixels, two at least, such as stroke 100 200 300 200");
+            let numbers = pixels(argument).ok_or_else(expected)?;
+            let (pairs, []) = numbers.as_chunks::<2>() else {
+                return Err(expected());
+            };
+            let points: Vec<Point> = pairs.iter().map(|[x, y]| Point::new(*x, *y)).collect();
+            if points.len() < 2 {
+                return Err(expected());
+            }
+            Ok(stroke(&points))
+        }
         "motion" | "close" if !argument.is_empty() => Err(format!("'{word} {argument}': {word} takes no argument")),
         "motion" => now(Signal::Motion),
         "close" => now(Signal::Closed),
         _ => Err(format!("unknown command '{word}'{}", did_you_mean(word, &WORDS))),
     }
+}
+
+/// Whole numbers with spaces between.
+fn pixels(text: &str) -> Option<Vec<i32>> {
+    text.split_whitespace().map(|number| number.parse().ok()).collect()
+}
+
+/// A finger that comes down at the first point, moves from each to the next, and is lifted.
+fn stroke(points: &[Point]) -> Vec<(Duration, Signal)> {
+    let finger = |at, pressed| Signal::Touch { at, pressed };
+    let (mut signals, mut after) = (vec![(Duration::ZERO, finger(points[0], true))], Duration::ZERO);
+    for pair in points.windows(2) {
+        for part in 1..=MOVES {
+            after += STROKE / MOVES;
+            let at = pair[0] + (pair[1] - pair[0]) * part as i32 / MOVES as i32;
+            signals.push((after, finger(at, true)));
+        }
+    }
+    signals.push((after, finger(points[points.len() - 1], false)));
+    signals
 }
 
 fn button(text: &str) -> Result<Button, String> {
@@ -257,6 +292,26 @@ mod tests {
     }
 
     #[test]
+    fn a_stroke_is_a_finger_that_moves() {
+        let script = Script::parse("1 stroke 0 0 100 0 100 50", "demo.txt").unwrap();
+        let places: Vec<(Point, bool)> = script
+            .steps()
+            .iter()
+            .map(|(_, signal)| match signal {
+                Signal::Touch { at, pressed } => (*at, *pressed),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(places.len(), 22);
+        assert_eq!(
+            (places[0], places[5], places[21]),
+            ((Point::zero(), true), (Point::new(50, 0), true), (Point::new(100, 50), false))
+        );
+        assert_eq!(script.length(), Duration::from_millis(1400));
+        assert!(played("1 stroke 0 0 100 0").is_empty(), "it is no touch of what lies there");
+    }
+
+    #[test]
     fn wrong_lines_say_what_was_expected() {
         for (line, expected) in [
             ("soon press a", "'soon' is not a time: expected seconds"),
@@ -270,6 +325,8 @@ mod tests {
             ("1 type red", "expected a text in quotation marks"),
             ("1 turn left", "expected notches"),
             ("1 touch 5", "expected two numbers"),
+            ("1 stroke 5 5", "expected pairs of pixels"),
+            ("1 stroke 5 5 6", "expected pairs of pixels"),
             ("1 motion now", "motion takes no argument"),
             ("1", "unknown command ''"),
         ] {

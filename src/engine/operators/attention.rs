@@ -1,6 +1,7 @@
 //! `Attention` and `MaskedAttention`: softmax(scale·q·kᵀ + bias)·v by heads (Vaswani et al., arXiv 1706.03762).
 //! A few queries at a time are scored against all keys, so heads×T×S scores are never kept.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use tract_onnx::pb::NodeProto;
@@ -242,6 +243,41 @@ impl Heads<'_> {
 }
 
 impl Attention {
+    /// The weights that each query gives to some of the keys, `[T][keys]`: means over the heads, computed from the operator's inputs by
+    /// themselves. They are for people to look at; nothing that is drawn depends on them.
+    ///
+    /// # Errors
+    /// If an input has another type or shape than the operator takes.
+    pub fn weights(&self, inputs: &Inputs, wanted: Range<usize>) -> TractResult<Vec<f32>> {
+        let (channels, count) = (inputs.shape(0)[2], inputs.shape(1)[1]);
+        let (queries, keys) = (inputs.floats(0)?, inputs.floats(1)?);
+        let padded = count.next_multiple_of(LANES);
+        let bias = self.bias(inputs, padded)?;
+        let width = channels / self.heads;
+        let mut scores = vec![0f32; padded];
+        let mut means = vec![0f32; queries.len() / channels * wanted.len()];
+        let rows = queries.chunks_exact(channels).zip(means.chunks_exact_mut(wanted.len()));
+        for (index, (query, means)) in rows.enumerate() {
+            for head in 0..self.heads {
+                let place = head * width..(head + 1) * width;
+                let query = &query[place.clone()];
+                for (score, key) in scores.iter_mut().zip(keys.chunks_exact(channels)) {
+                    *score = product(query, &key[place.clone()]) * self.scale;
+                }
+                scores[count..].fill(0.0);
+                let bias = bias.row(head, index);
+                let factor = widest(
+                    #[inline(always)]
+                    |fused| exponentials(&mut scores, bias, fused),
+                );
+                for (mean, score) in means.iter_mut().zip(&scores[wanted.clone()]) {
+                    *mean += score * factor / self.heads as f32;
+                }
+            }
+        }
+        Ok(means)
+    }
+
     /// Whether a bias of this shape has rows of their own for heads and for queries.
     fn bias_rows(&self, shape: &[usize], queries: usize, keys: usize) -> TractResult<[bool; 2]> {
         let mut whole = [1; 4];
@@ -284,6 +320,19 @@ impl Attention {
             last: queries - 1,
         })
     }
+}
+
+/// The sum of products, in as many sums as a vector has lanes.
+fn product(one: &[f32], other: &[f32]) -> f32 {
+    let ((ones, one_rest), (others, other_rest)) = (one.as_chunks::<LANES>(), other.as_chunks::<LANES>());
+    let mut sums = [0f32; LANES];
+    for (one, other) in ones.iter().zip(others) {
+        for lane in 0..LANES {
+            sums[lane] += one[lane] * other[lane];
+        }
+    }
+    let rest = one_rest.iter().zip(other_rest).map(|(one, other)| one * other);
+    sums.iter().sum::<f32>() + rest.sum::<f32>()
 }
 
 /// What is added to scores: rows of S values, and minus infinity up to `padded`; no rows if nothing is added.
@@ -408,7 +457,7 @@ struct Mixed<'a> {
 impl Mixed<'_> {
     /// The weighted sums of the channels of a head; `output` may hold fewer queries than there are weights of.
     #[inline(always)]
-    fn blend(&self, output: &mut [f32], places: std::ops::Range<usize>, fused: Fused) {
+    fn blend(&self, output: &mut [f32], places: Range<usize>, fused: Fused) {
         let mut start = places.start;
         while fits(64, fused) && start + 64 <= places.end {
             self.blend_part::<64>(output, start, fused);

@@ -3,7 +3,7 @@
 
 mod activation;
 mod addition;
-mod attention;
+pub(in crate::engine) mod attention;
 mod attributes;
 mod concatenation;
 mod embedding;

@@ -12,6 +12,7 @@ use tract_onnx::tract_core::internal::*;
 use super::Input;
 use super::adapter::{Batched, Inputs, Operator, elements};
 use super::arena::{Arena, Rest, cut, cut_all};
+use super::watching::{self, AttentionWatch};
 use translation::Translation;
 
 /// Where a value lies.
@@ -86,8 +87,14 @@ impl Program {
         self.outputs.iter().map(|output| &*output.shape)
     }
 
-    /// Runs all steps with inputs in the order of the model, of the types and numbers of elements that it has.
-    pub fn run<'a>(&'a self, arena: &'a mut Arena, inputs: &[Input]) -> TractResult<Outputs<'a>> {
+    /// Runs all steps with inputs in the order of the model, of the types and numbers of elements that it has; a watch is told the weights
+    /// of attention operators.
+    pub fn run<'a>(
+        &'a self,
+        arena: &'a mut Arena,
+        inputs: &[Input],
+        mut watch: Option<&mut dyn AttentionWatch>,
+    ) -> TractResult<Outputs<'a>> {
         let floats = arena.floats(self.floats);
         let mut tensors: Vec<Option<TValue>> = vec![None; self.tensors];
         for (value, input) in self.inputs.iter().zip(inputs) {
@@ -114,6 +121,9 @@ impl Program {
         }
         self.forget_scratch();
         for (number, step) in self.steps.iter().enumerate() {
+            if let Some(watch) = &mut watch {
+                step.tell(*watch, floats, &tensors)?;
+            }
             step.run(number, floats, &mut tensors)
                 .with_context(|| format!("running node '{}'", step.name))?;
         }
@@ -166,6 +176,16 @@ impl Outputs<'_> {
 }
 
 impl Step {
+    /// Tells a watch of the step, before it runs, if it is an attention.
+    fn tell(&self, watch: &mut dyn AttentionWatch, floats: &mut [f32], tensors: &[Option<TValue>]) -> TractResult<()> {
+        let Operation::Ours { operator, .. } = &self.operation else {
+            return Ok(());
+        };
+        let (_, rest) = cut_all(floats, &[]);
+        let inputs = self.inputs.iter().map(|input| input.data(&rest, tensors));
+        watching::tell(watch, &**operator, &Inputs::new(inputs.collect::<TractResult<_>>()?))
+    }
+
     fn run(&self, number: usize, floats: &mut [f32], tensors: &mut [Option<TValue>]) -> TractResult<()> {
         match &self.operation {
             Operation::Ours {

@@ -435,7 +435,7 @@ mod tests {
     /// The outputs for one input.
     fn run(program: &Program, input: &[f32]) -> Vec<Vec<f32>> {
         let mut arena = Arena::default();
-        let outputs = program.run(&mut arena, &[Input::F32(input)]).unwrap();
+        let outputs = program.run(&mut arena, &[Input::F32(input)], None).unwrap();
         let output = |index| outputs.with(index, |value| Ok(value.to_value().into_floats()));
         (0..program.outputs.len()).map(|index| output(index).unwrap().unwrap()).collect()
     }

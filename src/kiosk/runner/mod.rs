@@ -18,6 +18,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use embedded_graphics::prelude::Point;
+
 pub(super) use self::clock::Clock;
 use super::assembly::{KioskError, RuleOptions};
 use super::drawing_worker::{self, DrawingWorker};
@@ -26,7 +28,7 @@ use super::handle::{Arrivals, Handle, Incoming};
 use super::heat::{HeatPolicy, Thermometer};
 use super::output::{Output, within};
 use super::schedule::Calendar;
-use super::screens::{Painter, touched, touched_page};
+use super::screens::{Painter, on_paper, touched, touched_page};
 use super::settings::Settings;
 use super::sources::{Guard, Source, SourceContext, stop_flag};
 use super::state::{DrawRequest, Effect, Input, JobUpdate, Machine, Scene};
@@ -223,8 +225,24 @@ impl Kiosk {
     }
 
     fn signal(&mut self, output: usize, signal: &Signal, at: Instant) {
+        if let Signal::Touch { at: place, pressed } = signal {
+            self.finger(output, *place, *pressed, at);
+        }
         for event in self.gestures.signal(output, signal, at) {
             self.event(event, at);
+        }
+    }
+
+    /// A finger on the paper, if one is shown, draws.
+    fn finger(&mut self, output: usize, place: Point, is_down: bool, at: Instant) {
+        let view = self.machine.view(self.clock.now());
+        let Some(output) = self.outputs.get(output).filter(|output| output.text_grid().is_none()) else {
+            return;
+        };
+        if matches!(view.scene, Scene::Paper { .. }) {
+            let place = on_paper(&view, output.size(), output.look.edge, place);
+            self.last_press = Some(self.clock.since_start(at));
+            self.input(Input::Finger(place, is_down));
         }
     }
 
@@ -354,7 +372,7 @@ fn status(scene: &Scene) -> &'static str {
         Scene::Dark => "asleep",
         Scene::Attract { .. } => "showing pictures",
         Scene::Drawing { .. } => "drawing",
-        Scene::Choose { .. } | Scene::Keyboard { .. } | Scene::Menu { .. } => "someone is choosing",
+        Scene::Choose { .. } | Scene::Keyboard { .. } | Scene::Menu { .. } | Scene::Paper { .. } => "someone is choosing",
         Scene::Four { .. } | Scene::Picture { .. } => "someone is looking",
         Scene::Code(_) => "showing a code",
         Scene::Message { .. } => "something is wrong; see the log",

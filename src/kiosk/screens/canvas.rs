@@ -295,7 +295,7 @@ pub fn mirrored(area: &Rectangle, panel: Size) -> Rectangle {
 }
 
 /// Where on a card pictures are.
-fn room(card: &Rectangle) -> Rectangle {
+pub fn room(card: &Rectangle) -> Rectangle {
     square(&inset(card, (card.size.width as i32 / 32).max(2)))
 }
 

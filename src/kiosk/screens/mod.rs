@@ -3,6 +3,7 @@
 //! [`crate::kiosk::text`] and on frames; knows no driver.
 
 mod attract;
+mod by_hand;
 mod canvas;
 mod choose;
 mod drawing;
@@ -28,7 +29,7 @@ use layout::{Class, Layout, end};
 pub use theme::Theme;
 
 use super::settings::LookSettings;
-use super::state::{Scene, Shown, Target, View};
+use super::state::{PAPER, Scene, Shown, Target, View};
 use super::text::{Align, Fonts};
 use crate::device::buttons::Button;
 use crate::device::display::{Frame, Panel, TextRun};
@@ -190,6 +191,16 @@ fn draw(canvas: &mut Canvas, layout: &Layout, scene: &Scene) {
         ),
         Scene::Keyboard { text, hint, rows, at } => keyboard::draw(canvas, layout, (text, hint), rows, *at),
         Scene::Menu { lines, at } => menu::draw(canvas, layout, lines, *at),
+        Scene::Paper {
+            paper,
+            shown,
+            title,
+            style,
+            hint,
+        } => {
+            let words = by_hand::Words { title, style, hint };
+            by_hand::draw(canvas, layout, paper.as_ref(), shown.as_ref(), &words);
+        }
         Scene::Drawing { .. } => drawing::draw(canvas, layout, scene),
         Scene::Four {
             title,
@@ -331,6 +342,15 @@ impl Notice {
     }
 }
 
+/// Where a point of a panel of this size is on the paper of this view, in thousandths of its sides; nothing beside it.
+pub fn on_paper(view: &View, size: Size, edge: Edge, at: Point) -> Option<Point> {
+    let layout = layout_of(view, size, edge);
+    let paper = canvas::room(&layout.card);
+    let paper = if is_mirrored(view) { canvas::mirrored(&paper, size) } else { paper };
+    let side = paper.size.width.max(1) as i32;
+    paper.contains(at).then(|| (at - paper.top_left) * PAPER / side)
+}
+
 /// What is at a point of a panel of this size that shows this view.
 pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Target> {
     let layout = layout_of(view, size, edge);
@@ -354,7 +374,7 @@ pub fn touched(view: &View, size: Size, edge: Edge, at: Point) -> Option<Target>
         } else {
             Button::Next
         }),
-        Scene::Picture { .. } | Scene::Four { .. } | Scene::Drawing { .. } => None,
+        Scene::Picture { .. } | Scene::Four { .. } | Scene::Drawing { .. } | Scene::Paper { .. } => None,
     };
     button.map(Target::Button)
 }

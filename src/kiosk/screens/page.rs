@@ -114,6 +114,7 @@ fn pictures(canvas: &mut Canvas, card: &Rectangle, scene: &Scene) {
             });
             canvas.card(card, shown, strength);
         }
+        Scene::Paper { paper, shown, .. } => canvas.card(card, shown.as_ref().or(paper.as_ref()), 255),
         Scene::Drawing { pictures, .. } => tiles(canvas, card, pictures.iter().map(Option::as_ref), None, false),
         Scene::Four { pictures, at, picked, .. } => tiles(canvas, card, pictures.iter().map(Some), *at, *picked),
         Scene::Picture { shown, code, .. } => match code {
@@ -188,6 +189,12 @@ impl Page<'_> {
                 self.wrapped(if text.is_empty() { hint } else { text }, ink);
                 self.skip();
                 self.keys(rows, *at);
+            }
+            Scene::Paper { title, style, hint, .. } => {
+                self.wrapped(title, ink);
+                self.text(style, faint);
+                self.skip();
+                self.wrapped(hint, accent);
             }
             Scene::Drawing {
                 title,

@@ -14,7 +14,7 @@ use crate::picture::{Picture, Resampling, png};
 
 const SIZES: [(u32, u32); 6] = [(128, 64), (240, 240), (480, 800), (800, 480), (1920, 1080), (600, 448)];
 /// Frames that are also stored as pictures.
-const STORED: [&str; 9] = [
+const STORED: [&str; 10] = [
     "attract-800x480",
     "choose-800x480",
     "drawing-800x480",
@@ -24,6 +24,7 @@ const STORED: [&str; 9] = [
     "picture-print-600x448",
     "drawing-mono-128x64",
     "choose-paper-left-800x480",
+    "paper-800x480",
 ];
 
 fn folder() -> PathBuf {
@@ -71,10 +72,10 @@ fn choice(style: &str, colour: Option<(&str, &str)>, several: Option<&str>) -> C
 }
 
 /// What buttons do.
-const LEGENDS: [Phrase; 17] = {
-    use Phrase::{Again, Back, Cancel, Change, Done, Draw, Keep, Kept, Large, Menu, New, Next, Open, Style, TakeHome, Vary, Word};
+const LEGENDS: [Phrase; 18] = {
+    use Phrase::{Again, Back, Cancel, Change, Clear, Done, Draw, Keep, Kept, Large, Menu, New, Next, Open, Style, TakeHome, Vary, Word};
     [
-        Word, Style, Draw, Menu, Cancel, Again, Vary, Keep, Kept, TakeHome, New, Large, Back, Next, Change, Done, Open,
+        Word, Style, Draw, Menu, Cancel, Again, Vary, Keep, Kept, TakeHome, New, Large, Back, Next, Change, Done, Open, Clear,
     ]
 };
 const CHOOSE: [&str; 4] = ["Word", "Style", "Draw", "Menu"];
@@ -162,6 +163,10 @@ fn in_arabic(mut view: View) -> View {
         }
         Scene::Code(code) => code.invitation = say(Phrase::OwnerPage),
         Scene::Message { text } => *text = say(PackTrouble),
+        Scene::Paper { title, style, hint, .. } => {
+            of_title(title, style);
+            *hint = say(Phrase::PaperHint);
+        }
         Scene::Dark | Scene::Choose { .. } | Scene::Keyboard { .. } | Scene::Four { .. } => {}
     }
     let english = |legend: &String| LEGENDS.into_iter().find(|phrase| Language::En.say(*phrase) == legend);
@@ -258,6 +263,29 @@ fn keyboard(text: &str) -> View {
     view(scene, ["Next", "Type", "Done", "Back"], None)
 }
 
+/// Somebody draws an apple by hand, or nothing yet.
+fn paper(is_drawn: bool) -> View {
+    let mut pixels = [255, 255, 255, 255].repeat(64 * 64);
+    let around = (0..640).map(|step| f64::from(step) * std::f64::consts::PI / 320.0);
+    for (across, down) in around.map(|turn| ((32.0 + 20.0 * turn.cos()) as usize, (36.0 + 20.0 * turn.sin()) as usize)) {
+        pixels[(down * 64 + across) * 4..][..3].copy_from_slice(&[24, 24, 28]);
+    }
+    let sheet = Shown {
+        picture: Arc::new(Picture::new(64, 64, pixels).unwrap()),
+        title: String::new(),
+        style: String::new(),
+        resampling: Resampling::Smooth,
+    };
+    let scene = Scene::Paper {
+        paper: is_drawn.then_some(sheet),
+        shown: is_drawn.then(|| shown("red-apple-3d.png", "red apple", "soft 3D")),
+        title: "red apple".into(),
+        style: "soft 3D".into(),
+        hint: "Draw here with a finger".into(),
+    };
+    view(scene, ["Clear", "Style", "Done", "Back"], None)
+}
+
 fn message() -> View {
     let text = "The model cannot be read. The gallery goes on.".to_owned();
     view(Scene::Message { text }, ["", "", "", "Back"], None)
@@ -327,6 +355,9 @@ fn views() -> Vec<(&'static str, View)> {
         ("gallery", picture(true, None, Some((3, 128)))),
         ("code", picture(false, Some(command), None)),
         ("owner", owner()),
+        ("paper", paper(true)),
+        ("paper-empty", paper(false)),
+        ("paper-ar", in_arabic(paper(true))),
         ("message", message()),
         ("attract-ar", in_arabic(attract(Some(robot()), None, None))),
         ("choose-ar", choose("ar")),
@@ -568,6 +599,16 @@ fn touches_are_what_lies_under_them() {
         touched(&arabic, size, Edge::Left, Point::new(10, 10)),
         Some(Target::Button(Button::A))
     );
+    // A finger is where it draws, also on a mirrored panel, where the paper is on the right.
+    let paper = named("paper");
+    assert_eq!(touch(&paper, 200, 200), None);
+    let middle = canvas::room(&layout.card).center();
+    let place = |view: &View, at: Point| on_paper(view, size, Edge::Bottom, at);
+    let found = place(&paper, middle).unwrap();
+    assert!((found.x - 500).abs() < 4 && (found.y - 500).abs() < 4, "{found:?}");
+    assert_eq!(place(&paper, Point::new(700, 100)), None);
+    let right = place(&named("paper-ar"), Point::new(798 - middle.x / 2, middle.y)).unwrap();
+    assert!(right.x > 500 && place(&named("paper-ar"), middle / 4).is_none(), "{right:?}");
     let mut keys = keyboard("");
     let letter = |view: &View| touched(view, size, Edge::Bottom, Point::new(60, 200));
     let left = letter(&keys);
@@ -665,9 +706,16 @@ fn displays_that_write_text_get_words_and_a_picture() {
             let has_picture = !frame.bounding_box().points().all(is_ground);
             let wants = matches!(
                 view.scene,
-                Scene::Attract { .. } | Scene::Choose { .. } | Scene::Drawing { .. } | Scene::Four { .. } | Scene::Picture { .. }
+                Scene::Attract { .. }
+                    | Scene::Choose { .. }
+                    | Scene::Paper { .. }
+                    | Scene::Drawing { .. }
+                    | Scene::Four { .. }
+                    | Scene::Picture { .. }
             );
-            assert_eq!(has_picture, wants && columns >= 60, "{name}, {columns}×{lines}");
+            // A code is drawn only where its modules fit.
+            let is_code = matches!(view.scene, Scene::Code(_));
+            assert!(is_code || has_picture == (wants && columns >= 60), "{name}, {columns}×{lines}");
             if columns >= 60 && view.legends.iter().any(|legend| !legend.is_empty()) {
                 let last: Vec<&str> = text
                     .iter()

@@ -89,6 +89,7 @@ fn words(view: &View) -> (String, Vec<String>, Option<u32>) {
             let head = if text.is_empty() { hint } else { text };
             (head.clone(), vec![around], None)
         }
+        Scene::Paper { title, style, hint, .. } => (title.clone(), vec![style.clone(), hint.clone()], None),
         Scene::Drawing {
             title,
             style,

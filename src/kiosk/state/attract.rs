@@ -1,10 +1,12 @@
-//! Attract mode, while no visitor is there: a slow slide show of kept pictures, or of the examples while nothing is kept.
+//! Attract mode, while no visitor is there: a slow slide show of kept pictures, or of the examples while nothing is kept, which fade or
+//! become one another.
 
 use std::time::Duration;
 
 use super::choose::Choose;
 use super::job::{FinishedPicture, JobStage, JobUpdate, Purpose};
 use super::message::Message;
+use super::passage::Passage;
 use super::shared::Shared;
 use super::view::Scene;
 use super::{Effect, Mode, Next, go};
@@ -25,6 +27,12 @@ pub(super) struct Attract {
     at: Option<Slide>,
     waiting: Option<u64>,
     next: Duration,
+    /// Whether the next picture was loaded before its time, so that a morph to it can be drawn.
+    is_ahead: bool,
+    /// How the current picture becomes the next one, where it does not fade, and since when.
+    passage: Option<(Passage, Option<Duration>)>,
+    /// The next picture, if there is no morph to it and its time has not come.
+    held: Option<FinishedPicture>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +59,10 @@ impl Attract {
         let slides = Attract::slides(shared);
         let at = self.at.as_ref().and_then(|at| slides.iter().position(|slide| slide == at));
         let next = at.map_or(0, |at| (at + 1) % slides.len().max(1));
-        self.next = now + shared.rules.shown;
+        self.is_ahead = Attract::looks_ahead(shared) && now < self.next;
+        if !self.is_ahead {
+            self.next = now + shared.rules.shown;
+        }
         let Some(slide) = slides.get(next).filter(|_| at != Some(next)) else {
             return;
         };
@@ -62,8 +73,46 @@ impl Attract {
                 shared.effects.push(Effect::Load(*number));
             }
             Slide::Example(index) => {
-                self.show(shared, shared.examples[*index].clone(), now);
+                let example = shared.examples[*index].clone();
+                self.receive(shared, example, now);
             }
+        }
+    }
+
+    /// Whether the next picture is loaded before its time: for a morph, whose pictures take a while, and if nothing else is being drawn.
+    fn looks_ahead(shared: &Shared) -> bool {
+        shared.rules.morphs && shared.may_sketch() && shared.stage_began().is_none()
+    }
+
+    /// Takes a picture that has been loaded: a morph to it is drawn, or it waits for its time, or fades in.
+    fn receive(&mut self, shared: &mut Shared, finished: FinishedPicture, now: Duration) {
+        let from = self.current.clone().filter(|_| self.is_ahead && Attract::looks_ahead(shared));
+        self.passage = from.and_then(|from| Some((Passage::start(shared, &from, &finished, now)?, None)));
+        if self.passage.is_some() {
+            return;
+        }
+        if self.is_ahead && now < self.next {
+            self.held = Some(finished);
+        } else {
+            self.show(shared, finished, now);
+        }
+    }
+
+    /// Goes on with a morph: begins it when the picture was shown long enough, and ends it.
+    fn pass(&mut self, shared: &Shared, now: Duration) {
+        let Some((passage, began)) = &mut self.passage else { return };
+        match began {
+            None if passage.has_failed() => {
+                self.held = Some(passage.to().clone());
+                self.passage = None;
+            }
+            None if passage.is_ready() && now >= self.next => *began = Some(now),
+            Some(since) if now >= *since + passage.length() => {
+                self.current = Some(passage.to().clone());
+                self.passage = None;
+                self.next = now + shared.rules.shown;
+            }
+            _ => {}
         }
     }
 
@@ -74,6 +123,15 @@ impl Attract {
             self.coming = Some((finished, now));
         }
         self.next = now + shared.rules.shown + shared.rules.fade;
+    }
+
+    /// When the next picture is to be loaded.
+    fn due(&self, shared: &Shared) -> Duration {
+        if Attract::looks_ahead(shared) {
+            self.next.saturating_sub(shared.rules.shown)
+        } else {
+            self.next
+        }
     }
 
     /// Draws the missing examples while there is nothing else to show.
@@ -117,13 +175,25 @@ impl Mode for Attract {
         if let Some((finished, _)) = self.coming.take_if(|(_, since)| now >= *since + shared.rules.fade) {
             self.current = Some(finished);
         }
-        if self.coming.is_none() && self.waiting.is_none() && now >= self.next {
+        self.pass(shared, now);
+        if now >= self.next
+            && let Some(held) = self.held.take()
+        {
+            self.show(shared, held, now);
+        }
+        let is_free = self.coming.is_none() && self.waiting.is_none() && self.passage.is_none() && self.held.is_none();
+        if is_free && now >= self.due(shared) {
             self.advance(shared, now);
         }
         None
     }
 
     fn job_update(&mut self, shared: &mut Shared, update: &JobUpdate, now: Duration) -> Next {
+        if let Some((passage, _)) = &mut self.passage {
+            passage.update(shared, update);
+            self.pass(shared, now);
+            return None;
+        }
         match &update.stage {
             JobStage::Finished(finished) => {
                 shared.examples.push(finished.clone());
@@ -134,7 +204,7 @@ impl Mode for Attract {
                     self.advance(shared, now);
                 }
             }
-            JobStage::Failed(_) | JobStage::Unknown(_) | JobStage::Ambiguous(_) => shared.end_job(),
+            JobStage::Failed(_) | JobStage::Unknown(_) | JobStage::Ambiguous(_) | JobStage::Morphed(_) => shared.end_job(),
             JobStage::Text | JobStage::Step { .. } => {}
         }
         None
@@ -146,7 +216,8 @@ impl Mode for Attract {
         }
         self.waiting = None;
         match finished {
-            Some(finished) => self.show(shared, finished.clone(), now),
+            Some(finished) => self.receive(shared, finished.clone(), now),
+            None if self.is_ahead => self.next = now + RETRY + shared.rules.shown,
             None => self.next = now + RETRY,
         }
     }
@@ -165,8 +236,18 @@ impl Mode for Attract {
             let frame = *since + FRAME * u32::try_from(frames).unwrap_or(u32::MAX);
             return Some(frame.min(*since + shared.rules.fade).max(now));
         }
+        if let Some((passage, began)) = &self.passage {
+            let frame = began.and_then(|since| Some(since + passage.at(shared, now.saturating_sub(since))?.1));
+            let end = began.map(|since| since + passage.length());
+            return frame
+                .or(end)
+                .or((passage.is_ready() || passage.has_failed()).then_some(self.next.max(now)));
+        }
+        if self.held.is_some() {
+            return Some(self.next.max(now));
+        }
         let more = Attract::slides(shared).len() > usize::from(self.current.is_some());
-        (self.waiting.is_none() && more).then_some(self.next)
+        (self.waiting.is_none() && more).then(|| self.due(shared).max(now))
     }
 
     fn scene(&self, shared: &Shared, now: Duration) -> Scene {
@@ -177,8 +258,12 @@ impl Mode for Attract {
             (part * part * (3.0 - 2.0 * part) * 255.0) as u8
         };
         let shown = |finished: &FinishedPicture| shared.finished(finished);
+        let passing = self.passage.as_ref().and_then(|(passage, began)| {
+            let since = (*began)?;
+            passage.at(shared, now.saturating_sub(since)).map(|(shown, _)| shown)
+        });
         Scene::Attract {
-            shown: self.current.as_ref().map(shown),
+            shown: passing.or_else(|| self.current.as_ref().map(shown)),
             coming: self.coming.as_ref().map(|(finished, since)| (shown(finished), opacity(*since))),
             call: shared.language.say(Phrase::PressAButton).to_owned(),
         }

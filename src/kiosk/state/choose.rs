@@ -232,7 +232,7 @@ impl Mode for Choose {
                 shared.ask(ambiguity, now);
             }
             JobStage::Failed(_) | JobStage::Unknown(_) => shared.end_job(),
-            JobStage::Text | JobStage::Step { .. } => {}
+            JobStage::Text | JobStage::Step { .. } | JobStage::Morphed(_) => {}
         }
         None
     }

@@ -199,6 +199,7 @@ impl Mode for Drawing {
                     return self.finish(shared);
                 }
             }
+            JobStage::Morphed(_) => {}
             JobStage::Unknown(names) => {
                 let phrase = if names.is_empty() { Phrase::Unknown } else { Phrase::UnknownNear };
                 return Drawing::give_up(shared, phrase, names.clone(), now);

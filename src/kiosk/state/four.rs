@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::choose::Choose;
 use super::drawing::Drawing;
 use super::job::FinishedPicture;
+use super::morphing::Morphing;
 use super::picture::OnePicture;
 use super::selection::around;
 use super::shared::Shared;
@@ -83,6 +84,9 @@ impl Mode for Four {
     fn press(&mut self, shared: &mut Shared, button: Button, gesture: Gesture, now: Duration) -> Next {
         if gesture == Gesture::Hold {
             return None;
+        }
+        if let Some(at) = self.at.filter(|_| self.picked && button == Button::A && gesture == Gesture::Long) {
+            return Morphing::of_several(shared, self.finished.clone(), at, now);
         }
         if let Some(at) = self.at.filter(|_| self.picked) {
             return self.with_picked(shared, button, at, now);

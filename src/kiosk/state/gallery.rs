@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::choose::Choose;
 use super::drawing::Drawing;
 use super::job::FinishedPicture;
+use super::morphing::Morphing;
 use super::selection::around;
 use super::shared::{GalleryEntry, Shared};
 use super::view::{Scene, Shown};
@@ -102,6 +103,10 @@ impl Mode for Gallery {
             Button::A => self.move_by(shared, if held { -1 } else { 1 }),
             Button::Next => self.move_by(shared, 1),
             Button::Previous => self.move_by(shared, -1),
+            Button::B if gesture == Gesture::Long => {
+                let first = self.finished.clone()?;
+                return Morphing::of_picture(shared, first, self.number, now);
+            }
             Button::B if gesture != Gesture::Hold => {
                 let item = self.finished.as_ref()?.item.clone();
                 return Drawing::again(shared, &item, now);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::picture::provenance::FROM;
 use crate::picture::{Picture, Provenance};
 use crate::pipeline::Variation;
 use crate::words::Ambiguity;
@@ -20,6 +21,8 @@ pub struct Item {
     pub seed: u64,
     /// How far the noise is moved towards that of other seeds.
     pub variations: Vec<Variation>,
+    /// What a visitor has drawn by hand, lines on paper, to start from.
+    pub sketch: Option<Arc<Picture>>,
 }
 
 impl Item {
@@ -54,6 +57,8 @@ pub enum Purpose {
     Picture,
     /// Several pictures to choose from.
     Several,
+    /// Pictures that lead from the first item to the second, without these two.
+    Morph,
 }
 
 /// Pictures that are drawn one after another.
@@ -80,6 +85,39 @@ pub struct FinishedPicture {
     pub provenance: Arc<Provenance>,
 }
 
+/// A picture between two others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MorphFrame {
+    /// The picture.
+    pub picture: Arc<Picture>,
+    /// Its share of the time, of 1 for all.
+    pub share: f32,
+}
+
+impl FinishedPicture {
+    /// A picture that something else drew, by its record.
+    pub fn of_record(picture: Arc<Picture>, provenance: Arc<Provenance>) -> FinishedPicture {
+        FinishedPicture {
+            item: Item {
+                prompt: provenance.prompt.clone(),
+                style: provenance.style.clone(),
+                steps: provenance.steps as usize,
+                seed: provenance.seed,
+                variations: Variation::of_record(&provenance),
+                sketch: None,
+            },
+            picture,
+            provenance,
+        }
+    }
+
+    /// The command that draws it again; `None` if it was drawn on a picture or on what a finger has drawn, which the command does not have.
+    pub fn command(&self) -> Option<String> {
+        let is_drawn_on = self.item.sketch.is_some() || self.provenance.extra.contains_key(FROM);
+        (!is_drawn_on).then(|| self.item.command())
+    }
+}
+
 /// A stage of one item of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JobStage {
@@ -96,6 +134,8 @@ pub enum JobStage {
     },
     /// The picture is finished.
     Finished(FinishedPicture),
+    /// The pictures of a morph are finished, and the job with them.
+    Morphed(Arc<Vec<MorphFrame>>),
     /// Nothing in the prompt is known; the job ends. With names of things that are near it.
     Unknown(Vec<String>),
     /// A word names several things, and the job asks; it ends.
@@ -130,7 +170,7 @@ impl StageTimes {
             JobStage::Text => &mut self.text,
             JobStage::Step { .. } => &mut self.step,
             JobStage::Finished(_) => &mut self.decoding,
-            JobStage::Failed(_) | JobStage::Unknown(_) | JobStage::Ambiguous(_) => return,
+            JobStage::Morphed(_) | JobStage::Failed(_) | JobStage::Unknown(_) | JobStage::Ambiguous(_) => return,
         };
         // Half new, half old: one slow step does not change the estimate much.
         *slot = Some(slot.map_or(took, |old| (old + took) / 2));
@@ -157,6 +197,7 @@ mod tests {
             steps: 4,
             seed: 7,
             variations: Vec::new(),
+            sketch: None,
         };
         assert_eq!(item.command(), "inkstone generate \"red fox\" --style flat --seed 7 --steps 4");
         item.prompt = "a \"$HOME\" `x` \\".into();

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::by_hand::ByHand;
 use super::choose::Choose;
 use super::gallery::Gallery;
 use super::keyboard::Keyboard;
+use super::morphing::Morphing;
 use super::selection::{AtOnce, around, around_or_none};
 use super::shared::Shared;
 use super::view::Scene;
@@ -24,7 +26,9 @@ enum Line {
     Pictures,
     Care,
     Language,
+    ByHand,
     Gallery,
+    Morph,
     Type,
 }
 
@@ -36,14 +40,16 @@ impl Line {
             Line::Pictures => Phrase::Pictures,
             Line::Care => Phrase::Care,
             Line::Language => Phrase::Language,
+            Line::ByHand => Phrase::ByHand,
             Line::Gallery => Phrase::Gallery,
+            Line::Morph => Phrase::Morph,
             Line::Type => Phrase::Type,
         }
     }
 
     /// Whether it leads to another screen, instead of having values.
     fn opens(self) -> bool {
-        matches!(self, Line::Gallery | Line::Type)
+        matches!(self, Line::ByHand | Line::Gallery | Line::Morph | Line::Type)
     }
 
     fn value(self, shared: &Shared) -> String {
@@ -65,6 +71,7 @@ impl Line {
             Line::Care => steps(shared).get(selection.step).map_or_else(String::new, usize::to_string),
             Line::Language => language.own_name().to_owned(),
             Line::Gallery => shared.kept.len().to_string(),
+            Line::ByHand | Line::Morph => String::new(),
             Line::Type => selection.typed.as_ref().map_or_else(String::new, |typed| typed.text.clone()),
         }
     }
@@ -77,7 +84,7 @@ impl Line {
             Line::Pictures => shared.selection.at_once = turned(&AtOnce::ALL, shared.selection.at_once, by),
             Line::Care => shared.selection.step = around(shared.selection.step, by, steps(shared).len()),
             Line::Language => shared.language = turned(&Language::ALL, shared.language, by),
-            Line::Gallery | Line::Type => {}
+            Line::ByHand | Line::Gallery | Line::Morph | Line::Type => {}
         }
     }
 }
@@ -99,21 +106,27 @@ impl Menu {
             Line::Pictures,
             Line::Care,
             Line::Language,
+            Line::ByHand,
             Line::Gallery,
+            Line::Morph,
             Line::Type,
         ];
         let is_there = |line: &Line| match line {
             Line::Colour => !shared.rules.colours.is_empty(),
             Line::Kind => shared.rules.subjects.categories().len() > 1,
             Line::Care => steps(shared).len() > 1,
+            Line::ByHand => shared.may_draw_by_hand(),
+            Line::Morph => shared.rules.sketch && shared.kept.len() > 1,
             Line::Pictures | Line::Language | Line::Gallery | Line::Type => true,
         };
         all.into_iter().filter(is_there).collect()
     }
 
     /// The screen that a line leads to.
-    fn open(&self, shared: &mut Shared) -> Next {
+    fn open(&self, shared: &mut Shared, now: Duration) -> Next {
         match self.line(shared) {
+            Line::ByHand => go(ByHand::default()),
+            Line::Morph => Morphing::of_kept(shared, now),
             Line::Gallery => go(Gallery::default()),
             Line::Type => go(Keyboard::enter(shared)),
             _ => None,
@@ -135,7 +148,7 @@ impl Mode for Menu {
             Button::A => self.at = around(self.at, by, count),
             Button::Next => self.at = around(self.at, 1, count),
             Button::Previous => self.at = around(self.at, -1, count),
-            Button::B | Button::Confirm if opens => return self.open(shared),
+            Button::B | Button::Confirm if opens => return self.open(shared, now),
             Button::B => self.line(shared).turn(shared, by),
             // A wheel has no second button: its press changes the line, and Back leads away.
             Button::Confirm => self.line(shared).turn(shared, 1),

@@ -11,14 +11,17 @@
 //! | `four` | choose one of four, then act on it | vary | large | keep | back |
 //! | `picture` | the finished picture | again | vary | keep | take home, new |
 //! | `gallery` | kept pictures one by one | next | again | keep | back |
+//! | `by_hand` | a finger draws, and the picture of it is drawn meanwhile | clear | style | done | back |
+//! | `morphing` | a picture becomes another and back | next | | | back |
 //! | `asleep` | the panel is off | | | | |
 //! | `invitation` | a code that leads elsewhere | back | back | back | back |
 //! | `message` | a problem that prevents drawing | back | back | back | back |
 //!
-//! Held buttons go backwards. Wheels and arrow keys move, Confirm acts as C or a press of the wheel, Back leaves the screen.
+//! Held buttons go backwards; held, Vary and Again of a picture lead to `morphing`. Wheels and arrow keys move, Confirm acts as C or a press of the wheel, Back leaves the screen.
 
 mod asleep;
 mod attract;
+mod by_hand;
 mod choose;
 mod drawing;
 mod four;
@@ -28,20 +31,27 @@ mod job;
 mod keyboard;
 mod menu;
 mod message;
+mod morphing;
+mod passage;
 mod picture;
 mod request;
 mod selection;
 mod shared;
+mod strokes;
 #[cfg(test)]
 mod tests;
 mod view;
 
 use std::time::Duration;
 
-pub use job::{FinishedPicture, Item, Job, JobStage, JobUpdate, Purpose, StageTimes};
+use embedded_graphics::prelude::Point;
+
+pub use job::{FinishedPicture, Item, Job, JobStage, JobUpdate, MorphFrame, Purpose, StageTimes};
+pub use passage::FRAMES as MORPH_FRAMES;
 pub use request::{DrawRequest, RequestError};
 pub use selection::{AtOnce, PackChoices, Selection};
 pub use shared::{Allows, GalleryEntry, Links, Rules};
+pub use strokes::PAPER;
 pub use view::{Choice, Code, Scene, Shown, View, Wheel};
 
 use super::heat::Pace;
@@ -77,6 +87,8 @@ pub enum Input {
     Event(Event),
     /// A visitor touched something on the screen.
     Touch(Target, Gesture),
+    /// Where a finger is on the paper, in thousandths of its sides, if it is there; and whether it is down.
+    Finger(Option<Point>, bool),
     /// A whole request for a picture.
     Request(DrawRequest),
     /// The time of [`Machine::deadline`] has come.
@@ -159,6 +171,10 @@ trait Mode {
     fn edit(&mut self, _shared: &mut Shared) -> Next {
         None
     }
+    /// A finger came down on the paper, moved on it, or was lifted.
+    fn finger(&mut self, _shared: &mut Shared, _at: Option<Point>, _is_down: bool, _now: Duration) -> Next {
+        None
+    }
     fn tick(&mut self, _shared: &mut Shared, _now: Duration) -> Next {
         None
     }
@@ -234,6 +250,10 @@ impl Machine {
         let next = match input {
             Input::Event(event) => self.event(event, now),
             Input::Touch(target, gesture) => self.touch(target, gesture, now),
+            Input::Finger(at, is_down) => {
+                self.touched = now;
+                self.mode.finger(&mut self.shared, at, is_down, now)
+            }
             Input::Request(request) => self.request(request, now),
             Input::Tick => self.tick(now),
             Input::JobUpdate(update) => self.job_update(&update, now),
@@ -303,6 +323,7 @@ impl Machine {
     }
 
     fn touch(&mut self, target: Target, gesture: Gesture, now: Duration) -> Next {
+        self.shared.has_touch = true;
         match target {
             Target::Button(button) => self.event(Event::Press(button, gesture), now),
             Target::Letter(letter) => self.event(Event::Character(letter), now),

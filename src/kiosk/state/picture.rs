@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::choose::Choose;
 use super::drawing::Drawing;
 use super::job::FinishedPicture;
+use super::morphing::Morphing;
 use super::shared::Shared;
 use super::view::{Code, Scene};
 use super::{Effect, KeepOutcome, Mode, Next, go};
@@ -56,6 +57,18 @@ impl OnePicture {
         }
     }
 
+    /// Its number in the gallery, if it is there.
+    fn number(&self, shared: &Shared) -> Option<u64> {
+        match shared.outcome(self.job, self.item) {
+            Some(KeepOutcome::Kept(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    fn can_be_taken_home(&self, shared: &Shared) -> bool {
+        self.finished.command().is_some() || shared.links.is_some()
+    }
+
     /// Tells the gallery about `favourite`, once the picture has a number there.
     fn tell(&mut self, shared: &mut Shared) {
         if self.told {
@@ -75,9 +88,12 @@ impl Mode for OnePicture {
         }
         match button {
             Button::A => return Drawing::again(shared, &self.finished.item.clone(), now),
+            Button::B if gesture == Gesture::Long => return Morphing::of_picture(shared, self.finished.clone(), self.number(shared), now),
             Button::B => return Drawing::vary(shared, &self.finished.item.clone(), now),
             Button::C | Button::Confirm => self.toggle(shared, now),
-            Button::D if self.code.is_none() && gesture != Gesture::Long => self.code = Some(shared.code(&self.finished)),
+            Button::D if self.code.is_none() && gesture != Gesture::Long && self.can_be_taken_home(shared) => {
+                self.code = Some(shared.code(&self.finished));
+            }
             Button::D | Button::Back | Button::Next | Button::Previous => return go(Choose::enter(shared, now)),
         }
         None
@@ -120,7 +136,11 @@ impl Mode for OnePicture {
             return [None; 4];
         }
         let keep = if self.favourite { Phrase::Kept } else { Phrase::Keep };
-        let last = if self.code.is_some() { Phrase::New } else { Phrase::TakeHome };
+        let last = if self.code.is_some() || !self.can_be_taken_home(shared) {
+            Phrase::New
+        } else {
+            Phrase::TakeHome
+        };
         [Phrase::Again, Phrase::Vary, keep, last].map(Some)
     }
 }

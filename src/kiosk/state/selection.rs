@@ -37,6 +37,8 @@ pub struct PackChoices {
     pub steps: Vec<usize>,
     /// Index of the default number.
     pub step: usize,
+    /// Whether it can start from a picture.
+    pub takes_pictures: bool,
 }
 
 /// What is typed, instead of a subject.
@@ -154,6 +156,7 @@ impl Selection {
             steps: choices.steps.get(self.step).copied().unwrap_or(1),
             seed: self.seed,
             variations: Vec::new(),
+            sketch: None,
         }
     }
 }
@@ -231,6 +234,7 @@ mod tests {
             steps: 4,
             seed: u64::MAX,
             variations: Vec::new(),
+            sketch: None,
         };
         let seeds: Vec<u64> = four(&item, AtOnce::Four, &styles).iter().map(|item| item.seed).collect();
         assert_eq!(seeds, [u64::MAX, 0, 1, 2]);

@@ -69,8 +69,10 @@ pub struct Rules {
     pub shown: Duration,
     /// Length of the fade between two slides; zero on panels that are too slow for it.
     pub fade: Duration,
-    /// Whether the current choice is sketched.
+    /// Whether the main display is fast enough for pictures that move: sketches of the current choice, morphs, and drawing by hand.
     pub sketch: bool,
+    /// Whether pictures of the slide show become one another by a morph, instead of fading.
+    pub morphs: bool,
 }
 
 /// A picture in the gallery.
@@ -102,6 +104,8 @@ pub(super) struct Shared {
     pub pending: Option<DrawRequest>,
     /// Where visitors find the pictures that are shown.
     pub links: Option<Links>,
+    /// Whether somebody has touched a display, which therefore can be touched.
+    pub has_touch: bool,
     pace: Pace,
     display_gone: bool,
     gallery: Option<Phrase>,
@@ -127,6 +131,7 @@ impl Shared {
             once: false,
             pending: None,
             links: None,
+            has_touch: false,
             pace: Pace::Normal,
             display_gone: false,
             gallery: None,
@@ -213,6 +218,7 @@ impl Shared {
             steps: self.pace.steps(steps, &choices.steps),
             seed: request.seed_or(|| self.next_seed()),
             variations: Vec::new(),
+            sketch: None,
         };
         self.selection.typed = Some(Typed {
             asks: false,
@@ -250,6 +256,12 @@ impl Shared {
         self.rules.sketch && self.choices.is_some() && self.pace == Pace::Normal
     }
 
+    /// Whether visitors may draw by hand: where a display is touched, and the pack starts from pictures.
+    pub fn may_draw_by_hand(&self) -> bool {
+        let takes = self.choices.as_ref().is_some_and(|choices| choices.takes_pictures);
+        self.rules.sketch && self.has_touch && takes
+    }
+
     /// Whether a prompt passes the word filter.
     pub fn allows(&self, prompt: &str) -> bool {
         (self.rules.allows)(prompt)
@@ -273,7 +285,7 @@ impl Shared {
     fn asks_about(&self, items: &[Item]) -> bool {
         let prompt = self.selection.prompt(&self.rules.subjects, &self.rules.colours);
         let is_typed = self.selection.typed.as_ref().is_some_and(|typed| typed.asks);
-        is_typed && !self.once && items.iter().all(|item| item.prompt == prompt)
+        is_typed && !self.once && items.iter().all(|item| item.prompt == prompt && item.sketch.is_none())
     }
 
     /// A word of the typed text names several things: their names take the place of the wheel's words.
@@ -298,7 +310,7 @@ impl Shared {
         let link = self.links.as_ref().and_then(|links| links(finished));
         let phrase = if link.is_some() { Phrase::ScanLink } else { Phrase::Scan };
         Code {
-            command: finished.item.command(),
+            command: finished.command().or_else(|| link.clone()).unwrap_or_default(),
             link,
             invitation: self.language.say(phrase).to_owned(),
         }
@@ -342,6 +354,7 @@ impl Shared {
             Input::DisplayGone(gone) => self.display_gone = gone,
             Input::Event(_)
             | Input::Touch(..)
+            | Input::Finger(..)
             | Input::Request(_)
             | Input::Tick
             | Input::JobUpdate(_)
@@ -449,6 +462,7 @@ impl Shared {
             steps: choices.steps.get(choices.step).copied().unwrap_or(1),
             seed: index as u64 + 1,
             variations: Vec::new(),
+            sketch: None,
         };
         EXAMPLES.iter().enumerate().map(example).collect()
     }

@@ -104,6 +104,19 @@ pub enum Scene {
         /// Index of the key that a button types, over all rows.
         at: usize,
     },
+    /// Somebody draws by hand.
+    Paper {
+        /// What was drawn on the paper; nothing while it is empty.
+        paper: Option<Shown>,
+        /// The picture of it.
+        shown: Option<Shown>,
+        /// What it is to show, and in which style.
+        title: String,
+        /// Its style.
+        style: String,
+        /// What to do, while the paper is empty.
+        hint: String,
+    },
     /// A picture is being drawn.
     Drawing {
         /// Its title.

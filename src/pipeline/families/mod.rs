@@ -11,8 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use ports::{Supply, Values, check_indices, check_stage, run_stage, run_stage_with};
+pub use ports::{Supply, Values, check_indices, check_stage, run_stage, run_stage_watched, run_stage_with};
 
+use super::attention::AttentionMaps;
 use super::generated::PhaseTime;
 use super::observer::{Observer, Phase, Progress};
 use super::{Options, PipelineError, Resolved};
@@ -172,6 +173,16 @@ impl<'a> Run<'a> {
 
     pub(super) fn into_timings(self) -> Vec<PhaseTime> {
         self.timings
+    }
+
+    /// Whether the observer wants to see what the words are weighed with at each place.
+    pub fn wants_attention(&self) -> bool {
+        self.observer.wants_attention()
+    }
+
+    /// Tells the observer what the words of an object were weighed with.
+    pub fn attended(&mut self, object: usize, maps: &AttentionMaps) {
+        self.observer.attention(object, maps);
     }
 
     /// Does the work of a phase.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::engine::{Engine, EngineError, Stages, Value};
+use crate::engine::{AttentionWatch, Engine, EngineError, Stages, Value};
 use crate::pack::{Element, Manifest, PackError, Port, Role, Stage};
 
 /// Values by role.
@@ -187,6 +187,21 @@ pub fn run_stage_with(
     values: &Values,
     conditions: &BTreeMap<String, f64>,
 ) -> Result<Values, EngineError> {
+    run_stage_watched(stages, engine, name, values, conditions, None)
+}
+
+/// As [`run_stage_with`], and tells a watch, if there is one, what the stage's attention weighs.
+///
+/// # Errors
+/// As [`run_stage`].
+pub fn run_stage_watched(
+    stages: &Stages,
+    engine: &Engine,
+    name: &str,
+    values: &Values,
+    conditions: &BTreeMap<String, f64>,
+    watch: Option<&mut dyn AttentionWatch>,
+) -> Result<Values, EngineError> {
     let fail = |problem: String| EngineError::Run {
         stage: name.to_owned(),
         problem,
@@ -209,7 +224,11 @@ pub fn run_stage_with(
         value.ok_or_else(|| fail(format!("nothing is supplied for input '{}'", port.name)))
     };
     let inputs = record.inputs.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-    let outputs = stages.get(engine, name)?.run(engine, &inputs)?;
+    let stage = stages.get(engine, name)?;
+    let outputs = match watch {
+        Some(watch) => stage.run_watched(engine, &inputs, watch)?,
+        None => stage.run(engine, &inputs)?,
+    };
     let roles = record.outputs.iter().filter_map(|port| port.role);
     Ok(roles.zip(outputs).collect())
 }

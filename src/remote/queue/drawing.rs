@@ -10,9 +10,9 @@ use super::job::{Finished, Job, State};
 use crate::kiosk::drawing_worker::{Loan, WorkerSettings};
 use crate::kiosk::gallery::Kept;
 use crate::kiosk::heat::Pace;
-use crate::kiosk::state::{FinishedPicture, Item};
+use crate::kiosk::state::FinishedPicture;
 use crate::picture::{Margins, Picture, png};
-use crate::pipeline::{Generated, Phase, Pipeline, PipelineError, Progress, Request, Source, Variation};
+use crate::pipeline::{Generated, Phase, Pipeline, PipelineError, Progress, Request, Source};
 use crate::remote::offer::Offer;
 use crate::remote::refusal::Refusal;
 
@@ -235,16 +235,5 @@ pub fn show(studio: &Studio, job: &Job, finished: &Finished) {
 
 /// A picture as the kiosk shows it.
 pub fn shown(finished: &Finished) -> FinishedPicture {
-    let record = &finished.provenance;
-    FinishedPicture {
-        item: Item {
-            prompt: record.prompt.clone(),
-            style: record.style.clone(),
-            steps: record.steps as usize,
-            seed: record.seed,
-            variations: Variation::of_record(record),
-        },
-        picture: finished.picture.clone(),
-        provenance: finished.provenance.clone(),
-    }
+    FinishedPicture::of_record(finished.picture.clone(), finished.provenance.clone())
 }

@@ -175,6 +175,7 @@ fn keep_task(round: u64) -> Task {
         steps: 4,
         seed: round,
         variations: Vec::new(),
+        sketch: None,
     };
     Task::Keep {
         job: round,

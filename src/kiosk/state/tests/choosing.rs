@@ -148,7 +148,7 @@ fn the_menu_changes_colour_kind_number_steps_and_language() {
     };
     assert_eq!(
         lines(&session),
-        (["any", "any", "one", "4", "English", "2", ""].map(String::from).to_vec(), 0)
+        (["any", "any", "one", "4", "English", "2", "", ""].map(String::from).to_vec(), 0)
     );
     session
         .press(B)
@@ -162,7 +162,7 @@ fn the_menu_changes_colour_kind_number_steps_and_language() {
         .press(B);
     assert_eq!(
         lines(&session),
-        (["蓝色", "动物", "一张", "1", "中文", "2", ""].map(String::from).to_vec(), 4)
+        (["蓝色", "动物", "一张", "1", "中文", "2", "", ""].map(String::from).to_vec(), 4)
     );
     session.gesture(B, Long).press(Previous).gesture(B, Long);
     assert_eq!(lines(&session).0[3], "4");

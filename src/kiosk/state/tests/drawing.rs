@@ -287,6 +287,7 @@ fn a_request_is_drawn_as_if_a_visitor_had_asked() {
         steps: 2,
         seed: 7,
         variations: Vec::new(),
+        sketch: None,
     };
     assert_eq!((session.scene(), item), ("drawing", wanted));
     session.input(request(Request::new("owl")));

@@ -1,8 +1,10 @@
 //! Sessions at a kiosk: every transition, cancelling, failure, sleep and trouble.
 
+mod by_hand;
 mod choosing;
 mod drawing;
 mod keeping;
+mod morphing;
 mod surroundings;
 
 use super::*;
@@ -29,6 +31,7 @@ fn rules() -> Rules {
         shown: Duration::from_secs(10),
         fade: Duration::from_secs(2),
         sketch: true,
+        morphs: false,
     }
 }
 
@@ -40,6 +43,7 @@ fn choices() -> PackChoices {
         nearest: vec!["pixel".into()],
         steps: vec![1, 2, 4],
         step: 2,
+        takes_pictures: true,
     }
 }
 
@@ -109,6 +113,7 @@ impl Session {
                         steps: 4,
                         seed: number,
                         variations: Vec::new(),
+                        sketch: None,
                     };
                     self.input(Input::Loaded(number, Some(finished(item))));
                 }
@@ -179,6 +184,7 @@ impl Session {
             Scene::Choose { .. } => "choose",
             Scene::Menu { .. } => "menu",
             Scene::Keyboard { .. } => "keyboard",
+            Scene::Paper { .. } => "paper",
             Scene::Drawing { .. } => "drawing",
             Scene::Four { .. } => "four",
             Scene::Picture { place: None, .. } => "picture",

@@ -28,10 +28,11 @@ mod tiles;
 
 use std::sync::Arc;
 
-use super::{Family, FamilyEntry, Run, Values, check_indices, run_stage_with};
-use crate::engine::{Engine, EngineError, Residency, Stages, Value};
+use super::{Family, FamilyEntry, Run, Values, check_indices, run_stage_watched, run_stage_with};
+use crate::engine::{AttentionWatch, Engine, EngineError, Residency, Stages, Value};
 use crate::pack::{Channels, Element, Manifest, Pack, PackError, PictureShape, Port, Role, Sampling};
 use crate::picture::Picture;
+use crate::pipeline::attention::AttentionMaps;
 use crate::pipeline::observer::Phase;
 use crate::pipeline::schedulers::{Sampler, SchedulerEntry, guide};
 use crate::pipeline::{Options, PipelineError, Resolved};
@@ -167,14 +168,15 @@ impl Diffusion {
             Some(start) => start.noisy(&*sampler, first),
             None => scaled(noise(), sampler.noise_scale()),
         };
+        let mut maps = run.wants_attention().then(|| self.attention_maps()).flatten();
         for index in first..request.steps() {
             let number = object * request.steps_done() + index - first + 1;
             let work = || {
-                let mut predicted = self.predict(engine, request, &mut text, &noisy, (&*sampler, index))?;
+                let mut predicted = self.predict(engine, request, &mut text, &noisy, (&*sampler, index), maps.as_mut())?;
                 if let Some(negative) = &mut negative {
                     guide(
                         &mut predicted,
-                        &self.predict(engine, request, negative, &noisy, (&*sampler, index))?,
+                        &self.predict(engine, request, negative, &noisy, (&*sampler, index), None)?,
                         request.guidance(),
                     );
                 }
@@ -188,6 +190,9 @@ impl Diffusion {
                 Ok(estimate)
             };
             run.phase_with_preview(Phase::Step(number), work, &|estimate| self.preview(engine, request, estimate))?;
+        }
+        if let Some(maps) = maps {
+            run.attended(object, &maps);
         }
         self.finish(&mut noisy);
         if noisy.iter().all(|value| value.is_finite()) {
@@ -216,6 +221,7 @@ impl Diffusion {
         values: &mut Values,
         noisy: &[f32],
         (sampler, step): (&dyn Sampler, usize),
+        mut maps: Option<&mut AttentionMaps>,
     ) -> Result<Vec<f32>, EngineError> {
         let input = scaled(noisy.to_vec(), sampler.input_scale(step));
         values.insert(Role::Noisy, Value::F32(input));
@@ -227,9 +233,20 @@ impl Diffusion {
         values.insert(Role::Time, time);
         self.over_styles(request, DENOISER, |style| {
             values.insert(Role::Style, Value::I64(vec![style]));
-            let outputs = run_stage_with(&self.stages, engine, DENOISER, values, request.conditions())?;
+            let watch = maps.as_mut().map(|maps| &mut **maps as &mut dyn AttentionWatch);
+            let outputs = run_stage_watched(&self.stages, engine, DENOISER, values, request.conditions(), watch)?;
             floats(DENOISER, outputs, Role::Prediction)
         })
+    }
+
+    /// Maps of what pixels look at, of nothing yet; none for a denoiser that is given no rows of a text.
+    fn attention_maps(&self) -> Option<AttentionMaps> {
+        let context = input_of(self.manifest(), DENOISER, Role::Context)?;
+        let noisy = input_of(self.manifest(), DENOISER, Role::Noisy)?;
+        let ([.., rows, _], [.., height, width]) = (context.shape.as_slice(), noisy.shape.as_slice()) else {
+            return None;
+        };
+        Some(AttentionMaps::new(*rows, *width, *height))
     }
 
     /// What a stage gives in the request's style; if styles are mixed and the stage knows them, the mean of what it gives in each.
