@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::stream::{Stream, unfold};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{From, address, apart, submit as submit_wish};
 use crate::kiosk::state::{Scene, Shown};
@@ -32,6 +33,10 @@ use crate::remote::wish::{MOST_PARTS, Wish, in_range};
 pub const OPENAPI: &str = include_str!("openapi.json");
 /// Pictures of the gallery that are listed at once.
 const PAGE: usize = 60;
+/// The shortest time between two events: a fast machine makes more steps than anybody can see. For every so many who watch it is as long again, so
+/// that a crowd does not hold up the drawing.
+const BETWEEN: Duration = Duration::from_millis(200);
+const CROWD: usize = 64;
 /// How often a client that watches hears that the server is there.
 const ALIVE: Duration = Duration::from_secs(15);
 
@@ -130,19 +135,34 @@ pub async fn events(
     let job = site.queue.find(&id)?;
     let mut watch = job.watch();
     watch.mark_changed();
-    let steps = unfold(Some((site, job, watch)), |watching| async move {
-        let (site, job, mut watch) = watching?;
+    let steps = unfold(Some((site, job, watch, Instant::now())), |watching| async move {
+        let (site, job, mut watch, due) = watching?;
         watch.changed().await.ok()?;
-        let status = watch.borrow_and_update().clone();
-        let mut value = job_json(&site, &job, &status);
-        if let Some(preview) = &status.preview {
-            value["preview"] = data_address(preview).into();
-        }
-        let event = Event::default().event("status").data(value.to_string());
-        let next = (!status.state.is_over()).then_some((site, job, watch));
+        // The end is told at once.
+        tokio::time::timeout_at(due, watch.wait_for(|status| status.state.is_over()))
+            .await
+            .ok();
+        let (is_over, version) = {
+            let status = watch.borrow_and_update();
+            (status.state.is_over(), status.version)
+        };
+        let text = job.told(version, |status| event_text(&site, &job, status));
+        let event = Event::default().event("status").data(&*text);
+        let next = (!is_over).then(|| {
+            let crowd = u32::try_from(job.watchers() / CROWD).unwrap_or(u32::MAX);
+            (site, job, watch, Instant::now() + BETWEEN * crowd.saturating_add(1))
+        });
         Some((Ok(event), next))
     });
     Ok(Sse::new(steps).keep_alive(KeepAlive::new().interval(ALIVE)))
+}
+
+fn event_text(site: &Site, job: &Job, status: &Status) -> String {
+    let mut value = job_json(site, job, status);
+    if let Some(preview) = &status.preview {
+        value["preview"] = data_address(preview).into();
+    }
+    value.to_string()
 }
 
 fn data_address(png: &[u8]) -> String {

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Studio;
 use super::job::{Finished, Job, State};
@@ -16,6 +16,8 @@ use crate::pipeline::{Generated, Phase, Pipeline, PipelineError, Progress, Reque
 use crate::remote::offer::Offer;
 use crate::remote::refusal::Refusal;
 
+/// The shortest time between two previews.
+const BETWEEN: Duration = Duration::from_millis(100);
 /// How often a job that waits for the board to cool looks again.
 const COOLING: Duration = Duration::from_secs(2);
 
@@ -166,9 +168,13 @@ fn generate(loan: &mut Loan<'_>, job: &Job, request: &Request) -> Result<Generat
 
 fn observed(loan: &mut Loan<'_>, job: &Job, request: &Request) -> Result<Generated, PipelineError> {
     let Loan { pipeline, watch, .. } = loan;
+    let mut previewed: Option<Instant> = None;
     let mut observer = |progress: &Progress<'_>| {
         let preview = match progress.phase {
-            Phase::Step(_) if job.is_watched() => progress.preview().and_then(|picture| encoded(&picture)),
+            Phase::Step(_) if job.watchers() > 0 && previewed.is_none_or(|last| last.elapsed() >= BETWEEN) => {
+                previewed = Some(Instant::now());
+                progress.preview().and_then(|picture| encoded(&picture))
+            }
             _ => None,
         };
         job.update(|status| {

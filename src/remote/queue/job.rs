@@ -1,8 +1,8 @@
 //! A request for pictures on its way: what is asked for, how far it is, what came of it. Depends on the pipeline's types.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::watch;
@@ -87,6 +87,8 @@ pub struct Status {
     pub refusal: Option<Refusal>,
     /// What else there is to say.
     pub notes: Vec<String>,
+    /// Counts its changes.
+    pub version: u64,
 }
 
 /// A job, shared between the queue and all who look at it.
@@ -95,6 +97,8 @@ pub struct Job {
     pub order: Order,
     is_cancelled: AtomicBool,
     status: watch::Sender<Status>,
+    /// What all who watch are told of a version, put into words once.
+    told: Mutex<(u64, Arc<str>)>,
 }
 
 impl Job {
@@ -110,12 +114,14 @@ impl Job {
             pictures: Vec::new(),
             refusal: None,
             notes: Vec::new(),
+            version: 0,
         };
         Job {
             id,
             order,
             is_cancelled: AtomicBool::new(false),
             status: watch::Sender::new(status),
+            told: Mutex::new((u64::MAX, Arc::from(""))),
         }
     }
 
@@ -129,9 +135,9 @@ impl Job {
         self.status.subscribe()
     }
 
-    /// Whether somebody watches.
-    pub fn is_watched(&self) -> bool {
-        self.status.receiver_count() > 0
+    /// How many watch.
+    pub fn watchers(&self) -> usize {
+        self.status.receiver_count()
     }
 
     pub fn is_cancelled(&self) -> bool {
@@ -143,7 +149,20 @@ impl Job {
     }
 
     pub(super) fn update(&self, change: impl FnOnce(&mut Status)) {
-        self.status.send_modify(change);
+        self.status.send_modify(|status| {
+            change(status);
+            status.version += 1;
+        });
+    }
+
+    /// What is told of a version, or of a later one, by `words`.
+    pub fn told(&self, version: u64, words: impl FnOnce(&Status) -> String) -> Arc<str> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.0 != version {
+            let status = self.status();
+            *told = (status.version, words(&status).into());
+        }
+        told.1.clone()
     }
 
     /// Waits until it is over.
