@@ -97,7 +97,16 @@ fn obstacle(kind: ErrorKind) -> Option<&'static str> {
 /// ```
 pub fn write(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), WriteError> {
     let target = target(path, overwrite)?;
-    replace(&target, bytes, overwrite).map_err(|source| WriteError::new(&target, source))
+    replace(&target, bytes, overwrite, EVERYBODY).map_err(|source| WriteError::new(&target, source))
+}
+
+/// As [`write()`], but nobody except the user may read the file, at no time.
+///
+/// # Errors
+/// As [`write()`] without `overwrite`.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let target = target(path, false)?;
+    replace(&target, bytes, false, OWNER).map_err(|source| WriteError::new(&target, source))
 }
 
 /// Checks that [`write()`] may write to `path`, before anything is computed for it.
@@ -163,9 +172,9 @@ fn target(path: &Path, overwrite: bool) -> Result<PathBuf, WriteError> {
     }
 }
 
-fn replace(target: &Path, bytes: &[u8], overwrite: bool) -> io::Result<()> {
+fn replace(target: &Path, bytes: &[u8], overwrite: bool, mode: u32) -> io::Result<()> {
     let folder = folder_of(target);
-    let mut file = temporary(folder)?;
+    let mut file = temporary(folder, mode)?;
     write_synced(file.as_file_mut(), bytes)?;
     if overwrite {
         file.persist(target)?;
@@ -176,12 +185,17 @@ fn replace(target: &Path, bytes: &[u8], overwrite: bool) -> io::Result<()> {
     }
 }
 
-fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+/// Who may read and write a file, before the user's mask.
+const EVERYBODY: u32 = 0o666;
+const OWNER: u32 = 0o600;
+
+#[cfg_attr(not(unix), allow(unused_variables, reason = "only Unix has modes"))]
+fn temporary(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY.0).suffix(TEMPORARY.1);
     // By default only the owner may read temporary files.
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     builder.tempfile_in(folder)
 }
 
@@ -223,11 +237,11 @@ mod tests {
         let folder = tempdir().unwrap();
         let path = folder.path().join("a");
         let won = std::thread::scope(|scope| {
-            let writers: Vec<_> = (0..8).map(|_| scope.spawn(|| replace(&path, b"x", false))).collect();
+            let writers: Vec<_> = (0..8).map(|_| scope.spawn(|| replace(&path, b"x", false, EVERYBODY))).collect();
             writers.into_iter().filter_map(|writer| writer.join().unwrap().ok()).count()
         });
         assert_eq!((won, names(&folder).len()), (1, 1));
-        let late = WriteError::new(&path, replace(&path, b"y", false).unwrap_err());
+        let late = WriteError::new(&path, replace(&path, b"y", false, EVERYBODY).unwrap_err());
         assert!(matches!(late, WriteError::Exists(_)), "{late}");
         assert_eq!((fs::read(&path).unwrap(), names(&folder).len()), (b"x".to_vec(), 1));
     }
@@ -297,7 +311,7 @@ mod tests {
     #[test]
     fn temporary_names_are_recognised() {
         let folder = tempdir().unwrap();
-        let file = temporary(folder.path()).unwrap();
+        let file = temporary(folder.path(), EVERYBODY).unwrap();
         assert!(is_temporary(file.path().file_name().unwrap()));
         for name in [".inkstone-", ".inkstone-a", "a.tmp", "inkstone-a.tmp", ".inkstone-a.tmp.png", ""] {
             assert!(!is_temporary(name.as_ref()), "{name}");

@@ -41,6 +41,8 @@
 //! 9. **`bench`** measures time, memory and energy; **[`doctor`]** tells whether a kiosk would run on this
 //!    machine. `bench` needs the feature `power` and Linux.
 //!
+//! `credentials` (feature `content-credentials`, not by default) signs picture files and checks them.
+//!
 //! [`process`] is this process's memory and allocator, [`atomic_file`] writes files whole or not at all. The command line
 //! (feature `cli`) is not part of the library's interface.
 
@@ -54,6 +56,8 @@ pub mod bounded_file;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "content-credentials")]
+pub mod credentials;
 pub mod device;
 pub mod doctor;
 pub mod engine;

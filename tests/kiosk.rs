@@ -150,6 +150,24 @@ fn kept_pictures_become_one_another() {
 }
 
 #[test]
+fn slides_become_one_another_where_the_settings_say_so() {
+    let frames = |morphs: bool| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join("kiosk.toml"),
+            format!("[attract]\nfade = 0.0\nmorphs = {morphs}\n"),
+        )
+        .unwrap();
+        let script = script(folder.path(), "75 motion\n");
+        let (code, said) = run(folder.path(), &["--config", "kiosk.toml", "--script", &script]);
+        assert_eq!(code, Some(0), "{said}");
+        pictures(&folder.path().join("frames")).len()
+    };
+    let (plain, morphed) = (frames(false), frames(true));
+    assert!(plain < 10 && morphed >= plain + 14, "{morphed} frames, {plain} without morphs");
+}
+
+#[test]
 fn once_draws_keeps_and_ends() {
     let folder = tempfile::tempdir().unwrap();
     let (code, said) = run(folder.path(), &["--once"]);

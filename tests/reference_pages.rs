@@ -192,7 +192,7 @@ fn kind<'a>(of: &str, default: Option<&toml::Value>, item: &impl Fn(&str) -> Opt
 }
 
 /// Tables of a manifest, as TOML has them, and their types.
-const TABLES: [(&str, &str); 12] = [
+const TABLES: [(&str, &str); 13] = [
     ("Before the first table", "Manifest"),
     ("`[picture]`", "PictureShape"),
     ("`[prompt]`", "Prompt"),
@@ -200,6 +200,7 @@ const TABLES: [(&str, &str); 12] = [
     ("`[sampling.noise]`", "NoiseSchedule"),
     ("`[latent]`", "Latent"),
     ("`[latent.preview]`", "PreviewDecoder"),
+    ("`[training]`", "Training"),
     ("`[limits]`", "Limits"),
     ("`[[styles]]`", "Style"),
     ("`[stages.NAME]`", "Stage"),

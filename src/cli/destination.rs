@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::CliError;
+use super::signing::Signing;
 use crate::atomic_file;
 use crate::picture::image_file::{self, Format};
 use crate::picture::{Background, ImageFileError, Picture, Provenance, file_name, png};
@@ -90,20 +91,25 @@ impl Destination {
         }
     }
 
-    /// Writes a picture.
+    /// Writes a picture, signed if that is wanted.
     ///
     /// # Errors
     /// If that fails, or the file exists and may not be replaced.
-    pub fn write(&self, name: &Path, picture: &Picture, provenance: &Provenance, force: bool) -> Result<(), CliError> {
+    pub fn write(&self, name: &Path, picture: &Picture, made: &Provenance, signing: &Signing, force: bool) -> Result<(), CliError> {
+        let png = || signing.apply(png::encode(picture, Some(made))?, Format::Png, made);
         match self {
-            Destination::Folder(_) | Destination::File(_) => Ok(image_file::write(picture, name, Some(provenance), force)?),
+            Destination::Folder(_) | Destination::File(_) => {
+                let bytes = image_file::encode(picture, name, Some(made))?;
+                let bytes = signing.apply(bytes, Format::for_writing(name)?, made)?;
+                Ok(atomic_file::write(name, &bytes, force)?)
+            }
             Destination::Stream(path) => {
-                let bytes = png::encode(picture, Some(provenance))?;
+                let bytes = png()?;
                 let mut stream = OpenOptions::new().write(true).open(path)?;
                 Ok(stream.write_all(&bytes)?)
             }
             Destination::Stdout => {
-                let bytes = png::encode(picture, Some(provenance))?;
+                let bytes = png()?;
                 let mut stdout = std::io::stdout().lock();
                 stdout.write_all(&bytes)?;
                 Ok(stdout.flush()?)

@@ -14,6 +14,10 @@ pub enum CliError {
     /// A pack that cannot be used.
     #[error(transparent)]
     Pack(#[from] PackError),
+    /// A key that cannot be used, or a picture that cannot be signed.
+    #[cfg(feature = "content-credentials")]
+    #[error(transparent)]
+    Credentials(#[from] crate::credentials::CredentialsError),
     /// A picture that cannot be generated.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
@@ -100,6 +104,8 @@ impl CliError {
             CliError::Pack(error) => error.is_input_fault(),
             CliError::Pipeline(error) => error.is_input_fault(),
             CliError::Write(error) => error.is_input_fault(),
+            #[cfg(feature = "content-credentials")]
+            CliError::Credentials(error) => error.is_input_fault(),
             CliError::Png(error) => error.is_input_fault(),
             CliError::ImageFile(error) => error.is_input_fault(),
             CliError::Usage(_) | CliError::Mismatch(_) => true,

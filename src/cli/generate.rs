@@ -17,6 +17,7 @@ use super::error::INPUT_FAULT;
 use super::locate::{self, PackArgument};
 use super::prompts::Prompts;
 use super::sheet::Grid;
+use super::signing::Signing;
 use super::terminal::{Album, Preview};
 use super::{CliError, interrupt, output};
 use crate::engine::Residency;
@@ -127,6 +128,11 @@ pub struct Drawing {
     /// longer.
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     memory_cap: Option<u64>,
+    /// Sign each picture with a key that `inkstone key` has made: Content Credentials (C2PA), which say that a model made it, and show whether it was
+    /// changed since.
+    #[cfg(feature = "content-credentials")]
+    #[arg(long, value_name = "KEY")]
+    pub sign: Option<PathBuf>,
     /// Print JSON: files, seeds, checksums, notes, times and memory.
     #[arg(long)]
     pub json: bool,
@@ -326,6 +332,8 @@ pub struct Session<'a> {
     arguments: &'a Drawing,
     pub pipeline: Pipeline,
     destination: Destination,
+    /// What signs pictures.
+    pub signing: Signing,
     /// The picture to start from.
     pub source: Option<Source>,
     /// Pictures of earlier prompts.
@@ -342,6 +350,7 @@ impl<'a> Session<'a> {
         let session = Session {
             pipeline: Pipeline::open_with(arguments.pack.folder(), &arguments.options())?,
             destination: Destination::of(arguments.out.as_deref()),
+            signing: Signing::of(arguments)?,
             source: arguments.source()?,
             written: 0,
             arguments,
@@ -434,7 +443,7 @@ impl<'a> Session<'a> {
             let generated = self.pipeline.generate_with(&request, &mut watch)?;
             let drawn = drawing.elapsed();
             self.destination
-                .write(file, &generated.picture, &generated.provenance, arguments.force)?;
+                .write(file, &generated.picture, &generated.provenance, &self.signing, arguments.force)?;
             self.written += 1;
             self.tell_notes(&generated.notes, &mut notes);
             let mut record = record(file, &generated, drawn);

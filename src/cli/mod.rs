@@ -13,6 +13,8 @@ mod explain;
 mod generate;
 mod info;
 mod interrupt;
+#[cfg(feature = "content-credentials")]
+mod key;
 #[cfg(feature = "kiosk")]
 mod kiosk;
 mod list;
@@ -25,6 +27,7 @@ mod read;
 #[cfg(feature = "remote")]
 mod serve;
 mod sheet;
+mod signing;
 mod terminal;
 mod vary;
 mod verify;
@@ -82,6 +85,9 @@ enum Command {
     Info(locate::Subjects),
     /// Check packs' files, or pictures against their records.
     Verify(locate::Subjects),
+    /// Make a key of your own, with which pictures are signed.
+    #[cfg(feature = "content-credentials")]
+    Key(key::Arguments),
     /// Check whether a kiosk would run on this machine, and what to fix.
     Doctor(doctor::Arguments),
 }
@@ -132,6 +138,8 @@ fn carry_out(command: Command, started: Instant) -> Result<(), CliError> {
         Command::List(arguments) => list::run(&arguments),
         Command::Info(subjects) => info::run(&subjects),
         Command::Verify(subjects) => verify::run(&subjects),
+        #[cfg(feature = "content-credentials")]
+        Command::Key(arguments) => key::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     }
 }

@@ -110,6 +110,9 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<(), CliError> {
     }
     let target = Target::of(arguments)?;
     let mut session = Session::open(drawing, started)?;
+    if session.signing.is_wanted() {
+        return Err(CliError::Usage("--sign: animations are not signed; sign single pictures".into()));
+    }
     let files = target.files(arguments.frames.into());
     if let Target::Folder(folder) = &target {
         make_folder("--out", folder)?;

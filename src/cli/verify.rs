@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::locate::Subjects;
+use super::signing::Credentials;
 use super::{CliError, output};
 use crate::engine::{Engine, EngineError, Stage};
 use crate::pack::Pack;
-use crate::picture::{image_file, verify};
+use crate::picture::{PictureFile, image_file, verify};
 use crate::pipeline::{Options, Pipeline, PipelineError, Request};
 
 /// Runs `verify`.
@@ -56,52 +57,61 @@ fn pack(folder: &Path, as_json: bool) -> Result<(), CliError> {
     ))
 }
 
-fn picture(path: &Path, as_json: bool) -> Result<(), CliError> {
-    let contents = image_file::read(path)?;
+/// What there is to say about a picture's record: whether its pixels are those, or why that is unknown.
+struct Record {
+    genuine: Option<bool>,
+    problem: Option<String>,
+}
+
+fn of_record(contents: &PictureFile) -> Record {
+    let unknown = |problem: &str| Record {
+        genuine: None,
+        problem: Some(problem.to_owned()),
+    };
     if let Some(fault) = &contents.record_fault {
-        let problem = format!("{}: the record of what made this picture is invalid: {fault}", path.display());
-        return Err(CliError::Mismatch(problem));
+        return unknown(&format!("the record of what made this picture is invalid: {fault}"));
     }
     let Some(provenance) = &contents.provenance else {
-        return Err(CliError::Mismatch(format!(
-            "{}: there is no record of what made this picture",
-            path.display()
-        )));
+        return unknown("there is no record of what made this picture");
     };
     if !provenance.is_own() {
-        return Err(CliError::Mismatch(format!(
-            "{}: its record is another program's, without a checksum of the pixels: whether the picture was changed is unknown",
-            path.display()
-        )));
+        return unknown("its record is another program's, without a checksum of the pixels: whether the picture was changed is unknown");
     }
     if provenance.picture_sha256.is_empty() {
-        return Err(CliError::Mismatch(format!(
-            "{}: the record has no checksum of the pixels, as in every JPEG picture: whether the picture was changed is unknown",
-            path.display()
-        )));
+        return unknown("the record has no checksum of the pixels, as in every JPEG picture: whether the picture was changed is unknown");
     }
     let genuine = verify(&contents.picture, provenance);
-    if as_json {
-        output::json(&json!({
-            "file": output::path(path), "clean": genuine && contents.ai_marked, "picture_matches_record": genuine,
+    let problem = match (genuine, contents.ai_marked) {
+        (false, _) => Some("the pixels differ from the record; the picture was changed"),
+        (true, false) => Some("the mark of a generated picture (IPTC) was removed"),
+        (true, true) => None,
+    };
+    Record {
+        genuine: Some(genuine),
+        problem: problem.map(str::to_owned),
+    }
+}
+
+fn picture(path: &Path, as_json: bool) -> Result<(), CliError> {
+    let contents = image_file::read(path)?;
+    let record = of_record(&contents);
+    let credentials = Credentials::of(path)?;
+    // A signature of the whole file tells what a record without a checksum cannot.
+    let is_vouched_for = credentials.is_intact() && record.genuine.is_none() && contents.record_fault.is_none();
+    let problem = credentials.problem().or(record.problem.filter(|_| !is_vouched_for));
+    if as_json && (record.genuine.is_some() || credentials.are_there()) {
+        let mut report = json!({
+            "file": output::path(path), "clean": problem.is_none(), "picture_matches_record": record.genuine,
             "marked_as_generated": contents.ai_marked, "sha256": contents.picture.sha256(),
-        }))?;
+        });
+        credentials.report(&mut report);
+        output::json(&report)?;
     }
-    if !genuine {
-        return Err(CliError::Mismatch(format!(
-            "{}: the pixels differ from the record; the picture was changed",
-            path.display()
-        )));
-    }
-    if !contents.ai_marked {
-        return Err(CliError::Mismatch(format!(
-            "{}: the mark of a generated picture (IPTC) was removed",
-            path.display()
-        )));
+    if let Some(problem) = problem {
+        return Err(CliError::Mismatch(format!("{}: {problem}", path.display())));
     }
     if as_json {
-        Ok(())
-    } else {
-        output::result(&format!("{}: clean", path.display()))
+        return Ok(());
     }
+    output::result(&format!("{}: clean{}", path.display(), credentials.in_words()))
 }

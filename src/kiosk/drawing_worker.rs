@@ -25,6 +25,8 @@ const RETRY: Duration = Duration::from_secs(20);
 /// Longest rest between two pictures of a morph, and how often it is asked meanwhile whether something else is wanted.
 const LONGEST_REST: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(10);
+/// A picture of a morph that takes longer tells that its steps go on: the service manager takes longer silence for a fault.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// The settings that concern drawing.
 #[derive(Clone, Debug, PartialEq)]
@@ -421,6 +423,7 @@ impl Worker {
             wanted: &self.wanted,
             job: job.number,
             began: Instant::now(),
+            told: Instant::now(),
             done: 0,
             report: &report,
         };
@@ -458,7 +461,10 @@ fn morph(settings: &WorkerSettings, from: &Item, to: &Item) -> Morph {
 struct Leisurely<'a> {
     wanted: &'a AtomicU64,
     job: u64,
+    /// When the current picture began, and when something was told last.
     began: Instant,
+    told: Instant,
+    /// Pictures that are done.
     done: usize,
     report: &'a dyn Fn(JobStage),
 }
@@ -466,6 +472,15 @@ struct Leisurely<'a> {
 impl Leisurely<'_> {
     fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::SeqCst) == self.job
+    }
+
+    fn tell(&mut self) {
+        self.told = Instant::now();
+        (self.report)(JobStage::Step {
+            done: self.done,
+            of: MORPH_FRAMES + 2,
+            preview: None,
+        });
     }
 
     fn rest(&self) {
@@ -480,13 +495,11 @@ impl Observer for Leisurely<'_> {
     fn progress(&mut self, progress: &Progress<'_>) -> ControlFlow<()> {
         if progress.done == progress.total {
             self.done += 1;
-            (self.report)(JobStage::Step {
-                done: self.done,
-                of: MORPH_FRAMES + 2,
-                preview: None,
-            });
+            self.tell();
             self.rest();
             self.began = Instant::now();
+        } else if self.told.elapsed() > SILENCE {
+            self.tell();
         }
         match self.is_wanted() {
             true => ControlFlow::Continue(()),

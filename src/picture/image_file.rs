@@ -79,7 +79,7 @@ impl Format {
     }
 
     /// The format of a file that begins with these bytes.
-    fn of(begin: &[u8]) -> Option<Format> {
+    pub(crate) fn of(begin: &[u8]) -> Option<Format> {
         match begin {
             [0x89, b'P', b'N', b'G', ..] => Some(Format::Png),
             [0xff, 0xd8, 0xff, ..] => Some(Format::Jpeg),
@@ -302,11 +302,18 @@ pub fn to_bytes(picture: &Picture, format: Format, provenance: Option<&Provenanc
 /// # Errors
 /// As [`Picture::save`], and if the file exists and `overwrite` is false.
 pub fn write(picture: &Picture, path: &Path, provenance: Option<&Provenance>, overwrite: bool) -> Result<(), ImageFileError> {
-    let bytes = to_bytes(picture, Format::for_writing(path)?, provenance).map_err(|error| match error {
+    Ok(atomic_file::write(path, &encode(picture, path, provenance)?, overwrite)?)
+}
+
+/// The bytes of a picture file, in the format that the extension of its name says.
+///
+/// # Errors
+/// As [`Picture::save`], of what does not concern the disk.
+pub fn encode(picture: &Picture, path: &Path, provenance: Option<&Provenance>) -> Result<Vec<u8>, ImageFileError> {
+    to_bytes(picture, Format::for_writing(path)?, provenance).map_err(|error| match error {
         ImageFileError::Transparent(_) => ImageFileError::Transparent(path.to_owned()),
         error => error,
-    })?;
-    Ok(atomic_file::write(path, &bytes, overwrite)?)
+    })
 }
 
 /// The picture upright, if its Exif block says how the camera was held.

@@ -330,19 +330,21 @@ impl Ink {
 
     /// The ink, dilated by `reach` pixels with an octagon.
     fn thickened(&self, reach: usize) -> Ink {
-        // Steps beside count 5, diagonal ones 7.
-        let mut distance: Vec<usize> = self.is_ink.iter().map(|&is_ink| if is_ink { 0 } else { usize::MAX / 2 }).collect();
-        let relax = |distance: &mut Vec<usize>, index: usize| {
-            let nearest = self.around(index).map(|next| {
-                let is_diagonal = next % self.width != index % self.width && next / self.width != index / self.width;
-                distance[next] + if is_diagonal { 7 } else { 5 }
-            });
-            distance[index] = nearest.min().unwrap_or(usize::MAX).min(distance[index]);
-        };
-        (0..self.is_ink.len()).for_each(|index| relax(&mut distance, index));
-        (0..self.is_ink.len()).rev().for_each(|index| relax(&mut distance, index));
+        // A border of places that are far away, so that every place has eight neighbours.
+        let (stride, far) = (self.width + 2, u32::MAX / 2);
+        let mut distance = vec![far; stride * (self.height + 2)];
+        let place = |index: usize| (index / self.width + 1) * stride + index % self.width + 1;
+        for index in (0..self.is_ink.len()).filter(|&index| self.is_ink[index]) {
+            distance[place(index)] = 0;
+        }
+        let rows = || (1..=self.height).map(|row| row * stride + 1..row * stride + 1 + self.width);
+        rows().for_each(|row| row.for_each(|at| relax(&mut distance, at, stride)));
+        rows()
+            .rev()
+            .for_each(|row| row.rev().for_each(|at| relax(&mut distance, at, stride)));
+        let reach = u32::try_from(5 * reach).unwrap_or(far - 1);
         Ink {
-            is_ink: distance.into_iter().map(|distance| distance <= 5 * reach).collect(),
+            is_ink: rows().flat_map(|row| &distance[row]).map(|distance| *distance <= reach).collect(),
             ..*self
         }
     }
@@ -355,11 +357,15 @@ impl Ink {
         open.iter().for_each(|&index| is_outside[index] = true);
         while let Some(index) = open.pop_front() {
             // Beside alone: a diagonal line is closed.
-            let beside = self
-                .around(index)
-                .filter(|next| next % self.width == index % self.width || next / self.width == index / self.width);
-            for next in beside.filter(|&next| !self.is_ink[next]).collect::<Vec<_>>() {
-                if !is_outside[next] {
+            let (x, y) = (index % self.width, index / self.width);
+            let beside = [
+                (x > 0).then(|| index - 1),
+                (x + 1 < self.width).then_some(index + 1),
+                (y > 0).then(|| index - self.width),
+                (y + 1 < self.height).then_some(index + self.width),
+            ];
+            for next in beside.into_iter().flatten() {
+                if !is_outside[next] && !self.is_ink[next] {
                     is_outside[next] = true;
                     open.push_back(next);
                 }
@@ -367,6 +373,14 @@ impl Ink {
         }
         is_outside
     }
+}
+
+/// A place is as far as the nearest of its neighbours and one step: 5 beside, 7 diagonally.
+fn relax(distance: &mut [u32], at: usize, stride: usize) {
+    let nearest = |places: [usize; 4]| places.into_iter().fold(u32::MAX / 2, |least, place| least.min(distance[place]));
+    let beside = nearest([at - 1, at + 1, at - stride, at + stride]) + 5;
+    let diagonal = nearest([at - stride - 1, at - stride + 1, at + stride - 1, at + stride + 1]) + 7;
+    distance[at] = distance[at].min(beside).min(diagonal);
 }
 
 #[cfg(test)]

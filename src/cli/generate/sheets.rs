@@ -111,7 +111,8 @@ impl Session<'_> {
         warn_above(arguments.memory_cap, &watch.memory);
         let sheet = sheet.into_picture();
         let made = of_sheet(first.unwrap_or_default(), prompts, grid, &sheet);
-        self.destination.write(&description.file, &sheet, &made, arguments.force)?;
+        self.destination
+            .write(&description.file, &sheet, &made, &self.signing, arguments.force)?;
         description.write(&sheet, arguments.force)?;
         if arguments.json {
             let resolved = self.pipeline.resolve(&self.started_from(cells[0].request.clone()))?;
