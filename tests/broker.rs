@@ -144,7 +144,7 @@ fn publish(port: u16, topic: &str, payload: &str) {
 
 fn serve(folder: &Path, port: u16) -> Served {
     std::fs::write(folder.join("password"), "secret\n").unwrap();
-    let settings = format!("[remote.mqtt]\nbroker = \"127.0.0.1:{port}\"\nuser = \"frame\"\npassword_file = \"password\"\n");
+    let settings = format!("[mqtt]\nbroker = \"127.0.0.1:{port}\"\nuser = \"frame\"\npassword_file = \"password\"\n");
     std::fs::write(folder.join("kiosk.toml"), settings).unwrap();
     let mut command = Command::cargo_bin("inkstone").unwrap();
     command

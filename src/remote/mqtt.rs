@@ -55,7 +55,7 @@ pub struct Mqtt {
 impl Mqtt {
     /// Starts the thread, if the settings name a broker.
     pub fn start(site: &Arc<Site>) -> Option<Mqtt> {
-        let settings = &site.settings.remote.mqtt;
+        let settings = &site.settings.mqtt;
         let (host, port) = settings.address()?;
         let id = identifier(&host_name());
         let mut options = MqttOptions::new(&id, host, port);

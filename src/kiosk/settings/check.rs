@@ -182,13 +182,13 @@ impl Settings {
                 format!("'{host}' must be a host name without a port, such as frame.example")
             });
         }
-        let prefix = &remote.mqtt.discovery;
+        let prefix = &self.mqtt.discovery;
         let is_topic = !prefix.is_empty() && !prefix.contains(|letter: char| letter.is_control() || "+# ".contains(letter));
-        problems.require(is_topic, "remote.mqtt.discovery", || {
+        problems.require(is_topic, "mqtt.discovery", || {
             format!("'{prefix}' is not a topic: it must not be empty or contain +, # or spaces")
         });
-        if let Some(broker) = &remote.mqtt.broker {
-            problems.require(self.remote.mqtt.address().is_some(), "remote.mqtt.broker", || {
+        if let Some(broker) = &self.mqtt.broker {
+            problems.require(self.mqtt.address().is_some(), "mqtt.broker", || {
                 format!("'{broker}' must be a host name, with :PORT where that is not 1883")
             });
         }

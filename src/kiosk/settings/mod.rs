@@ -64,6 +64,8 @@ pub struct Settings {
     pub battery: BatterySettings,
     /// Phones, programs and other frames in the network.
     pub remote: RemoteSettings,
+    /// Home Assistant and other clients of a broker.
+    pub mqtt: MqttSettings,
 }
 
 impl Settings {
@@ -129,7 +131,7 @@ impl Settings {
             &mut self.draw.subjects,
             &mut self.gallery.folder,
             &mut self.filter.words,
-            &mut self.remote.mqtt.password_file,
+            &mut self.mqtt.password_file,
         ];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);

@@ -1,4 +1,4 @@
-//! `[remote]` and `[remote.mqtt]`: who may reach the kiosk through the network, and what for. The form of these tables alone; what they do is
+//! `[remote]` and `[mqtt]`: who may reach the kiosk through the network, and what for. The form of these tables alone; what they do is
 //! in `crate::remote`.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -40,8 +40,6 @@ pub struct RemoteSettings {
     pub printer: Option<String>,
     /// Whether the owner may switch the machine off.
     pub power_off: bool,
-    /// Home Assistant and other clients of a broker.
-    pub mqtt: MqttSettings,
 }
 
 impl Default for RemoteSettings {
@@ -62,12 +60,11 @@ impl Default for RemoteSettings {
             discover: true,
             printer: None,
             power_off: false,
-            mqtt: MqttSettings::default(),
         }
     }
 }
 
-/// `[remote.mqtt]`
+/// `[mqtt]`: a broker that the remote tells of itself.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MqttSettings {

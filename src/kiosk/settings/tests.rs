@@ -62,7 +62,7 @@ fn the_example_tells_of_every_field() {
     // Serde's own list of the fields of each table, from the errors for a field that is none of them.
     let mut fields = 0;
     for table in [
-        "", "display", "buttons", "draw", "attract", "schedule", "gallery", "filter", "heat", "battery",
+        "", "display", "buttons", "draw", "attract", "schedule", "gallery", "filter", "heat", "battery", "remote", "mqtt",
     ] {
         let header = if table.is_empty() { String::new() } else { format!("[{table}]\n") };
         let error = toml::from_str::<Settings>(&format!("{header}qqqqqqqqqqqqqqqqq = 1")).unwrap_err();
