@@ -6,7 +6,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -34,27 +34,18 @@ struct Browser {
 impl Browser {
     /// A browser with a window of this size, in a language; `None` without chromedriver.
     fn start(width: u32, height: u32, language: &str) -> Option<Browser> {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new("chromedriver");
-        let driver = command
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let profile = tempfile::tempdir().unwrap();
+        let mut driver = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+        let mut lines = BufReader::new(driver.stdout.take()?).lines().map_while(Result::ok);
+        let port = lines.find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok());
         let mut browser = Browser {
             driver,
-            address,
+            address: SocketAddr::from(([127, 0, 0, 1], port.expect("chromedriver says where it listens"))),
             session: String::new(),
-            _profile: profile,
+            _profile: tempfile::tempdir().unwrap(),
         };
-        let started = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(started.elapsed() < PATIENCE, "chromedriver does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        // It goes on writing.
+        std::thread::spawn(move || lines.for_each(drop));
         let folder = browser._profile.path().display().to_string();
         let arguments = [
             "--headless=new".to_owned(),
@@ -224,6 +215,10 @@ fn a_visitor_draws_on_a_phone() {
     browser.write("#prompt", "fox");
     browser.click("#styles input[value=flat]");
     browser.click("#colours input[value=red]");
+    assert_eq!(
+        browser.run("return document.querySelector('#styles input[value=flat] + span').textContent"),
+        "flat colour"
+    );
     browser.picture("remote-wish");
     browser.click("#ask button[type=submit]");
     browser.wait(DRAWN);

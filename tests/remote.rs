@@ -193,6 +193,23 @@ fn what_cannot_be_drawn_is_told() {
     }
 }
 
+/// Where the settings keep nothing by themselves, whoever asked keeps what they like, once.
+#[test]
+fn pictures_are_kept_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(folder.path(), "[gallery]\nkeep_all = false");
+    let job = server.draw(&wish("fox"));
+    assert_eq!(
+        (&job["pictures"][0]["number"], &server.get("/api/v1/gallery").json()["count"]),
+        (&Value::Null, &0.into())
+    );
+    let path = format!("{}/keep", job["pictures"][0]["url"].as_str().unwrap());
+    let number = server.send("POST", &path, &[], b"").json()["number"].clone();
+    assert_eq!(server.send("POST", &path, &[], b"").json()["number"], number);
+    assert_eq!(server.get("/api/v1/gallery").json()["count"], 1);
+    assert_eq!(server.wait(job["id"].as_str().unwrap())["pictures"][0]["number"], number);
+}
+
 /// Each invalid request has its refusal, and the server goes on.
 #[test]
 fn bad_requests_are_refused() {

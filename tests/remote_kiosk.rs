@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -31,9 +31,8 @@ struct Running {
 
 impl Running {
     fn start(folder: &Path, more: &str) -> Running {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let text = format!(
-            "threads = 1\n[display]\nkind = \"png:frames\"\nsize = \"480x320\"\n[gallery]\nfolder = \"gallery\"\n[remote]\nenabled = true\nlisten = \"127.0.0.1:{port}\"\n{more}"
+            "threads = 1\n[display]\nkind = \"png:frames\"\nsize = \"480x320\"\n[gallery]\nfolder = \"gallery\"\n[remote]\nenabled = true\nlisten = \"127.0.0.1:0\"\n{more}"
         );
         let file = folder.join("kiosk.toml");
         std::fs::write(&file, text).unwrap();
@@ -49,7 +48,7 @@ impl Running {
         let handle = receiver.recv().unwrap();
         let mut running = Running {
             handle,
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
             token: String::new(),
             thread: Some(thread),
         };
@@ -58,7 +57,8 @@ impl Running {
         let Scene::Code(Code { link: Some(link), .. }) = view.scene else {
             panic!()
         };
-        running.token = link.split_once("/#owner=").unwrap().1.to_owned();
+        let (address, token) = link.strip_prefix("http://").unwrap().split_once("/#owner=").unwrap();
+        (running.address, running.token) = (address.parse().unwrap(), token.to_owned());
         running.handle.press(Button::D, Gesture::Short).unwrap();
         running.wait(|view| matches!(view.scene, Scene::Attract { .. }));
         running

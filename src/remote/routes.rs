@@ -41,6 +41,7 @@ fn own_routes() -> Router<Arc<Site>> {
         .route("/api/v1/jobs/{id}/events", get(own::events))
         .route("/api/v1/jobs/{id}/pictures/{index}", get(own::picture))
         .route("/api/v1/jobs/{id}/pictures/{index}/show", post(own::show))
+        .route("/api/v1/jobs/{id}/pictures/{index}/keep", post(own::keep))
         .route("/api/v1/gallery", get(own::gallery))
         .route("/api/v1/gallery/{number}", get(own::kept))
         .route("/api/v1/panel", get(own::panel))

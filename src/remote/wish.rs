@@ -52,7 +52,7 @@ pub struct Wish {
     pub guess: bool,
     /// Whether the picture is shown on the panel, which one is by default.
     pub show: Option<bool>,
-    /// Whether the pictures are kept in the gallery, which they are by default.
+    /// Whether the pictures are kept in the gallery, by default as the settings say of all pictures.
     pub keep: Option<bool>,
     /// Which part of a picture that goes over several frames, from 1.
     pub part: Option<u32>,
@@ -79,7 +79,7 @@ impl Wish {
             requests: (0..count).map(request).collect(),
             part,
             show: self.show.unwrap_or(count == 1 && site.kiosk.is_some()),
-            keep: self.keep.unwrap_or(true),
+            keep: self.keep.unwrap_or(site.settings.gallery.keep_all),
             from,
             is_owner,
         })

@@ -14,16 +14,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::stream::{Stream, unfold};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{From, address, apart, submit as submit_wish};
+use crate::kiosk::language::Language;
 use crate::kiosk::state::{Scene, Shown};
 use crate::picture::image_file::{self, Format};
 use crate::picture::{Picture, Provenance};
 use crate::pipeline::random_seed;
 use crate::remote::body::Whole;
 use crate::remote::frames::pass_on;
+use crate::remote::offer::Offer;
 use crate::remote::queue::{Finished, Job, Status};
 use crate::remote::refusal::{Refusal, json_response};
 use crate::remote::site::Site;
@@ -50,6 +52,7 @@ pub async fn about(State(site): State<Arc<Site>>) -> Response {
         "url": site.url,
         "has_display": site.kiosk.is_some(),
         "language": site.settings.language.tag(),
+        "style_names": offer.as_ref().map(style_names),
         "offer": offer,
         "waiting": waiting,
         "seconds_a_picture": site.queue.pace().map(|pace| pace.as_secs_f64()),
@@ -61,6 +64,22 @@ pub async fn about(State(site): State<Arc<Site>>) -> Response {
             "visitors": remote.visitors,
         },
     }))
+}
+
+/// What the styles are called, by language and style.
+fn style_names(offer: &Offer) -> Value {
+    let of = |language: Language| {
+        offer
+            .styles
+            .iter()
+            .map(|style| (style.clone(), language.name(style).into()))
+            .collect::<Map<_, Value>>()
+    };
+    Language::ALL
+        .into_iter()
+        .map(|language| (language.tag().to_owned(), of(language).into()))
+        .collect::<Map<_, Value>>()
+        .into()
 }
 
 pub async fn openapi() -> Response {
@@ -242,6 +261,18 @@ pub async fn show(State(site): State<Arc<Site>>, Path((id, index)): Path<(String
         .show(shown, finished.number)
         .map_err(|error| Refusal::unavailable(error.to_string()))?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Keeps a picture of a job in the gallery, if it is not there yet.
+pub async fn keep(State(site): State<Arc<Site>>, Path((id, index)): Path<(String, usize)>) -> Result<Response, Refusal> {
+    let job = site.queue.find(&id)?;
+    let finished = finished(&job, index)?;
+    let keeping = site.clone();
+    let number = apart(move || job.keep(index, &finished, &keeping.gallery)).await??;
+    if let Some(kiosk) = &site.kiosk {
+        kiosk.gallery_changed().ok();
+    }
+    Ok(json_response(&json!({ "number": number })))
 }
 
 pub fn no_display() -> Refusal {

@@ -102,6 +102,12 @@ function swatch(colour) {
   return svg;
 }
 
+// What a style is called in the visitor's language.
+function called(style) {
+  const names = (about && about.style_names && about.style_names[language]) || {};
+  return names[style] || style;
+}
+
 function picked(name) {
   const input = document.querySelector(`input[name="${name}"]:checked`);
   return input ? input.value : "";
@@ -111,7 +117,7 @@ function picked(name) {
 function chips() {
   const offer = (about && about.offer) || { styles: [], steps: [] };
   const style = picked("style"), colour = picked("colour"), steps = $("steps").value;
-  $("styles").replaceChildren(chip("style", "", say("any"), !style), ...offer.styles.map((name) => chip("style", name, name, name === style)));
+  $("styles").replaceChildren(chip("style", "", say("any"), !style), ...offer.styles.map((name) => chip("style", name, called(name), name === style)));
   $("styles").parentElement.hidden = offer.styles.length === 0;
   $("colours").replaceChildren(chip("colour", "", say("any"), !colour), ...COLOURS.map(([name, value, called]) => chip("colour", name, called(), name === colour, swatch(value))));
   $("steps").replaceChildren(make("option", { value: "", textContent: say("usual") }), ...offer.steps.map((count) => make("option", { value: count, textContent: count })));
@@ -196,8 +202,13 @@ function drawnPicture(job, picture, index) {
   const keep = make("a", { href: picture.url, download: "inkstone-" + picture.seed + ".png", textContent: say("save-picture") });
   const choose = about.has_display && job.count > 1
     ? make("button", { type: "button", textContent: say("show"), onclick: doing(() => ask(picture.url + "/show", { method: "POST" })) }) : null;
+  const hold = picture.number === null ? make("button", { type: "button", textContent: say("keep"), onclick: doing(async (event) => {
+    const button = event.currentTarget;
+    await ask(picture.url + "/keep", { method: "POST" });
+    button.replaceWith(make("span", { textContent: say("kept") }));
+  }) }) : null;
   const again = make("button", { type: "button", textContent: say("vary"), onclick: doing(() => submit({ prompt: picture.prompt, style: picture.style, steps: picture.steps, seed: picture.seed, count: Math.min(4, about.limits.at_once), variations: [{ seed: Math.floor(Math.random() * 1e5), strength: 0.5 }], language })) });
-  const line = make("li", {}, open, make("p", { textContent: [picture.prompt, picture.style].filter(Boolean).join(" · ") }), ...notes(picture, job), make("div", { className: "row" }, keep, choose, again));
+  const line = make("li", {}, open, make("p", { textContent: [picture.prompt, picture.style && called(picture.style)].filter(Boolean).join(" · ") }), ...notes(picture, job), make("div", { className: "row" }, keep, hold, choose, again));
   line.dataset.state = "done";
   return line;
 }

@@ -4,11 +4,14 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::kiosk::gallery::Kept;
 use crate::picture::{Picture, Provenance};
 use crate::pipeline::Request;
+use crate::remote::gallery::Pictures;
 use crate::remote::refusal::Refusal;
 
 /// What is asked for.
@@ -99,6 +102,8 @@ pub struct Job {
     status: watch::Sender<Status>,
     /// What all who watch are told of a version, put into words once.
     told: Mutex<(u64, Arc<str>)>,
+    /// Held while a picture is kept.
+    keeping: Mutex<()>,
 }
 
 impl Job {
@@ -122,6 +127,7 @@ impl Job {
             is_cancelled: AtomicBool::new(false),
             status: watch::Sender::new(status),
             told: Mutex::new((u64::MAX, Arc::from(""))),
+            keeping: Mutex::default(),
         }
     }
 
@@ -138,6 +144,34 @@ impl Job {
     /// How many watch.
     pub fn watchers(&self) -> usize {
         self.status.receiver_count()
+    }
+
+    /// Keeps a finished picture in the gallery, unless it was kept already. Returns its number there.
+    ///
+    /// # Errors
+    /// If the disk does not take it.
+    pub fn keep(&self, index: usize, finished: &Finished, gallery: &Pictures) -> Result<u64, Refusal> {
+        // One who asks twice waits for the first.
+        let _one = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = self.status.borrow().pictures.get(index).and_then(|now| now.number) {
+            return Ok(number);
+        }
+        let number = match gallery.keep(&finished.picture, &finished.provenance) {
+            Kept::Kept(number) => number,
+            Kept::NotKept(reason) => return Err(Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", reason)),
+        };
+        self.update(|status| {
+            if let Some(now) = status.pictures.get_mut(index) {
+                *now = Arc::new(Finished {
+                    picture: now.picture.clone(),
+                    provenance: now.provenance.clone(),
+                    file: now.file.clone(),
+                    notes: now.notes.clone(),
+                    number: Some(number),
+                });
+            }
+        });
+        Ok(number)
     }
 
     pub fn is_cancelled(&self) -> bool {
