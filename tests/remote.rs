@@ -173,17 +173,25 @@ fn what_cannot_be_drawn_is_told() {
         job["error"]["kind"].as_str().unwrap().to_owned()
     };
     assert_eq!(kind(&json!({ "prompt": "zzgrblfx" })), "unknown_prompt");
-    assert_eq!(kind(&json!({ "prompt": "cat", "steps": 3 })), "impossible");
-    assert_eq!(kind(&json!({ "prompt": "cat", "style": "oil" })), "invalid_request");
-    assert_eq!(
-        kind(&json!({ "prompt": "cat", "style": "3d" })),
-        "invalid_request",
-        "the owner does not offer it"
-    );
+    // The owner does not offer the last one.
+    for (field, value) in [("steps", json!(3)), ("style", json!("oil")), ("style", json!("3d"))] {
+        let refused = server.post("/api/v1/jobs", &json!({ "prompt": "cat", field: value }));
+        assert_eq!((refused.status, &refused.json()["error"]["field"]), (400, &field.into()));
+    }
     assert_eq!(kind(&json!({ "prompt": "{a|b", "literal": false })), "impossible");
     let noted = server.draw(&json!({ "prompt": "a blue werewolf in the snow", "steps": 1, "style": "flat" }));
     assert!(!noted["pictures"][0]["notes"].as_array().unwrap().is_empty(), "{noted}");
-    for (prompt, literal) in [("nazi", true), ("N a z i", true), ("(na)zi", false), ("{nazi|nazi}", false)] {
+    let negative = server.post("/api/v1/jobs", &json!({ "prompt": "cat", "negative": "nazi" }));
+    assert_eq!(negative.kind(), "blocked_word");
+    for (prompt, literal) in [
+        ("nazi", true),
+        ("N a z i", true),
+        ("nazi1", true),
+        ("na\u{e0061}zi", true),
+        ("(na)zi", false),
+        ("(na:1.1)zi", false),
+        ("{nazi|nazi}", false),
+    ] {
         let refused = server.post("/api/v1/jobs", &json!({ "prompt": prompt, "literal": literal }));
         let kind = match refused.status {
             202 => server.wait(refused.json()["id"].as_str().unwrap())["error"]["kind"].clone(),
@@ -240,6 +248,8 @@ fn bad_requests_are_refused() {
         ("prompt", json!("")),
         ("prompt", json!("x".repeat(1001))),
         ("prompt", json!("cat\u{1b}[2J")),
+        ("prompt", json!("\u{202e}tac")),
+        ("style", json!("x".repeat(5_000_000))),
         ("seed", json!(-2)),
         ("seed", json!(1e30)),
         ("count", json!(0)),
@@ -276,6 +286,10 @@ fn bad_requests_are_refused() {
         ("PATCH", "/api/v1/jobs", 405, "method_not_allowed"),
         ("GET", "/api/v1/jobs/nonesuch", 404, "not_found"),
         ("GET", "/api/v1/gallery/99", 404, "not_found"),
+        ("GET", "/api/v1/gallery/-1", 404, "not_found"),
+        ("GET", "/api/v1/jobs/%FF", 404, "not_found"),
+        ("GET", "/api/v1/gallery?before=-1", 400, "invalid_request"),
+        ("GET", "/api/v1/gallery?x=1", 400, "invalid_request"),
         ("GET", "/api/v1/panel", 409, "no_display"),
         ("GET", "/p/abcdefghijkm", 404, "not_found"),
     ] {
@@ -314,6 +328,21 @@ fn hostile_pictures_are_refused() {
     }
     let drawn = server.draw(&json!({ "prompt": "cat", "from": STANDARD.encode(&whole), "strength": 0.5, "seed": 1 }));
     assert_eq!(drawn["state"], "done", "{drawn}");
+}
+
+/// Pictures that wait to be drawn on take no more memory than their model can use.
+#[test]
+fn large_pictures_do_not_fill_the_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(folder.path(), "[remote]\nper_minute = 1000\nwaiting = 64");
+    let large = base64_of(&Picture::filled(4096, 4096, [200, 30, 30, 255]).unwrap());
+    let before = private_bytes(server.id());
+    let wish = json!({ "prompt": "cat", "from": large, "mask": large, "count": 4, "steps": 1, "keep": false });
+    for _ in 0..6 {
+        assert_eq!(server.draw(&wish)["state"], "done");
+    }
+    let after = private_bytes(server.id());
+    assert!(after < before + (64 << 20), "{before} → {after}");
 }
 
 #[test]
@@ -371,11 +400,11 @@ fn a_picture_goes_over_several_frames() {
     let frames = asked.json()["frames"].clone();
     assert_eq!((frames.as_array().unwrap().len(), &frames[0]["frame"]["own"]), (1, &true.into()));
     assert_eq!(server.wait(frames[0]["job"]["id"].as_str().unwrap())["state"], "done");
-    let refused = server.post(
-        "/api/v1/frames/jobs",
-        &json!({ "wish": { "prompt": "tree" }, "frames": ["nowhere"] }),
-    );
-    assert_eq!(refused.kind(), "invalid_request");
+    let own = frames[0]["frame"]["name"].clone();
+    for names in [json!(["nowhere"]), json!([]), json!([own, own])] {
+        let refused = server.post("/api/v1/frames/jobs", &json!({ "wish": { "prompt": "tree" }, "frames": names }));
+        assert_eq!(refused.kind(), "invalid_request", "{names}");
+    }
 }
 
 #[test]
@@ -395,6 +424,12 @@ fn addresses_and_the_queue_have_limits() {
     }
     assert!(refusals.iter().any(|message| message.contains("for one address")), "{refusals:?}");
     assert!(refusals.iter().any(|message| message.contains("a minute")), "{refusals:?}");
+    // Decoding pictures is counted, too.
+    assert_eq!(server.post("/sdapi/v1/png-info", &json!({ "image": "" })).status, 429);
+    assert_eq!(
+        server.post("/api/v1/frames/jobs", &json!({ "wish": { "prompt": "cat" } })).status,
+        429
+    );
     // The owner still may.
     assert_eq!(server.own("POST", "/api/v1/jobs", Some(&wish("cat"))).status, 202);
 }
@@ -446,6 +481,14 @@ fn the_owner_sees_and_changes_what_others_do_not() {
         "it says which field is near"
     );
     assert_eq!(std::fs::read_to_string(folder.path().join("kiosk.toml")).unwrap(), settings);
+    // What is wrong with a file that they name is not told to the network.
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "root:*:20228\n").unwrap();
+    let refused = change(&format!("[filter]\nwords = \"{}\"\n", secret.display()));
+    assert_eq!(refused.status, 400);
+    assert!(!String::from_utf8(refused.body).unwrap().contains("20228"));
+    let log = server.own("GET", "/api/v1/owner/log", None).body;
+    assert!(!String::from_utf8(log).unwrap().contains("20228"));
     assert_eq!(change("[remote]\nper_minute = 5\n").status, 200);
     assert_eq!(
         std::fs::read_to_string(folder.path().join("kiosk.toml")).unwrap(),

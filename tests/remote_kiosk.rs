@@ -225,6 +225,14 @@ fn the_owner_presses_buttons_and_curates_the_slide_show() {
     kiosk.wait(|view| title(view) == Some("owl"));
     assert_eq!(kiosk.own("POST", &format!("{path}/hide"), &Value::Null).status, 204);
     assert_eq!(support::files(&folder.path().join("gallery/hidden")).len(), 1);
+    // A kiosk that could not be reached any more, or would not start, is refused.
+    for text in ["", "remote.enabled = true\npack = \"nowhere\"\n"] {
+        assert_eq!(
+            kiosk.own("PUT", "/api/v1/owner/settings", &json!({ "text": text })).status,
+            400,
+            "{text}"
+        );
+    }
     // Settings are read again at once.
     let text = std::fs::read_to_string(folder.path().join("kiosk.toml")).unwrap();
     let german = format!("language = \"de\"\n{text}");

@@ -527,6 +527,14 @@ fn style_of<'a>(styles: &'a [Style], chosen: Chosen<'a>, reading: &Reading) -> (
     (style, style.filter(|style| chosen.style != Some(style)))
 }
 
+/// A prompt without its marks of emphasis.
+///
+/// # Errors
+/// If they are invalid.
+pub fn without_emphasis(prompt: &str) -> Result<String, PipelineError> {
+    Ok(emphasis::parse(prompt)?.text)
+}
+
 /// The error for a prompt of which nothing can be drawn.
 fn unknown_prompt(text: &str, prompt: Prompt) -> PipelineError {
     let learned = prompt.reading.remarks.iter().find_map(|remark| match remark {

@@ -64,6 +64,13 @@ impl Access {
 
     /// Checks where a request says that it goes, and which page it comes from.
     pub fn check_request(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+        if headers.get_all(header::HOST).iter().count() > 1 {
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "there are several Host headers",
+            ));
+        }
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
         let host = host.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "invalid_request", "the Host header is missing"))?;
@@ -75,6 +82,12 @@ impl Access {
                 "unknown_host",
                 format!("{problem}; {advice}"),
             ));
+        }
+        // What browsers say of pages of other sites, where they send no origin.
+        if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
+            && headers.get("sec-fetch-mode").is_none_or(|mode| mode != "navigate")
+        {
+            return Err(Refusal::forbidden("pages of other sites may not use this server"));
         }
         let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
         let of = origin
@@ -109,13 +122,14 @@ impl Access {
     /// Lets only the owner pass.
     ///
     /// # Errors
-    /// If the token is missing or wrong, or the address has sent too many wrong ones.
+    /// If the token is missing or wrong; a wait if the address has sent too many wrong ones.
     pub fn check_owner(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Refusal> {
-        if let Some(wait) = self.wait_of(&self.wrong, address, WRONG_TOKENS) {
-            return Err(Refusal::too_many("too many wrong tokens", wait));
-        }
+        // The right one always passes: behind a proxy others share its address, and 130 bits cannot be tried out.
         if self.is_owner(headers) {
             return Ok(());
+        }
+        if let Some(wait) = self.wait_of(&self.wrong, address, WRONG_TOKENS) {
+            return Err(Refusal::too_many("too many wrong tokens", wait));
         }
         if bearer(headers).is_some() {
             self.count(&self.wrong, address);
@@ -125,13 +139,12 @@ impl Access {
     }
 
     /// Counts a request for a picture, and refuses it if there are too many.
-    pub fn check_wish(&self, address: IpAddr, is_owner: bool) -> Result<(), Refusal> {
-        if is_owner {
-            return Ok(());
-        }
+    pub fn check_wish(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Refusal> {
         if !self.visitors {
-            let problem = "only the owner may ask for pictures here";
-            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "owner_only", problem));
+            return self.check_owner(address, headers);
+        }
+        if self.is_owner(headers) {
+            return Ok(());
         }
         if let Some(wait) = self.wait_of(&self.asked, address, self.per_minute) {
             let problem = format!("{} requests a minute are the most", self.per_minute);
@@ -189,7 +202,8 @@ pub fn is_local(address: IpAddr) -> bool {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
 fn without_port(host: &str) -> &str {
@@ -293,16 +307,21 @@ mod tests {
         for _ in 0..WRONG_TOKENS {
             assert_eq!(access.check_owner(one, &bearer("Bearer wrong")).unwrap_err().kind, "owner_only");
         }
-        let refusal = access.check_owner(one, &bearer("Bearer secret")).unwrap_err();
+        let refusal = access.check_owner(one, &bearer("Bearer other")).unwrap_err();
         assert_eq!(refusal.kind, "too_many_requests");
         assert!(refusal.retry_after.unwrap() <= MINUTE);
-        assert_eq!(access.check_owner(other, &bearer("Bearer secret")), Ok(()));
+        assert_eq!(
+            access.check_owner(one, &bearer("bearer secret")),
+            Ok(()),
+            "the owner is never locked out"
+        );
+        let nothing = HeaderMap::new();
         for _ in 0..2 {
-            access.check_wish(other, false).unwrap();
+            access.check_wish(other, &nothing).unwrap();
         }
-        assert_eq!(access.check_wish(other, false).unwrap_err().kind, "too_many_requests");
-        assert_eq!(access.check_wish(other, true), Ok(()));
-        assert_eq!(access.check_wish(one, false), Ok(()));
+        assert_eq!(access.check_wish(other, &nothing).unwrap_err().kind, "too_many_requests");
+        assert_eq!(access.check_wish(other, &bearer("Bearer secret")), Ok(()));
+        assert_eq!(access.check_wish(one, &nothing), Ok(()));
     }
 
     #[test]
@@ -312,7 +331,8 @@ mod tests {
             ..RemoteSettings::default()
         });
         let address = "10.0.0.1".parse().unwrap();
-        assert_eq!(access.check_wish(address, false).unwrap_err().kind, "owner_only");
-        assert_eq!(access.check_wish(address, true), Ok(()));
+        assert_eq!(access.check_wish(address, &HeaderMap::new()).unwrap_err().kind, "owner_only");
+        let owner = headers(&[(header::AUTHORIZATION, "Bearer secret")]);
+        assert_eq!(access.check_wish(address, &owner), Ok(()));
     }
 }

@@ -8,7 +8,9 @@ use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use http_body::Body as _;
 use serde::de::DeserializeOwned;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::refusal::Refusal;
 use crate::picture::{Picture, PictureFile, image_file};
@@ -23,7 +25,13 @@ const TIME: Duration = Duration::from_secs(30);
 const MAX_PIXELS: u64 = 16 << 20;
 
 /// A whole body, or why there is none. Each interface tells the latter in its own form.
-pub struct Whole(Result<Bytes, Refusal>);
+pub struct Whole(Result<Arrived, Refusal>);
+
+/// A body, and its share of what all bodies may have together for as long as it is here.
+struct Arrived {
+    bytes: Bytes,
+    _share: SemaphorePermit<'static>,
+}
 
 impl<S: Send + Sync> FromRequest<S> for Whole {
     type Rejection = Infallible;
@@ -31,7 +39,11 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
     async fn from_request(request: Request, _: &S) -> Result<Whole, Infallible> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         // A page of another origin can send other types without being asked about it first.
-        let is_json = kind.is_some_and(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json"));
+        let is_json = kind.is_some_and(|kind| {
+            kind.split(';')
+                .next()
+                .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+        });
         if !is_json {
             let problem = "the body must be JSON: send Content-Type: application/json";
             return Ok(Whole(Err(Refusal::new(
@@ -47,23 +59,52 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
 impl Whole {
     /// What the JSON says.
     pub fn json<T: DeserializeOwned>(self) -> Result<T, Refusal> {
-        serde_json::from_slice(&self.0?).map_err(|error| {
+        serde_json::from_slice(&self.0?.bytes).map_err(|error| {
             let message = format!("the body is not the JSON that is expected: {error}");
             Refusal::new(StatusCode::BAD_REQUEST, "invalid_request", message)
         })
     }
 }
 
+/// KiB that all bodies may have together.
+const TOGETHER: usize = 72 << 10;
+static ROOM: Semaphore = Semaphore::const_new(TOGETHER);
+/// How long a body waits for others.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// A share of the room for bodies: as much as a body says that it has, or could have.
+async fn share(says: Option<usize>, longest: usize) -> Result<SemaphorePermit<'static>, Refusal> {
+    if says.is_some_and(|length| length > longest) {
+        return Err(too_large(longest));
+    }
+    let length = u32::try_from(says.unwrap_or(longest).div_ceil(1 << 10)).unwrap_or(u32::MAX);
+    match tokio::time::timeout(WAIT, ROOM.acquire_many(length)).await {
+        Ok(Ok(share)) => Ok(share),
+        _ => Err(Refusal::unavailable("too many pictures are being sent to this server")),
+    }
+}
+
+fn too_large(longest: usize) -> Refusal {
+    let message = format!("the body is larger than {longest} bytes");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+}
+
 /// A whole body.
-pub async fn whole(body: Body, longest: usize) -> Result<Bytes, Refusal> {
+async fn whole(body: Body, longest: usize) -> Result<Arrived, Refusal> {
+    let says = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
+    let share = share(says, longest).await?;
+    let bytes = arrived(body, longest).await?;
+    Ok(Arrived { bytes, _share: share })
+}
+
+async fn arrived(body: Body, longest: usize) -> Result<Bytes, Refusal> {
     let arrived = tokio::time::timeout(TIME, to_bytes(body, longest)).await;
     match arrived {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => {
             let is_long = std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("length limit"));
             if is_long {
-                let message = format!("the body is larger than {longest} bytes");
-                Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message))
+                Err(too_large(longest))
             } else {
                 Err(Refusal::new(
                     StatusCode::BAD_REQUEST,
@@ -99,7 +140,7 @@ impl Form {
         let invalid =
             |error: &dyn std::fmt::Display| Refusal::new(StatusCode::BAD_REQUEST, "invalid_request", format!("the form: {error}"));
         let (parts, body) = request.into_parts();
-        let bytes = whole(body, LONGEST).await?;
+        let Arrived { bytes, _share } = whole(body, LONGEST).await?;
         let request = Request::from_parts(parts, Body::from(bytes));
         let mut form = Multipart::from_request(request, state).await.map_err(|error| {
             let message = format!("the body must be a form with files: {}", error.body_text());

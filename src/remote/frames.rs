@@ -10,12 +10,13 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use mdns_sd::{ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
+use mdns_sd::{IfKind, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::access::is_local;
+use super::network::addresses;
 use super::token;
 
 /// The service's type.
@@ -61,20 +62,26 @@ impl Frames {
     }
 
     /// Tells the network of this frame, and looks for others on a thread of its own.
-    pub fn discover(name: &str, url: &str, host: &str, port: u16) -> Frames {
+    pub fn discover(name: &str, url: &str, host: &str, listens: SocketAddr) -> Frames {
         let mut frames = Frames::alone(name, url);
-        match frames.start(name, host, port) {
+        match frames.start(name, host, listens) {
             Ok(daemon) => frames.daemon = Some(daemon),
             Err(error) => log::warn!("frames in the network do not find each other: {error}"),
         }
         frames
     }
 
-    fn start(&self, name: &str, host: &str, port: u16) -> Result<ServiceDaemon, Box<dyn std::error::Error>> {
+    fn start(&self, name: &str, host: &str, listens: SocketAddr) -> Result<ServiceDaemon, Box<dyn std::error::Error>> {
         let id = token::random(12)?;
         let daemon = ServiceDaemon::new()?;
         let properties = [("id", id.as_str()), ("version", env!("CARGO_PKG_VERSION")), ("path", "/")];
-        let service = ServiceInfo::new(SERVICE, name, &format!("{host}.local."), (), port, &properties[..])?.enable_addr_auto();
+        // Addresses of the other family would lead nowhere.
+        if listens.is_ipv4() {
+            daemon.disable_interface(IfKind::IPv6)?;
+        }
+        let own = addresses(listens);
+        let host = format!("{host}.local.");
+        let service = ServiceInfo::new(SERVICE, name, &host, own.as_slice(), listens.port(), &properties[..])?;
         daemon.register(service)?;
         let events = daemon.browse(SERVICE)?;
         let found = self.found.clone();
@@ -83,7 +90,7 @@ impl Frames {
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                 match event {
                     ServiceEvent::ServiceResolved(service) if service.txt_properties.get_property_val_str("id") != Some(&id) => {
-                        if let Some(frame) = frame(&service).filter(|_| found.len() < MOST) {
+                        if let Some(frame) = frame(&service, &own).filter(|_| found.len() < MOST) {
                             found.insert(service.fullname.clone(), frame);
                         }
                     }
@@ -117,9 +124,11 @@ impl Drop for Frames {
 }
 
 /// A frame of the network: only at a local address, whatever it says.
-fn frame(service: &ResolvedService) -> Option<Frame> {
+fn frame(service: &ResolvedService, own: &[IpAddr]) -> Option<Frame> {
     let addresses = service.addresses.iter().map(|address| address.to_ip_addr());
-    let address = addresses.filter(|address| is_local(*address)).min_by_key(IpAddr::is_ipv6)?;
+    // Another program of this machine may be one.
+    let is_near = |address: &IpAddr| (is_local(*address) && !address.is_loopback()) || own.contains(address);
+    let address = addresses.filter(is_near).min_by_key(IpAddr::is_ipv6)?;
     let name = service
         .fullname
         .strip_suffix(SERVICE)

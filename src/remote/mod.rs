@@ -8,7 +8,7 @@
 //! | `routes` | which path is which endpoint |
 //! | `api` | endpoints: our own, OpenAI's, AUTOMATIC1111's, the owner's |
 //! | `page` | the page for phones |
-//! | `wish`, `canvas`, `body`, `refusal` | what is asked for, and what is said if it cannot be |
+//! | `wish`, `canvas`, `body`, `parameters`, `refusal` | what is asked for, and what is said if it cannot be |
 //! | `queue` | what is drawn next |
 //! | `gallery`, `links` | kept pictures; addresses to take one home |
 //! | `frames` | other frames in the network |
@@ -31,6 +31,7 @@ mod mqtt;
 mod network;
 mod offer;
 mod page;
+mod parameters;
 mod queue;
 mod refusal;
 mod routes;
@@ -180,7 +181,7 @@ fn site(
         .map_or_else(|| network::url(address), |url| url.trim_end_matches('/').to_owned());
     let name = remote.name.clone().unwrap_or_else(|| host.clone());
     let frames = if remote.discover && !address.ip().is_loopback() {
-        Frames::discover(&name, &url, &host, address.port())
+        Frames::discover(&name, &url, &host, address)
     } else {
         Frames::alone(&name, &url)
     };

@@ -41,6 +41,8 @@ const GOODBYE: Duration = Duration::from_millis(500);
 const WAITING: usize = 32;
 /// Largest packet in bytes: a picture.
 const PACKET: usize = 16 << 20;
+/// Longest prompt in letters: what a state of Home Assistant holds.
+const PROMPT: usize = 255;
 /// The style where none is chosen.
 const ANY: &str = "any";
 /// The owner's own broker asks for the owner.
@@ -319,8 +321,8 @@ impl Link {
             return;
         };
         match name {
-            "prompt" => self.told.prompt = text,
-            "style" => self.told.style = (text != ANY && !text.is_empty()).then_some(text),
+            "prompt" => self.told.prompt = text.chars().take(PROMPT).collect(),
+            "style" => self.told.style = Some(text).filter(|text| self.has_style(text)),
             "steps" => self.told.steps = self.steps(&text),
             "display" => self.switch(&text),
             // A command that is kept by the broker is an old one.
@@ -328,6 +330,13 @@ impl Link {
             _ => return,
         }
         self.tell_choice();
+    }
+
+    fn has_style(&self, style: &str) -> bool {
+        self.told
+            .offer
+            .as_ref()
+            .is_some_and(|offer| offer.styles.iter().any(|name| name == style))
     }
 
     /// The nearest number of steps that the pack has.
@@ -347,7 +356,7 @@ impl Link {
     fn draw(&mut self, text: &str) {
         let Some(site) = self.site.upgrade() else { return };
         if text != "PRESS" && !text.is_empty() {
-            self.told.prompt = text.to_owned();
+            self.told.prompt = text.chars().take(PROMPT).collect();
         }
         let wish = Wish {
             prompt: self.told.prompt.clone(),

@@ -18,18 +18,19 @@ pub fn host_name() -> String {
 
 /// Where others in the network reach a server of this address: at that of the machine, if it listens on all; a hotspot's address is one, too.
 pub fn url(listens: SocketAddr) -> String {
-    let address = if listens.ip().is_unspecified() {
-        own_address()
-    } else {
-        listens.ip()
-    };
+    let address = addresses(listens).into_iter().next().unwrap_or(IpAddr::from([127, 0, 0, 1]));
     format!("http://{}", SocketAddr::new(address, listens.port()))
 }
 
-/// A local address of this machine, IPv4 first; loopback without a network.
-fn own_address() -> IpAddr {
+/// The addresses at which a server of this address is reached from elsewhere, the best one first: that which it listens on, or all of this machine of
+/// that family; IPv6's unspecified address stands for both.
+pub fn addresses(listens: SocketAddr) -> Vec<IpAddr> {
+    if !listens.ip().is_unspecified() {
+        return vec![listens.ip()];
+    }
     let found = if_addrs::get_if_addrs().inspect_err(|error| log::warn!("addresses of this machine: {error}"));
-    let addresses = found.into_iter().flatten().filter(|found| !found.is_loopback());
+    let is_served = |found: &if_addrs::Interface| !found.is_loopback() && (listens.is_ipv6() || found.ip().is_ipv4());
+    let mut addresses: Vec<_> = found.into_iter().flatten().filter(is_served).collect();
     // Containers and virtual machines have networks of their own.
     let is_virtual = |name: &str| {
         ["docker", "veth", "br-", "virbr", "tun", "tap"]
@@ -44,8 +45,8 @@ fn own_address() -> IpAddr {
             found.ip().is_ipv6(),
         )
     };
-    let best = addresses.min_by_key(|found| (rank(found), found.name.clone()));
-    best.map_or(IpAddr::from([127, 0, 0, 1]), |found| found.ip())
+    addresses.sort_by_key(|found| (rank(found), found.name.clone()));
+    addresses.iter().map(if_addrs::Interface::ip).collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The HTTP server: connections, their limits and their end. One thread serves all clients; whatever takes long runs on a few others. Depends on
 //! hyper and tokio; knows no endpoint.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use tower::ServiceExt;
 
 /// Connections at once; more are closed.
 const CONNECTIONS: usize = 512;
+/// Connections of one address at once, other than this machine's own, behind which a proxy may be.
+const OF_ONE: usize = 64;
 /// How long a client may take to send its next request, or to take what it was sent.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest request line with headers, in bytes.
@@ -82,6 +85,7 @@ async fn serve(
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let connected = Connected::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -97,11 +101,15 @@ async fn serve(
             }
         };
         if !accepts(peer) {
-            log::warn!("{peer} is not in the local network and was not answered");
+            log::debug!("{peer} is not in the local network and was not answered");
             continue;
         }
         let Ok(place) = room.clone().try_acquire_owned() else {
-            log::warn!("{CONNECTIONS} clients are connected, which is the most: {peer} was not answered");
+            log::debug!("{CONNECTIONS} clients are connected, which is the most: {peer} was not answered");
+            continue;
+        };
+        let Some(counted) = Counted::new(&connected, peer.ip()) else {
+            log::debug!("{peer} has {OF_ONE} connections, which is the most for one address");
             continue;
         };
         let router = router.clone();
@@ -109,8 +117,46 @@ async fn serve(
             if let Err(error) = connection(stream, Peer(peer), router).await {
                 log::debug!("{peer}: {error}");
             }
-            drop(place);
+            drop((place, counted));
         });
+    }
+}
+
+/// Connections by address.
+type Connected = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
+/// A connection that is counted for as long as this lives.
+struct Counted {
+    connected: Connected,
+    address: IpAddr,
+}
+
+impl Counted {
+    /// `None` if the address has as many as it may.
+    fn new(connected: &Connected, address: IpAddr) -> Option<Counted> {
+        let address = address.to_canonical();
+        let mut counts = connected.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= OF_ONE && !address.is_loopback() {
+            return None;
+        }
+        *count += 1;
+        Some(Counted {
+            connected: connected.clone(),
+            address,
+        })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
     }
 }
 
@@ -141,5 +187,24 @@ fn prepare(stream: &TcpStream) {
         if let Err(error) = sockopt::set_tcp_user_timeout(stream, patience) {
             log::debug!("{error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_cannot_take_all_connections() {
+        let connected = Connected::default();
+        let open = |address: &str| Counted::new(&connected, address.parse().unwrap());
+        let mut held: Vec<Counted> = (0..OF_ONE).filter_map(|_| open("10.0.0.1")).collect();
+        assert!(open("10.0.0.1").is_none() && open("::ffff:10.0.0.1").is_none() && open("10.0.0.2").is_some());
+        held.pop();
+        assert!(open("10.0.0.1").is_some());
+        drop(held);
+        assert!(connected.lock().unwrap().is_empty());
+        let proxied: Vec<Counted> = (0..CONNECTIONS).filter_map(|_| open("127.0.0.1")).collect();
+        assert_eq!(proxied.len(), CONNECTIONS);
     }
 }

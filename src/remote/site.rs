@@ -16,6 +16,10 @@ use super::wish::Wish;
 use crate::kiosk::Handle;
 use crate::kiosk::filter::Filter;
 use crate::kiosk::settings::Settings;
+use crate::picture::{Picture, Resampling, scale};
+
+/// Longest side of a picture to start from while the pack is not open.
+const LARGEST: u32 = 1024;
 
 /// The server's state.
 pub struct Site {
@@ -53,10 +57,21 @@ impl Site {
         self.filter.check(prompt).map_or(Ok(()), |hit| Err(Refusal::blocked(&hit)))
     }
 
-    /// Puts a wish at the end of the line.
+    /// Puts a wish at the end of the line. Whether this client may have one was checked before.
     pub fn submit(&self, wish: Wish, from: IpAddr, is_owner: bool) -> Result<Arc<Job>, Refusal> {
-        self.access.check_wish(from, is_owner)?;
-        self.queue.submit(wish.order(self, from, is_owner)?)
+        let (order, request, seed) = wish.order(self, from, is_owner)?;
+        self.queue.submit(order, request, seed)
+    }
+
+    /// A picture to start from, no larger than its model can use: many of them wait in memory.
+    pub fn smaller(&self, picture: Picture) -> Result<Picture, Refusal> {
+        let side = self
+            .offer()
+            .map_or(LARGEST, |offer| offer.width.max(offer.height).saturating_mul(2));
+        if picture.width().max(picture.height()) <= side {
+            return Ok(picture);
+        }
+        scale::scale(&picture, side, Resampling::Smooth).map_err(Refusal::internal)
     }
 
     /// Seconds until everything that waits is drawn, as far as that is known.

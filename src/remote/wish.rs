@@ -9,7 +9,7 @@ use super::body::picture_of_base64;
 use super::queue::Order;
 use super::refusal::Refusal;
 use super::site::Site;
-use crate::picture::{Background, Picture, PictureFile};
+use crate::picture::{Background, PictureFile};
 use crate::pipeline::{Request, Source, Variation, random_seed};
 use crate::words::Language;
 
@@ -68,21 +68,21 @@ impl Wish {
     ///
     /// # Errors
     /// If a field is out of range, or the prompt has a word that the owner does not want.
-    pub fn order(self, site: &Site, from: IpAddr, is_owner: bool) -> Result<Order, Refusal> {
+    pub fn order(self, site: &Site, from: IpAddr, is_owner: bool) -> Result<(Order, Request, u64), Refusal> {
         let limits = &site.settings.remote;
         let count = in_range("count", self.count.unwrap_or(1), 1, limits.at_once)?;
         let part = self.part()?;
         let request = self.request(site)?;
         let seed = self.first_seed()?;
-        let request = |index: u32| request.clone().seed(seed.wrapping_add(index.into()));
-        Ok(Order {
-            requests: (0..count).map(request).collect(),
+        let order = Order {
+            count: count as usize,
             part,
             show: self.show.unwrap_or(count == 1 && site.kiosk.is_some()),
             keep: self.keep.unwrap_or(site.settings.gallery.keep_all),
             from,
             is_owner,
-        })
+        };
+        Ok((order, request, seed))
     }
 
     fn part(&self) -> Result<Option<(u32, u32)>, Refusal> {
@@ -121,13 +121,15 @@ impl Wish {
         }
         site.check_words(prompt)?;
         let mut request = Request::new(prompt).literal(self.literal.unwrap_or(true)).guess(self.guess);
-        request.style = self.style.clone().filter(|style| !style.is_empty());
-        request.steps = self.steps;
+        request.style = self.style(site)?;
+        request.steps = self.steps(site)?;
         if let Some(guidance) = self.guidance {
             request.guidance = Some(in_range("guidance", guidance, 0.0, 100.0)?);
         }
         if let Some(negative) = self.negative.as_deref().filter(|negative| !negative.trim().is_empty()) {
-            request.negative = Some(text("negative", negative)?.to_owned());
+            let negative = text("negative", negative)?;
+            site.check_words(negative).map_err(|refusal| refusal.of("negative"))?;
+            request.negative = Some(negative.to_owned());
         }
         if let Some(size) = self.size {
             request.size = Some(in_range("size", size, 8, limits.max_size)?);
@@ -138,8 +140,39 @@ impl Wish {
         if let Some(tag) = &self.language {
             request.language = Some(tag.parse::<Language>().map_err(|error| Refusal::invalid("language", error))?);
         }
-        request.source = self.picture()?;
+        request.source = self.picture(site)?;
         Ok(request)
+    }
+
+    /// The style, if the pack has it, as far as that is known.
+    fn style(&self, site: &Site) -> Result<Option<String>, Refusal> {
+        let Some(style) = self.style.as_deref().map(str::trim).filter(|style| !style.is_empty()) else {
+            return Ok(None);
+        };
+        let known = site.offer().map(|offer| offer.styles);
+        match known {
+            Some(known) if !known.iter().any(|name| name == style) => {
+                let shown: String = style.chars().take(40).collect();
+                Err(Refusal::invalid(
+                    "style",
+                    format!("there is no style '{shown}' here; there are {}", known.join(", ")),
+                ))
+            }
+            _ => Ok(Some(text("style", style)?.to_owned())),
+        }
+    }
+
+    fn steps(&self, site: &Site) -> Result<Option<usize>, Refusal> {
+        match (self.steps, site.offer()) {
+            (Some(steps), Some(offer)) if !offer.steps.contains(&steps) => {
+                let known: Vec<String> = offer.steps.iter().map(usize::to_string).collect();
+                Err(Refusal::invalid(
+                    "steps",
+                    format!("there are no {steps} steps here; there are {}", known.join(", ")),
+                ))
+            }
+            (steps, _) => Ok(steps),
+        }
     }
 
     fn background(&self, site: &Site) -> Result<Background, Refusal> {
@@ -148,7 +181,7 @@ impl Wish {
     }
 
     /// The picture to start from.
-    fn picture(&self) -> Result<Option<Source>, Refusal> {
+    fn picture(&self, site: &Site) -> Result<Option<Source>, Refusal> {
         let Some(text) = &self.from else {
             let needs = [
                 ("strength", self.strength.is_some()),
@@ -160,26 +193,26 @@ impl Wish {
                 _ => Ok(self.source.clone()),
             };
         };
-        let source = source("from", &picture_of_base64("from", text)?, self.sketch)?;
+        let source = source(site, "from", picture_of_base64("from", text)?, self.sketch)?;
         let strength = in_range("strength", self.strength.unwrap_or(source.strength), 0.0, 1.0)?;
         let source = source.strength(strength);
         match &self.mask {
             Some(_) if self.sketch => Err(Refusal::invalid("mask", "a sketch has none")),
-            Some(mask) => Ok(Some(source.mask(picture_of_base64("mask", mask)?.picture))),
+            Some(mask) => Ok(Some(source.mask(site.smaller(picture_of_base64("mask", mask)?.picture)?))),
             None => Ok(Some(source)),
         }
     }
 }
 
 /// A picture to start from. Its file may say that a model made all of it.
-pub fn source(field: &str, file: &PictureFile, is_sketch: bool) -> Result<Source, Refusal> {
-    let picture = || -> Picture { file.picture.clone() };
+pub fn source(site: &Site, field: &str, file: PictureFile, is_sketch: bool) -> Result<Source, Refusal> {
+    let is_generated = file.ai_marked && !file.ai_composite;
     let source = if is_sketch {
-        Source::of_sketch(&picture()).map_err(|error| Refusal::from(error).of(field))?
+        Source::of_sketch(&file.picture).map_err(|error| Refusal::from(error).of(field))?
     } else {
-        Source::new(picture())
+        Source::new(site.smaller(file.picture)?)
     };
-    Ok(source.generated(file.ai_marked && !file.ai_composite))
+    Ok(source.generated(is_generated))
 }
 
 /// A text without control characters and not too long, and without spaces around it.
@@ -192,7 +225,9 @@ pub fn text<'a>(field: &str, text: &'a str) -> Result<&'a str, Refusal> {
             format!("has {letters} letters; at most {LONGEST} are allowed"),
         ));
     }
-    match text.chars().find(|letter| letter.is_control()) {
+    // Marks of direction make a text look like another.
+    let is_unseen = |letter: &char| letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    match text.chars().find(is_unseen) {
         Some(control) => Err(Refusal::invalid(
             field,
             format!("contains a control character (U+{:04X})", u32::from(control)),

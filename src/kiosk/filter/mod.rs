@@ -209,7 +209,15 @@ impl Filter {
 
     fn find_rows(&self, words: &[String], readings: &[Vec<String>]) -> Option<Hit> {
         self.rows.iter().find_map(|row| {
-            let matches = |at: &usize| row.iter().zip(&readings[*at..]).all(|(word, readings)| readings.contains(word));
+            // The last word may stand in the plural.
+            let last = row.len() - 1;
+            let is_there = |index: usize, word: &String, readings: &Vec<String>| {
+                readings.contains(word) || (index == last && readings.iter().any(|reading| reading.strip_suffix('s') == Some(word)))
+            };
+            let matches = |at: &usize| {
+                let mut pairs = row.iter().zip(&readings[*at..]).enumerate();
+                pairs.all(|(index, (word, readings))| is_there(index, word, readings))
+            };
             let at = (0..(readings.len() + 1).saturating_sub(row.len())).find(matches)?;
             Some(Hit {
                 entry: row.join(" "),

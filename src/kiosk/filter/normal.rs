@@ -95,7 +95,9 @@ fn plain_letter(letter: char) -> char {
 }
 
 fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+    matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        // Fillers of Hangul and Khmer, and the letters of tags.
+        || matches!(letter, '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}' | '\u{e0000}'..='\u{e007f}')
         || matches!(letter, '\u{640}' | '\u{64b}'..='\u{652}' | '\u{670}' | '\u{fe00}'..='\u{fe0f}')
 }
 
@@ -137,7 +139,9 @@ pub(super) fn joined_letters(text: &str, least: usize) -> Vec<String> {
 /// The ways in which a word of [`words`] can be read.
 pub(super) fn readings(word: &str) -> Vec<String> {
     let bare = word.trim_matches(is_sign);
-    let mut readings = vec![bare.to_owned()];
+    // A number beside a word is no part of it.
+    let letters = word.trim_matches(|letter: char| !letter.is_alphabetic());
+    let mut readings = vec![bare.to_owned(), letters.to_owned()];
     readings.extend([word, bare].into_iter().flat_map(letters_for_signs));
     let latin: Vec<String> = readings.iter().filter_map(|reading| as_latin(reading)).collect();
     readings.extend(latin);

@@ -251,6 +251,19 @@ fn listed_words_are_refused_in_twelve_languages() {
 
 #[test]
 fn disguises_are_seen_through() {
+    refuses(
+        &usual(),
+        &[
+            "nazi1",
+            "1nazi",
+            "nazi²",
+            "na\u{e0061}zi",
+            "dead\u{3164} body",
+            "mass shootings",
+            "\u{2066}nazi\u{2069}",
+        ],
+    );
+    passes(&usual(), &["3 cats", "r2d2", "catwoman 2", "mass", "shootings stars"]);
     let prompts = [
         "p0rn",
         "PORN",

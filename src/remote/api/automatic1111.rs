@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -11,13 +11,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{From, address, apart, drawn};
+use super::{From, address, admit, apart, drawn};
 use crate::picture::{Picture, parameters, png};
 use crate::pipeline::Variation;
 use crate::process::Memory;
 use crate::remote::body::{Whole, picture_of_base64};
 use crate::remote::canvas::Canvas;
 use crate::remote::offer::Offer;
+use crate::remote::parameters::Query;
 use crate::remote::queue::{Finished, Status};
 use crate::remote::refusal::{Refusal, json_response};
 use crate::remote::site::Site;
@@ -138,19 +139,19 @@ impl Asked {
             ..Wish::default()
         };
         if is_from_picture {
-            wish.source = Some(self.source()?);
+            wish.source = Some(self.source(site)?);
         }
         Ok((wish, canvas, notes))
     }
 
-    fn source(&self) -> Result<crate::pipeline::Source, Refusal> {
+    fn source(&self, site: &Site) -> Result<crate::pipeline::Source, Refusal> {
         let [image] = self.init_images.as_slice() else {
             return Err(Refusal::invalid("init_images", "must have one picture"));
         };
-        let start = source("init_images", &picture_of_base64("init_images", image)?, false)?;
+        let start = source(site, "init_images", picture_of_base64("init_images", image)?, false)?;
         let start = start.strength(self.denoising_strength.unwrap_or(0.75));
         let Some(mask) = &self.mask else { return Ok(start) };
-        let mask = picture_of_base64("mask", mask)?.picture;
+        let mask = site.smaller(picture_of_base64("mask", mask)?.picture)?;
         Ok(start.mask(if self.inpainting_mask_invert.unwrap_or(0) == 1 {
             inverted(&mask)?
         } else {
@@ -180,8 +181,14 @@ async fn draw(
     whole: Whole,
     is_from_picture: bool,
 ) -> Result<Response, WebUiRefusal> {
+    admit(&site, &from, &headers)?;
     let parameters: Value = whole.json()?;
-    let asked: Asked = serde_json::from_value(parameters.clone()).map_err(|error| Refusal::invalid("body", error))?;
+    // Some clients send null for what they leave open.
+    let mut given = parameters.clone();
+    if let Some(fields) = given.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    let asked: Asked = serde_json::from_value(given).map_err(|error| Refusal::invalid("body", error))?;
     let reading = site.clone();
     let (asked, (wish, canvas, notes)) = apart(move || {
         let read = asked.read(&reading, is_from_picture)?;
@@ -254,7 +261,7 @@ pub struct ProgressQuery {
 pub async fn progress(State(site): State<Arc<Site>>, from: From, headers: HeaderMap, Query(query): Query<ProgressQuery>) -> Response {
     let running = site.queue.running();
     let status = running.as_ref().map(|job| job.status());
-    let count = running.as_ref().map_or(0, |job| job.order.requests.len());
+    let count = running.as_ref().map_or(0, |job| job.order.count);
     let (at, done, of) = status.as_ref().map_or((0, 0, 0), |status| (status.at, status.done, status.of));
     let share = if of == 0 { 0.0 } else { done as f64 / of as f64 };
     let progress = if count == 0 { 0.0 } else { (at as f64 + share) / count as f64 };
@@ -382,7 +389,8 @@ pub struct PngInfo {
 }
 
 /// What a picture says made it.
-pub async fn png_info(whole: Whole) -> Result<Response, WebUiRefusal> {
+pub async fn png_info(State(site): State<Arc<Site>>, from: From, headers: HeaderMap, whole: Whole) -> Result<Response, WebUiRefusal> {
+    admit(&site, &from, &headers)?;
     let asked: PngInfo = whole.json()?;
     let read = apart(move || picture_of_base64("image", &asked.image)).await??;
     let text = read.provenance.as_ref().map(parameters::write).unwrap_or_default();

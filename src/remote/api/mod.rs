@@ -30,14 +30,19 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     tokio::task::spawn_blocking(work).await.map_err(Refusal::internal)
 }
 
-/// Puts a wish in the line.
+/// Whether a client may have something drawn, or decoded, now: asked before anything is done for it.
+fn admit(site: &Site, from: &From, headers: &HeaderMap) -> Result<(), Refusal> {
+    site.access.check_wish(address(from), headers)
+}
+
+/// Puts an admitted wish in the line.
 async fn submit(site: &Arc<Site>, from: &From, headers: &HeaderMap, wish: Wish) -> Result<Arc<Job>, Refusal> {
     let (address, is_owner, site) = (address(from), site.access.is_owner(headers), site.clone());
     // Pictures are decoded.
     apart(move || site.submit(wish, address, is_owner)).await?
 }
 
-/// Puts a wish in the line and waits for its pictures. If the client goes away before, it is cancelled.
+/// Puts an admitted wish in the line and waits for its pictures. If the client goes away before, it is cancelled.
 async fn drawn(site: &Arc<Site>, from: &From, headers: &HeaderMap, wish: Wish) -> Result<Status, Refusal> {
     let job = submit(site, from, headers, wish).await?;
     let guard = CancelOnDrop {

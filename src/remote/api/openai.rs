@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
@@ -16,10 +16,11 @@ use futures_util::stream::{Stream, unfold};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{From, apart, drawn, submit};
+use super::{From, admit, apart, drawn, submit};
 use crate::picture::image_file::{self, Format};
 use crate::remote::body::{Form, Whole, mask_of_alpha, picture};
 use crate::remote::canvas::Canvas;
+use crate::remote::parameters::Path;
 use crate::remote::queue::{Finished, Status};
 use crate::remote::refusal::{Refusal, json_response};
 use crate::remote::site::{CancelOnDrop, Site};
@@ -144,6 +145,7 @@ impl Generation {
 }
 
 pub async fn generations(State(site): State<Arc<Site>>, from: From, headers: HeaderMap, whole: Whole) -> Result<Response, OpenAiRefusal> {
+    admit(&site, &from, &headers)?;
     let asked: Generation = whole.json()?;
     let (wish, answer) = asked.read(&site)?;
     if asked.stream {
@@ -157,6 +159,7 @@ pub async fn generations(State(site): State<Arc<Site>>, from: From, headers: Hea
 
 /// A picture that is changed: all of it, or where a mask is transparent.
 pub async fn edits(State(site): State<Arc<Site>>, from: From, headers: HeaderMap, form: Form) -> Result<Response, OpenAiRefusal> {
+    admit(&site, &from, &headers)?;
     let (wish, answer) = {
         let (site, fields) = (site.clone(), form.fields()?);
         apart(move || edit(&site, &fields)).await??
@@ -192,9 +195,11 @@ fn edit(site: &Site, fields: &[(String, Bytes)]) -> Result<(Wish, Answer), Refus
         return Err(Refusal::invalid("stream", "edits are not streamed"));
     }
     let (wish, answer) = asked.read(site)?;
-    let start = source("image", &image, false)?;
+    let start = source(site, "image", image, false)?;
     let start = match mask {
-        Some(mask) => start.strength(asked.strength.unwrap_or(1.0)).mask(mask_of_alpha(&mask.picture)?),
+        Some(mask) => start
+            .strength(asked.strength.unwrap_or(1.0))
+            .mask(mask_of_alpha(&site.smaller(mask.picture)?)?),
         None => {
             let usual = start.strength;
             start.strength(asked.strength.unwrap_or(usual))

@@ -5,8 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -17,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::{From, address, apart, submit as submit_wish};
+use super::{From, address, admit, apart, submit as submit_wish};
 use crate::kiosk::language::Language;
 use crate::kiosk::state::{Scene, Shown};
 use crate::picture::image_file::{self, Format};
@@ -26,6 +25,7 @@ use crate::pipeline::random_seed;
 use crate::remote::body::Whole;
 use crate::remote::frames::pass_on;
 use crate::remote::offer::Offer;
+use crate::remote::parameters::{Path, Query};
 use crate::remote::queue::{Finished, Job, Status};
 use crate::remote::refusal::{Refusal, json_response};
 use crate::remote::site::Site;
@@ -88,6 +88,7 @@ pub async fn openapi() -> Response {
 
 /// Asks for pictures.
 pub async fn submit(State(site): State<Arc<Site>>, from: From, headers: HeaderMap, body: Whole) -> Result<Response, Refusal> {
+    admit(&site, &from, &headers)?;
     let job = submit_wish(&site, &from, &headers, body.json()?).await?;
     let place = format!("/api/v1/jobs/{}", job.id);
     let answer = json_response(&job_json(&site, &job, &job.status()));
@@ -120,7 +121,7 @@ pub fn job_json(site: &Site, job: &Job, status: &Status) -> Value {
         "reason": status.reason,
         "position": status.position,
         "seconds_until_begun": (!status.state.is_over() && status.position > 0).then_some(waits),
-        "count": job.order.requests.len(),
+        "count": job.order.count,
         "picture": status.at,
         "step": status.done,
         "steps": status.of,
@@ -382,10 +383,12 @@ pub struct FramesWish {
 }
 
 pub async fn submit_to_frames(State(site): State<Arc<Site>>, from: From, headers: HeaderMap, body: Whole) -> Result<Response, Refusal> {
+    // Counted and checked once for all, before any of them is asked.
+    admit(&site, &from, &headers)?;
     let asked: FramesWish = body.json()?;
     let known = site.frames.list();
     let chosen = match &asked.frames {
-        None => known,
+        None => known.clone(),
         Some(names) => {
             let find = |name: &String| {
                 let found = known.iter().find(|frame| frame.name == *name).cloned();
@@ -394,13 +397,15 @@ pub async fn submit_to_frames(State(site): State<Arc<Site>>, from: From, headers
             names.iter().map(find).collect::<Result<_, _>>()?
         }
     };
-    let most = if asked.panorama { MOST_PARTS as usize } else { usize::MAX };
+    let most = if asked.panorama { MOST_PARTS as usize } else { known.len() };
     in_range("frames", chosen.len(), 1, most)?;
+    if let Some(twice) = chosen.iter().enumerate().find(|(index, frame)| chosen[..*index].contains(frame)) {
+        return Err(Refusal::invalid("frames", format!("'{}' is there twice", twice.1.name)));
+    }
     let mut wish = asked.wish;
     // All frames draw the same.
     wish.entry("seed").or_insert_with(|| random_seed().into());
     let own: Wish = serde_json::from_value(wish.clone().into()).map_err(|error| Refusal::invalid("wish", error))?;
-    // Counted and checked once for all, before any of them is asked.
     let (is_owner, asking) = (site.access.is_owner(&headers), address(&from));
     let checking = site.clone();
     let check = own.clone();
@@ -426,5 +431,7 @@ pub async fn submit_to_frames(State(site): State<Arc<Site>>, from: From, headers
             Err(problem) => json!({ "frame": frame, "error": problem }),
         });
     }
-    Ok((StatusCode::ACCEPTED, Json(json!({ "frames": answers }))).into_response())
+    let is_asked = answers.iter().any(|answer| answer["error"].is_null());
+    let status = if is_asked { StatusCode::ACCEPTED } else { StatusCode::BAD_GATEWAY };
+    Ok((status, json_response(&json!({ "frames": answers }))).into_response())
 }

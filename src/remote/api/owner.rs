@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
@@ -21,6 +21,7 @@ use crate::process::Memory;
 use crate::remote::api::own::{job_json, no_display};
 use crate::remote::body::{LONGEST_TEXT, Whole};
 use crate::remote::log_lines;
+use crate::remote::parameters::Path;
 use crate::remote::refusal::{Refusal, json_response};
 use crate::remote::site::Site;
 
@@ -101,8 +102,9 @@ pub async fn set_settings(State(site): State<Arc<Site>>, from: From, headers: He
     if text.len() > LONGEST_TEXT {
         return Err(Refusal::invalid("text", format!("is longer than {LONGEST_TEXT} bytes")));
     }
+    let has_kiosk = site.kiosk.is_some();
     apart(move || {
-        Settings::parse(&text, &file).map_err(|error| Refusal::invalid("text", error))?;
+        check_settings(&text, &file, has_kiosk)?;
         atomic_file::write(&file, text.as_bytes(), true).map_err(|error| {
             log::error!("{error}");
             Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", error.to_string())
@@ -112,6 +114,33 @@ pub async fn set_settings(State(site): State<Arc<Site>>, from: From, headers: He
     let reloads = site.kiosk.as_ref().is_some_and(|kiosk| kiosk.reload().is_ok());
     let restart = "changes to [remote], [filter], displays, buttons and the gallery's folder need a restart";
     Ok(json_response(&json!({ "reloaded": reloads, "note": restart })))
+}
+
+/// Whether a kiosk would start with these settings, and go on with the remote. What is wrong with a file that they name is told on the machine alone:
+/// it may be anyone's.
+fn check_settings(text: &str, file: &std::path::Path, has_kiosk: bool) -> Result<(), Refusal> {
+    let invalid = |problem: &dyn std::fmt::Display| Refusal::invalid("text", problem);
+    Settings::parse(text, file).map_err(|error| invalid(&error))?;
+    // Paths are relative to the folder of the file.
+    let folder = file.parent().unwrap_or(std::path::Path::new("."));
+    let draft = tempfile::Builder::new()
+        .suffix(".toml")
+        .tempfile_in(folder)
+        .map_err(Refusal::internal)?;
+    std::fs::write(draft.path(), text).map_err(Refusal::internal)?;
+    let settings = Settings::load(draft.path()).map_err(|error| invalid(&error))?;
+    if has_kiosk && !settings.remote.enabled {
+        return Err(invalid(
+            &"remote.enabled is not true: the kiosk could not be reached any more. Switch it off on the machine",
+        ));
+    }
+    crate::kiosk::rules::rules(&settings, 0, false)
+        .map_err(|_| invalid(&"a file that it names, draw.subjects or filter.words, is missing or invalid"))?;
+    if let Some(folder) = &settings.pack {
+        let pack = crate::pack::Pack::open(folder).map_err(|_| invalid(&"pack names no pack that can be used"))?;
+        settings.check_pack(pack.manifest(), None).map_err(|error| invalid(&error))?;
+    }
+    Ok(())
 }
 
 pub async fn log(State(site): State<Arc<Site>>, from: From, headers: HeaderMap) -> Result<Response, Refusal> {

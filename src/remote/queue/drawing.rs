@@ -12,7 +12,7 @@ use crate::kiosk::gallery::Kept;
 use crate::kiosk::heat::Pace;
 use crate::kiosk::state::FinishedPicture;
 use crate::picture::{Margins, Picture, png};
-use crate::pipeline::{Generated, Phase, Pipeline, PipelineError, Progress, Request, Source};
+use crate::pipeline::{Generated, Phase, Pipeline, PipelineError, Progress, Request, Source, without_emphasis};
 use crate::remote::offer::Offer;
 use crate::remote::refusal::Refusal;
 
@@ -23,8 +23,13 @@ const COOLING: Duration = Duration::from_secs(2);
 
 /// Draws all pictures of a job. `pause` waits, and tells whether the queue goes on.
 pub fn draw(studio: &Studio, job: &Arc<Job>, pause: &dyn Fn(Duration) -> bool) -> Result<(), Refusal> {
-    for (index, request) in job.order.requests.iter().enumerate() {
-        let generated = draw_one(studio, job, index, request, pause)?;
+    // A picture to start from is let go with the request.
+    let Some((request, first)) = job.take_request() else {
+        return Err(Refusal::cancelled());
+    };
+    for index in 0..job.order.count {
+        let request = request.clone().seed(first.wrapping_add(index as u64));
+        let generated = draw_one(studio, job, index, &request, pause)?;
         let finished = Arc::new(finish(studio, job, generated)?);
         job.update(|status| {
             status.pictures.push(finished.clone());
@@ -126,7 +131,7 @@ fn check_words(filter: &crate::kiosk::filter::Filter, pipeline: &mut Pipeline, r
         return Ok(());
     }
     let resolved = pipeline.resolve(request)?;
-    let plain: String = resolved.prompt().chars().filter(|letter| !"()[]{}\\".contains(*letter)).collect();
+    let plain = without_emphasis(&resolved.prompt())?;
     filter.check(&plain).map_or(Ok(()), |hit| Err(Refusal::blocked(&hit)))
 }
 

@@ -17,8 +17,8 @@ use crate::remote::refusal::Refusal;
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// The pictures.
-    pub requests: Vec<Request>,
+    /// How many pictures.
+    pub count: usize,
     /// A part of a picture that goes over several frames: which one, from 0, and of how many.
     pub part: Option<(u32, u32)>,
     /// Whether the first picture is shown on the panel.
@@ -104,10 +104,12 @@ pub struct Job {
     told: Mutex<(u64, Arc<str>)>,
     /// Held while a picture is kept.
     keeping: Mutex<()>,
+    /// What is drawn, until that begins, and the first seed.
+    request: Mutex<Option<(Request, u64)>>,
 }
 
 impl Job {
-    pub fn new(id: String, order: Order, position: usize) -> Job {
+    pub fn new(id: String, order: Order, request: Request, seed: u64, position: usize) -> Job {
         let status = Status {
             state: State::Waiting,
             reason: None,
@@ -128,6 +130,7 @@ impl Job {
             status: watch::Sender::new(status),
             told: Mutex::new((u64::MAX, Arc::from(""))),
             keeping: Mutex::default(),
+            request: Mutex::new(Some((request, seed))),
         }
     }
 
@@ -176,6 +179,11 @@ impl Job {
 
     pub fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Ordering::SeqCst)
+    }
+
+    /// What is drawn and the first seed; once.
+    pub(super) fn take_request(&self) -> Option<(Request, u64)> {
+        self.request.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(super) fn mark_cancelled(&self) {

@@ -24,6 +24,7 @@ use super::token;
 use crate::kiosk::Handle;
 use crate::kiosk::drawing_worker::Lender;
 use crate::kiosk::filter::Filter;
+use crate::pipeline::Request;
 
 /// Jobs that are over and can still be asked about.
 const REMEMBERED: usize = 64;
@@ -89,7 +90,7 @@ impl Queue {
     ///
     /// # Errors
     /// If too many wait, or too many of this address.
-    pub fn submit(&self, order: Order) -> Result<Arc<Job>, Refusal> {
+    pub fn submit(&self, order: Order, request: Request, seed: u64) -> Result<Arc<Job>, Refusal> {
         let id = token::random(20).map_err(Refusal::internal)?;
         let mut line = self.shared.lock();
         if line.is_ended {
@@ -106,7 +107,7 @@ impl Queue {
             return Err(Refusal::too_many(problem, line.wait()));
         }
         let position = line.waiting.len() + usize::from(line.running.is_some());
-        let job = Arc::new(Job::new(id, order, position));
+        let job = Arc::new(Job::new(id, order, request, seed, position));
         line.waiting.push_back(job.clone());
         drop(line);
         self.shared.changed.notify_all();
@@ -149,6 +150,7 @@ impl Queue {
         if let Some(at) = line.waiting.iter().position(|other| other.id == job.id)
             && let Some(job) = line.waiting.remove(at)
         {
+            job.take_request();
             job.update(|status| status.state = State::Cancelled);
             line.remember(job);
             line.count();
@@ -180,7 +182,7 @@ impl Line {
 
     /// When there will be room.
     fn wait(&self) -> Duration {
-        let pictures = self.running.iter().chain(self.waiting.front()).map(|job| job.order.requests.len());
+        let pictures = self.running.iter().chain(self.waiting.front()).map(|job| job.order.count);
         self.pace.unwrap_or(GUESS) * u32::try_from(pictures.max().unwrap_or(1)).unwrap_or(1)
     }
 
