@@ -12,10 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use assert_cmd::cargo::CommandCargoExt;
 use serde_json::Value;
 use support::http::Served;
-use support::pack;
 
 /// Longest that anything here may take; the machines that test are slow.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,6 +61,13 @@ fn broker(folder: &Path, port: u16) -> Option<Ended> {
     Some(child)
 }
 
+/// A client of the broker's makers.
+fn client(name: &str, port: u16) -> Command {
+    let mut command = Command::new(name);
+    command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-u", "frame", "-P", "secret"]);
+    command
+}
+
 /// Everything that is published, as topic, length of the payload, and payload as text.
 struct Messages {
     _client: Ended,
@@ -71,21 +76,8 @@ struct Messages {
 
 impl Messages {
     fn start(port: u16) -> Messages {
-        let mut command = Command::new("mosquitto_sub");
-        command.args([
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &port.to_string(),
-            "-u",
-            "frame",
-            "-P",
-            "secret",
-            "-t",
-            "#",
-            "-F",
-            "%t\t%l\t%p",
-        ]);
+        let mut command = client("mosquitto_sub", port);
+        command.args(["-t", "#", "-F", "%t\t%l\t%p"]);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = mpsc::channel();
@@ -124,34 +116,15 @@ impl Messages {
 }
 
 fn publish(port: u16, topic: &str, payload: &str) {
-    let mut command = Command::new("mosquitto_pub");
-    command.args([
-        "-h",
-        "127.0.0.1",
-        "-p",
-        &port.to_string(),
-        "-u",
-        "frame",
-        "-P",
-        "secret",
-        "-t",
-        topic,
-        "-m",
-        payload,
-    ]);
+    let mut command = client("mosquitto_pub", port);
+    command.args(["-t", topic, "-m", payload]);
     assert!(command.status().unwrap().success());
 }
 
 fn serve(folder: &Path, port: u16) -> Served {
     std::fs::write(folder.join("password"), "secret\n").unwrap();
     let settings = format!("[mqtt]\nbroker = \"127.0.0.1:{port}\"\nuser = \"frame\"\npassword_file = \"password\"\n");
-    std::fs::write(folder.join("kiosk.toml"), settings).unwrap();
-    let mut command = Command::cargo_bin("inkstone").unwrap();
-    command
-        .current_dir(folder)
-        .env("INKSTONE_PACK", pack())
-        .env("XDG_DATA_HOME", folder);
-    Served::start(command.env_remove("STATE_DIRECTORY").stderr(Stdio::null()))
+    Served::start(folder, &settings)
 }
 
 #[test]

@@ -11,12 +11,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use assert_cmd::cargo::CommandCargoExt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use support::http::Served;
-use support::pack;
 
 /// Longest that anything here may take; the machines that test are slow.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -183,13 +181,7 @@ impl Drop for Browser {
 }
 
 fn serve(folder: &Path) -> Served {
-    std::fs::write(folder.join("kiosk.toml"), "[remote]\nper_minute = 1000\nname = \"kitchen frame\"\n").unwrap();
-    let mut command = Command::cargo_bin("inkstone").unwrap();
-    command
-        .current_dir(folder)
-        .env("INKSTONE_PACK", pack())
-        .env("XDG_DATA_HOME", folder);
-    Served::start(command.env_remove("STATE_DIRECTORY").stderr(Stdio::null()))
+    Served::start(folder, "[remote]\nper_minute = 1000\nname = \"kitchen frame\"\n")
 }
 
 fn browser(width: u32, height: u32, language: &str) -> Option<Browser> {

@@ -7,10 +7,8 @@ mod support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use assert_cmd::cargo::CommandCargoExt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use inkstone::picture::{Margins, Picture, Provenance, image_file, png};
@@ -19,21 +17,8 @@ use serde_json::{Value, json};
 use support::http::{Answer, Served, answer};
 use support::pack;
 
-/// A server whose gallery, token and settings lie in a folder.
 fn serve(folder: &Path, settings: &str) -> Served {
-    let mut command = command(folder, settings);
-    Served::start(command.stderr(Stdio::null()))
-}
-
-fn command(folder: &Path, settings: &str) -> Command {
-    std::fs::write(folder.join("kiosk.toml"), settings).unwrap();
-    let mut command = Command::cargo_bin("inkstone").unwrap();
-    command
-        .current_dir(folder)
-        .env("INKSTONE_PACK", pack())
-        .env("XDG_DATA_HOME", folder);
-    command.env_remove("STATE_DIRECTORY");
-    command
+    Served::start(folder, settings)
 }
 
 fn wish(prompt: &str) -> Value {

@@ -2,9 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use assert_cmd::cargo::CommandCargoExt;
 use serde_json::Value;
 
 /// Longest that an answer may take; the machines that test are slow.
@@ -45,8 +47,15 @@ pub struct Served {
 
 #[allow(dead_code, reason = "not every test file uses all of it")]
 impl Served {
-    /// Starts `inkstone serve` with `kiosk.toml` on a free port, in surroundings in which it was never started.
-    pub fn start(command: &mut Command) -> Served {
+    /// Starts `inkstone serve` with these settings on a free port; gallery and token lie in the folder, in which it was never started.
+    pub fn start(folder: &Path, settings: &str) -> Served {
+        std::fs::write(folder.join("kiosk.toml"), settings).unwrap();
+        let mut command = Command::cargo_bin("inkstone").unwrap();
+        command
+            .current_dir(folder)
+            .env("INKSTONE_PACK", super::pack())
+            .env("XDG_DATA_HOME", folder);
+        command.env_remove("STATE_DIRECTORY").stderr(Stdio::null());
         command.args(["serve", "--config", "kiosk.toml", "--listen", "127.0.0.1:0"]);
         let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -35,9 +35,9 @@ use crate::remote::wish::{MOST_PARTS, Wish, in_range};
 pub const OPENAPI: &str = include_str!("openapi.json");
 /// Pictures of the gallery that are listed at once.
 const PAGE: usize = 60;
-/// The shortest time between two events: a fast machine makes more steps than anybody can see. For every so many who watch it is as long again, so
-/// that a crowd does not hold up the drawing.
+/// The shortest time between two events of a stream: a fast machine makes more steps than anybody can see.
 const BETWEEN: Duration = Duration::from_millis(200);
+/// Each further group of this many streams makes that time longer by as much again, so that they do not slow the drawing down.
 const CROWD: usize = 64;
 /// How often a client that watches hears that the server is there.
 const ALIVE: Duration = Duration::from_secs(15);
