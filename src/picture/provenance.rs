@@ -119,6 +119,7 @@ impl Provenance {
 
     /// Whether its prompt, style and seed do not draw it: it is several pictures, was drawn on another or mixed of several prompts, or does not
     /// tell its prompt.
+    #[cfg(feature = "kiosk")]
     pub(crate) fn needs_more_than_words(&self) -> bool {
         [FROM, MORPH, BLEND, SHEET, PRIVATE].iter().any(|key| self.extra.contains_key(*key))
     }

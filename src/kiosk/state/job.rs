@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::picture::provenance::FROM;
 use crate::picture::{Picture, Provenance};
 use crate::pipeline::Variation;
 use crate::words::Ambiguity;
@@ -111,10 +110,10 @@ impl FinishedPicture {
         }
     }
 
-    /// The command that draws it again; `None` if it was drawn on a picture or on what a finger has drawn, which the command does not have.
+    /// The command that draws it again; `None` if its prompt, style and seed are not enough for that.
     pub fn command(&self) -> Option<String> {
-        let is_drawn_on = self.item.sketch.is_some() || self.provenance.extra.contains_key(FROM);
-        (!is_drawn_on).then(|| self.item.command())
+        let is_enough = self.item.sketch.is_none() && !self.provenance.needs_more_than_words();
+        is_enough.then(|| self.item.command())
     }
 }
 
