@@ -660,8 +660,8 @@ fn clients_of_automatic1111_draw() {
 #[test]
 fn a_client_that_leaves_is_not_drawn_for() {
     let folder = tempfile::tempdir().unwrap();
-    let server = serve(folder.path(), "threads = 1");
-    let body = json!({ "prompt": "cat", "batch_size": 4, "steps": 4, "width": 1024, "height": 1024 }).to_string();
+    let server = serve(folder.path(), "threads = 1\n[remote]\nat_once = 16");
+    let body = json!({ "prompt": "cat", "batch_size": 16, "steps": 4, "width": 1024, "height": 1024 }).to_string();
     let mut stream = server.connect();
     let head = format!(
         "POST /sdapi/v1/txt2img HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

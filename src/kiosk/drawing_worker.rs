@@ -81,15 +81,15 @@ pub struct Loan<'a> {
 /// Tells a borrower when it is time to give the pipeline back.
 pub struct Watch<'a> {
     wanted: &'a AtomicU64,
-    /// The job that was wanted when the pipeline was lent.
-    before: u64,
+    /// The last job that was run: a visitor may have asked for another before the pipeline was lent.
+    last: u64,
 }
 
 impl Watch<'_> {
     /// Whether a visitor at the kiosk waits for the pipeline: then it should be given back within a step.
     pub fn is_wanted_back(&self) -> bool {
         let wanted = self.wanted.load(Ordering::SeqCst);
-        wanted != 0 && wanted != self.before
+        wanted != 0 && wanted != self.last
     }
 }
 
@@ -132,6 +132,7 @@ impl DrawingWorker {
         let mut worker = Worker {
             settings,
             pipeline: None,
+            last: 0,
             wanted: wanted.clone(),
             notify: Box::new(notify),
         };
@@ -197,6 +198,8 @@ impl Drop for DrawingWorker {
 struct Worker {
     settings: WorkerSettings,
     pipeline: Option<Pipeline>,
+    /// The last job that was run.
+    last: u64,
     wanted: Arc<AtomicU64>,
     notify: Box<dyn Fn(DrawingEvent) + Send>,
 }
@@ -272,12 +275,11 @@ impl Worker {
     }
 
     fn lend(&mut self, borrower: Borrower) {
-        let (wanted, settings) = (&*self.wanted, &self.settings);
-        let before = wanted.load(Ordering::SeqCst);
+        let (wanted, settings, last) = (&*self.wanted, &self.settings, self.last);
         let loan = self.pipeline.as_mut().map(|pipeline| Loan {
             pipeline,
             settings,
-            watch: Watch { wanted, before },
+            watch: Watch { wanted, last },
         });
         if let Err(problem) = caught(|| borrower(loan)) {
             log::error!("{problem}");
@@ -287,6 +289,7 @@ impl Worker {
 
     /// Draws; a job that panics has failed, and the pack is opened anew.
     fn draw_guarded(&mut self, job: &Job) {
+        self.last = job.number;
         let Err(problem) = caught(|| self.draw(job)) else { return };
         (self.notify)(DrawingEvent::Job(JobUpdate {
             job: job.number,
