@@ -214,12 +214,12 @@ fn nearest_report(nearest: &Nearest) -> Value {
     json!({ "among": nearest.among, "ordinary": rounded(nearest.ordinary), "pictures": pictures.collect::<Vec<_>>() })
 }
 
-/// Small differences are seen as well.
+/// Makes small differences visible.
 const DIFFERENCE: u32 = 3;
-/// Attention is between its least and its most already.
+/// Attention maps are already stretched from 0 to 255.
 const ATTENTION: u32 = 1;
 
-/// A map as light that lies on the picture, so many times as strong.
+/// A map as a layer of light over the picture; `strength` multiplies its opacity.
 fn light(explained: &Explanation, map: &[u8], strength: u32) -> Result<Picture, CliError> {
     let picture = &explained.generated.picture;
     let pixels = map.iter().flat_map(|&value| {

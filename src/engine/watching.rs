@@ -1,5 +1,5 @@
-//! Looking at what a stage's attention weighs while it runs. Owns the trait; the weights are computed again from the operator's inputs,
-//! for those who ask alone, so that a run that nobody watches does nothing for it and a watched one gives the same bits.
+//! Reads the attention weights of a stage while it runs. Owns the trait. The weights are computed a second time from the operator's inputs, and
+//! only if somebody watches: other runs do no extra work, and a watched run gives the same bits.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use tract_onnx::tract_core::internal::TractResult;
 
 /// Is told the weights of the attention operators of a stage, in the order in which they run.
 pub trait AttentionWatch: Send {
-    /// Of an attention of so many queries to so many keys, the keys whose weights are wanted; nothing to pass over it.
+    /// Chooses the keys whose weights are wanted, for an attention operator with this number of queries and keys; `None` skips the operator.
     fn keys(&mut self, queries: usize, keys: usize) -> Option<Range<usize>>;
 
     /// The weights that each query gives to these keys, `[queries][keys]`: means over the heads. A query's weights of all keys add up to 1.

@@ -179,7 +179,7 @@ impl Access {
     }
 }
 
-/// What stands for an address where requests are counted: a whole network in IPv6, of which a machine has as many addresses as it likes.
+/// The key under which requests of an address are counted. An IPv6 machine may use any address of its /64 network, so that network is counted as one.
 fn counted(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -22,8 +22,8 @@ pub fn url(listens: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(address, listens.port()))
 }
 
-/// The addresses at which a server of this address is reached from elsewhere, the best one first: that which it listens on, or all of this machine of
-/// that family; IPv6's unspecified address stands for both.
+/// The addresses at which clients reach a server that listens here, the best one first. Where it listens on all IPv4 addresses these are the
+/// machine's own; where it listens on `[::]`, those of both families.
 pub fn addresses(listens: SocketAddr) -> Vec<IpAddr> {
     if !listens.ip().is_unspecified() {
         return vec![listens.ip()];

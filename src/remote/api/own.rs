@@ -37,7 +37,7 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 const PAGE: usize = 60;
 /// The shortest time between two events of a stream: a fast machine makes more steps than anybody can see.
 const BETWEEN: Duration = Duration::from_millis(200);
-/// Each further group of this many streams makes that time longer by as much again, so that they do not slow the drawing down.
+/// Streams of a job after which that time doubles, then triples, and so on: many streams do not slow the drawing down.
 const CROWD: usize = 64;
 /// How often a client that watches hears that the server is there.
 const ALIVE: Duration = Duration::from_secs(15);

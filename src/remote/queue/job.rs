@@ -139,7 +139,7 @@ impl Job {
         self.status.borrow().clone()
     }
 
-    /// A subscription to how far it is, of which a slow reader sees the latest alone.
+    /// A subscription to its status. A slow reader sees only the latest one.
     pub fn watch(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
     }
