@@ -169,6 +169,11 @@ fn home_assistant_finds_it_and_draws() {
     // What cannot be drawn is told there, too.
     publish(port, &command("draw"), "zzgrblfx");
     messages.next("/message", |_, payload| payload.contains("zzgrblfx"));
+    publish(port, &command("style"), "cubist");
+    messages.next("/message", |_, payload| payload.contains("cubist"));
+    messages.next("/style", |_, payload| payload == "flat");
+    publish(port, &command("steps"), "few");
+    messages.next("/message", |_, payload| payload.contains("number"));
     // Home Assistant starts again, and so does the broker.
     publish(port, "homeassistant/status", "online");
     messages.next("/config", |_, _| true);

@@ -656,31 +656,96 @@ fn clients_of_automatic1111_draw() {
     assert_eq!((refused.status, refused.json()["error"].as_str()), (400, Some("invalid_request")));
 }
 
-/// A client that goes away before its picture is drawn does not keep the line waiting.
+/// Clients that go away before their pictures are drawn, at any moment, do not keep the line waiting.
 #[test]
-fn a_client_that_leaves_is_not_drawn_for() {
+fn clients_that_leave_are_not_drawn_for() {
     let folder = tempfile::tempdir().unwrap();
-    let server = serve(folder.path(), "threads = 1\n[remote]\nat_once = 16");
-    let body = json!({ "prompt": "cat", "batch_size": 16, "steps": 4, "width": 1024, "height": 1024 }).to_string();
-    let mut stream = server.connect();
-    let head = format!(
-        "POST /sdapi/v1/txt2img HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        server.address,
-        body.len()
+    let server = serve(
+        folder.path(),
+        "threads = 1\n[remote]\nat_once = 16\nwaiting = 100\nper_minute = 1000",
     );
-    stream.write_all(head.as_bytes()).unwrap();
+    let body = json!({ "prompt": "cat", "batch_size": 16, "steps": 4, "width": 1024, "height": 1024 }).to_string();
+    let ask = || {
+        let mut stream = server.connect();
+        let head = format!(
+            "POST /sdapi/v1/txt2img HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            server.address,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    let count = || server.get("/sdapi/v1/progress").json()["state"]["job_count"].as_u64().unwrap();
+    let stream = ask();
     let started = Instant::now();
-    while server.get("/sdapi/v1/progress").json()["state"]["job_count"] == 0 {
+    while count() == 0 {
         assert!(started.elapsed() < PATIENCE, "it is not drawn");
     }
     drop(stream);
+    for leaves_after in 0..20 {
+        let stream = ask();
+        std::thread::sleep(Duration::from_micros(150 * leaves_after));
+        drop(stream);
+    }
     let started = Instant::now();
-    while server.get("/sdapi/v1/progress").json()["state"]["job_count"] != 0 {
-        assert!(started.elapsed() < PATIENCE, "it is still drawn");
+    while count() != 0 {
+        assert!(started.elapsed() < PATIENCE, "they are still drawn");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let job = server.own("GET", "/api/v1/jobs", None).json()["jobs"][0].clone();
-    assert_eq!(job["state"], "cancelled", "{job}");
+    let jobs = server.own("GET", "/api/v1/jobs", None).json()["jobs"].clone();
+    let states: Vec<_> = jobs.as_array().unwrap().iter().map(|job| job["state"].as_str().unwrap()).collect();
+    assert!(!states.is_empty() && states.iter().all(|state| *state == "cancelled"), "{states:?}");
+}
+
+/// Whether machines of this network hear each other's multicast, or at least this one its own.
+fn has_multicast() -> bool {
+    let group = std::net::Ipv4Addr::new(239, 255, 77, 1);
+    let receiver = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    receiver.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let port = receiver.local_addr().unwrap().port();
+    let joined = receiver.join_multicast_v4(&group, &std::net::Ipv4Addr::UNSPECIFIED);
+    let sent = receiver.send_to(b"here", (group, port));
+    joined.is_ok() && sent.is_ok() && receiver.recv(&mut [0; 8]).is_ok()
+}
+
+/// Frames find each other, and notice when one leaves.
+#[test]
+fn frames_find_each_other() {
+    if !has_multicast() {
+        eprintln!("skipped: no network with multicast");
+        return;
+    }
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    // Other tests of this machine may run at the same time.
+    let names = ["kitchen", "hall"].map(|name| format!("{name}-{}", std::process::id()));
+    let start = |index: usize| {
+        let settings = format!("[remote]\nname = '{}'\ndiscover = true", names[index]);
+        Served::start_on("0.0.0.0:0", folders[index].path(), &settings)
+    };
+    let kitchen = start(0);
+    let found = |name: &str| {
+        let frames = kitchen.get("/api/v1/frames").json()["frames"].clone();
+        frames.as_array().unwrap().iter().find(|frame| frame["name"] == name).cloned()
+    };
+    assert_eq!(found(&names[0]).unwrap()["own"], true);
+    assert_eq!(found(&names[1]), None);
+    let hall = start(1);
+    let until = |there: bool| {
+        let started = Instant::now();
+        while found(&names[1]).is_some() != there {
+            assert!(started.elapsed() < PATIENCE, "there: {there}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    until(true);
+    let frame = found(&names[1]).unwrap();
+    let url = frame["url"].as_str().unwrap();
+    assert!(
+        url.ends_with(&format!(":{}", hall.address.port())) && !url.contains("127.0.0.1"),
+        "{url}"
+    );
+    assert!(hall.end().success());
+    until(false);
 }
 
 /// Clients that send nothing, or a letter now and then, hold up nobody.

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use inkstone::engine::operators::{Q_CONV, Q_CONV_16};
 use serde::Serialize;
 
 use crate::calibration::Quality;
 use crate::graph::Graph;
-use crate::layers::{Kind, Layer};
+use crate::layers::{Kind, Layer, PRECISE};
 use crate::proto::DOMAIN;
 use crate::write::Written;
 
@@ -41,7 +40,7 @@ pub struct StageReport {
     pub stage: String,
     /// Number of nodes by operator; ours with their domain, such as `inkstone.QConv`.
     pub operators: BTreeMap<String, usize>,
-    /// Layers with weights, in the graph's order.
+    /// Layers with weights and int8 attention, in the graph's order.
     pub layers: Vec<Layer>,
     /// Sums over the layers.
     pub totals: Totals,
@@ -122,16 +121,14 @@ impl Report {
     pub fn set_quality(&mut self, quality: Quality) {
         for stage in &mut self.stages {
             let name = &stage.stage;
-            let wide = |layer: &&mut Layer| quality.int16_layers.contains(&format!("{name}/{}", layer.name));
-            let mut count = 0;
-            for layer in stage.layers.iter_mut().filter(wide) {
-                layer.operator = Q_CONV_16.name.to_owned();
-                count += 1;
-            }
-            let [narrow, wide] = [&Q_CONV, &Q_CONV_16].map(|schema| format!("{DOMAIN}.{}", schema.name));
-            if count > 0 {
-                *stage.operators.entry(narrow).or_default() -= count;
-                *stage.operators.entry(wide).or_default() += count;
+            let is_precise = |layer: &&mut Layer| quality.precise_layers.contains(&format!("{name}/{}", layer.name));
+            for layer in stage.layers.iter_mut().filter(is_precise) {
+                let Some((plain, precise)) = PRECISE.iter().find(|(plain, _)| plain.name == layer.operator) else {
+                    continue;
+                };
+                layer.operator = precise.name.to_owned();
+                *stage.operators.entry(format!("{DOMAIN}.{}", plain.name)).or_default() -= 1;
+                *stage.operators.entry(format!("{DOMAIN}.{}", precise.name)).or_default() += 1;
             }
             stage.operators.retain(|_, count| *count > 0);
         }
@@ -181,7 +178,7 @@ impl fmt::Display for Report {
 fn write_layer(f: &mut fmt::Formatter<'_>, layer: &Layer, width: usize) -> fmt::Result {
     let kind = match layer.kind {
         Kind::F32 => format!("{} (f32)", layer.operator),
-        Kind::QConv | Kind::QLinear | Kind::QEmbedding => layer.operator.clone(),
+        Kind::QAttention | Kind::QConv | Kind::QLinear | Kind::QEmbedding => layer.operator.clone(),
     };
     let shape = layer.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
     let sqnr = decibels(layer.sqnr_db);
@@ -212,8 +209,11 @@ fn write_quality(f: &mut fmt::Formatter<'_>, quality: &Quality) -> fmt::Result {
     if let Some(conditioning) = quality.conditioning {
         write!(f, ", conditioning {conditioning:.2}")?;
     }
-    let (count, share) = (quality.int16_layers.len(), 100.0 * quality.int16_share);
-    writeln!(f, "\n  activations of 16 bits: {count} layers, {share:.1} % of the products")
+    let (count, share) = (quality.precise_layers.len(), 100.0 * quality.precise_share);
+    writeln!(
+        f,
+        "\n  activations of 16 bits, or attention in f32: {count} layers, {share:.1} % of the products"
+    )
 }
 
 fn decibels(value: Option<f64>) -> String {

@@ -336,15 +336,15 @@ impl Draft {
         Ok(Arc::new(Pack::open(&self.writer.folder())?))
     }
 
-    /// Gives the convolutions that are chosen, by stage and layer, activations of 16 bits, and all others of 8.
+    /// Makes layers precise, or int8 again, as a function of stage and layer says; those of which it says nothing stay as they are.
     ///
     /// # Errors
     /// If a graph cannot be written.
-    pub fn set_wide(&mut self, is_wide: &dyn Fn(&str, &str) -> bool) -> Result<()> {
+    pub fn set_precise(&mut self, is_precise: &dyn Fn(&str, &str) -> Option<bool>) -> Result<()> {
         for (stage, described) in &self.manifest.stages {
             let file = &described.graph;
             let Some(model) = self.writer.models.get_mut(file) else { continue };
-            if layers::set_wide(model, &|layer| is_wide(stage, layer)) {
+            if layers::set_precise(model, &|layer| is_precise(stage, layer)) {
                 let nodes = model.graph.as_ref().map_or(&[][..], |graph| &graph.node);
                 model.functions = functions::used_by(nodes, own_schemas())?;
                 let bytes = model.encode_to_vec();

@@ -94,8 +94,8 @@ fn layers_get_16_bits_until_the_results_are_close() {
     assert!(quality["median_psnr_db"].as_f64().unwrap() >= before + 2.0, "{quality}");
     let [narrow, wide] = convolutions(&raised);
     assert_eq!(narrow + wide, convolutions(&measured)[0]);
-    assert_eq!(quality["int16_layers"].as_array().unwrap().len() as u64, wide);
-    assert!(wide > 0 && narrow > 0 && (0.0..1.0).contains(&quality["int16_share"].as_f64().unwrap()));
+    assert_eq!(quality["precise_layers"].as_array().unwrap().len() as u64, wide);
+    assert!(wide > 0 && narrow > 0 && (0.0..1.0).contains(&quality["precise_share"].as_f64().unwrap()));
     assert_eq!(quality["sensitivity"].as_array().unwrap().len() as u64, narrow + wide);
     let html = std::fs::read_to_string(&page).unwrap();
     assert_eq!(

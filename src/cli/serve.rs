@@ -61,7 +61,8 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     while !interrupt::requested() {
         std::thread::sleep(POLL);
     }
-    Err(CliError::Interrupted)
+    // Whoever ends a server has it end well.
+    Ok(())
 }
 
 impl From<RemoteError> for CliError {

@@ -32,8 +32,20 @@ pub trait Operator: Any + Debug + Send + Sync {
         false
     }
 
+    /// Floats of scratch for [`Operator::prepare`], if it reads the first input so that [`Operator::run`] does not: the output may then lie
+    /// where that input was.
+    fn scratch(&self, _inputs: &[&[usize]]) -> Option<usize> {
+        None
+    }
+
+    /// Reads the first input into the workspace, before [`Operator::run`] and only if there is scratch. Scratch and workspace hold arbitrary
+    /// values at first; what is written to the workspace stays.
+    fn prepare(&self, _inputs: &Inputs, _scratch: &mut [f32], _workspace: &mut [f32]) -> TractResult<()> {
+        Ok(())
+    }
+
     /// Computes the output. `output` has as many elements as its shape, all of which must be written; `workspace` has as many as
-    /// [`Operator::workspace`] says. Both hold arbitrary values at first.
+    /// [`Operator::workspace`] says. Both hold arbitrary values at first, except for what [`Operator::prepare`] wrote.
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()>;
 
     /// Whether independent operators of this name are computed together, by [`Operator::run_batch`]. They have no workspace.
@@ -53,6 +65,17 @@ pub trait Operator: Any + Debug + Send + Sync {
 pub type Batched<'a> = (&'a (dyn Operator + 'static), Inputs<'a>, &'a mut [f32]);
 
 impl dyn Operator {
+    /// Prepares and runs it in memory of its own.
+    pub fn compute(&self, inputs: &Inputs, output: &mut [f32]) -> TractResult<()> {
+        let shapes: TVec<&[usize]> = (0..inputs.count()).map(|input| inputs.shape(input)).collect();
+        let mut workspace = vec![f32::NAN; self.workspace(&shapes)];
+        let Some(scratch) = self.scratch(&shapes) else {
+            return self.run(inputs, &mut workspace, output);
+        };
+        self.prepare(inputs, &mut vec![f32::NAN; scratch], &mut workspace)?;
+        self.run(&inputs.without_first(), &mut workspace, output)
+    }
+
     /// The operator as a `T`, if it is one.
     pub fn downcast<T: Operator>(&self) -> Option<&T> {
         (self as &dyn Any).downcast_ref()
@@ -82,6 +105,15 @@ impl<'a> Inputs<'a> {
     pub fn of_tensors(tensors: &'a [TValue]) -> TractResult<Inputs<'a>> {
         let values = tensors.iter().map(|tensor| Ok((tensor.shape(), elements(tensor)?)));
         Ok(Inputs(values.collect::<TractResult<_>>()?))
+    }
+
+    /// The same without the elements of the first input.
+    pub fn without_first(&self) -> Inputs<'a> {
+        let mut values = self.0.clone();
+        if let Some((_, elements)) = values.first_mut() {
+            *elements = Input::F32(&[]);
+        }
+        Inputs(values)
     }
 
     /// Number of inputs.
@@ -138,10 +170,8 @@ impl EvalOp for Node {
         let shapes: TVec<&[usize]> = inputs.iter().map(|input| input.shape()).collect();
         let shape = self.0.output_shape(&shapes)?;
         let mut output = Tensor::zero::<f32>(&shape)?;
-        let mut workspace = vec![0.0; self.0.workspace(&shapes)];
         let mut plain = output.try_as_plain_ram_mut()?;
-        self.0
-            .run(&Inputs::of_tensors(&inputs)?, &mut workspace, plain.as_slice_mut::<f32>()?)?;
+        self.0.compute(&Inputs::of_tensors(&inputs)?, plain.as_slice_mut::<f32>()?)?;
         Ok(tvec!(output.into_tvalue()))
     }
 }

@@ -8,14 +8,14 @@ use tract_onnx::tract_core::internal::{TVec, tvec};
 /// Floats of a cache line; every value begins at the start of one.
 const LINE: usize = 16;
 
-/// How long a value is needed, in steps; both ends are included.
+/// How long a value is needed, in moments; both ends are included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
     /// Number of floats.
     pub floats: usize,
-    /// The step that writes it.
+    /// The moment at which it is written.
     pub born: usize,
-    /// The last step that reads it.
+    /// The last moment at which it is read.
     pub dies: usize,
 }
 
@@ -25,13 +25,13 @@ impl Lifetime {
     }
 }
 
-/// The offset of every value, and the size of the block in floats: no two values that are needed in the same step overlap. Values are
+/// The offset of every value, and the size of the block in floats: no two values that are needed at the same moment overlap. Values are
 /// placed one after another, each into the lowest gap that is large enough, in several orders of which the one with the smallest
-/// block is taken: by size (greedy by size; Pisarchyk & Lee, arXiv 2001.03288), by size times lifetime, and by step.
+/// block is taken: by size (greedy by size; Pisarchyk & Lee, arXiv 2001.03288), by size times lifetime, and by time.
 pub fn plan(lifetimes: &[Lifetime]) -> (Vec<usize>, usize) {
-    let steps = |value: &Lifetime| (value.dies - value.born + 1) as u64;
+    let moments = |value: &Lifetime| (value.dies - value.born + 1) as u64;
     let by_size = in_order(lifetimes, |value| value.floats as u64);
-    let by_use = in_order(lifetimes, |value| value.floats as u64 * steps(value));
+    let by_use = in_order(lifetimes, |value| value.floats as u64 * moments(value));
     let by_birth = in_order(lifetimes, |value| u64::MAX - value.born as u64);
     let plans = [by_size, by_use, by_birth].map(|order| place(lifetimes, order));
     let smallest = plans.into_iter().min_by_key(|(_, whole)| *whole);

@@ -32,7 +32,10 @@ pub struct Access {
     anywhere: bool,
     visitors: bool,
     per_minute: u32,
-    hosts: Vec<String>,
+    /// Names of this machine.
+    names: Vec<String>,
+    /// Names of the settings: a reverse proxy may serve pages under them.
+    proxies: Vec<String>,
     token: Token,
     asked: Mutex<Counts>,
     wrong: Mutex<Counts>,
@@ -45,12 +48,13 @@ impl Access {
     pub fn new(settings: &RemoteSettings, names: impl IntoIterator<Item = String>, token: Token) -> Access {
         let url: Option<Uri> = settings.url.as_ref().and_then(|url| url.parse().ok());
         let of_url = url.and_then(|url| url.host().map(str::to_owned));
-        let hosts = settings.hosts.iter().cloned().chain(of_url).chain(names);
+        let lowercase = |host: String| host.to_ascii_lowercase();
         Access {
             anywhere: settings.anywhere,
             visitors: settings.visitors,
             per_minute: settings.per_minute,
-            hosts: hosts.map(|host| host.to_ascii_lowercase()).collect(),
+            names: names.into_iter().map(lowercase).collect(),
+            proxies: settings.hosts.iter().cloned().chain(of_url).map(lowercase).collect(),
             token,
             asked: Mutex::default(),
             wrong: Mutex::default(),
@@ -105,13 +109,13 @@ impl Access {
         let name = without_port(host).to_ascii_lowercase();
         let name = name.trim_end_matches('.');
         let is_address = name.parse::<IpAddr>().is_ok() || name.trim_matches(['[', ']']).parse::<Ipv6Addr>().is_ok();
-        is_address || name == "localhost" || self.hosts.iter().any(|own| own == name)
+        is_address || name == "localhost" || self.names.iter().chain(&self.proxies).any(|own| own == name)
     }
 
     /// Whether this is a name of the settings: a reverse proxy may change the host.
     fn is_own_behind_proxy(&self, host: &str) -> bool {
         let name = without_port(host).to_ascii_lowercase();
-        self.hosts.contains(&name)
+        self.proxies.contains(&name)
     }
 
     /// Whether a request comes from the owner. Clients of OpenAI's interface always send a key; one that is no token says nothing.
@@ -292,6 +296,9 @@ mod tests {
         for origin in ["http://evil.example", "http://10.0.0.2:8080", "null", "http://10.0.0.2"] {
             assert_eq!(check(&access, "10.0.0.2:7860", Some(origin)), Err("forbidden"), "{origin}");
         }
+        assert_eq!(check(&access, "kiosk.local:7860", Some("http://kiosk.local:7860")), Ok(()));
+        let of_another_server = check(&access, "kiosk.local:7860", Some("http://kiosk.local:8080"));
+        assert_eq!(of_another_server, Err("forbidden"), "a page of another server of this machine");
         assert!(access.check_request(&Uri::from_static("/"), &HeaderMap::new()).is_err());
     }
 

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::access::is_local;
-use super::network::addresses;
+use super::network::{Place, addresses, is_neighbour};
 use super::token;
 
 /// The service's type.
@@ -41,47 +41,48 @@ pub struct Frame {
 
 /// The frames that are known.
 pub struct Frames {
-    own: Frame,
+    name: String,
+    place: Place,
     found: Arc<Mutex<BTreeMap<String, Frame>>>,
     daemon: Option<ServiceDaemon>,
 }
 
 impl Frames {
     /// This frame alone.
-    pub fn alone(name: &str, url: &str) -> Frames {
+    pub fn alone(name: &str, place: Place) -> Frames {
         Frames {
-            own: Frame {
-                name: name.to_owned(),
-                url: url.to_owned(),
-                own: true,
-                address: None,
-            },
+            name: name.to_owned(),
+            place,
             found: Arc::default(),
             daemon: None,
         }
     }
 
     /// Tells the network of this frame, and looks for others on a thread of its own.
-    pub fn discover(name: &str, url: &str, host: &str, listens: SocketAddr) -> Frames {
-        let mut frames = Frames::alone(name, url);
-        match frames.start(name, host, listens) {
+    pub fn discover(name: &str, host: &str, place: Place) -> Frames {
+        let mut frames = Frames::alone(name, place);
+        match frames.start(host) {
             Ok(daemon) => frames.daemon = Some(daemon),
             Err(error) => log::warn!("frames in the network do not find each other: {error}"),
         }
         frames
     }
 
-    fn start(&self, name: &str, host: &str, listens: SocketAddr) -> Result<ServiceDaemon, Box<dyn std::error::Error>> {
+    fn start(&self, host: &str) -> Result<ServiceDaemon, Box<dyn std::error::Error>> {
         let id = token::random(12)?;
         let daemon = ServiceDaemon::new()?;
-        let properties = [("id", id.as_str()), ("version", env!("CARGO_PKG_VERSION")), ("path", "/")];
-        // Addresses of the other family would lead nowhere.
-        if listens.is_ipv4() {
+        let listens = self.place.listens;
+        // Other addresses would lead nowhere.
+        if !listens.ip().is_unspecified() {
+            daemon.disable_interface(IfKind::All)?;
+            daemon.enable_interface(IfKind::Addr(listens.ip()))?;
+        } else if listens.is_ipv4() {
             daemon.disable_interface(IfKind::IPv6)?;
         }
-        let own = addresses(listens);
         let host = format!("{host}.local.");
-        let service = ServiceInfo::new(SERVICE, name, &host, own.as_slice(), listens.port(), &properties[..])?;
+        let properties = [("id", id.as_str()), ("version", env!("CARGO_PKG_VERSION")), ("path", "/")];
+        // The addresses of now, and later those of then.
+        let service = ServiceInfo::new(SERVICE, &self.name, &host, "", listens.port(), &properties[..])?.enable_addr_auto();
         daemon.register(service)?;
         let events = daemon.browse(SERVICE)?;
         let found = self.found.clone();
@@ -90,7 +91,7 @@ impl Frames {
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                 match event {
                     ServiceEvent::ServiceResolved(service) if service.txt_properties.get_property_val_str("id") != Some(&id) => {
-                        if let Some(frame) = frame(&service, &own).filter(|_| found.len() < MOST) {
+                        if let Some(frame) = frame(&service, &addresses(listens)).filter(|_| found.len() < MOST) {
                             found.insert(service.fullname.clone(), frame);
                         }
                     }
@@ -107,7 +108,13 @@ impl Frames {
     /// All of them by name.
     pub fn list(&self) -> Vec<Frame> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut frames: Vec<Frame> = std::iter::once(&self.own).chain(found.values()).cloned().collect();
+        let own = Frame {
+            name: self.name.clone(),
+            url: self.place.url(),
+            own: true,
+            address: None,
+        };
+        let mut frames: Vec<Frame> = std::iter::once(own).chain(found.values().cloned()).collect();
         frames.sort_by(|one, other| (&one.name, &one.url).cmp(&(&other.name, &other.url)));
         frames
     }
@@ -128,7 +135,9 @@ fn frame(service: &ResolvedService, own: &[IpAddr]) -> Option<Frame> {
     let addresses = service.addresses.iter().map(|address| address.to_ip_addr());
     // Another program of this machine may be one.
     let is_near = |address: &IpAddr| (is_local(*address) && !address.is_loopback()) || own.contains(address);
-    let address = addresses.filter(is_near).min_by_key(IpAddr::is_ipv6)?;
+    // Frames have addresses in networks of their own, too, such as those of containers.
+    let rank = |address: &IpAddr| (!is_neighbour(*address), address.is_ipv6());
+    let address = addresses.filter(is_near).min_by_key(rank)?;
     let name = service
         .fullname
         .strip_suffix(SERVICE)
@@ -223,7 +232,9 @@ mod tests {
 
     #[test]
     fn a_frame_alone_lists_itself() {
-        let frames = Frames::alone("kitchen", "http://10.0.0.1:7860").list();
+        let (listens, url) = ("10.0.0.1:7860".parse().unwrap(), None);
+        let frames = Frames::alone("kitchen", Place { listens, url }).list();
+        assert_eq!(frames[0].url, "http://10.0.0.1:7860");
         assert!(frames.len() == 1 && frames[0].own && frames[0].name == "kitchen");
     }
 }

@@ -50,6 +50,7 @@ use access::Access;
 use frames::Frames;
 use gallery::Pictures;
 use links::Links;
+use network::Place;
 use offer::Offer;
 use queue::{Queue, Studio};
 use server::Server;
@@ -142,15 +143,15 @@ impl Remote {
     }
 
     /// Where visitors reach it.
-    pub fn url(&self) -> &str {
-        &self.site.url
+    pub fn url(&self) -> String {
+        self.site.place.url()
     }
 
     /// The address of the owner's page with the token, if that was made just now: it is told this once.
     pub fn owner_url(&self) -> Option<String> {
         let secret = self.secret.as_ref()?;
         // What follows `#` is not sent to any server.
-        Some(format!("{}/#owner={secret}", self.site.url))
+        Some(format!("{}/#owner={secret}", self.url()))
     }
 }
 
@@ -175,15 +176,15 @@ fn site(
         offer: offer.clone(),
     };
     let host = network::host_name();
-    let url = remote
-        .url
-        .clone()
-        .map_or_else(|| network::url(address), |url| url.trim_end_matches('/').to_owned());
+    let place = Place {
+        listens: address,
+        url: remote.url.clone(),
+    };
     let name = remote.name.clone().unwrap_or_else(|| host.clone());
     let frames = if remote.discover && !address.ip().is_loopback() {
-        Frames::discover(&name, &url, &host, address)
+        Frames::discover(&name, &host, place.clone())
     } else {
-        Frames::alone(&name, &url)
+        Frames::alone(&name, place.clone())
     };
     Ok(Site {
         queue: Queue::start(studio, remote.waiting).map_err(RemoteError::Thread)?,
@@ -195,7 +196,7 @@ fn site(
         kiosk,
         offer,
         name,
-        url,
+        place,
         file,
         started: Instant::now(),
         settings,
@@ -252,10 +253,10 @@ pub fn source(new_token: bool) -> Source {
         };
         let remote = Remote::start(options, context.lender.clone(), Some(context.kiosk.clone()))?;
         log::info!("phones and programs reach this kiosk at {}", remote.url());
-        let (links, url) = (remote.site.links.clone(), remote.url().to_owned());
+        let (links, place) = (remote.site.links.clone(), remote.site.place.clone());
         context.kiosk.set_links(Arc::new(move |finished| {
             let path = links.path(finished)?;
-            Some(format!("{url}{path}"))
+            Some(format!("{}{path}", place.url()))
         }))?;
         if let Some(owner) = remote.owner_url() {
             context.kiosk.invite(Code {

@@ -322,14 +322,27 @@ impl Link {
         };
         match name {
             "prompt" => self.told.prompt = text.chars().take(PROMPT).collect(),
-            "style" => self.told.style = Some(text).filter(|text| self.has_style(text)),
-            "steps" => self.told.steps = self.steps(&text),
+            "style" => self.set_style(text),
+            "steps" => match self.steps(&text) {
+                Some(steps) => self.told.steps = Some(steps),
+                None => self.say("steps must be a number"),
+            },
             "display" => self.switch(&text),
             // A command that is kept by the broker is an old one.
             "draw" if !message.retain => self.draw(&text),
             _ => return,
         }
         self.tell_choice();
+    }
+
+    fn set_style(&mut self, style: String) {
+        if style == ANY || style.is_empty() {
+            self.told.style = None;
+        } else if self.has_style(&style) {
+            self.told.style = Some(style);
+        } else {
+            self.say(&format!("there is no style '{}' here", style.chars().take(60).collect::<String>()));
+        }
     }
 
     fn has_style(&self, style: &str) -> bool {
@@ -434,9 +447,9 @@ fn discovery(id: &str, site: &Site, offer: Option<&Offer>) -> Value {
             "mf": "Inkstone",
             "mdl": offer.map(|offer| offer.pack.clone()),
             "sw": env!("CARGO_PKG_VERSION"),
-            "cu": site.url,
+            "cu": site.place.url(),
         },
-        "o": { "name": "inkstone", "sw": env!("CARGO_PKG_VERSION"), "url": site.url },
+        "o": { "name": "inkstone", "sw": env!("CARGO_PKG_VERSION"), "url": site.place.url() },
         "cmps": components,
         "avty": [{ "topic": at("status") }],
         "qos": 1,

@@ -9,6 +9,7 @@ use super::access::Access;
 use super::frames::Frames;
 use super::gallery::Pictures;
 use super::links::Links;
+use super::network::Place;
 use super::offer::Offer;
 use super::queue::{Job, Queue};
 use super::refusal::Refusal;
@@ -37,7 +38,7 @@ pub struct Site {
     /// The name that others see.
     pub name: String,
     /// Where visitors reach the server.
-    pub url: String,
+    pub place: Place,
     pub started: Instant,
 }
 
@@ -81,13 +82,25 @@ impl Site {
     }
 }
 
-/// Cancels a job when it is dropped: its client has gone before it was answered.
-pub struct CancelOnDrop<'a> {
-    pub site: &'a Site,
-    pub job: Arc<Job>,
+/// A job whose client waits for its pictures. Dropping this before the job is over cancels it: the client has gone.
+pub struct AwaitedJob {
+    site: Arc<Site>,
+    job: Arc<Job>,
 }
 
-impl Drop for CancelOnDrop<'_> {
+impl AwaitedJob {
+    /// The client's job.
+    pub fn new(site: Arc<Site>, job: Arc<Job>) -> AwaitedJob {
+        AwaitedJob { site, job }
+    }
+
+    /// The job.
+    pub fn job(&self) -> &Arc<Job> {
+        &self.job
+    }
+}
+
+impl Drop for AwaitedJob {
     fn drop(&mut self) {
         if !self.job.status().state.is_over() {
             self.site.queue.cancel(&self.job);

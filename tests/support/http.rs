@@ -49,6 +49,11 @@ pub struct Served {
 impl Served {
     /// Starts `inkstone serve` with these settings on a free port; gallery and token lie in the folder, in which it was never started.
     pub fn start(folder: &Path, settings: &str) -> Served {
+        Served::start_on("127.0.0.1:0", folder, settings)
+    }
+
+    /// The same on an address; clients of tests come through the loopback interface all the same.
+    pub fn start_on(listen: &str, folder: &Path, settings: &str) -> Served {
         std::fs::write(folder.join("kiosk.toml"), settings).unwrap();
         let mut command = Command::cargo_bin("inkstone").unwrap();
         command
@@ -56,11 +61,12 @@ impl Served {
             .env("INKSTONE_PACK", super::pack())
             .env("XDG_DATA_HOME", folder);
         command.env_remove("STATE_DIRECTORY").stderr(Stdio::null());
-        command.args(["serve", "--config", "kiosk.toml", "--listen", "127.0.0.1:0"]);
+        command.args(["serve", "--config", "kiosk.toml", "--listen", listen]);
         let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().expect("it says where it listens").unwrap();
-        let address = first.strip_prefix("listening on http://").expect(&first).parse().unwrap();
+        let told: SocketAddr = first.strip_prefix("listening on http://").expect(&first).parse().unwrap();
+        let address = ([127, 0, 0, 1], told.port()).into();
         let second = lines.next().expect("it shows a new owner's page").unwrap();
         let (_, token) = second.split_once("#owner=").expect(&second);
         Served {
@@ -68,6 +74,13 @@ impl Served {
             address,
             token: token.to_owned(),
         }
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn end(mut self) -> std::process::ExitStatus {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        self.child.wait().unwrap()
     }
 
     pub fn process(&mut self) -> &mut Child {

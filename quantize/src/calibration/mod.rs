@@ -1,4 +1,4 @@
-//! Which layers keep activations of 16 bits: decided by what the pack makes of samples, beside the f32 model.
+//! Which layers are more precise than int8: decided by what the pack makes of samples, beside the f32 model.
 //!
 //! | file | what it owns |
 //! |---|---|
@@ -63,8 +63,8 @@ impl Target {
     }
 }
 
-/// Measures a pack beside that of the f32 model, and gives as few layers as possible activations of 16 bits until the pack reaches
-/// the target. What was measured is added to the report. `progress` is told what is done, and of how much.
+/// Measures a pack beside that of the f32 model, and makes as few layers as possible more precise until the pack reaches the
+/// target: convolutions by activations of 16 bits, attention by f32. What was measured is added to the report. `progress` is told what is done, and of how much.
 ///
 /// # Errors
 /// As [`Target::check`]. For a pack that cannot be run, and a target that it does not reach, with the names of the layers that lose
@@ -80,12 +80,12 @@ pub fn calibrate(
     progress("the f32 model", 0, 1);
     let reference = Results::of(&f32_model.open()?, &samples)?;
     let mut search = search::Search::new(draft, &report.stages, &samples, &reference);
-    let wide = match target.min_psnr {
+    let precise = match target.min_psnr {
         Some(decibels) => search.run(decibels, progress)?,
         None => Vec::new(),
     };
-    let measured = search.measure(&wide)?;
-    let quality = Quality::new(&samples, &reference, &measured, search.named(&wide), search.sensitivity());
+    let measured = search.measure(&precise)?;
+    let quality = Quality::new(&samples, &reference, &measured, search.named(&precise), search.sensitivity());
     check(&quality, target)?;
     report.set_quality(quality.clone());
     if let Some(file) = &target.page {
@@ -101,7 +101,7 @@ fn check(quality: &Quality, target: &Target) -> Result<()> {
         Some(found) if found >= least => Ok(()),
         Some(found) => Err(Error::usage(format!(
             "of the difference that another prompt makes in the f32 model {found:.2} is left, less than --min-conditioning {least}: \
-             raise --min-psnr, so that more layers get activations of 16 bits"
+             raise --min-psnr, so that more layers are precise"
         ))),
         None => Err(Error::usage(
             "--min-conditioning needs two prompts whose pictures differ: add some to the file of samples",
@@ -129,8 +129,8 @@ mod tests {
                 lowest_psnr_db: 40.0,
                 conditioning,
                 samples: Vec::new(),
-                int16_layers: Vec::new(),
-                int16_share: 0.0,
+                precise_layers: Vec::new(),
+                precise_share: 0.0,
                 sensitivity: Vec::new(),
             };
             let target = Target {

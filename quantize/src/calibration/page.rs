@@ -36,13 +36,13 @@ pub(super) fn page(report: &Report, quality: &Quality, reference: &Results, meas
 
 fn lead(out: &mut String, report: &Report, quality: &Quality) {
     let megabytes = |bytes: usize| format!("{:.1} MB", bytes as f64 / 1e6);
-    let (count, share) = (quality.int16_layers.len(), 100.0 * quality.int16_share);
+    let (count, share) = (quality.precise_layers.len(), 100.0 * quality.precise_share);
     let mut cards = vec![
         (format!("{:.1} dB", quality.median_psnr_db), "median PSNR".to_owned()),
         (format!("{:.1} dB", quality.lowest_psnr_db), "lowest PSNR".to_owned()),
         (
             count.to_string(),
-            format!("layers with activations of 16 bits: {share:.1} % of the products"),
+            format!("precise layers (activations of 16 bits, attention in f32): {share:.1} % of the products"),
         ),
         (
             megabytes(report.totals.bytes_pack),
@@ -91,17 +91,17 @@ fn sensitivity(out: &mut String, quality: &Quality) {
         return;
     }
     out.push_str(
-        "<h2>What each layer loses</h2>\n<p>PSNR of the results with 8 bits for the activations of this layer alone and 16 for those of all others, \
-         beside 16 for all. In the order in which layers are raised, which also counts what that costs.</p>\n<div class=\"scroll\">\n<table>\n\
-         <thead><tr><th>layer</th><th>bits</th><th>dB</th><th class=\"bar\"></th></tr></thead>\n<tbody>\n",
+        "<h2>What each layer loses</h2>\n<p>PSNR of the results with int8 in this layer alone and all others precise, beside all of them precise. In the \
+         order in which layers are made precise, which also counts what that costs.</p>\n<div class=\"scroll\">\n<table>\n\
+         <thead><tr><th>layer</th><th>precise</th><th>dB</th><th class=\"bar\"></th></tr></thead>\n<tbody>\n",
     );
     for layer in &quality.sensitivity {
-        let is_wide = quality.int16_layers.contains(&layer.layer);
-        let (bits, class) = if is_wide { (16, "wide") } else { (8, "narrow") };
+        let is_precise = quality.precise_layers.contains(&layer.layer);
+        let (precise, class) = if is_precise { ("yes", "wide") } else { ("no", "narrow") };
         let width = (100.0 * (1.0 - layer.psnr_db / LEAST_LOSS)).clamp(1.0, 100.0);
         let _ = writeln!(
             out,
-            "<tr><th>{}</th><td>{bits}</td><td>{:.1}</td><td class=\"bar\"><i class=\"{class}\" style=\"width: {width:.0}%\"></i></td></tr>",
+            "<tr><th>{}</th><td>{precise}</td><td>{:.1}</td><td class=\"bar\"><i class=\"{class}\" style=\"width: {width:.0}%\"></i></td></tr>",
             escape(&layer.layer),
             layer.psnr_db
         );

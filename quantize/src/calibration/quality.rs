@@ -176,20 +176,20 @@ pub struct Quality {
     pub conditioning: Option<f64>,
     /// Every sample.
     pub samples: Vec<SampleQuality>,
-    /// Layers with activations of 16 bits, as `stage/layer`.
-    pub int16_layers: Vec<String>,
+    /// Convolutions with activations of 16 bits and attention in f32, as `stage/layer`.
+    pub precise_layers: Vec<String>,
     /// Their share of all products of int8 layers, each stage run once.
-    pub int16_share: f64,
-    /// What each layer loses, in the order in which they are raised; empty if that was not measured.
+    pub precise_share: f64,
+    /// What each layer loses, in the order in which they are made precise; empty if that was not measured.
     pub sensitivity: Vec<Sensitivity>,
 }
 
-/// What the results lose by a layer's activations of 8 bits.
+/// What the results lose by int8 in one layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sensitivity {
     /// The layer, as `stage/layer`.
     pub layer: String,
-    /// Peak signal-to-noise ratio beside the results with 16 bits in every layer, in decibels.
+    /// Peak signal-to-noise ratio beside the results with all of these layers precise, in decibels.
     pub psnr_db: f64,
 }
 
@@ -221,8 +221,8 @@ impl Quality {
             lowest_psnr_db: ratios.iter().copied().fold(f64::INFINITY, f64::min),
             conditioning: reference.conditioning(measured).filter(|_| samples.are_prompts()),
             samples: named.collect(),
-            int16_layers: layers,
-            int16_share: share,
+            precise_layers: layers,
+            precise_share: share,
             sensitivity,
         }
     }

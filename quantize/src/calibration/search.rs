@@ -1,10 +1,10 @@
-//! The fewest layers with activations of 16 bits that reach a quality.
+//! The fewest precise layers that reach a quality: convolutions with activations of 16 bits, attention in f32.
 //!
-//! Each layer's part in the error is measured on the final result, with all others at 16 bits; errors of layers add up nearly, as
-//! they are independent. Layers are raised in the order of error for each product that they compute, and how many have to be is found
+//! Each layer's part in the error is measured on the final result, with all others precise; errors of layers add up nearly, as
+//! they are independent. Layers are made precise in the order of error for each product that they compute, and how many have to be is found
 //! by bisection with the pack itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use inkstone::pipeline::{Options, Pipeline};
 
@@ -20,17 +20,17 @@ const NAMED: usize = 5;
 /// Samples by which the layers are compared with one another.
 const COMPARED: usize = 4;
 
-/// A convolution of the pack.
-struct Convolution {
+/// A layer that can be made precise.
+struct Candidate {
     stage: String,
     layer: String,
     products: u64,
 }
 
-/// A pack whose convolutions are to be made more precise.
+/// A pack some of whose layers are to be made precise.
 pub(super) struct Search<'a> {
     draft: &'a mut Draft,
-    convolutions: Vec<Convolution>,
+    candidates: Vec<Candidate>,
     /// Products of all int8 layers.
     products: u64,
     samples: &'a Samples,
@@ -41,16 +41,16 @@ pub(super) struct Search<'a> {
 impl<'a> Search<'a> {
     pub fn new(draft: &'a mut Draft, stages: &[StageReport], samples: &'a Samples, reference: &'a Results) -> Search<'a> {
         let layers = || stages.iter().flat_map(|stage| stage.layers.iter().map(move |layer| (stage, layer)));
-        let convolutions = layers()
-            .filter(|(_, layer)| layer.kind == Kind::QConv)
-            .map(|(stage, layer)| Convolution {
+        let candidates = layers()
+            .filter(|(_, layer)| [Kind::QConv, Kind::QAttention].contains(&layer.kind))
+            .map(|(stage, layer)| Candidate {
                 stage: stage.stage.clone(),
                 layer: layer.name.clone(),
                 products: layer.products,
             });
         Search {
             draft,
-            convolutions: convolutions.collect(),
+            candidates: candidates.collect(),
             products: layers()
                 .filter(|(_, layer)| layer.kind != Kind::F32)
                 .map(|(_, layer)| layer.products)
@@ -61,9 +61,9 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The convolutions that have to be raised for a median ratio of `least` decibels, by their numbers.
+    /// The layers that have to be made precise for a median ratio of `least` decibels, by their numbers.
     pub fn run(&mut self, least: f64, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Vec<usize>> {
-        progress("the pack with activations of 8 bits", 0, 1);
+        progress("the pack with int8 in all layers", 0, 1);
         if self.reaches(&[], least)? {
             return Ok(Vec::new());
         }
@@ -79,7 +79,7 @@ impl<'a> Search<'a> {
             if many - few <= 1 {
                 break;
             }
-            progress("how many layers need 16 bits", step, steps);
+            progress("how many layers have to be precise", step, steps);
             let middle = few.midpoint(many);
             if self.reaches(&order[..middle], least)? {
                 many = middle;
@@ -90,17 +90,22 @@ impl<'a> Search<'a> {
         Ok(order[..many].to_vec())
     }
 
-    /// Runs the pack with these convolutions raised.
-    pub fn measure(&mut self, wide: &[usize]) -> Result<Results> {
-        self.measure_with(wide, self.samples)
+    /// Runs the pack with these layers precise.
+    pub fn measure(&mut self, precise: &[usize]) -> Result<Results> {
+        self.measure_with(precise, self.samples)
     }
 
-    fn measure_with(&mut self, wide: &[usize], samples: &Samples) -> Result<Results> {
-        let chosen: BTreeSet<(&str, &str)> = wide
+    fn measure_with(&mut self, precise: &[usize], samples: &Samples) -> Result<Results> {
+        let mut chosen: BTreeMap<(&str, &str), bool> = self
+            .candidates
             .iter()
-            .map(|&index| (self.convolutions[index].stage.as_str(), self.convolutions[index].layer.as_str()))
+            .map(|candidate| ((candidate.stage.as_str(), candidate.layer.as_str()), false))
             .collect();
-        self.draft.set_wide(&|stage, layer| chosen.contains(&(stage, layer)))?;
+        for &index in precise {
+            let Candidate { stage, layer, .. } = &self.candidates[index];
+            chosen.insert((stage, layer), true);
+        }
+        self.draft.set_precise(&|stage, layer| chosen.get(&(stage, layer)).copied())?;
         Results::of(&self.draft.open()?, samples)
     }
 
@@ -110,30 +115,30 @@ impl<'a> Search<'a> {
     }
 
     /// Their names, and their share of the products.
-    pub fn named(&self, wide: &[usize]) -> (Vec<String>, f64) {
-        let wide: BTreeSet<usize> = wide.iter().copied().collect();
-        let products: u64 = wide.iter().map(|&index| self.convolutions[index].products).sum();
+    pub fn named(&self, precise: &[usize]) -> (Vec<String>, f64) {
+        let precise: BTreeSet<usize> = precise.iter().copied().collect();
+        let products: u64 = precise.iter().map(|&index| self.candidates[index].products).sum();
         let share = if self.products == 0 {
             0.0
         } else {
             products as f64 / self.products as f64
         };
-        (wide.into_iter().map(|index| self.name(index)).collect(), share)
+        (precise.into_iter().map(|index| self.name(index)).collect(), share)
     }
 
     fn name(&self, index: usize) -> String {
-        let Convolution { stage, layer, .. } = &self.convolutions[index];
+        let Candidate { stage, layer, .. } = &self.candidates[index];
         format!("{stage}/{layer}")
     }
 
-    fn reaches(&mut self, wide: &[usize], least: f64) -> Result<bool> {
-        let measured = self.measure(wide)?;
+    fn reaches(&mut self, precise: &[usize], least: f64) -> Result<bool> {
+        let measured = self.measure(precise)?;
         Ok(median(&self.reference.psnr(&measured)) >= least)
     }
 
-    /// All convolutions, those first that lose most for each product.
+    /// All of them, those first that lose most for each product.
     fn by_sensitivity(&mut self, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Vec<usize>> {
-        let (count, mut samples) = (self.convolutions.len(), self.samples.some(COMPARED));
+        let (count, mut samples) = (self.candidates.len(), self.samples.some(COMPARED));
         if let Some(steps) = self.fewest_steps() {
             samples = samples.in_steps(steps);
         }
@@ -144,7 +149,7 @@ impl<'a> Search<'a> {
             let others: Vec<usize> = (0..count).filter(|&other| other != index).collect();
             let errors = precise.errors(&self.measure_with(&others, &samples)?);
             let mean = errors.iter().sum::<f64>() / errors.len().max(1) as f64;
-            losses.push((mean / self.convolutions[index].products.max(1) as f64, mean, index));
+            losses.push((mean / self.candidates[index].products.max(1) as f64, mean, index));
         }
         // What is not a number is worst.
         losses.sort_by(|(one, ..), (other, ..)| other.total_cmp(one));
@@ -166,13 +171,13 @@ impl<'a> Search<'a> {
     fn out_of_reach(&self, least: f64, most: f64, order: &[usize]) -> Error {
         if order.is_empty() {
             return Error::usage(format!(
-                "the results reach {most:.1} dB of the f32 model, less than --min-psnr {least}, and there is no convolution whose activations \
-                 could get 16 bits: give a lower --min-psnr, or leave it out and look at the pictures"
+                "the results reach {most:.1} dB of the f32 model, less than --min-psnr {least}, and there is no convolution or attention \
+                 that could be more precise: give a lower --min-psnr, or leave it out and look at the pictures"
             ));
         }
         let worst: Vec<String> = order.iter().take(NAMED).map(|&index| self.name(index)).collect();
         Error::usage(format!(
-            "with activations of 16 bits in every convolution the results reach {most:.1} dB of the f32 model, less than --min-psnr \
+            "with activations of 16 bits in every convolution and attention in f32 the results reach {most:.1} dB of the f32 model, less than --min-psnr \
              {least}; the layers that lose most are {}: give a lower --min-psnr, or leave it out and look at the pictures",
             worst.join(", ")
         ))

@@ -1,5 +1,6 @@
-//! Replaces layers by their int8 counterparts: `QConv`, `QLinear`, `QEmbedding`.
+//! Replaces layers by their int8 counterparts: `QAttention`, `QConv`, `QLinear`, `QEmbedding`.
 
+mod attention;
 mod convolution;
 mod embedding;
 mod kept;
@@ -7,7 +8,7 @@ mod linear;
 pub mod rows;
 
 use clap::ValueEnum;
-use inkstone::engine::operators::{Q_CONV, Q_CONV_16};
+use inkstone::engine::operators::{ATTENTION, Q_ATTENTION, Q_CONV, Q_CONV_16, Schema};
 use serde::Serialize;
 use tract_onnx::pb::{ModelProto, NodeProto};
 
@@ -34,6 +35,8 @@ pub enum Scheme {
 /// What a layer became.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Kind {
+    /// Attention with int8 products.
+    QAttention,
     /// int8 convolution.
     QConv,
     /// int8 linear layer.
@@ -44,7 +47,7 @@ pub enum Kind {
     F32,
 }
 
-/// A layer with weights, for the report.
+/// A layer with weights, or attention that became int8, for the report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Layer {
     /// Name of the node.
@@ -53,7 +56,8 @@ pub struct Layer {
     pub kind: Kind,
     /// Operator of the node in the pack.
     pub operator: String,
-    /// Shape of the weights: `[O, kh, kw, C]`, `[M, K]` or `[V, D]`; as in the export for layers that stay f32.
+    /// Shape of the weights: `[O, kh, kw, C]`, `[M, K]` or `[V, D]`; as in the export for layers that stay f32. Queries, keys and channels
+    /// of attention.
     pub shape: Vec<usize>,
     /// Products that a run computes.
     pub products: u64,
@@ -98,7 +102,7 @@ pub fn quantize(graph: &mut Graph, scheme: Scheme, keep: &[String], set_aside: S
             "Conv" => convolution::quantize(graph, node)?,
             "Add" | "MatMul" | "Gemm" => linear::quantize(graph, &links, node)?,
             "Gather" => embedding::quantize(graph, node)?,
-            _ => None,
+            _ => attention::quantize(graph, node),
         };
         let quantized = quantized.filter(|quantized| !keep.contains(&quantized.layer.name));
         if let Some(Quantized {
@@ -141,8 +145,12 @@ pub fn quantize(graph: &mut Graph, scheme: Scheme, keep: &[String], set_aside: S
     Ok(graph.nodes.iter().filter_map(&mut named).collect())
 }
 
-/// Products of a convolution or matrix product: every weight once at every position of the output, or in every row.
+/// Products of a convolution or matrix product: every weight once at every position of the output, or in every row; of attention, those with
+/// keys and those with values.
 fn products(graph: &Graph, node: &NodeProto, layer: &Layer) -> Option<u64> {
+    if layer.kind == Kind::QAttention {
+        return u64::try_from(shapes::count(&layer.shape)?.checked_mul(2)?).ok();
+    }
     let output = graph.shape(&node.output[0])?;
     let channels = match layer.operator.as_str() {
         "QConv" | "Conv" | "ConvTranspose" => output.get(1),
@@ -153,15 +161,21 @@ fn products(graph: &Graph, node: &NodeProto, layer: &Layer) -> Option<u64> {
     u64::try_from(shapes::count(&layer.shape)?.checked_mul(positions)?).ok()
 }
 
-/// Gives the convolutions that are chosen, by the names of their layers, activations of 16 bits, and all others of 8. Whether that
+/// Operators that have a more precise counterpart: convolutions with activations of 16 bits, attention in f32.
+pub(crate) const PRECISE: [(&Schema, &Schema); 2] = [(&Q_CONV, &Q_CONV_16), (&Q_ATTENTION, &ATTENTION)];
+
+/// Makes layers precise for which the function of their names says so, and others int8 again; those of which it says nothing stay. Whether that
 /// changes the graph.
-pub(crate) fn set_wide(model: &mut ModelProto, is_wide: &dyn Fn(&str) -> bool) -> bool {
+pub(crate) fn set_precise(model: &mut ModelProto, is_precise: &dyn Fn(&str) -> Option<bool>) -> bool {
     let mut is_changed = false;
     for node in model.graph.iter_mut().flat_map(|graph| &mut graph.node) {
-        if ![&Q_CONV, &Q_CONV_16].iter().any(|schema| proto::is_ours(node, schema)) {
+        let pair = PRECISE
+            .iter()
+            .find(|(plain, precise)| proto::is_ours(node, plain) || proto::is_ours(node, precise));
+        let (Some((plain, precise)), Some(is_wanted)) = (pair, is_precise(&node.name)) else {
             continue;
-        }
-        let wanted = if is_wide(&node.name) { &Q_CONV_16 } else { &Q_CONV };
+        };
+        let wanted = if is_wanted { precise } else { plain };
         is_changed |= node.op_type != wanted.name;
         node.op_type = wanted.name.to_owned();
     }

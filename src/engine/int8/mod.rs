@@ -1,6 +1,7 @@
 //! int8 arithmetic: mapped weight matrices, quantized activations, and the loops that bring both to the micro-kernels in blocks
 //! that stay in cache. Depends on `kernels`, `simd` and `parallel`.
 
+mod attention;
 mod convolution;
 mod epilogue;
 mod matmul;
@@ -10,6 +11,7 @@ mod scratch;
 mod weights;
 mod winograd;
 
+pub use attention::{Rows as AttentionRows, attend};
 pub use convolution::{convolve, image_mask};
 pub use epilogue::Outputs;
 pub use matmul::{Product, multiply};

@@ -166,8 +166,7 @@ impl<'a> Image<'a> {
     /// Quantizes `[channels, height, width]` of a known largest magnitude with one scale into [`Layout::bytes`] bytes. Threads share the
     /// channels.
     pub fn quantize(values: &[f32], largest: f32, byte: Byte, layout: &Layout, mask: u8, bytes: &'a mut [u8]) -> Image<'a> {
-        let (scale, [_, width]) = (byte.scale(largest), layout.size());
-        let (inverse, inverse_16) = (1.0 / scale, 1.0 / Byte::Low.scale(largest));
+        let (inverse, inverse_16) = (1.0 / byte.scale(largest), 1.0 / Byte::Low.scale(largest));
         match byte {
             Byte::Only => layout.fill_all(
                 values,
@@ -191,11 +190,16 @@ impl<'a> Image<'a> {
                 |value| quantize(quantize_16(value, inverse_16)[1], 1.0, mask),
             ),
         }
+        Image::of(bytes, largest, byte, layout)
+    }
+
+    /// The picture that [`Image::quantize`] made of values of this largest magnitude.
+    pub fn of(bytes: &'a [u8], largest: f32, byte: Byte, layout: &Layout) -> Image<'a> {
         Image {
             bytes,
-            width,
+            width: layout.size()[1],
             plane: layout.plane(),
-            scale,
+            scale: byte.scale(largest),
         }
     }
 

@@ -68,6 +68,9 @@ pub static MASKED_ATTENTION: Schema = Schema {
     ),
 };
 
+/// The definition of `QAttention`, which rounds what it multiplies but is the same function.
+pub(super) const BY_INT8: Option<&str> = definition!("QAttention <heads, scale> (q, k, v)", "", "scores");
+
 pub(super) fn plain(node: &NodeProto, _: &Resources) -> Built {
     build(node, false)
 }
@@ -113,35 +116,9 @@ impl Operator for Attention {
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
         let count = if self.masked { 4 } else { 3 };
         ensure!(inputs.len() == count, "{} takes {count} inputs", self.name());
-        let ([1, _, channels], [1, keys, inner]) = (inputs[0], inputs[1]) else {
-            bail!(
-                "{} takes q [1, T, C] and k [1, S, C], not {:?} and {:?}",
-                self.name(),
-                inputs[0],
-                inputs[1]
-            )
-        };
-        ensure!(
-            !inputs[0].contains(&0) && !inputs[1].contains(&0),
-            "{} has an empty input: {:?} and {:?}",
-            self.name(),
-            inputs[0],
-            inputs[1]
-        );
-        ensure!(
-            channels == inner && inputs[1] == inputs[2],
-            "q, k and v have shapes {:?}, {:?}, {:?}",
-            inputs[0],
-            inputs[1],
-            inputs[2]
-        );
-        ensure!(
-            self.heads > 0 && channels.is_multiple_of(self.heads),
-            "{channels} channels do not divide into {} heads",
-            self.heads
-        );
+        check_rows(self.name(), [inputs[0], inputs[1], inputs[2]], self.heads)?;
         if let Some(bias) = inputs.get(3) {
-            self.bias_rows(bias, inputs[0][1], *keys)?;
+            self.bias_rows(bias, inputs[0][1], inputs[1][1])?;
         }
         Ok(inputs[0].into())
     }
@@ -179,6 +156,20 @@ impl Operator for Attention {
         });
         Ok(())
     }
+}
+
+/// Checks the shapes of q, k and v for an operator of this name and number of heads.
+pub(super) fn check_rows(name: &str, [q, k, v]: [&[usize]; 3], heads: usize) -> TractResult<()> {
+    let ([1, _, channels], [1, _, inner]) = (q, k) else {
+        bail!("{name} takes q [1, T, C] and k [1, S, C], not {q:?} and {k:?}")
+    };
+    ensure!(!q.contains(&0) && !k.contains(&0), "{name} has an empty input: {q:?} and {k:?}");
+    ensure!(channels == inner && k == v, "q, k and v have shapes {q:?}, {k:?}, {v:?}");
+    ensure!(
+        heads > 0 && channels.is_multiple_of(heads),
+        "{channels} channels do not divide into {heads} heads"
+    );
+    Ok(())
 }
 
 /// Keys and values of all heads, and what is added to the scores.

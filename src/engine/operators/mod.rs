@@ -10,6 +10,7 @@ mod embedding;
 mod float_convolution;
 mod group_norm;
 mod move_axis;
+mod quantized_attention;
 mod quantized_convolution;
 mod quantized_linear;
 mod row_norm;
@@ -22,6 +23,7 @@ pub use activation::{GELU, GELU_TANH, SILU};
 pub use attention::{ATTENTION, MASKED_ATTENTION};
 pub use embedding::Q_EMBEDDING;
 pub use group_norm::{GROUP_NORM, GROUP_NORM_MODULATE_SILU, GROUP_NORM_SILU};
+pub use quantized_attention::Q_ATTENTION;
 pub use quantized_convolution::{Q_CONV, Q_CONV_16};
 pub use quantized_linear::Q_LINEAR;
 pub use row_norm::RMS_NORM;
@@ -39,6 +41,8 @@ pub(super) use float_convolution::FloatConvolution;
 pub(super) use group_norm::NormActivation;
 pub(super) use group_norm::{GroupNorm, Parameters};
 pub(super) use move_axis::MoveAxis;
+#[cfg(test)]
+pub(super) use quantized_attention::QuantizedAttention;
 #[cfg(test)]
 pub(super) use quantized_convolution::Precision;
 pub(super) use quantized_convolution::QuantizedConvolution;

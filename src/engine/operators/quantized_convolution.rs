@@ -165,15 +165,28 @@ impl QuantizedConvolution {
         }
     }
 
-    /// Normalizes the picture, if a normalization is fused, in a workspace. Returns it and its largest magnitude.
-    fn normalize<'a>(&self, inputs: &'a Inputs, workspace: &'a mut [f32]) -> TractResult<(&'a [f32], f32)> {
+    /// Normalizes the picture, if a normalization is fused, in scratch. Returns it and its largest magnitude.
+    fn normalize<'a>(&self, inputs: &'a Inputs, scratch: &'a mut [f32]) -> TractResult<(&'a [f32], f32)> {
         let picture = inputs.floats(0)?;
         let Some(norm) = &self.norm else {
             return Ok((picture, largest_of(picture)));
         };
         let parameters = Parameters::read(inputs, Self::OWN_INPUTS, norm.activation)?;
-        let largest = norm.apply(picture, &parameters, workspace);
-        Ok((workspace, largest))
+        let largest = norm.apply(picture, &parameters, scratch);
+        Ok((scratch, largest))
+    }
+
+    /// The quantized pictures that are multiplied one after another.
+    fn bytes(&self) -> &'static [Byte] {
+        match self.precision {
+            Precision::Int8 => &[Byte::Only],
+            Precision::Int16 => &[Byte::Low, Byte::High],
+        }
+    }
+
+    /// Height and width of the output for the picture's shape.
+    fn output_size(&self, shape: &[usize]) -> TractResult<[usize; 2]> {
+        self.positions(shape[2] * self.upsample, shape[3] * self.upsample)
     }
 
     fn positions(&self, height: usize, width: usize) -> TractResult<[usize; 2]> {
@@ -221,20 +234,36 @@ impl Operator for QuantizedConvolution {
         Ok(output)
     }
 
+    /// The quantized pictures, and their largest magnitude.
     fn workspace(&self, inputs: &[&[usize]]) -> usize {
-        let normalized = if self.norm.is_some() { inputs[0].iter().product() } else { 0 };
-        normalized + self.layout(inputs[0]).bytes() / size_of::<f32>()
+        self.bytes().len() * self.layout(inputs[0]).bytes() / size_of::<f32>() + 1
+    }
+
+    /// The normalized picture.
+    fn scratch(&self, inputs: &[&[usize]]) -> Option<usize> {
+        Some(if self.norm.is_some() { inputs[0].iter().product() } else { 0 })
+    }
+
+    fn prepare(&self, inputs: &Inputs, scratch: &mut [f32], workspace: &mut [f32]) -> TractResult<()> {
+        let (shape, layout) = (inputs.shape(0), self.layout(inputs.shape(0)));
+        let (picture, magnitude) = self.normalize(inputs, scratch)?;
+        let mask = image_mask(self.kernel, &self.weights, self.window, self.output_size(shape)?);
+        let Some((largest, quantized)) = workspace.split_last_mut() else {
+            bail!("QConv has no workspace")
+        };
+        *largest = magnitude;
+        let images = bytemuck::cast_slice_mut(quantized).chunks_exact_mut(layout.bytes());
+        for (byte, image) in self.bytes().iter().zip(images) {
+            Image::quantize(picture, magnitude, *byte, &layout, mask, image);
+        }
+        Ok(())
     }
 
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         let (shape, layout) = (inputs.shape(0), self.layout(inputs.shape(0)));
-        let (normalized, quantized) = workspace.split_at_mut(workspace.len() - layout.bytes() / size_of::<f32>());
-        let (picture, largest) = self.normalize(inputs, normalized)?;
-        let positions = self.positions(shape[2] * self.upsample, shape[3] * self.upsample)?;
-        let mask = image_mask(self.kernel, &self.weights, self.window, positions);
-        let mut convolve = |byte: Byte, outputs: Outputs| {
-            let image = Image::quantize(picture, largest, byte, &layout, mask, bytemuck::cast_slice_mut(quantized));
-            convolve(self.kernel, &self.weights, &image, self.window, positions, outputs, output);
+        let positions = self.output_size(shape)?;
+        let Some((largest, quantized)) = workspace.split_last() else {
+            bail!("QConv has no workspace")
         };
         let outputs = Outputs {
             scales: inputs.floats(1)?,
@@ -248,12 +277,15 @@ impl Operator for QuantizedConvolution {
             residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
             last_activation: self.last_activation,
         };
-        match self.precision {
-            Precision::Int8 => convolve(Byte::Only, outputs),
-            Precision::Int16 => {
-                convolve(Byte::Low, outputs.without_epilogue());
-                convolve(Byte::High, outputs.continuing());
-            }
+        let images = bytemuck::cast_slice(quantized).chunks_exact(layout.bytes());
+        for (byte, bytes) in self.bytes().iter().zip(images) {
+            let image = Image::of(bytes, *largest, *byte, &layout);
+            let outputs = match byte {
+                Byte::Only => outputs,
+                Byte::Low => outputs.without_epilogue(),
+                Byte::High => outputs.continuing(),
+            };
+            convolve(self.kernel, &self.weights, &image, self.window, positions, outputs, output);
         }
         Ok(())
     }

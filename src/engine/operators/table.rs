@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::internal::TractResult;
 
-use super::{activation, attention, embedding, float_convolution, group_norm, quantized_convolution, quantized_linear, row_norm};
+use super::{
+    activation, attention, embedding, float_convolution, group_norm, quantized_attention, quantized_convolution, quantized_linear, row_norm,
+};
 use crate::engine::adapter::Operator;
 use crate::engine::kernels::Kernel;
 use crate::pack::ExternalTensor;
@@ -47,7 +49,7 @@ pub struct Resources<'a> {
 }
 
 /// All operators, by name.
-pub static TABLE: [Row; 16] = [
+pub static TABLE: [Row; 17] = [
     row(&attention::ATTENTION, attention::plain),
     row(&float_convolution::CONV, float_convolution::build),
     row(&activation::GELU, activation::gelu),
@@ -57,6 +59,7 @@ pub static TABLE: [Row; 16] = [
     row(&group_norm::GROUP_NORM_SILU, group_norm::silu),
     row(&row_norm::LAYER_NORMALIZATION, row_norm::layer),
     row(&attention::MASKED_ATTENTION, attention::masked),
+    row(&quantized_attention::Q_ATTENTION, quantized_attention::build),
     row(&quantized_convolution::Q_CONV, quantized_convolution::of_8_bits),
     row(&quantized_convolution::Q_CONV_16, quantized_convolution::of_16_bits),
     row(&embedding::Q_EMBEDDING, embedding::build),

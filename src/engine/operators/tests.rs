@@ -51,10 +51,7 @@ fn run(operator: &dyn Operator, inputs: &[TValue]) -> (Vec<usize>, Vec<f32>) {
     let shape = operator.output_shape(&shapes).unwrap();
     // NaN shows every place that is not written.
     let mut output = vec![f32::NAN; shape.iter().product()];
-    let mut workspace = vec![f32::NAN; operator.workspace(&shapes)];
-    operator
-        .run(&Inputs::of_tensors(inputs).unwrap(), &mut workspace, &mut output)
-        .unwrap();
+    operator.compute(&Inputs::of_tensors(inputs).unwrap(), &mut output).unwrap();
     (shape.to_vec(), output)
 }
 

@@ -37,6 +37,8 @@ enum Operation {
         operator: Arc<dyn Operator>,
         output: Range<usize>,
         workspace: Range<usize>,
+        /// Of an operator that reads its first input before it runs.
+        scratch: Option<Range<usize>>,
     },
     /// Independent operators that are computed together.
     Batch(Vec<Member<Value, Range<usize>>>),
@@ -182,8 +184,7 @@ impl Step {
             return Ok(());
         };
         let (_, rest) = cut_all(floats, &[]);
-        let inputs = self.inputs.iter().map(|input| input.data(&rest, tensors));
-        watching::tell(watch, &**operator, &Inputs::new(inputs.collect::<TractResult<_>>()?))
+        watching::tell(watch, &**operator, &inputs_of(&self.inputs, &rest, tensors)?)
     }
 
     fn run(&self, number: usize, floats: &mut [f32], tensors: &mut [Option<TValue>]) -> TractResult<()> {
@@ -192,17 +193,30 @@ impl Step {
                 operator,
                 output,
                 workspace,
+                scratch,
             } => {
+                if let Some(scratch) = scratch {
+                    let (scratch, workspace, rest) = cut(floats, scratch, workspace);
+                    operator.prepare(&inputs_of(&self.inputs, &rest, tensors)?, scratch, workspace)?;
+                }
                 let (output, workspace, rest) = cut(floats, output, workspace);
-                let inputs = self.inputs.iter().map(|input| input.data(&rest, tensors));
-                operator.run(&Inputs::new(inputs.collect::<TractResult<_>>()?), workspace, output)?;
+                let inputs = match (scratch, self.inputs.split_first()) {
+                    // Another value may lie where it was.
+                    (Some(_), Some((first, others))) => {
+                        let others = others.iter().map(|input| input.data(&rest, tensors));
+                        let first = Ok((&*first.shape, Input::F32(&[])));
+                        Inputs::new(std::iter::once(first).chain(others).collect::<TractResult<_>>()?)
+                    }
+                    _ => inputs_of(&self.inputs, &rest, tensors)?,
+                };
+                operator.run(&inputs, workspace, output)?;
             }
             Operation::Batch(members) => {
                 let (outputs, rest) = cut_all(floats, &members.iter().map(|member| &member.output).collect::<TVec<_>>());
-                let batch = members.iter().zip(outputs).map(|(member, output)| {
-                    let inputs = member.inputs.iter().map(|input| input.data(&rest, tensors));
-                    Ok((&*member.operator, Inputs::new(inputs.collect::<TractResult<_>>()?), output))
-                });
+                let batch = members
+                    .iter()
+                    .zip(outputs)
+                    .map(|(member, output)| Ok((&*member.operator, inputs_of(&member.inputs, &rest, tensors)?, output)));
                 let batch: Vec<Batched> = batch.collect::<TractResult<_>>()?;
                 if let Some(&(first, ..)) = batch.first() {
                     first.run_batch(batch)?;
@@ -222,6 +236,12 @@ impl Step {
         }
         Ok(())
     }
+}
+
+/// Values as inputs of one of our operators.
+fn inputs_of<'a>(values: &'a [Value], rest: &Rest<'a>, tensors: &'a [Option<TValue>]) -> TractResult<Inputs<'a>> {
+    let inputs = values.iter().map(|value| value.data(rest, tensors));
+    Ok(Inputs::new(inputs.collect::<TractResult<_>>()?))
 }
 
 impl Value {

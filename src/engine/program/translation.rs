@@ -2,7 +2,7 @@
 //! computed together are one step. Owns the plan until all lifetimes are known.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use tract_onnx::tract_core::internal::*;
@@ -20,6 +20,16 @@ const JUST_BEFORE: usize = 8;
 
 /// Floats of an output that may be computed long before it is read.
 const LITTLE: usize = 1 << 12;
+
+/// The moment of a step at which operators that have scratch read their first input.
+fn start(step: usize) -> usize {
+    2 * step
+}
+
+/// The moment of a step at which those write, and which the values of all others are needed until.
+fn end(step: usize) -> usize {
+    2 * step + 1
+}
 
 /// A program under construction. Until all lifetimes are known, the place of a value counts from the start of its block.
 #[derive(Default)]
@@ -48,6 +58,7 @@ enum Planned {
         /// The value that it writes.
         output: OutletId,
         workspace: Option<usize>,
+        scratch: Option<usize>,
     },
     Batch(Vec<Member<OutletId, OutletId>>),
     Tracts {
@@ -101,7 +112,7 @@ impl Translation {
         let ours = node.op_is::<Node>() || node.op_is::<TypedSource>();
         let place = if ours && node.outputs[slot].fact.datum_type == f32::datum_type() {
             let floats = shape.iter().product();
-            let block = self.block(floats, step);
+            let block = self.block(floats, start(step)..=end(step));
             self.blocks.insert(outlet, block);
             Place::Floats(0..floats)
         } else {
@@ -114,11 +125,11 @@ impl Translation {
     }
 
     /// A new block of the arena.
-    fn block(&mut self, floats: usize, step: usize) -> usize {
+    fn block(&mut self, floats: usize, moments: RangeInclusive<usize>) -> usize {
         self.lifetimes.push(Lifetime {
             floats,
-            born: step,
-            dies: step,
+            born: *moments.start(),
+            dies: *moments.end(),
         });
         self.lifetimes.len() - 1
     }
@@ -155,27 +166,23 @@ impl Translation {
             return self.batch(node, operator);
         }
         let number = self.number();
-        for input in &node.inputs {
-            self.read(*input, number);
-        }
         for slot in 0..node.outputs.len() {
             self.make(node, slot, number)?;
         }
         let operation = if let Some(Node(operator)) = node.op_as::<Node>() {
-            let floats = operator.workspace(&self.shapes(node));
-            Planned::Ours {
-                operator: operator.clone(),
-                output: OutletId::new(node.id, 0),
-                workspace: (floats > 0).then(|| self.block(floats, number)),
-            }
+            self.ours(node, operator, number)
         } else {
             let outputs = (0..node.outputs.len()).map(|slot| match self.values[&OutletId::new(node.id, slot)].place {
                 Place::Tensor(number) => Ok(number),
                 _ => bail!("an output of tract's operators must be a tensor"),
             });
+            let outputs = outputs.collect::<TractResult<_>>()?;
+            for input in &node.inputs {
+                self.read(*input, number);
+            }
             Planned::Tracts {
                 operator: node.op.clone(),
-                outputs: outputs.collect::<TractResult<_>>()?,
+                outputs,
             }
         };
         self.steps.push(Draft {
@@ -184,6 +191,26 @@ impl Translation {
             operation,
         });
         Ok(())
+    }
+
+    /// One of our operators as a step of its own.
+    fn ours(&mut self, node: &TypedNode, operator: &Arc<dyn Operator>, number: usize) -> Planned {
+        let output = OutletId::new(node.id, 0);
+        let shapes = self.shapes(node);
+        let (workspace, scratch) = (operator.workspace(&shapes), operator.scratch(&shapes));
+        for (index, input) in node.inputs.iter().enumerate() {
+            let is_read_before = index == 0 && scratch.is_some();
+            self.read_until(*input, if is_read_before { start(number) } else { end(number) });
+        }
+        if scratch.is_some() {
+            self.lifetimes[self.blocks[&output]].born = end(number);
+        }
+        Planned::Ours {
+            operator: operator.clone(),
+            output,
+            workspace: (workspace > 0).then(|| self.block(workspace, start(number)..=end(number))),
+            scratch: scratch.map(|scratch| self.block(scratch, start(number)..=start(number))),
+        }
     }
 
     /// An operator that is computed with others: part of an earlier batch if all its inputs are computed before, otherwise a new batch.
@@ -266,6 +293,7 @@ impl Translation {
                         operator: operator.clone(),
                         output: part,
                         workspace: None,
+                        scratch: None,
                     },
                 });
             }
@@ -282,7 +310,7 @@ impl Translation {
         let Some(&block) = self.blocks.get(&outlet) else { return false };
         let Lifetime { floats, born, dies } = self.lifetimes[block];
         let is_whole = matches!(&self.values[&outlet].place, Place::Floats(range) if *range == (0..floats));
-        if block == into || !is_whole || born + JUST_BEFORE < self.number() {
+        if block == into || !is_whole || born / 2 + JUST_BEFORE < self.number() {
             return false;
         }
         for (part, of) in self.blocks.iter_mut().filter(|(_, of)| **of == block) {
@@ -303,27 +331,32 @@ impl Translation {
 
     /// Extends a value's lifetime to a step.
     fn read(&mut self, outlet: OutletId, step: usize) {
+        self.read_until(outlet, end(step));
+    }
+
+    /// Extends a value's lifetime to a moment.
+    fn read_until(&mut self, outlet: OutletId, moment: usize) {
         if let Some(&block) = self.blocks.get(&outlet) {
             let dies = &mut self.lifetimes[block].dies;
-            *dies = step.max(*dies);
+            *dies = moment.max(*dies);
         } else if let Some(Value {
             place: Place::Tensor(number),
             ..
         }) = self.values.get(&outlet)
         {
             let read = &mut self.tensor_reads[*number];
-            *read = step.max(*read);
+            *read = (moment / 2).max(*read);
         }
     }
 
     /// Plans the arena.
     fn finish(mut self, model: &TypedModel) -> TractResult<Program> {
-        let end = self.steps.len() + 1;
+        let last = self.steps.len() + 1;
         for &output in &model.outputs {
-            self.read(output, end);
+            self.read(output, last);
         }
         let (starts, floats) = plan(&self.lifetimes);
-        let mut spent: Vec<Vec<usize>> = vec![vec![]; end + 1];
+        let mut spent: Vec<Vec<usize>> = vec![vec![]; last + 1];
         for (tensor, &step) in self.tensor_reads.iter().enumerate() {
             spent[step].push(tensor);
         }
@@ -351,12 +384,14 @@ impl Translation {
                 operator,
                 output,
                 workspace,
+                scratch,
             } => {
                 let output = self.written(output, starts)?;
                 let whole = |block: usize| starts[block]..starts[block] + self.lifetimes[block].floats;
                 Operation::Ours {
                     operator: operator.clone(),
                     workspace: workspace.map_or(output.end..output.end, whole),
+                    scratch: scratch.map(whole),
                     output,
                 }
             }

@@ -131,7 +131,7 @@ impl Sizes {
             bail!("{problem}");
         }
         let shape = operator.output_shape(&shapes)?.to_vec();
-        let workspace = operator.workspace(&shapes);
+        let workspace = operator.workspace(&shapes).saturating_add(operator.scratch(&shapes).unwrap_or(0));
         ensure!(
             workspace <= self.limits.elements,
             "it works in {workspace} floats; the pack's limits allow {}",

@@ -15,7 +15,7 @@ use axum::http::HeaderMap;
 use super::queue::{Job, Status};
 use super::refusal::Refusal;
 use super::server::Peer;
-use super::site::{CancelOnDrop, Site};
+use super::site::{AwaitedJob, Site};
 use super::wish::Wish;
 
 /// The address of a client, as endpoints are given it.
@@ -42,15 +42,21 @@ async fn submit(site: &Arc<Site>, from: &From, headers: &HeaderMap, wish: Wish) 
     apart(move || site.submit(wish, address, is_owner)).await?
 }
 
-/// Puts an admitted wish in the line and waits for its pictures. If the client goes away before, it is cancelled.
+/// The same for a client that waits for the pictures: if it goes away before, they are not drawn.
+async fn awaited(site: &Arc<Site>, from: &From, headers: &HeaderMap, wish: Wish) -> Result<AwaitedJob, Refusal> {
+    let (address, is_owner, site) = (address(from), site.access.is_owner(headers), site.clone());
+    // Made where the job is submitted: nothing after the first `await` runs for a client that has gone.
+    apart(move || {
+        let job = site.submit(wish, address, is_owner)?;
+        Ok(AwaitedJob::new(site, job))
+    })
+    .await?
+}
+
+/// Puts an admitted wish in the line and waits for its pictures.
 async fn drawn(site: &Arc<Site>, from: &From, headers: &HeaderMap, wish: Wish) -> Result<Status, Refusal> {
-    let job = submit(site, from, headers, wish).await?;
-    let guard = CancelOnDrop {
-        site: site.as_ref(),
-        job: job.clone(),
-    };
-    let status = job.finished().await;
-    drop(guard);
+    let awaited = awaited(site, from, headers, wish).await?;
+    let status = awaited.job().finished().await;
     match status.refusal {
         Some(refusal) => Err(refusal),
         None if status.pictures.is_empty() => Err(Refusal::cancelled()),

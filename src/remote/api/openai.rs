@@ -16,14 +16,14 @@ use futures_util::stream::{Stream, unfold};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{From, admit, apart, drawn, submit};
+use super::{From, admit, apart, awaited, drawn};
 use crate::picture::image_file::{self, Format};
 use crate::remote::body::{Form, Whole, mask_of_alpha, picture};
 use crate::remote::canvas::Canvas;
 use crate::remote::parameters::Path;
 use crate::remote::queue::{Finished, Status};
 use crate::remote::refusal::{Refusal, json_response};
-use crate::remote::site::{CancelOnDrop, Site};
+use crate::remote::site::{AwaitedJob, Site};
 use crate::remote::wish::{Wish, source};
 
 /// A refusal in the form that OpenAI's clients read.
@@ -150,8 +150,8 @@ pub async fn generations(State(site): State<Arc<Site>>, from: From, headers: Hea
     let (wish, answer) = asked.read(&site)?;
     if asked.stream {
         let partial = asked.partial_images.unwrap_or(0);
-        let job = submit(&site, &from, &headers, wish).await?;
-        return Ok(stream(site, job, answer, partial, "image_generation").into_response());
+        let awaited = awaited(&site, &from, &headers, wish).await?;
+        return Ok(stream(awaited, answer, partial, "image_generation").into_response());
     }
     let status = drawn(&site, &from, &headers, wish).await?;
     Ok(answered(&site, &status, answer).await?)
@@ -240,7 +240,7 @@ fn entry(site: &Site, finished: &Finished, answer: &Answer) -> Result<Value, Ref
     if answer.as_url {
         let path = site.links.path(&crate::remote::queue::shown(finished));
         let path = path.ok_or_else(|| Refusal::internal("no address could be made"))?;
-        entry["url"] = format!("{}{path}", site.url).into();
+        entry["url"] = format!("{}{path}", site.place.url()).into();
     } else {
         entry["b64_json"] = STANDARD.encode(file(finished, answer)?).into();
     }
@@ -260,16 +260,9 @@ fn file(finished: &Finished, answer: &Answer) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Pictures as they are drawn, as events: `partial` estimates of each, then the picture.
-fn stream(
-    site: Arc<Site>,
-    job: Arc<crate::remote::queue::Job>,
-    answer: Answer,
-    partial: u32,
-    kind: &'static str,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+fn stream(awaited: AwaitedJob, answer: Answer, partial: u32, kind: &'static str) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     struct Streaming {
-        site: Arc<Site>,
-        job: Arc<crate::remote::queue::Job>,
+        _awaited: AwaitedJob,
         watch: tokio::sync::watch::Receiver<Status>,
         answer: Answer,
         left: u32,
@@ -277,20 +270,11 @@ fn stream(
         index: u32,
         is_over: bool,
     }
-    impl Drop for Streaming {
-        fn drop(&mut self) {
-            drop(CancelOnDrop {
-                site: &self.site,
-                job: self.job.clone(),
-            });
-        }
-    }
     let event = |name: String, value: &Value| Ok(Event::default().event(name).data(value.to_string()));
-    let mut watch = job.watch();
+    let mut watch = awaited.job().watch();
     watch.mark_changed();
     let streaming = Streaming {
-        site,
-        job,
+        _awaited: awaited,
         watch,
         answer,
         left: partial.min(3),

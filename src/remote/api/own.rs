@@ -49,7 +49,7 @@ pub async fn about(State(site): State<Arc<Site>>) -> Response {
     json_response(&json!({
         "name": site.name,
         "version": env!("CARGO_PKG_VERSION"),
-        "url": site.url,
+        "url": site.place.url(),
         "has_display": site.kiosk.is_some(),
         "language": site.settings.language.tag(),
         "style_names": offer.as_ref().map(style_names),

@@ -88,3 +88,89 @@ fn attention_with_and_without_a_mask() {
         }
     }
 }
+
+/// What attention in f64 makes of q `[T][channels]`, k and v `[S][channels]`.
+fn exact(rows: [&[f32]; 3], channels: usize, heads: usize, scale: f32) -> Vec<f64> {
+    let [queries, keys, values] = rows.map(|rows| {
+        rows.chunks_exact(channels)
+            .map(|row| row.iter().copied().map(f64::from).collect::<Vec<_>>())
+    });
+    let (keys, values, width) = (keys.collect::<Vec<_>>(), values.collect::<Vec<_>>(), channels / heads);
+    let mut outputs = Vec::new();
+    for query in queries {
+        for place in (0..channels).step_by(width) {
+            let product = |key: &Vec<f64>| (place..place + width).map(|at| query[at] * key[at]).sum::<f64>() * f64::from(scale);
+            let scores: Vec<f64> = keys.iter().map(product).collect();
+            let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let weights: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+            let total: f64 = weights.iter().sum();
+            outputs.extend((place..place + width).map(|at| {
+                weights
+                    .iter()
+                    .zip(&values)
+                    .map(|(weight, value)| weight / total * value[at])
+                    .sum::<f64>()
+            }));
+        }
+    }
+    outputs
+}
+
+/// Signal to noise in decibels.
+fn ratio(found: &[f32], expected: &[f64]) -> f64 {
+    let noise: f64 = found
+        .iter()
+        .zip(expected)
+        .map(|(found, exact)| (f64::from(*found) - exact).powi(2))
+        .sum();
+    let mean = expected.iter().sum::<f64>() / expected.len() as f64;
+    10.0 * (expected.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / noise).log10()
+}
+
+/// Normally distributed numbers, nearly.
+fn normal(numbers: &mut Numbers, count: usize, mean: f32) -> Vec<f32> {
+    let mut one = || (0..6).map(|_| numbers.float()).sum::<f32>() * std::f32::consts::FRAC_1_SQRT_2 + mean;
+    (0..count).map(|_| one()).collect()
+}
+
+/// Scores that differ little, much, and so much that few keys have nearly all of the weight.
+#[test]
+fn int8_attention_is_close_and_the_same_on_all_kernels() {
+    let mut numbers = Numbers(23);
+    let sizes = [(1, 1, 1, 4), (5, 3, 2, 8), (3, 257, 2, 10), (50, 300, 2, 40), (49, 1030, 1, 64)];
+    for ((queries, keys, heads, width), (sharpness, least)) in sizes
+        .into_iter()
+        .take(AT_MOST)
+        .flat_map(|size| [(0.3, 38.0), (3.0, 30.0), (20.0, 27.0)].map(|sharpness| (size, sharpness)))
+    {
+        let channels = heads * width;
+        let [q, k, v] = [(queries, 0.0), (keys, 4.0), (keys, -2.0)].map(|(rows, mean)| normal(&mut numbers, rows * channels, mean));
+        let inputs = [(&q, queries), (&k, keys), (&v, keys)].map(|(values, rows)| value(&[1, rows, channels], values));
+        let scale = sharpness / (width as f32).sqrt();
+        let found: Vec<Vec<f32>> = kernels::available()
+            .into_iter()
+            .map(|kernel| run(&QuantizedAttention { heads, scale, kernel }, &inputs).1)
+            .collect();
+        assert!(found.iter().all(|other| *other == found[0]));
+        let decibels = ratio(&found[0], &exact([&q, &k, &v], channels, heads, scale));
+        assert!(
+            decibels > least,
+            "{queries} queries, {keys} keys, {heads} heads of {width}, {sharpness}: {decibels:.1} dB"
+        );
+    }
+}
+
+#[test]
+fn int8_attention_refuses_what_attention_does() {
+    let operator = QuantizedAttention {
+        heads: 2,
+        scale: 1.0,
+        kernel: kernels::available()[0],
+    };
+    let refused = |shapes: &[&[usize]]| operator.output_shape(shapes).is_err();
+    assert!(!refused(&[&[1, 3, 8], &[1, 5, 8], &[1, 5, 8]]));
+    assert!(refused(&[&[1, 3, 8], &[1, 5, 8]]));
+    assert!(refused(&[&[1, 3, 8], &[1, 5, 8], &[1, 4, 8]]));
+    assert!(refused(&[&[1, 3, 9], &[1, 5, 9], &[1, 5, 9]]), "9 channels of 2 heads");
+    assert!(refused(&[&[1, 0, 8], &[1, 5, 8], &[1, 5, 8]]));
+}
