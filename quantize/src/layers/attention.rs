@@ -40,35 +40,43 @@ pub(super) fn quantize(graph: &Graph, node: &NodeProto) -> Option<Quantized> {
     })
 }
 
+/// The line of attention that could be int8 and stays f32.
+pub(super) fn kept(layer: Layer) -> Layer {
+    Layer {
+        kind: Kind::F32,
+        operator: ATTENTION.name.to_owned(),
+        ..layer
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::layers::{Kind, Scheme, quantize};
     use crate::proto;
     use crate::testing::{Builder, names};
 
+    fn quantized(keys: i64, scheme: Scheme, keep: &[String]) -> (&'static str, Vec<(Kind, Vec<usize>, u64)>) {
+        let mut builder = Builder::new(17).input("q", &[1, 3, 8]).output("y", &[1, 3, 8]);
+        for name in ["k", "v"] {
+            builder = builder.input(name, &[1, keys, 8]);
+        }
+        let mut graph = builder.node("Identity", &["q"], "y").graph();
+        graph.nodes[0] = proto::our_node(&super::ATTENTION, "mix", &["q", "k", "v"], &["y"]);
+        let layers = quantize(&mut graph, scheme, keep, &mut |values| Ok(values.into())).unwrap();
+        let is_int8 = names(&graph) == ["QAttention"];
+        let layers = layers.into_iter().map(|layer| (layer.kind, layer.shape, layer.products));
+        (if is_int8 { "QAttention" } else { "Attention" }, layers.collect())
+    }
+
     #[test]
-    fn attention_to_many_keys_becomes_int8() {
-        for (keys, scheme, operator) in [
-            (512, Scheme::W8a8, "QAttention"),
-            (511, Scheme::W8a8, "Attention"),
-            (512, Scheme::F32, "Attention"),
-        ] {
-            let mut builder = Builder::new(17).input("q", &[1, 3, 8]).output("y", &[1, 3, 8]);
-            for name in ["k", "v"] {
-                builder = builder.input(name, &[1, keys, 8]);
-            }
-            let mut graph = builder.node("Identity", &["q"], "y").graph();
-            graph.nodes[0] = proto::our_node(&super::ATTENTION, "mix", &["q", "k", "v"], &["y"]);
-            let layers = quantize(&mut graph, scheme, &[], &mut |values| Ok(values.into())).unwrap();
-            assert_eq!(names(&graph), [operator]);
-            let found: Vec<_> = layers
-                .iter()
-                .map(|layer| (layer.kind, layer.shape.as_slice(), layer.products))
-                .collect();
-            match operator {
-                "QAttention" => assert_eq!(found, [(Kind::QAttention, &[3, 512, 8][..], 2 * 3 * 512 * 8)]),
-                _ => assert!(found.is_empty()),
-            }
+    fn attention_to_many_keys_becomes_int8_unless_it_is_kept() {
+        let (shape, products) = (vec![3, 512, 8], 2 * 3 * 512 * 8);
+        let found = quantized(512, Scheme::W8a8, &[]);
+        assert_eq!(found, ("QAttention", vec![(Kind::QAttention, shape.clone(), products)]));
+        let found = quantized(512, Scheme::W8a8, &["mix".to_owned()]);
+        assert_eq!(found, ("Attention", vec![(Kind::F32, shape, products)]));
+        for (keys, scheme) in [(511, Scheme::W8a8), (512, Scheme::F32)] {
+            assert_eq!(quantized(keys, scheme, &[]), ("Attention", vec![]));
         }
     }
 }

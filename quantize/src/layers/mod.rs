@@ -104,7 +104,16 @@ pub fn quantize(graph: &mut Graph, scheme: Scheme, keep: &[String], set_aside: S
             "Gather" => embedding::quantize(graph, node)?,
             _ => attention::quantize(graph, node),
         };
-        let quantized = quantized.filter(|quantized| !keep.contains(&quantized.layer.name));
+        let quantized = match quantized {
+            Some(Quantized { layer, .. }) if keep.contains(&layer.name) => {
+                // Attention has no weights by which it would be found again.
+                if layer.kind == Kind::QAttention {
+                    layers.insert(node.output[0].clone(), attention::kept(layer));
+                }
+                continue;
+            }
+            quantized => quantized,
+        };
         if let Some(Quantized {
             mut node,
             constants,
@@ -148,7 +157,7 @@ pub fn quantize(graph: &mut Graph, scheme: Scheme, keep: &[String], set_aside: S
 /// Products of a convolution or matrix product: every weight once at every position of the output, or in every row; of attention, those with
 /// keys and those with values.
 fn products(graph: &Graph, node: &NodeProto, layer: &Layer) -> Option<u64> {
-    if layer.kind == Kind::QAttention {
+    if [&ATTENTION, &Q_ATTENTION].iter().any(|schema| proto::is_ours(node, schema)) {
         return u64::try_from(shapes::count(&layer.shape)?.checked_mul(2)?).ok();
     }
     let output = graph.shape(&node.output[0])?;
