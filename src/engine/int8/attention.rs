@@ -342,7 +342,7 @@ impl<'a> Block<'a> {
             );
             for (lane, total) in totals.into_iter().enumerate() {
                 let query = first + lane;
-                self.totals[query] = self.totals[query] * faded[query] + (total + CENTRE * count as i32) as f32;
+                self.totals[query] = self.totals[query] * faded[query] + total.wrapping_add(CENTRE * count as i32) as f32;
             }
         }
     }

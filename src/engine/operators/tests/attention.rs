@@ -133,10 +133,10 @@ fn normal(numbers: &mut Numbers, count: usize, mean: f32) -> Vec<f32> {
     (0..count).map(|_| one()).collect()
 }
 
-/// Scores that differ little, much, and so much that few keys have nearly all of the weight.
+/// Scores that differ little, much, and so much that few keys have nearly all of the weight. The checksum is that of every processor.
 #[test]
-fn int8_attention_is_close_and_the_same_on_all_kernels() {
-    let mut numbers = Numbers(23);
+fn int8_attention_is_close_and_the_same_everywhere() {
+    let (mut numbers, mut checksum) = (Numbers(23), 0u64);
     let sizes = [(1, 1, 1, 4), (5, 3, 2, 8), (3, 257, 2, 10), (50, 300, 2, 40), (49, 1030, 1, 64)];
     for ((queries, keys, heads, width), (sharpness, least)) in sizes
         .into_iter()
@@ -152,11 +152,48 @@ fn int8_attention_is_close_and_the_same_on_all_kernels() {
             .map(|kernel| run(&QuantizedAttention { heads, scale, kernel }, &inputs).1)
             .collect();
         assert!(found.iter().all(|other| *other == found[0]));
+        for value in &found[0] {
+            checksum = (checksum.rotate_left(5) ^ u64::from(value.to_bits())).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
         let decibels = ratio(&found[0], &exact([&q, &k, &v], channels, heads, scale));
         assert!(
             decibels > least,
             "{queries} queries, {keys} keys, {heads} heads of {width}, {sharpness}: {decibels:.1} dB"
         );
+    }
+    if !cfg!(miri) {
+        assert_eq!(checksum, 0);
+    }
+}
+
+/// What is not finite gives something, and only where it has an influence.
+#[test]
+fn int8_attention_survives_what_is_not_finite() {
+    let mut numbers = Numbers(31);
+    let (queries, keys, width) = (50, 270, 8);
+    for (number, of) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX]
+        .into_iter()
+        .flat_map(|number| [(number, 0), (number, 1), (number, 2)])
+    {
+        let mut rows = [queries, keys, keys].map(|rows| numbers.floats(rows * width));
+        rows[of][width] = number;
+        let inputs = [queries, keys, keys]
+            .iter()
+            .zip(&rows)
+            .map(|(count, rows)| value(&[1, *count, width], rows));
+        let inputs: Vec<_> = inputs.collect();
+        let operator = QuantizedAttention {
+            heads: 1,
+            scale: 0.4,
+            kernel: kernels::available()[0],
+        };
+        let found = run(&operator, &inputs).1;
+        if of == 0 {
+            assert!(
+                found[..width].iter().chain(&found[2 * width..]).all(|value| value.is_finite()),
+                "{number}"
+            );
+        }
     }
 }
 
