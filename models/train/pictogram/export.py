@@ -47,7 +47,10 @@ def enlarger_stage(work: Path) -> dict:
 
 
 # Roles of ports whose names are not their roles.
-ROLES = {"condition": "pooled", "clean": "prediction", "decoded": "picture", "enlarged": "picture", ("denoiser", "picture"): "noisy"}
+ROLES = {
+    "condition": "pooled", "clean": "prediction", "decoded": "picture", "enlarged": "picture", ("denoiser", "picture"): "noisy",
+    "encoded": "latent", "edited": "latent", "codes": "ids", "next": "state",
+}  # fmt: skip
 
 
 def port(stage: str, name: str, tensor: torch.Tensor) -> str:

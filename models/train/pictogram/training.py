@@ -36,14 +36,18 @@ def pick_device(name: str = "auto") -> str:
 
 def autocast(device: str):
     """bfloat16 where the processor multiplies it; elsewhere it would only be emulated."""
-    fast = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
-    return torch.autocast(device, torch.bfloat16, enabled=fast)
+    return torch.autocast(device, torch.bfloat16, enabled=multiplies_bfloat16(device))
+
+
+def multiplies_bfloat16(device: str) -> bool:
+    """Whether products of bfloat16 are faster than those of f32."""
+    return device != "cpu" or torch.cpu._is_avx512_bf16_supported()
 
 
 def orthogonalise(gradients: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """Newton–Schulz iteration of Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) of matrices N×rows×columns."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = gradients.bfloat16()
+    x = gradients.bfloat16() if multiplies_bfloat16(gradients.device.type) else gradients.float()
     tall = x.size(1) > x.size(2)
     x = x.mT if tall else x
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)

@@ -55,7 +55,8 @@ mod tests {
     use crate::proto;
     use crate::testing::{Builder, names};
 
-    fn quantized(keys: i64, scheme: Scheme, keep: &[String]) -> (&'static str, Vec<(Kind, Vec<usize>, u64)>) {
+    /// The node's operator, and the report's layers: kind, shape, products.
+    fn quantized(keys: i64, scheme: Scheme, keep: &[String]) -> (String, Vec<Line>) {
         let mut builder = Builder::new(17).input("q", &[1, 3, 8]).output("y", &[1, 3, 8]);
         for name in ["k", "v"] {
             builder = builder.input(name, &[1, keys, 8]);
@@ -63,20 +64,23 @@ mod tests {
         let mut graph = builder.node("Identity", &["q"], "y").graph();
         graph.nodes[0] = proto::our_node(&super::ATTENTION, "mix", &["q", "k", "v"], &["y"]);
         let layers = quantize(&mut graph, scheme, keep, &mut |values| Ok(values.into())).unwrap();
-        let is_int8 = names(&graph) == ["QAttention"];
         let layers = layers.into_iter().map(|layer| (layer.kind, layer.shape, layer.products));
-        (if is_int8 { "QAttention" } else { "Attention" }, layers.collect())
+        (names(&graph).concat(), layers.collect())
     }
+
+    type Line = (Kind, Vec<usize>, u64);
 
     #[test]
     fn attention_to_many_keys_becomes_int8_unless_it_is_kept() {
-        let (shape, products) = (vec![3, 512, 8], 2 * 3 * 512 * 8);
-        let found = quantized(512, Scheme::W8a8, &[]);
-        assert_eq!(found, ("QAttention", vec![(Kind::QAttention, shape.clone(), products)]));
-        let found = quantized(512, Scheme::W8a8, &["mix".to_owned()]);
-        assert_eq!(found, ("Attention", vec![(Kind::F32, shape, products)]));
-        for (keys, scheme) in [(511, Scheme::W8a8), (512, Scheme::F32)] {
-            assert_eq!(quantized(keys, scheme, &[]), ("Attention", vec![]));
+        let line = |kind| vec![(kind, vec![3, 512, 8], 2 * 3 * 512 * 8)];
+        let kept = ["mix".to_owned()];
+        for (keys, scheme, keep, operator, lines) in [
+            (512, Scheme::W8a8, &[][..], "QAttention", line(Kind::QAttention)),
+            (512, Scheme::W8a8, &kept, "Attention", line(Kind::F32)),
+            (511, Scheme::W8a8, &[], "Attention", vec![]),
+            (512, Scheme::F32, &[], "Attention", vec![]),
+        ] {
+            assert_eq!(quantized(keys, scheme, keep), (operator.to_owned(), lines));
         }
     }
 }
