@@ -177,11 +177,12 @@ fn int8_attention_survives_what_is_not_finite() {
     {
         let mut rows = [queries, keys, keys].map(|rows| numbers.floats(rows * width));
         rows[of][width] = number;
-        let inputs = [queries, keys, keys]
+        let counts = [queries, keys, keys];
+        let inputs: Vec<_> = counts
             .iter()
             .zip(&rows)
-            .map(|(count, rows)| value(&[1, *count, width], rows));
-        let inputs: Vec<_> = inputs.collect();
+            .map(|(count, rows)| value(&[1, *count, width], rows))
+            .collect();
         let operator = QuantizedAttention {
             heads: 1,
             scale: 0.4,
