@@ -336,7 +336,7 @@ impl Draft {
         Ok(Arc::new(Pack::open(&self.writer.folder())?))
     }
 
-    /// Makes layers precise, or int8 again, as a function of stage and layer says; those of which it says nothing stay as they are.
+    /// Sets layers to precise (`Some(true)`) or int8 (`Some(false)`) by stage and layer; layers with `None` stay as they are.
     ///
     /// # Errors
     /// If a graph cannot be written.

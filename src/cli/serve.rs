@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     while !interrupt::requested() {
         std::thread::sleep(POLL);
     }
-    // Whoever ends a server has it end well.
+    // A server that was asked to stop has not failed.
     Ok(())
 }
 

@@ -82,7 +82,7 @@ impl Site {
     }
 }
 
-/// A job whose client waits for its pictures. Dropping this before the job is over cancels it: the client has gone.
+/// A job and the client that waits for it. Dropped when the client goes away, which cancels the job if it is not over.
 pub struct AwaitedJob {
     site: Arc<Site>,
     job: Arc<Job>,

@@ -27,7 +27,7 @@ struct Candidate {
     products: u64,
 }
 
-/// A pack some of whose layers are to be made precise.
+/// The search for the layers of a pack that have to be precise.
 pub(super) struct Search<'a> {
     draft: &'a mut Draft,
     candidates: Vec<Candidate>,

@@ -1,4 +1,4 @@
-//! Attention to many keys becomes `QAttention`, whose products are int8.
+//! Attention to many keys becomes `QAttention`, which multiplies int8.
 
 use inkstone::engine::operators::{ATTENTION, Q_ATTENTION};
 use tract_onnx::pb::NodeProto;

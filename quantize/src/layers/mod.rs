@@ -173,8 +173,8 @@ fn products(graph: &Graph, node: &NodeProto, layer: &Layer) -> Option<u64> {
 /// Operators that have a more precise counterpart: convolutions with activations of 16 bits, attention in f32.
 pub(crate) const PRECISE: [(&Schema, &Schema); 2] = [(&Q_CONV, &Q_CONV_16), (&Q_ATTENTION, &ATTENTION)];
 
-/// Makes layers precise for which the function of their names says so, and others int8 again; those of which it says nothing stay. Whether that
-/// changes the graph.
+/// Sets layers to precise (`Some(true)`) or int8 (`Some(false)`) by their names; layers with `None` stay as they are. Returns whether the graph
+/// has changed.
 pub(crate) fn set_precise(model: &mut ModelProto, is_precise: &dyn Fn(&str) -> Option<bool>) -> bool {
     let mut is_changed = false;
     for node in model.graph.iter_mut().flat_map(|graph| &mut graph.node) {

@@ -2,8 +2,8 @@
 //! keys are quantized row by row and values channel by channel (SageAttention, Zhang et al., arXiv 2410.02367). Keys are scored a block
 //! at a time with a running maximum (FlashAttention, Dao et al., arXiv 2205.14135), and the weights of a block are integers from 0 to 254.
 //!
-//! A weight is rounded by a threshold of its key's own, a low-discrepancy sequence over the keys: many small weights, each of which
-//! would be rounded to 0, keep their sum. Depends on the micro-kernels' panels: queries are columns, keys and then channels are rows.
+//! Each key has its own rounding threshold, from a low-discrepancy sequence: many small weights keep their sum, where rounding to the
+//! nearest integer would make all of them 0. Depends on the micro-kernels' panels: queries are columns, keys and then channels are rows.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ const LARGEST: f32 = 254.0;
 /// What is subtracted from weights, so that they are signed bytes.
 const CENTRE: i32 = 127;
 
-/// Rows of queries, keys and values, of which each head has its own channels.
+/// Rows of queries, keys and values. Each head has its own channels.
 pub struct Rows<'a> {
     /// `[T][channels]`.
     pub queries: &'a [f32],
@@ -219,7 +219,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Computes the sums for queries `[queries][channels]`, of which the head has some places.
+    /// Computes the sums for some queries, `[queries][channels]`. `places` are the head's channels.
     fn attend(&mut self, head: &Head, thresholds: &[f32], queries: &[f32], channels: usize, places: Range<usize>) {
         self.take_queries(queries, channels, places);
         self.largest = [f32::NEG_INFINITY; QUERIES];
@@ -271,7 +271,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Turns sums of products into scores, and returns what earlier sums are multiplied by, since the largest score may be greater now.
+    /// Turns sums of products into scores. Returns the factor of the sums over earlier keys: the largest score may have grown.
     #[inline(always)]
     fn score(&mut self, scales: &[f32], count: usize, fused: Fused) -> OfQueries<f32> {
         let before = self.largest;
