@@ -44,8 +44,8 @@ pub struct Arguments {
     /// its inputs in TOML; without the option, a few that are built in
     #[arg(long, value_name = "FILE")]
     pub calibrate: Option<PathBuf>,
-    /// Least median PSNR beside the f32 model, in decibels: layers that lose most get activations of 16 bits, or attention in
-    /// f32, until it is reached
+    /// Least median PSNR beside the f32 model, in decibels: where int8 does not reach it, input channels are scaled, and the
+    /// layers that lose most get activations of 16 bits, or attention in f32
     #[arg(long, value_name = "DB", value_parser = decibels)]
     pub min_psnr: Option<f64>,
     /// Least share, from 0 to 1, of the difference that another prompt makes in the f32 model

@@ -79,22 +79,27 @@ pub fn quantize(input: &Path, target: &Path, options: &Options, progress: &mut d
     let mut source = source::Source::open(input, &options.sizes)?;
     source.set_defaults(options.steps, options.guidance)?;
     options.target.check(source.manifest())?;
-    let (mut draft, mut report) = draft(&source, target, options.scheme, options, progress)?;
+    let none = calibration::StageMagnitudes::new();
+    let (mut draft, mut report) = draft(&source, target, options.scheme, options, &none, progress)?;
     check_kept(&options.keep, &report, input)?;
     if options.target.is_measured() {
-        let (f32_model, _) = self::draft(&source, target, Scheme::F32, options, progress)?;
-        calibration::calibrate(&mut draft, &f32_model, &mut report, &options.target, progress)?;
+        let (f32_model, _) = self::draft(&source, target, Scheme::F32, options, &none, progress)?;
+        let remake = &mut |magnitudes: &calibration::StageMagnitudes, progress: &mut dyn FnMut(&str, usize, usize)| {
+            self::draft(&source, target, options.scheme, options, magnitudes, progress)
+        };
+        (draft, report) = calibration::calibrate((draft, report), f32_model, &options.target, remake, progress)?;
     }
     report.finish(draft.publish()?);
     Ok(report)
 }
 
-/// A pack of a model's graphs with the layers of a scheme, and its report.
+/// A pack of a model's graphs with the layers of a scheme, and its report. The channels of what layers with known magnitudes read are scaled.
 fn draft(
     source: &source::Source,
     target: &Path,
     scheme: Scheme,
     options: &Options,
+    magnitudes: &calibration::StageMagnitudes,
     progress: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<(write::Draft, Report)> {
     let mut pack = write::PackWriter::new(target, options.force)?;
@@ -106,7 +111,9 @@ fn draft(
         let mut graph = source.graph(stage)?;
         free.append(&mut graph.free);
         optimize(&mut graph)?;
-        let layers = layers::quantize(&mut graph, scheme, &options.keep, &mut |values| pack.set_aside(values))?;
+        let of_stage = magnitudes.iter().filter(|((of, _), _)| of == stage);
+        let magnitudes = of_stage.map(|((_, made), magnitudes)| (made.clone(), magnitudes.clone())).collect();
+        let layers = layers::quantize(&mut graph, scheme, &options.keep, &magnitudes, &mut |values| pack.set_aside(values))?;
         downgrade::check(&graph)?;
         report.add(stage, &graph, layers);
         pack.add_graph(file, &graph)?;

@@ -213,7 +213,11 @@ fn write_quality(f: &mut fmt::Formatter<'_>, quality: &Quality) -> fmt::Result {
     writeln!(
         f,
         "\n  activations of 16 bits, or attention in f32: {count} layers, {share:.1} % of the products"
-    )
+    )?;
+    match quality.scaled_layers {
+        0 => Ok(()),
+        count => writeln!(f, "  input channels scaled: {count} layers"),
+    }
 }
 
 fn decibels(value: Option<f64>) -> String {
@@ -233,6 +237,7 @@ mod tests {
             products: 40,
             bytes_f32: 160,
             bytes_pack: 84,
+            scaled: false,
             sqnr_db,
         }
     }

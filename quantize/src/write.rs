@@ -89,7 +89,7 @@ pub struct PackWriter {
     /// Holds the pack under construction and, for a moment, the pack that it replaces.
     temporary: TempDir,
     /// Declared after what lies in them: fields are dropped in their order.
-    _made: MadeFolders,
+    made: MadeFolders,
     /// Held for as long as the pack is under construction.
     _lock: Option<File>,
     weights: WeightsWriter,
@@ -120,7 +120,7 @@ impl PackWriter {
             target: target.to_owned(),
             force,
             temporary,
-            _made: made,
+            made,
             _lock: lock,
             weights,
             files: BTreeMap::new(),
@@ -328,12 +328,26 @@ impl Draft {
         &self.manifest
     }
 
+    /// Takes another draft's place: what is left of that is removed with this one.
+    #[must_use]
+    pub fn replacing(mut self, mut other: Draft) -> Draft {
+        self.writer.made.0.append(&mut other.writer.made.0);
+        self
+    }
+
     /// Opens it as a pack.
     ///
     /// # Errors
     /// If a file cannot be read.
     pub fn open(&self) -> Result<Arc<Pack>> {
         Ok(Arc::new(Pack::open(&self.writer.folder())?))
+    }
+
+    /// The value that a layer of a stage makes.
+    pub fn made_by(&self, stage: &str, layer: &str) -> Option<String> {
+        let model = self.writer.models.get(&self.manifest.stages.get(stage)?.graph)?;
+        let mut nodes = model.graph.iter().flat_map(|graph| &graph.node);
+        nodes.find(|node| node.name == layer).and_then(|node| node.output.first().cloned())
     }
 
     /// Sets layers to precise (`Some(true)`) or int8 (`Some(false)`) by stage and layer; layers with `None` stay as they are.

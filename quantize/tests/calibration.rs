@@ -36,11 +36,12 @@ fn samples(folder: &Path, text: &str) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-/// How often each operator of convolutions stands in the pack, by its report.
-fn convolutions(report: &Value) -> [u64; 2] {
-    ["inkstone.QConv", "inkstone.QConv16"].map(|name| {
+/// Layers with activations of 8 and of 16 bits in a pack, by its report.
+fn layers(report: &Value) -> [u64; 2] {
+    [["QConv", "QLinear"], ["QConv16", "QLinear16"]].map(|names| {
         let stages = report["stages"].as_array().unwrap().iter();
-        stages.filter_map(|stage| stage["operators"][name].as_u64()).sum()
+        let count = |stage: &Value, name| stage["operators"][format!("inkstone.{name}")].as_u64().unwrap_or(0);
+        stages.flat_map(|stage| names.map(|name| count(stage, name))).sum()
     })
 }
 
@@ -58,7 +59,7 @@ fn pictures_are_compared_by_prompts() {
     ));
     let quality = &found["quality"];
     assert_eq!(quality["samples"][1]["sample"], "an apple");
-    assert_eq!((quality["samples"].as_array().unwrap().len(), convolutions(&found)[1]), (2, 0));
+    assert_eq!((quality["samples"].as_array().unwrap().len(), layers(&found)[1]), (2, 0));
     assert!((0.8..1.2).contains(&quality["conditioning"].as_f64().unwrap()), "{quality}");
     assert!((30.0..70.0).contains(&quality["lowest_psnr_db"].as_f64().unwrap()), "{quality}");
     // What is measured is what the pack draws.
@@ -79,7 +80,7 @@ fn layers_get_16_bits_until_the_results_are_close() {
     let pack = folder.path().join("pack");
     let measured = report(quantize(&decoder(), &pack, &["--min-psnr", "20"]));
     assert_eq!(
-        (measured["quality"]["conditioning"].clone(), convolutions(&measured)[1]),
+        (measured["quality"]["conditioning"].clone(), layers(&measured)[1]),
         (Value::Null, 0)
     );
     let before = measured["quality"]["median_psnr_db"].as_f64().unwrap();
@@ -92,8 +93,8 @@ fn layers_get_16_bits_until_the_results_are_close() {
     let raised = report(quantize(&decoder(), &pack, &options));
     let quality = &raised["quality"];
     assert!(quality["median_psnr_db"].as_f64().unwrap() >= before + 2.0, "{quality}");
-    let [narrow, wide] = convolutions(&raised);
-    assert_eq!(narrow + wide, convolutions(&measured)[0]);
+    let [narrow, wide] = layers(&raised);
+    assert_eq!(narrow + wide, layers(&measured)[0]);
     assert_eq!(quality["precise_layers"].as_array().unwrap().len() as u64, wide);
     assert!(wide > 0 && narrow > 0 && (0.0..1.0).contains(&quality["precise_share"].as_f64().unwrap()));
     assert_eq!(quality["sensitivity"].as_array().unwrap().len() as u64, narrow + wide);
@@ -120,6 +121,19 @@ fn layers_get_16_bits_until_the_results_are_close() {
 }
 
 #[test]
+fn linear_layers_get_16_bits_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (encoder, pack) = (model().join("text_encoder/model.onnx"), folder.path().join("pack"));
+    let ids = samples(folder.path(), "[[sample]]\ninput_ids = 5\n\n[[sample]]\ninput_ids = 150\n");
+    let measured = report(quantize(&encoder, &pack, &["--calibrate", &ids]));
+    let before = measured["quality"]["median_psnr_db"].as_f64().unwrap();
+    let wanted = (before + 1.0).to_string();
+    let raised = report(quantize(&encoder, &pack, &["--calibrate", &ids, "--min-psnr", &wanted, "--force"]));
+    assert!(raised["quality"]["median_psnr_db"].as_f64().unwrap() >= before + 1.0);
+    assert!(raised["stages"][0]["operators"]["inkstone.QLinear16"].as_u64().unwrap() > 0);
+}
+
+#[test]
 fn what_is_not_reached_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let pack = folder.path().join("new/packs/pack");
@@ -127,11 +141,11 @@ fn what_is_not_reached_leaves_nothing() {
         .assert()
         .code(2)
         .stderr(contains("the layers that lose most are").and(contains("model/")));
-    // The text encoder has linear layers alone.
+    let problem = "activations of 16 bits in every convolution and linear layer";
     quantize(&model().join("text_encoder/model.onnx"), &pack, &["--min-psnr", "99"])
         .assert()
         .code(2)
-        .stderr(contains("there is no convolution"));
+        .stderr(contains(problem).and(contains("the layers that lose most are")));
     quantize(&decoder(), &pack, &["--min-conditioning", "0.5"])
         .assert()
         .code(2)

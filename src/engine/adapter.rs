@@ -48,6 +48,11 @@ pub trait Operator: Any + Debug + Send + Sync {
     /// [`Operator::workspace`] says. Both hold arbitrary values at first, except for what [`Operator::prepare`] wrote.
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()>;
 
+    /// The largest magnitude of each channel of what an int8 layer reads, before any factors; none for other operators.
+    fn channel_magnitudes(&self, _inputs: &Inputs) -> TractResult<Option<Vec<f32>>> {
+        Ok(None)
+    }
+
     /// Whether independent operators of this name are computed together, by [`Operator::run_batch`]. They have no workspace.
     fn can_batch(&self) -> bool {
         false

@@ -10,7 +10,7 @@
 //! * `program` is a graph as a list of operators; `arena` is the one block that their values lie in, planned ahead.
 //! * [`operators`] holds the operators, one a file: plain functions from slices to slices, listed in one table.
 //! * `int8` quantizes activations and multiplies them with mapped weights; `kernels` are the micro-kernels.
-//! * `watching` tells the weights of attention operators to whoever asks.
+//! * `watching` tells the weights of attention operators, and what int8 layers read, to whoever asks.
 //! * `parallel` splits work and hands it to the threads.
 //! * `simd` and `arithmetic` are the float side: loops as wide as the processor allows whose results do not
 //!   depend on how wide that is; `transpose` transposes matrices; `geometry` is that of convolutions.
@@ -48,10 +48,10 @@ pub use sizes::is_read;
 pub use stage::{Stage, State};
 pub use stages::{Residency, Stages};
 pub use value::{Input, Value};
-pub use watching::AttentionWatch;
+pub use watching::{ActivationWatch, AttentionWatch};
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arena::Arena;
 use kernels::Kernel;
@@ -66,6 +66,7 @@ pub struct Engine {
     kernel: &'static dyn Kernel,
     /// Reused from run to run; a stage that runs at the same time as another has its own.
     arena: Mutex<Arena>,
+    activations: Option<Arc<dyn ActivationWatch>>,
 }
 
 impl Engine {
@@ -99,7 +100,17 @@ impl Engine {
             pool,
             kernel,
             arena: Mutex::default(),
+            activations: None,
         })
+    }
+
+    /// Tells a watch what the int8 layers of every stage read that the engine runs from now on. The outputs are the same.
+    pub fn watch_activations(&mut self, watch: Arc<dyn ActivationWatch>) {
+        self.activations = Some(watch);
+    }
+
+    fn activations(&self) -> Option<&dyn ActivationWatch> {
+        self.activations.as_deref()
     }
 
     /// Number of threads.

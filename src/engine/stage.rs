@@ -9,6 +9,7 @@ use super::kernels::Kernel;
 use super::operators::{Row, TABLE};
 use super::program::Program;
 use super::reader::{self, Read};
+use super::watching::Watches;
 use super::{AttentionWatch, Engine, EngineError, Input, Value, fuse, lower};
 use crate::pack::{Element, Graph, Limits, Pack, PackError, Port, Weights};
 use crate::process::panics::caught;
@@ -239,18 +240,22 @@ impl Stage {
         self.run_any(engine, inputs, &mut State { carried: Vec::new() }, Some(watch))
     }
 
-    fn run_any(
-        &self,
-        engine: &Engine,
+    fn run_any<'a>(
+        &'a self,
+        engine: &'a Engine,
         inputs: &[Input],
         state: &mut State,
-        watch: Option<&mut dyn AttentionWatch>,
+        watch: Option<&'a mut (dyn AttentionWatch + 'a)>,
     ) -> Result<Vec<Value>, EngineError> {
         self.weights.check()?;
         self.first_weight.map_or(Ok(()), |start| self.weights.read_ahead_from(start))?;
+        let watches = Watches {
+            attention: watch,
+            activations: engine.activations().map(|watch| (watch, &*self.name)),
+        };
         let run = || -> TractResult<Vec<Value>> {
             engine.with_arena(|arena| {
-                let outputs = self.program.run(arena, &self.all_inputs(inputs, state)?, watch)?;
+                let outputs = self.program.run(arena, &self.all_inputs(inputs, state)?, watches)?;
                 let mut given = Vec::new();
                 for index in 0..self.outputs.len() {
                     outputs.with(index, |value| match state.output(index) {

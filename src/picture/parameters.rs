@@ -14,6 +14,9 @@ const NEGATIVE: &str = "Negative prompt: ";
 const VARIATION_SEED: &str = "Variation seed";
 const VARIATION_STRENGTH: &str = "Variation seed strength";
 
+/// Guidance, and what older versions called it.
+const GUIDANCE: [&str; 2] = ["CFG scale", "Guidance"];
+
 /// The text for a record.
 pub(crate) fn write(record: &Provenance) -> String {
     let mut text = plain(&record.prompt);
@@ -23,8 +26,8 @@ pub(crate) fn write(record: &Provenance) -> String {
     let [width, height] = record.size;
     let _ = write!(
         text,
-        "\nSteps: {}, Seed: {}, Guidance: {}, Size: {width}x{height}",
-        record.steps, record.seed, record.guidance
+        "\nSteps: {}, {}: {}, Seed: {}, Size: {width}x{height}",
+        record.steps, GUIDANCE[0], record.guidance, record.seed
     );
     let [varied_to, varied_by] = variation(record);
     let model_hash = record.pack_sha256.chars().take(10).collect();
@@ -71,8 +74,9 @@ pub(super) fn read(text: &str) -> Option<Provenance> {
         style: field("Style").map(str::to_owned),
         steps: field("Steps")?.parse().ok()?,
         seed: field("Seed")?.parse().ok()?,
-        guidance: field("Guidance")
-            .or(field("CFG scale"))
+        guidance: GUIDANCE
+            .iter()
+            .find_map(|name| field(name))
             .and_then(|value| value.parse().ok())
             .unwrap_or(1.0),
         size: field("Size").and_then(size).unwrap_or_default(),
@@ -165,7 +169,7 @@ mod tests {
             guidance: 1.0,
             ..example()
         };
-        let text = "red apple\nNegative prompt: blur\nSteps: 4, Seed: 7, Guidance: 1, Size: 128x96, Style: \"flat, bold\", \
+        let text = "red apple\nNegative prompt: blur\nSteps: 4, CFG scale: 1, Seed: 7, Size: 128x96, Style: \"flat, bold\", \
                     Background: \"#ffffff:#87ceeb\", Model: pictogram, Model hash: 0123456789, Version: inkstone 0.1.0";
         assert_eq!(write(&record), text);
     }
@@ -192,6 +196,8 @@ mod tests {
             ..Provenance::default()
         };
         assert_eq!(read(&write(&bare)), Some(bare));
+        let older = read("a cat\nSteps: 4, Seed: 7, Guidance: 2.5, Size: 128x96").unwrap();
+        assert_eq!((older.guidance, older.seed), (2.5, 7));
     }
 
     #[test]

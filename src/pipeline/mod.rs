@@ -90,7 +90,7 @@ use prompt::Prompt;
 use styles::Chosen;
 use wording::Wording;
 
-use crate::engine::{Engine, Residency};
+use crate::engine::{ActivationWatch, Engine, Residency};
 use crate::pack::{Manifest, Pack, PackError, Style};
 use crate::picture::{Picture, PictureError, ScaleError, arranged, scale};
 use crate::process::panics::caught;
@@ -253,6 +253,12 @@ impl Pipeline {
             self.threads = threads;
         }
         Ok(())
+    }
+
+    /// Tells a watch what the int8 layers of all stages read, for tools that quantize. Thread pools of other sizes that are started later are not
+    /// watched.
+    pub fn watch_activations(&mut self, watch: &Arc<dyn ActivationWatch>) {
+        self.engines.values_mut().for_each(|engine| engine.watch_activations(watch.clone()));
     }
 
     /// Generates a picture.

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `samples` | what the model is run with: prompts, or inputs of a graph |
 //! | `quality` | how far the results are from those of the f32 model |
+//! | `magnitudes` | how large the channels become that layers read |
 //! | `search` | the fewest layers that have to be more precise |
 //! | `page` | all of it as an HTML page |
 //!
 //! Depends on the library's pipeline and engine, and on [`Draft`], a pack that is complete and not yet published.
 
+mod magnitudes;
 mod page;
 mod quality;
 mod samples;
@@ -21,8 +23,10 @@ use inkstone::pack::Manifest;
 
 pub use quality::{Quality, SampleQuality, Sensitivity};
 
+pub(crate) use self::magnitudes::StageMagnitudes;
 use self::quality::Results;
 use self::samples::Samples;
+use self::search::Search;
 use crate::error::{Error, Result};
 use crate::report::Report;
 use crate::write::Draft;
@@ -63,36 +67,59 @@ impl Target {
     }
 }
 
-/// Measures a pack beside that of the f32 model, and makes as few layers as possible more precise until the pack reaches the
-/// target: convolutions by activations of 16 bits, attention by f32. What was measured is added to the report. `progress` is told what is done, and of how much.
+/// A pack with the report on it.
+pub(crate) type Made = (Draft, Report);
+
+/// Measures a pack beside that of the f32 model. Where it does not reach the target, the channels of what its layers read are scaled, for which
+/// `remake` makes it once more, and as few layers as possible become more precise: convolutions and linear layers by activations of 16 bits,
+/// attention by f32. What was measured is added to the report. `progress` is told what is done, and of how much.
 ///
 /// # Errors
 /// As [`Target::check`]. For a pack that cannot be run, and a target that it does not reach, with the names of the layers that lose
 /// most. If the page cannot be written.
-pub fn calibrate(
-    draft: &mut Draft,
-    f32_model: &Draft,
-    report: &mut Report,
+pub(crate) fn calibrate(
+    (draft, mut report): Made,
+    f32_model: Draft,
     target: &Target,
+    remake: &mut dyn FnMut(&StageMagnitudes, &mut dyn FnMut(&str, usize, usize)) -> Result<Made>,
     progress: &mut dyn FnMut(&str, usize, usize),
-) -> Result<()> {
+) -> Result<Made> {
     let samples = Samples::read(target.samples.as_deref(), draft.manifest())?;
     progress("the f32 model", 0, 1);
     let reference = Results::of(&f32_model.open()?, &samples)?;
-    let mut search = search::Search::new(draft, &report.stages, &samples, &reference);
-    let precise = match target.min_psnr {
-        Some(decibels) => search.run(decibels, progress)?,
-        None => Vec::new(),
-    };
+    // It is as large as the export.
+    drop(f32_model);
+    let mut search = Search::new(draft, &report.stages, &samples, &reference);
+    let mut precise = Vec::new();
+    if let Some(least) = target.min_psnr {
+        progress("the pack with int8 in all layers", 0, 1);
+        if !search.reaches(&[], least)? {
+            progress("the channels' magnitudes", 0, 1);
+            let magnitudes = search.magnitudes()?;
+            let (scaled, its_report) = remake(&magnitudes, progress)?;
+            let mut other = Search::new(scaled, &its_report.stages, &samples, &reference);
+            // Larger weights may lose more than activations gain.
+            if other.best()? >= least.min(search.best()?) {
+                (search, report) = (other.replacing(search), its_report);
+            }
+        }
+        precise = search.run(least, progress)?;
+    }
     let measured = search.measure(&precise)?;
-    let quality = Quality::new(&samples, &reference, &measured, search.named(&precise), search.sensitivity());
+    let mut quality = Quality::new(&samples, &reference, &measured, search.named(&precise), search.sensitivity());
+    quality.scaled_layers = report
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.layers)
+        .filter(|layer| layer.scaled)
+        .count();
     check(&quality, target)?;
     report.set_quality(quality.clone());
     if let Some(file) = &target.page {
-        let page = page::page(report, &quality, &reference, &measured);
+        let page = page::page(&report, &quality, &reference, &measured);
         atomic_file::write(file, page.as_bytes(), true)?;
     }
-    Ok(())
+    Ok((search.into_draft(), report))
 }
 
 fn check(quality: &Quality, target: &Target) -> Result<()> {
@@ -131,6 +158,7 @@ mod tests {
                 samples: Vec::new(),
                 precise_layers: Vec::new(),
                 precise_share: 0.0,
+                scaled_layers: 0,
                 sensitivity: Vec::new(),
             };
             let target = Target {

@@ -49,6 +49,9 @@ fn lead(out: &mut String, report: &Report, quality: &Quality) {
             format!("of weights instead of {} as f32", megabytes(report.totals.bytes_f32)),
         ),
     ];
+    if quality.scaled_layers > 0 {
+        cards.push((quality.scaled_layers.to_string(), "layers with scaled input channels".to_owned()));
+    }
     if let Some(conditioning) = quality.conditioning {
         cards.push((format!("{conditioning:.2}"), "of what another prompt changes is left".to_owned()));
     }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use inkstone::engine::{Engine, Input, Stage, Value};
+use inkstone::engine::{ActivationWatch, Engine, Input, Stage, Value};
 use inkstone::pack::{Element, Pack};
 use inkstone::picture::Picture;
 use inkstone::pipeline::{Options, Pipeline};
 use serde::Serialize;
 
+use super::magnitudes::Recorder;
 use super::samples::Samples;
 use crate::error::{Error, Result};
 
@@ -27,10 +28,19 @@ pub(super) struct Results {
 impl Results {
     /// Runs a pack with every sample.
     pub fn of(pack: &Arc<Pack>, samples: &Samples) -> Result<Results> {
+        Results::watched(pack, samples, None)
+    }
+
+    /// The same, and tells a recorder what the int8 layers read.
+    pub fn watched(pack: &Arc<Pack>, samples: &Samples, recorder: Option<&Arc<Recorder>>) -> Result<Results> {
+        let watch = recorder.map(|recorder| recorder.clone() as Arc<dyn ActivationWatch>);
         match samples {
             Samples::Prompts(requests) => {
                 let failed = |error: inkstone::PipelineError| Error::Generate(error.to_string());
                 let mut pipeline = Pipeline::of_pack(pack.clone(), &Options::default()).map_err(failed)?;
+                if let Some(watch) = &watch {
+                    pipeline.watch_activations(watch);
+                }
                 let pictures: Vec<Picture> = requests
                     .iter()
                     .map(|request| Ok(pipeline.generate(request).map_err(failed)?.picture))
@@ -43,7 +53,10 @@ impl Results {
                 })
             }
             Samples::Inputs(inputs) => {
-                let engine = Engine::new(0).map_err(Error::Engine)?;
+                let mut engine = Engine::new(0).map_err(Error::Engine)?;
+                if let Some(watch) = watch {
+                    engine.watch_activations(watch);
+                }
                 let name = pack.manifest().stages.keys().next().cloned().unwrap_or_default();
                 let stage = Stage::load(&engine, pack, &name).map_err(Error::Engine)?;
                 let outputs = &pack.manifest().stages[&name].outputs;
@@ -176,11 +189,14 @@ pub struct Quality {
     pub conditioning: Option<f64>,
     /// Every sample.
     pub samples: Vec<SampleQuality>,
-    /// Convolutions with activations of 16 bits and attention in f32, as `stage/layer`.
+    /// Convolutions and linear layers with activations of 16 bits and attention in f32, as `stage/layer`.
     pub precise_layers: Vec<String>,
     /// Their share of all products of int8 layers, each stage run once.
     pub precise_share: f64,
-    /// What each layer loses, in the order in which they are made precise; empty if that was not measured.
+    /// Layers whose input's channels are multiplied by factors, so that one scale fits them better.
+    pub scaled_layers: usize,
+    /// What each layer loses, in the order in which they are made precise; empty if that was not measured. Up to eight layers that lose little
+    /// together have the same share of it.
     pub sensitivity: Vec<Sensitivity>,
 }
 
@@ -223,6 +239,7 @@ impl Quality {
             samples: named.collect(),
             precise_layers: layers,
             precise_share: share,
+            scaled_layers: 0,
             sensitivity,
         }
     }

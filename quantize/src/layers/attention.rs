@@ -27,6 +27,7 @@ pub(super) fn quantize(graph: &Graph, node: &NodeProto) -> Option<Quantized> {
         bytes_f32: 0,
         bytes_pack: 0,
         sqnr_db: None,
+        scaled: false,
     };
     let node = NodeProto {
         op_type: Q_ATTENTION.name.to_owned(),
@@ -63,7 +64,7 @@ mod tests {
         }
         let mut graph = builder.node("Identity", &["q"], "y").graph();
         graph.nodes[0] = proto::our_node(&super::ATTENTION, "mix", &["q", "k", "v"], &["y"]);
-        let layers = quantize(&mut graph, scheme, keep, &mut |values| Ok(values.into())).unwrap();
+        let layers = quantize(&mut graph, scheme, keep, &Default::default(), &mut |values| Ok(values.into())).unwrap();
         let layers = layers.into_iter().map(|layer| (layer.kind, layer.shape, layer.products));
         (names(&graph).concat(), layers.collect())
     }

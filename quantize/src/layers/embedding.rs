@@ -37,6 +37,7 @@ pub(super) fn quantize(graph: &Graph, node: &NodeProto) -> Result<Option<Quantiz
         bytes_f32: size_of_val(values),
         bytes_pack: rows * columns + rows * size_of::<f32>(),
         sqnr_db: quantized.sqnr_db(&matrix),
+        scaled: false,
     };
     let replaced = vec![node.input[0].clone()];
     let node = proto::our_node(&Q_EMBEDDING, &name, &[&node.input[1], &weight, &scale], &[&node.output[0]]);

@@ -4,6 +4,7 @@ use inkstone::engine::operators::Q_LINEAR;
 use tract_onnx::pb::NodeProto;
 
 use super::rows::{Matrix, PANEL_DEPTH, PANEL_ROWS};
+use super::scaling::{Axis, Factors, Read, by_channel, largest_of_each};
 use super::{Kind, Quantized, constant_bias, finite, layer_name, parameter_names, with_parameters};
 use crate::error::Result;
 use crate::fuse::both_ways;
@@ -20,8 +21,24 @@ struct Linear<'a> {
     bias: Option<&'a str>,
 }
 
+/// What a product with a constant matrix reads, if it can be int8.
+pub(super) fn read(graph: &Graph, links: &Links, node: &NodeProto) -> Option<Read> {
+    let linear = recognize(graph, links, node)?;
+    let (weight, [outputs, inputs]) = weights(graph, &linear)?;
+    let weights = if linear.by_output {
+        by_channel(weight, inputs)
+    } else {
+        largest_of_each(weight, outputs)
+    };
+    Some(Read {
+        value: linear.product.input[0].clone(),
+        axis: Axis::Last,
+        weights,
+    })
+}
+
 /// A product with a constant matrix becomes int8; others stay.
-pub(super) fn quantize(graph: &Graph, links: &Links, node: &NodeProto) -> Result<Option<Quantized>> {
+pub(super) fn quantize(graph: &Graph, links: &Links, factors: &Factors, node: &NodeProto) -> Result<Option<Quantized>> {
     let Some(linear) = recognize(graph, links, node) else {
         return Ok(None);
     };
@@ -42,8 +59,8 @@ pub(super) fn quantize(graph: &Graph, links: &Links, node: &NodeProto) -> Result
     };
     let name = layer_name(graph, linear.product, &linear.product.input[1], linear.bias);
     let [weight_name, scale_name, bias_name] = parameter_names(&name);
-    let x = linear.product.input[0].as_str();
-    let quantized = proto::our_node(&Q_LINEAR, &name, &[x, &weight_name, &scale_name, &bias_name], &[&node.output[0]])
+    let (x, matrix) = factors.apply(&linear.product.input[0], Axis::Last, matrix);
+    let quantized = proto::our_node(&Q_LINEAR, &name, &[&x, &weight_name, &scale_name, &bias_name], &[&node.output[0]])
         .with_ints("mk", &[outputs as i64, inputs as i64])
         .with_ints("m8", &[outputs.next_multiple_of(PANEL_ROWS) as i64, inputs as i64]);
     let replaced = std::iter::once(linear.product.input[1].as_str())
@@ -161,7 +178,7 @@ mod tests {
             .output("y", &[2, 4])
             .filled("w", &[4, 4]);
         let mut graph = builder.node("MatMul", &["x", "w"], "p").node("Add", &["p", "z"], "y").graph();
-        crate::layers::quantize(&mut graph, Scheme::W8a8, &[], &mut |values| Ok(values.into())).unwrap();
+        crate::layers::quantize(&mut graph, Scheme::W8a8, &[], &Default::default(), &mut |values| Ok(values.into())).unwrap();
         assert_eq!(names(&graph), ["QLinear", "Add"]);
     }
 
@@ -174,7 +191,7 @@ mod tests {
             .filled("w", &[4, 4])
             .with(gemm)
             .graph();
-        crate::layers::quantize(&mut graph, Scheme::W8a8, &[], &mut |values| Ok(values.into())).unwrap();
+        crate::layers::quantize(&mut graph, Scheme::W8a8, &[], &Default::default(), &mut |values| Ok(values.into())).unwrap();
         assert_eq!(names(&graph), ["Gemm"]);
     }
 }

@@ -6,9 +6,10 @@ mod embedding;
 mod kept;
 mod linear;
 pub mod rows;
+mod scaling;
 
 use clap::ValueEnum;
-use inkstone::engine::operators::{ATTENTION, Q_ATTENTION, Q_CONV, Q_CONV_16, Schema};
+use inkstone::engine::operators::{ATTENTION, Q_ATTENTION, Q_CONV, Q_CONV_16, Q_LINEAR, Q_LINEAR_16, Schema};
 use serde::Serialize;
 use tract_onnx::pb::{ModelProto, NodeProto};
 
@@ -18,6 +19,9 @@ use crate::proto;
 use crate::shapes;
 use crate::storage::Int8s;
 use crate::tensor::{Constant, Values};
+
+use scaling::Factors;
+pub use scaling::Magnitudes;
 
 /// Which layers become int8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
@@ -67,6 +71,8 @@ pub struct Layer {
     pub bytes_pack: usize,
     /// Signal to quantization noise of the weights in decibels; none if nothing is lost.
     pub sqnr_db: Option<f64>,
+    /// Whether the channels of its input are multiplied by factors, so that one scale fits them better.
+    pub scaled: bool,
 }
 
 /// A node that takes another's place, with its constants and its line in the report.
@@ -82,25 +88,39 @@ struct Quantized {
 pub type SetAside<'a> = &'a mut dyn FnMut(Vec<i8>) -> Result<Int8s>;
 
 /// Replaces every layer that the scheme allows and that is not among the names in `keep`, and sets its weights aside; returns all layers with
-/// weights, in the graph's order.
+/// weights, in the graph's order. The channels of what layers with known magnitudes read are scaled.
 ///
 /// # Errors
 /// For weights that are not finite, and if they cannot be set aside.
-pub fn quantize(graph: &mut Graph, scheme: Scheme, keep: &[String], set_aside: SetAside<'_>) -> Result<Vec<Layer>> {
+pub fn quantize(
+    graph: &mut Graph,
+    scheme: Scheme,
+    keep: &[String],
+    magnitudes: &Magnitudes,
+    set_aside: SetAside<'_>,
+) -> Result<Vec<Layer>> {
     let kept = match scheme {
         Scheme::W8a8 => kept::first_and_last(graph),
         Scheme::W8a8All | Scheme::F32 => Default::default(),
     };
     let links = Links::of(graph);
+    let is_chosen = |node: &NodeProto| scheme != Scheme::F32 && !kept.contains(&node.name);
+    let read = |node: &NodeProto| match node.op_type.as_str() {
+        "Conv" => convolution::read(graph, node),
+        _ => linear::read(graph, &links, node),
+    };
+    let measured = |node: &&NodeProto| is_chosen(node) && magnitudes.contains_key(&node.output[0]);
+    let nodes = graph.nodes.iter().filter(measured);
+    let factors = Factors::of(graph, nodes.filter_map(|node| Some((&*node.output[0], read(node)?))), magnitudes);
     let mut layers = std::collections::HashMap::new();
     for index in 0..graph.nodes.len() {
         let node = &graph.nodes[index];
-        if scheme == Scheme::F32 || kept.contains(&node.name) {
+        if !is_chosen(node) {
             continue;
         }
         let quantized = match node.op_type.as_str() {
-            "Conv" => convolution::quantize(graph, node)?,
-            "Add" | "MatMul" | "Gemm" => linear::quantize(graph, &links, node)?,
+            "Conv" => convolution::quantize(graph, &factors, node)?,
+            "Add" | "MatMul" | "Gemm" => linear::quantize(graph, &links, &factors, node)?,
             "Gather" => embedding::quantize(graph, node)?,
             _ => attention::quantize(graph, node),
         };
@@ -117,10 +137,11 @@ pub fn quantize(graph: &mut Graph, scheme: Scheme, keep: &[String], set_aside: S
         if let Some(Quantized {
             mut node,
             constants,
-            layer,
+            mut layer,
             replaced,
         }) = quantized
         {
+            layer.scaled = factors.is_read(&node.input[0]);
             // The int8 constants take the names of the f32 constants that nothing else reads.
             graph
                 .constants
@@ -135,6 +156,7 @@ pub fn quantize(graph: &mut Graph, scheme: Scheme, keep: &[String], set_aside: S
             graph.nodes[index] = node;
         }
     }
+    factors.insert(graph);
     graph.sweep();
     for index in 0..graph.nodes.len() {
         if let Some(layer) = kept_layer(graph, &graph.nodes[index]) {
@@ -170,8 +192,8 @@ fn products(graph: &Graph, node: &NodeProto, layer: &Layer) -> Option<u64> {
     u64::try_from(shapes::count(&layer.shape)?.checked_mul(positions)?).ok()
 }
 
-/// Operators that have a more precise counterpart: convolutions with activations of 16 bits, attention in f32.
-pub(crate) const PRECISE: [(&Schema, &Schema); 2] = [(&Q_CONV, &Q_CONV_16), (&Q_ATTENTION, &ATTENTION)];
+/// Operators that have a more precise counterpart: convolutions and linear layers with activations of 16 bits, attention in f32.
+pub(crate) const PRECISE: [(&Schema, &Schema); 3] = [(&Q_CONV, &Q_CONV_16), (&Q_LINEAR, &Q_LINEAR_16), (&Q_ATTENTION, &ATTENTION)];
 
 /// Sets layers to precise (`Some(true)`) or int8 (`Some(false)`) by their names; layers with `None` stay as they are. Returns whether the graph
 /// has changed.
@@ -209,6 +231,7 @@ fn kept_layer(graph: &Graph, node: &NodeProto) -> Option<Layer> {
         bytes_f32: bytes,
         bytes_pack: bytes,
         sqnr_db: None,
+        scaled: false,
     })
 }
 
@@ -247,6 +270,7 @@ fn with_parameters(
         bytes_f32: size_of_val(matrix.values()),
         bytes_pack: weights.len() + outputs * size_of::<f32>(),
         sqnr_db: quantized.sqnr_db(matrix),
+        scaled: false,
     };
     let bias = bias.map_or_else(|| vec![0.0; outputs], <[f32]>::to_vec);
     let constants = vec![
@@ -288,7 +312,7 @@ mod tests {
     fn quantized(builder: Builder, scheme: Scheme) -> (Graph, Vec<Layer>) {
         let mut graph = builder.graph();
         crate::optimize(&mut graph).unwrap();
-        let layers = quantize(&mut graph, scheme, &[], &mut |values| Ok(values.into())).unwrap();
+        let layers = quantize(&mut graph, scheme, &[], &Magnitudes::new(), &mut |values| Ok(values.into())).unwrap();
         (graph, layers)
     }
 
@@ -373,7 +397,10 @@ mod tests {
     #[test]
     fn layers_that_are_named_stay() {
         let (mut graph, keep) = (convolutions().graph(), ["first".to_owned(), "last".to_owned()]);
-        let layers = quantize(&mut graph, Scheme::W8a8All, &keep, &mut |values| Ok(values.into())).unwrap();
+        let layers = quantize(&mut graph, Scheme::W8a8All, &keep, &Magnitudes::new(), &mut |values| {
+            Ok(values.into())
+        })
+        .unwrap();
         assert_eq!(names(&graph), ["Conv", "QConv", "Conv"]);
         assert_eq!(layers[0].kind, Kind::F32);
     }
@@ -386,7 +413,7 @@ mod tests {
             .constant("w", &[4, 1], &[1.0, f32::NAN, 0.0, 0.0]);
         let mut graph = builder.node("MatMul", &["x", "w"], "y").graph();
         assert!(
-            quantize(&mut graph, Scheme::W8a8, &[], &mut |values| Ok(values.into()))
+            quantize(&mut graph, Scheme::W8a8, &[], &Magnitudes::new(), &mut |values| Ok(values.into()))
                 .unwrap_err()
                 .to_string()
                 .contains("not finite")

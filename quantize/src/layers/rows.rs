@@ -41,6 +41,15 @@ impl<'a> Matrix<'a> {
         self.values.len() / self.columns
     }
 
+    /// The matrix with its columns divided by divisors, which repeat.
+    pub fn divided(self, divisors: &[f32]) -> Matrix<'a> {
+        let mut values = self.values.into_owned();
+        for part in values.chunks_mut(divisors.len().max(1)) {
+            part.iter_mut().zip(divisors).for_each(|(value, divisor)| *value /= divisor);
+        }
+        Matrix::new(values, self.columns)
+    }
+
     /// Quantizes every row to [-127, 127] with a scale of its own; a half rounds to even.
     ///
     /// # Errors

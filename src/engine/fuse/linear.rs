@@ -1,10 +1,10 @@
-//! Fuses a matrix product with the transposition of a picture to rows before it and, after it, an activation or the multiplication of
+//! Fuses a matrix product with constant factors of its inputs and the transposition of a picture to rows before it and, after it, an activation or the multiplication of
 //! one half by a function of the other, a gate, the transposition to a picture and the addition of a residual.
 
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::Slice;
 
-use super::{Fusion, FusionBuilder, activation, binary, is_transpose, only_reader, operator};
+use super::{Fusion, FusionBuilder, activation, binary, is_transpose, only_reader, operator, scaled};
 use crate::engine::arithmetic::Activation;
 use crate::engine::kernels::ROWS;
 use crate::engine::operators::QuantizedLinear;
@@ -15,8 +15,21 @@ pub fn try_fuse(model: &TypedModel, node: usize) -> TractResult<Option<Fusion>> 
         return Ok(None);
     };
     let (mut fused, mut fusion) = (linear.clone(), FusionBuilder::of(model, node));
+    let last = model.outlet_fact(fusion.inputs[0])?.rank() - 1;
+    let mut factors = scaled(model, fusion.inputs[0], last)?;
+    if let Some((source, _)) = factors {
+        fusion.inputs[0] = source;
+    }
     if let Some(picture) = picture(model, fusion.inputs[0])? {
         (fused.from_picture, fusion.inputs[0]) = (true, picture);
+        if factors.is_none() {
+            factors = scaled(model, picture, 1)?;
+            fusion.inputs[0] = factors.map_or(picture, |(source, _)| source);
+        }
+    }
+    if let Some((_, factors)) = factors {
+        fused.scaled = true;
+        fusion.inputs.push(factors);
     }
     match halves(model, fusion.output, fused.weights.rows())? {
         Some((product, function)) => (fused.halved, fusion.output) = (Some(function), product),

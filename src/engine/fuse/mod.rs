@@ -1,5 +1,5 @@
 //! Fuses layers with adjacent operators, so that intermediate results never leave the cache: a convolution with the normalization or
-//! upsampling before it and the activation and addition after it, a matrix product with the transpositions around it and the
+//! upsampling and the factors of channels before it and the activation and addition after it, a matrix product with the transpositions around it and the
 //! element-wise operators after it, a row normalization with its modulation. Values stay the same to the bit.
 
 mod convolution;
@@ -15,6 +15,9 @@ use tract_onnx::tract_core::ops::binary::TypedBinOp;
 
 use super::adapter::{Node, Operator};
 use super::arithmetic::Activation;
+
+/// What the name of a layer ends in that something was fused into.
+pub const FUSED: &str = ".fused";
 
 /// Fuses every layer of a decluttered model.
 pub fn fuse(model: &mut TypedModel) -> TractResult<()> {
@@ -39,7 +42,7 @@ fn patch(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>
     }
     let mut patch = TypedModelPatch::default();
     let taps = patch.taps(model, &fusion.inputs)?;
-    let wired = patch.wire_node(format!("{}.fused", model.node(node).name), fusion.operator, &taps)?;
+    let wired = patch.wire_node(format!("{}{FUSED}", model.node(node).name), fusion.operator, &taps)?;
     patch.shunt_outside(model, fusion.output, wired[0])?;
     Ok(Some(patch))
 }
@@ -184,6 +187,25 @@ fn binary(model: &TypedModel, outlet: OutletId, name: &str) -> Option<(OutletId,
     let [one, other] = *reader.inputs else { return None };
     let operand = if one == outlet { other } else { one };
     (named && one != other).then(|| (OutletId::new(reader.id, 0), operand))
+}
+
+/// The value that an outlet is a product of with one constant factor for each place of an axis, and the factors.
+fn scaled(model: &TypedModel, outlet: OutletId, axis: usize) -> TractResult<Option<(OutletId, OutletId)>> {
+    let node = model.node(outlet.node);
+    let is_product = node.op_as::<TypedBinOp>().is_some_and(|op| op.0.name() == "Mul");
+    let (true, [one, other]) = (is_product, &*node.inputs) else {
+        return Ok(None);
+    };
+    let shape = &model.outlet_fact(outlet)?.shape;
+    for (value, factors) in [(*one, *other), (*other, *one)] {
+        let (of_value, of_factors) = (model.outlet_fact(value)?, model.outlet_fact(factors)?);
+        let one_each =
+            of_factors.rank() == shape.rank() && of_factors.shape[axis] == shape[axis] && of_factors.shape.volume() == shape[axis];
+        if one_each && of_factors.konst.is_some() && of_value.shape == *shape {
+            return Ok(Some((value, factors)));
+        }
+    }
+    Ok(None)
 }
 
 /// The sum that alone reads an outlet, and its other summand, where both have the outlet's shape.

@@ -106,6 +106,49 @@ fn a_linear_layer_fuses_activation_gate_and_addition() {
     );
 }
 
+#[test]
+fn constant_factors_of_channels_are_fused_into_every_layer_that_reads_them() {
+    let mut graph = Graph(TypedModel::default());
+    let x = graph.source("x", &[1, 5, WIDTH]);
+    let factors = graph.constant("factors", &[1, 1, WIDTH]);
+    let scaled = graph.binary("scaled", multiply(), &[x, factors]);
+    let [one, other] = [graph.linear(scaled), {
+        let [scale, bias] = ["other scale", "other bias"].map(|name| graph.constant(name, &[WIDTH]));
+        graph.put(
+            "other",
+            QuantizedLinear::new(weights(), kernels::available()[0]),
+            &[scaled, scale, bias],
+        )
+    }];
+    let (layers_of, nodes) = layers::<QuantizedLinear>(&graph.fused(&[one, other]));
+    assert_eq!((layers_of.iter().filter(|layer| layer.scaled).count(), nodes), (2, 2));
+
+    let mut graph = Graph(TypedModel::default());
+    let picture = graph.source("picture", &[1, WIDTH, 2, 3]);
+    let [gain, bias] = ["gain", "norm bias"].map(|name| graph.constant(name, &[WIDTH]));
+    let norm = GroupNorm {
+        groups: 2,
+        epsilon: 1e-5,
+        activation: NormActivation::Silu,
+    };
+    let normal = graph.put("norm", norm, &[picture, gain, bias]);
+    let factors = graph.constant("factors", &[1, WIDTH, 1, 1]);
+    let scaled = graph.binary("scaled", multiply(), &[factors, normal]);
+    let convolved = graph.convolution(scaled);
+    let (layers_of, nodes) = layers::<QuantizedConvolution>(&graph.fused(&[convolved]));
+    assert_eq!((layers_of[0].scaled, layers_of[0].norm.is_some(), nodes), (true, true, 1));
+}
+
+#[test]
+fn factors_that_are_no_constants_stay() {
+    let mut graph = Graph(TypedModel::default());
+    let (x, factors) = (graph.source("x", &[1, 5, WIDTH]), graph.source("factors", &[1, 1, WIDTH]));
+    let scaled = graph.binary("scaled", multiply(), &[x, factors]);
+    let linear = graph.linear(scaled);
+    let (layers, nodes) = layers::<QuantizedLinear>(&graph.fused(&[linear]));
+    assert_eq!((layers[0].scaled, nodes), (false, 2));
+}
+
 /// The outputs of a layer of twice as many rows, cut in half, with the function of the half of a number multiplied by the other.
 fn halved(graph: &mut Graph, of_half: usize) -> OutletId {
     let x = graph.source("x", &[1, 5, WIDTH]);

@@ -145,7 +145,7 @@ pub struct PanelSums(pub [[i32; SUMMED]; ROWS]);
 
 impl PanelSums {
     /// No sums yet.
-    pub fn new() -> PanelSums {
+    pub const fn new() -> PanelSums {
         PanelSums([[0; SUMMED]; ROWS])
     }
 

@@ -213,8 +213,8 @@ impl<'a> SplitProduct<'a> {
 struct PackedTokens {
     first: usize,
     bytes: Vec<u8>,
-    /// Where the panels begin, at the start of a cache line.
-    start: usize,
+    /// Where the panels are, from the start of a cache line on.
+    panels: Range<usize>,
     scales: Vec<f32>,
 }
 
@@ -222,21 +222,25 @@ impl PackedTokens {
     /// Quantizes a part of the tokens; threads share the work.
     fn new(kernel: &dyn Kernel, tokens: Tokens, part: Range<usize>, threads: usize) -> PackedTokens {
         let (panel, length) = (kernel.columns() * tokens.inputs, tokens.panel_bytes(kernel, part.len()));
-        let (mut bytes, mut scales) = (vec![0; length + LINE], vec![0.0; part.len()]);
+        let kinds = tokens.precision.bytes();
+        let (mut bytes, mut scales) = (vec![0; kinds.len() * length + LINE], vec![0.0; part.len()]);
+        let all = bytes.len();
         let room = from_line(&mut bytes);
-        let start = length + LINE - room.len();
+        let start = all - room.len();
         let threads = parallel::threads_for_values(part.len() * tokens.inputs).min(threads);
-        let blocks = room[..length]
-            .chunks_mut(TOGETHER / kernel.columns() * panel)
-            .zip(scales.chunks_mut(TOGETHER));
-        parallel::for_each(threads, blocks.enumerate(), |(index, (panels, scales))| {
-            let first = part.start + index * TOGETHER;
-            tokens.pack(first..first + scales.len(), kernel, panels, scales);
-        });
+        for (&byte, room) in kinds.iter().zip(room.chunks_exact_mut(length)) {
+            let blocks = room
+                .chunks_mut(TOGETHER / kernel.columns() * panel)
+                .zip(scales.chunks_mut(TOGETHER));
+            parallel::for_each(threads, blocks.enumerate(), |(index, (panels, scales))| {
+                let first = part.start + index * TOGETHER;
+                tokens.pack(first..first + scales.len(), byte, kernel, panels, scales);
+            });
+        }
         PackedTokens {
             first: part.start,
+            panels: start..start + kinds.len() * length,
             bytes,
-            start,
             scales,
         }
     }
@@ -295,13 +299,16 @@ impl<'a> Task<'a> {
         match source {
             Source::Packed(packed) => multiply(Quantized {
                 first: packed.first,
-                panels: &packed.bytes[packed.start..],
+                panels: &packed.bytes[packed.panels.clone()],
                 scales: &packed.scales,
             }),
             Source::Own { tokens, part, .. } => Scratch::with(|scratch| {
-                let panels = scratch.packed(tokens.panel_bytes(kernel, part.len()));
+                let (length, bytes) = (tokens.panel_bytes(kernel, part.len()), tokens.precision.bytes());
+                let panels = scratch.packed(bytes.len() * length);
                 let (first, mut scales) = (part.start, vec![0.0; part.len()]);
-                tokens.pack(part, kernel, panels, &mut scales);
+                for (&byte, panels) in bytes.iter().zip(panels.chunks_exact_mut(length)) {
+                    tokens.pack(part.clone(), byte, kernel, panels, &mut scales);
+                }
                 let scales = &scales;
                 multiply(Quantized { first, panels, scales });
             }),

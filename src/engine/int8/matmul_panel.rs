@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::WeightMatrix;
 use super::epilogue::{Outputs, PanelSums, SUMMED, shifts};
 use super::matmul::OutputSlices;
-use super::quantize::{Order, TOGETHER, filled};
+use super::quantize::{BASE, Order, TOGETHER, filled};
 use crate::engine::arithmetic::Activation;
 use crate::engine::kernels::{Kernel, ROWS};
 use crate::engine::simd::{Fused, widest};
@@ -36,7 +36,7 @@ pub struct Layer<'a> {
 pub struct Quantized<'a> {
     /// Number of the first.
     pub first: usize,
-    /// At least their panels, `[groups][columns][4]` each.
+    /// Their panels, `[groups][columns][4]` each: those of the only or low byte of their values, then those of the high byte if there is one.
     pub panels: &'a [u8],
     /// The scale of every token.
     pub scales: &'a [f32],
@@ -51,16 +51,16 @@ impl Layer<'_> {
     /// Computes the outputs of rows, which begin with a panel.
     pub fn compute(&self, rows: Range<usize>, tokens: Quantized, slices: &mut OutputSlices) {
         let (row_sums, inputs, columns) = (shifts(self.kernel, self.weights), self.weights.inputs(), self.kernel.columns());
-        let panels = &tokens.panels[..tokens.scales.len().next_multiple_of(columns) * inputs];
-        let calls = panels.chunks(SUMMED * inputs).zip(tokens.scales.chunks(SUMMED));
-        let (mut sums, mut gate_sums) = (PanelSums::new(), PanelSums::new());
+        let (low, high) = tokens.panels.split_at(tokens.scales.len().next_multiple_of(columns) * inputs);
+        let calls = low.chunks(SUMMED * inputs).zip(tokens.scales.chunks(SUMMED));
+        let [mut sums, mut gate_sums] = [const { ValueSums::new() }; 2];
         for row in rows.clone().step_by(ROWS) {
-            let panel = row / ROWS;
-            for (call, (activations, scales)) in calls.clone().enumerate() {
-                sums.multiply(self.kernel, self.weights, panel, row_sums(panel), activations);
+            for (call, (low, scales)) in calls.clone().enumerate() {
+                let high = high.chunks(SUMMED * inputs).nth(call);
+                let multiply = |sums: &mut ValueSums, panel| sums.multiply(self, panel, row_sums(panel), [Some(low), high]);
+                multiply(&mut sums, row / ROWS);
                 if self.halved.is_some() {
-                    let panel = panel + self.rows() / ROWS;
-                    gate_sums.multiply(self.kernel, self.weights, panel, row_sums(panel), activations);
+                    multiply(&mut gate_sums, (row + self.rows()) / ROWS);
                 }
                 let part = PanelSlice {
                     layer: self,
@@ -75,14 +75,60 @@ impl Layer<'_> {
     }
 }
 
+/// Sums of one weight panel with up to [`SUMMED`] tokens.
+struct ValueSums {
+    /// Those of the only or low byte of the tokens' values.
+    low: PanelSums,
+    /// Those of the high byte.
+    high: PanelSums,
+    is_wide: bool,
+}
+
+impl ValueSums {
+    const fn new() -> ValueSums {
+        ValueSums {
+            low: PanelSums::new(),
+            high: PanelSums::new(),
+            is_wide: false,
+        }
+    }
+
+    /// Makes them of the panels of low and high bytes.
+    fn multiply(&mut self, layer: &Layer, panel: usize, row_sums: &[i32; ROWS], activations: [Option<&[u8]>; 2]) {
+        self.is_wide = activations[1].is_some();
+        for (sums, activations) in [&mut self.low, &mut self.high].into_iter().zip(activations) {
+            if let Some(activations) = activations {
+                sums.multiply(layer.kernel, layer.weights, panel, row_sums, activations);
+            }
+        }
+    }
+
+    /// Those of a row and the tokens of a part, as floats.
+    #[inline(always)]
+    fn floats(&self, row: usize, part: usize) -> [f32; TOGETHER] {
+        let (low, high) = (&self.low.0[row], &self.high.0[row]);
+        let (low, high) = (&low.as_chunks::<TOGETHER>().0[part], &high.as_chunks::<TOGETHER>().0[part]);
+        let mut floats = [0f32; TOGETHER];
+        for token in 0..TOGETHER {
+            floats[token] = low[token] as f32;
+        }
+        if self.is_wide {
+            for token in 0..TOGETHER {
+                floats[token] += high[token] as f32 * BASE;
+            }
+        }
+        floats
+    }
+}
+
 /// Outputs of a panel's rows of some tokens.
 type Tile = [[f32; TOGETHER]; ROWS];
 
-/// Sums of one weight panel with up to [`SUMMED`] tokens.
+/// Outputs of one weight panel and up to [`SUMMED`] tokens.
 struct PanelSlice<'a> {
     layer: &'a Layer<'a>,
-    /// Those of the rows and, where there are any, of their gates.
-    sums: [&'a PanelSums; 2],
+    /// The sums of the rows and, where there are any, of their gates.
+    sums: [&'a ValueSums; 2],
     /// The first row and token.
     row: usize,
     token: usize,
@@ -138,14 +184,14 @@ impl PanelSlice<'_> {
 
     /// Sums of rows from `first` on, scaled, with the bias.
     #[inline(always)]
-    fn scaled(&self, sums: &PanelSums, first: usize, part: usize, token_scales: [f32; TOGETHER]) -> Tile {
+    fn scaled(&self, sums: &ValueSums, first: usize, part: usize, token_scales: [f32; TOGETHER]) -> Tile {
         let outputs = &self.layer.outputs;
         let mut tile = [[0f32; TOGETHER]; ROWS];
         let rows = outputs.scales[first..].iter().zip(&outputs.biases[first..]);
-        for ((values, sums), (&scale, &bias)) in tile.iter_mut().zip(&sums.0).zip(rows) {
-            let sums = sums.as_chunks::<TOGETHER>().0[part];
+        for (row, (values, (&scale, &bias))) in tile.iter_mut().zip(rows).enumerate() {
+            let sums = sums.floats(row, part);
             for token in 0..TOGETHER {
-                values[token] = sums[token] as f32 * (scale * token_scales[token]) + bias;
+                values[token] = sums[token] * (scale * token_scales[token]) + bias;
             }
         }
         tile

@@ -15,5 +15,5 @@ pub use attention::{Rows as AttentionRows, attend};
 pub use convolution::{convolve, image_mask};
 pub use epilogue::Outputs;
 pub use matmul::{Product, multiply};
-pub use quantize::{Byte, Image, Layout, Order, Tokens, largest_of};
+pub use quantize::{Byte, Image, Layout, Order, Precision, Tokens, largest_scaled};
 pub use weights::WeightMatrix;

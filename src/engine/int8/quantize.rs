@@ -36,22 +36,54 @@ pub fn largest_of(values: &[f32]) -> f32 {
     largest.into_iter().fold(0.0, larger)
 }
 
+/// The largest magnitude of a picture's values times a factor for each channel; without factors that of the values. Threads share them.
+pub fn largest_scaled(values: &[f32], factors: &[f32]) -> f32 {
+    if factors.is_empty() {
+        return largest_of(values);
+    }
+    let area = (values.len() / factors.len()).max(1);
+    let mut largest = vec![0f32; factors.len()];
+    let channels = values.chunks_exact(area).zip(factors).zip(&mut largest);
+    parallel::for_each(
+        parallel::threads_for_values(values.len()),
+        channels,
+        |((values, factor), largest)| {
+            *largest = largest_magnitude(values) * factor.abs();
+        },
+    );
+    largest.into_iter().fold(0.0, larger)
+}
+
 /// The nearest integer of `value·inverse`, ties to even, as a byte XORed with `mask`.
 #[inline(always)]
 pub fn quantize(value: f32, inverse: f32, mask: u8) -> u8 {
     ((value * inverse + ROUNDING).to_bits() as u8) ^ mask
 }
 
-/// Quantizes four values.
-#[inline(always)]
-pub fn quantize_group(values: [f32; GROUP], inverse: f32, mask: u8) -> [u8; GROUP] {
-    values.map(|value| quantize(value, inverse, mask))
+/// How much smaller than a [`Byte::High`] a [`Byte::Low`] counts: two bytes from -127 to 127 are every integer of ±127·255.
+pub const BASE: f32 = 255.0;
+
+/// To what integers activations are quantized.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 8 bits.
+    #[default]
+    Int8,
+    /// 16 bits, which are multiplied a byte at a time: twice the work.
+    Int16,
 }
 
-/// How much smaller than a [`Byte::High`] a [`Byte::Low`] counts: two bytes from -127 to 127 are every integer of ±127·255.
-const BASE: f32 = 255.0;
+impl Precision {
+    /// The bytes of a value, in the order in which they are multiplied.
+    pub fn bytes(self) -> &'static [Byte] {
+        match self {
+            Precision::Int8 => &[Byte::Only],
+            Precision::Int16 => &[Byte::Low, Byte::High],
+        }
+    }
+}
 
-/// Which part of the quantized values an image holds. Values of 16 bits are multiplied a byte at a time: `high·255 + low`.
+/// Which part of the quantized values are meant. Values of 16 bits are multiplied a byte at a time: `high·255 + low`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Byte {
     /// All of 8 bits.
@@ -66,11 +98,39 @@ impl Byte {
     /// Scale of the byte for values of this largest magnitude.
     fn scale(self, largest: f32) -> f32 {
         match self {
-            Byte::Only => scale_for(largest),
-            Byte::High => Byte::Low.scale(largest) * BASE,
-            Byte::Low => largest.max(TINY) / LIMIT_16,
+            Byte::High => self.unit(largest) * BASE,
+            Byte::Only | Byte::Low => self.unit(largest),
         }
     }
+
+    /// Scale of the whole integers that the byte is of.
+    fn unit(self, largest: f32) -> f32 {
+        match self {
+            Byte::Only => scale_for(largest),
+            Byte::High | Byte::Low => largest.max(TINY) / LIMIT_16,
+        }
+    }
+}
+
+/// Work with the function `(value, inverse scale, mask) -> u8` that makes a byte of a value: a copy for each byte, so that its loops have
+/// nothing to decide.
+macro_rules! for_byte {
+    ($byte:expr, $quantize:ident => $work:expr) => {
+        match $byte {
+            Byte::Only => {
+                let $quantize = quantize;
+                $work
+            }
+            Byte::High => {
+                let $quantize = quantize_high;
+                $work
+            }
+            Byte::Low => {
+                let $quantize = quantize_low;
+                $work
+            }
+        }
+    };
 }
 
 /// The largest integer of 16-bit values.
@@ -82,6 +142,18 @@ fn quantize_16(value: f32, inverse: f32) -> [f32; 2] {
     let integer = (value * inverse + ROUNDING) - ROUNDING;
     let high = (integer * (1.0 / BASE) + ROUNDING) - ROUNDING;
     [high, integer - high * BASE]
+}
+
+/// The high byte of the nearest integer of 16 bits of `value·inverse`, XORed with `mask`.
+#[inline(always)]
+fn quantize_high(value: f32, inverse: f32, mask: u8) -> u8 {
+    quantize(quantize_16(value, inverse)[0], 1.0, mask)
+}
+
+/// The low byte of it.
+#[inline(always)]
+fn quantize_low(value: f32, inverse: f32, mask: u8) -> u8 {
+    quantize(quantize_16(value, inverse)[1], 1.0, mask)
 }
 
 /// A quantized image with its padding, `[channels/4][height][width][4]` bytes, planes some bytes apart: the four channels that a kernel
@@ -130,23 +202,39 @@ impl Layout {
         self.shape[0] / GROUP * self.plane()
     }
 
-    /// Quantizes all channels; threads share them.
-    fn fill_all(&self, values: &[f32], bytes: &mut [u8], mask: u8, quantize: impl Fn(f32) -> u8 + Copy + Sync) {
+    /// Quantizes all channels, times a factor each if there are factors; threads share them.
+    fn fill_all(&self, values: &[f32], factors: &[f32], bytes: &mut [u8], mask: u8, quantize: impl Fn(f32) -> u8 + Copy + Sync) {
         let area = self.shape[1] * self.shape[2];
         let threads = parallel::threads_for_values(values.len());
         let planes = (self.shape[0] / GROUP).div_ceil(threads * parallel::TASKS_PER_THREAD).max(1);
         let (plane, picture) = (self.plane(), area.max(1) * GROUP);
         let parts = bytes.chunks_mut(planes * plane).zip(values.chunks(planes * picture));
-        parallel::for_each(threads, parts, |(bytes, values)| {
-            for (plane, channels) in bytes.chunks_exact_mut(plane).zip(values.chunks_exact(picture)) {
+        parallel::for_each(threads, parts.enumerate(), |(part, (bytes, values))| {
+            let planes = (part * planes..).zip(bytes.chunks_exact_mut(plane).zip(values.chunks_exact(picture)));
+            for (group, (plane, channels)) in planes {
                 let channels = std::array::from_fn(|index| &channels[index * area..][..area]);
-                self.fill(plane, channels, quantize, mask);
+                match factors.as_chunks::<GROUP>().0.get(group) {
+                    Some(factors) => self.fill(
+                        plane,
+                        channels,
+                        #[inline(always)]
+                        |channel, value| quantize(value * factors[channel]),
+                        mask,
+                    ),
+                    None => self.fill(
+                        plane,
+                        channels,
+                        #[inline(always)]
+                        |_, value| quantize(value),
+                        mask,
+                    ),
+                }
             }
         });
     }
 
-    /// Quantizes four channels into a plane.
-    fn fill(&self, plane: &mut [u8], channels: [&[f32]; GROUP], quantize: impl Fn(f32) -> u8 + Copy, mask: u8) {
+    /// Quantizes four channels, each by its number, into a plane.
+    fn fill(&self, plane: &mut [u8], channels: [&[f32]; GROUP], quantize: impl Fn(usize, f32) -> u8 + Copy, mask: u8) {
         plane.fill(mask);
         let ([_, height, width], upsample, wide) = (self.shape, self.upsample, self.size()[1]);
         for y in 0..height {
@@ -163,33 +251,26 @@ impl Layout {
 }
 
 impl<'a> Image<'a> {
-    /// Quantizes `[channels, height, width]` of a known largest magnitude with one scale into [`Layout::bytes`] bytes. Threads share the
-    /// channels.
-    pub fn quantize(values: &[f32], largest: f32, byte: Byte, layout: &Layout, mask: u8, bytes: &'a mut [u8]) -> Image<'a> {
-        let (inverse, inverse_16) = (1.0 / byte.scale(largest), 1.0 / Byte::Low.scale(largest));
-        match byte {
-            Byte::Only => layout.fill_all(
-                values,
-                bytes,
-                mask,
-                #[inline(always)]
-                |value| quantize(value, inverse, mask),
-            ),
-            Byte::High => layout.fill_all(
-                values,
-                bytes,
-                mask,
-                #[inline(always)]
-                |value| quantize(quantize_16(value, inverse_16)[0], 1.0, mask),
-            ),
-            Byte::Low => layout.fill_all(
-                values,
-                bytes,
-                mask,
-                #[inline(always)]
-                |value| quantize(quantize_16(value, inverse_16)[1], 1.0, mask),
-            ),
-        }
+    /// Quantizes `[channels, height, width]`, times a factor a channel if there are factors, of a known largest magnitude with one scale into
+    /// [`Layout::bytes`] bytes. Threads share the channels.
+    pub fn quantize(
+        values: &[f32],
+        factors: &[f32],
+        largest: f32,
+        byte: Byte,
+        layout: &Layout,
+        mask: u8,
+        bytes: &'a mut [u8],
+    ) -> Image<'a> {
+        let inverse = 1.0 / byte.unit(largest);
+        for_byte!(byte, quantize => layout.fill_all(
+            values,
+            factors,
+            bytes,
+            mask,
+            #[inline(always)]
+            |value| quantize(value, inverse, mask),
+        ));
         Image::of(bytes, largest, byte, layout)
     }
 
@@ -222,8 +303,8 @@ fn repeat(row: &mut [u8], times: usize) {
     }
 }
 
-/// Quantizes the values of four channels, and puts those of a pixel side by side.
-fn interleave(row: &mut [u8], channels: [&[f32]; GROUP], quantize: impl Fn(f32) -> u8 + Copy) {
+/// Quantizes the values of four channels, each by its number, and puts those of a pixel side by side.
+fn interleave(row: &mut [u8], channels: [&[f32]; GROUP], quantize: impl Fn(usize, f32) -> u8 + Copy) {
     // On ARM the compiler makes better vectors of the plain loop.
     let wide = if cfg!(target_arch = "x86_64") {
         row.len() / GROUP / WIDE * WIDE
@@ -246,7 +327,7 @@ fn interleave(row: &mut [u8], channels: [&[f32]; GROUP], quantize: impl Fn(f32) 
             }
             let [a, b, c, d] = rest_of;
             for ((((out, a), b), c), d) in rest.as_chunks_mut::<GROUP>().0.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                *out = [quantize(*a), quantize(*b), quantize(*c), quantize(*d)];
+                *out = [quantize(0, *a), quantize(1, *b), quantize(2, *c), quantize(3, *d)];
             }
         },
     );
@@ -257,10 +338,11 @@ const WIDE: usize = 16;
 
 /// The quantized values of some pixels, the first channel's in the lowest byte of a word.
 #[inline(always)]
-fn interleaved([a, b, c, d]: [[f32; WIDE]; GROUP], quantize: impl Fn(f32) -> u8) -> [u32; WIDE] {
+fn interleaved([a, b, c, d]: [[f32; WIDE]; GROUP], quantize: impl Fn(usize, f32) -> u8) -> [u32; WIDE] {
     let mut words = [0; WIDE];
     for (lane, word) in words.iter_mut().enumerate() {
-        let [a, b, c, d] = [a[lane], b[lane], c[lane], d[lane]].map(|value| u32::from(quantize(value)));
+        let (a, b) = (u32::from(quantize(0, a[lane])), u32::from(quantize(1, b[lane])));
+        let (c, d) = (u32::from(quantize(2, c[lane])), u32::from(quantize(3, d[lane])));
         *word = a | b << 8 | c << 16 | d << 24;
     }
     words
@@ -287,6 +369,10 @@ pub struct Tokens<'a> {
     pub inputs: usize,
     /// Their memory order.
     pub order: Order,
+    /// How they are quantized.
+    pub precision: Precision,
+    /// Factors of every token's values, by which they are multiplied first; empty for none.
+    pub factors: &'a [f32],
 }
 
 impl Tokens<'_> {
@@ -297,7 +383,8 @@ impl Tokens<'_> {
 
     /// Whether these are the same slice of tokens, not only equal ones.
     pub fn are(&self, others: &Tokens) -> bool {
-        std::ptr::eq(self.values, others.values) && (self.inputs, self.order) == (others.inputs, others.order)
+        let form = |tokens: &Tokens| (tokens.inputs, tokens.order, tokens.precision);
+        std::ptr::eq(self.values, others.values) && std::ptr::eq(self.factors, others.factors) && form(self) == form(others)
     }
 
     /// The least number of tokens that are quantized at once.
@@ -308,20 +395,21 @@ impl Tokens<'_> {
         }
     }
 
-    /// Bytes of the panels of `count` tokens.
+    /// Bytes of the panels of `count` tokens with one byte of each value.
     pub fn panel_bytes(&self, kernel: &dyn Kernel, count: usize) -> usize {
         count.next_multiple_of(kernel.columns()) * self.inputs
     }
 
-    /// Quantizes a range of tokens into panels, `[groups][columns][4]` each, with a scale for every token.
-    pub fn pack(&self, range: Range<usize>, kernel: &dyn Kernel, panels: &mut [u8], scales: &mut [f32]) {
+    /// Quantizes a range of tokens into panels of one byte of each value, `[groups][columns][4]` each, with a scale for every token: that of
+    /// whole integers.
+    pub fn pack(&self, range: Range<usize>, byte: Byte, kernel: &dyn Kernel, panels: &mut [u8], scales: &mut [f32]) {
         let panel = kernel.columns() * self.inputs;
         match self.order {
             Order::Rows => {
                 let tokens = &self.values[range.start * self.inputs..range.end * self.inputs];
                 let parts = panels.chunks_mut(panel).zip(tokens.chunks(panel));
                 for ((panel, tokens), scales) in parts.zip(scales.chunks_mut(kernel.columns())) {
-                    pack_rows(panel, tokens, self.inputs, scales, kernel);
+                    self.pack_rows(panel, tokens, byte, scales, kernel);
                 }
             }
             Order::Picture => {
@@ -329,15 +417,36 @@ impl Tokens<'_> {
                     .chunks_mut(TOGETHER / kernel.columns() * panel)
                     .zip(scales.chunks_mut(TOGETHER));
                 for (index, (panels, scales)) in parts.enumerate() {
-                    self.pack_places(panels, range.start + index * TOGETHER, scales, kernel);
+                    self.pack_places(panels, range.start + index * TOGETHER, byte, scales, kernel);
                 }
             }
         }
     }
 
+    /// Quantizes the tokens of a panel.
+    fn pack_rows(&self, panel: &mut [u8], tokens: &[f32], byte: Byte, scales: &mut [f32], kernel: &dyn Kernel) {
+        let (stride, mask) = (kernel.columns() * GROUP, kernel.activation_mask());
+        for (column, (values, scale)) in tokens.chunks_exact(self.inputs).zip(scales).enumerate() {
+            let largest = match self.factors {
+                [] => largest_magnitude(values),
+                factors => largest_product(values, factors),
+            };
+            *scale = byte.unit(largest);
+            let (inverse, panel) = (1.0 / *scale, &mut panel[column * GROUP..]);
+            for_byte!(byte, quantize => pack_row(
+                panel,
+                stride,
+                [values, self.factors],
+                #[inline(always)]
+                |value| quantize(value, inverse, mask),
+            ));
+        }
+    }
+
     /// Quantizes up to [`TOGETHER`] places of a picture.
-    fn pack_places(&self, panels: &mut [u8], first: usize, scales: &mut [f32], kernel: &dyn Kernel) {
+    fn pack_places(&self, panels: &mut [u8], first: usize, byte: Byte, scales: &mut [f32], kernel: &dyn Kernel) {
         let places = Places {
+            factors: self.factors,
             values: &self.values[first..],
             row: self.count(),
             count: scales.len(),
@@ -346,14 +455,14 @@ impl Tokens<'_> {
             #[inline(always)]
             |_| places.largest(self.inputs),
         );
-        let own = largest.map(scale_for);
+        let own = largest.map(|largest| byte.unit(largest));
         scales.copy_from_slice(&own[..scales.len()]);
         let (inverses, mask, groups) = (own.map(|scale| 1.0 / scale), kernel.activation_mask(), self.inputs / GROUP);
-        match kernel.columns() {
-            4 => places.interleave::<16>(panels, groups, inverses, mask),
-            8 => places.interleave::<32>(panels, groups, inverses, mask),
-            _ => places.interleave::<64>(panels, groups, inverses, mask),
-        }
+        for_byte!(byte, quantize => match kernel.columns() {
+            4 => places.interleave::<16>(panels, groups, inverses, mask, quantize),
+            8 => places.interleave::<32>(panels, groups, inverses, mask, quantize),
+            _ => places.interleave::<64>(panels, groups, inverses, mask, quantize),
+        });
     }
 }
 
@@ -364,13 +473,21 @@ struct Places<'a> {
     /// Values of a channel.
     row: usize,
     count: usize,
+    /// Factors of the channels; empty for none.
+    factors: &'a [f32],
 }
 
 impl Places<'_> {
     /// Values of a channel at these places, filled up with zeros.
     #[inline(always)]
     fn channel(&self, channel: usize) -> [f32; TOGETHER] {
-        filled(&self.values[channel * self.row..][..self.count], 0.0)
+        let mut values = filled(&self.values[channel * self.row..][..self.count], 0.0);
+        if let Some(factor) = self.factors.get(channel) {
+            for value in &mut values {
+                *value *= factor;
+            }
+        }
+        values
     }
 
     /// The largest magnitude at each place.
@@ -387,7 +504,14 @@ impl Places<'_> {
     }
 
     /// Quantizes groups of channels into panels with groups of `BYTES` bytes.
-    fn interleave<const BYTES: usize>(&self, panels: &mut [u8], groups: usize, inverses: [f32; TOGETHER], mask: u8) {
+    fn interleave<const BYTES: usize>(
+        &self,
+        panels: &mut [u8],
+        groups: usize,
+        inverses: [f32; TOGETHER],
+        mask: u8,
+        quantize: impl Fn(f32, f32, u8) -> u8 + Copy,
+    ) {
         widest(
             #[inline(always)]
             |_| {
@@ -397,7 +521,7 @@ impl Places<'_> {
                     let (c, d) = (self.channel(group * GROUP + 2), self.channel(group * GROUP + 3));
                     let mut bytes = [[0u8; GROUP]; TOGETHER];
                     for lane in 0..TOGETHER {
-                        bytes[lane] = quantize_group([a[lane], b[lane], c[lane], d[lane]], inverses[lane], mask);
+                        bytes[lane] = [a[lane], b[lane], c[lane], d[lane]].map(|value| quantize(value, inverses[lane], mask));
                     }
                     for (panel, bytes) in bytes.as_flattened().as_chunks::<BYTES>().0.iter().enumerate() {
                         let start = (panel * groups + group) * BYTES;
@@ -411,27 +535,42 @@ impl Places<'_> {
     }
 }
 
-/// Quantizes the tokens of a panel.
-fn pack_rows(panel: &mut [u8], tokens: &[f32], inputs: usize, scales: &mut [f32], kernel: &dyn Kernel) {
-    let stride = kernel.columns() * GROUP;
-    for (column, (values, scale)) in tokens.chunks_exact(inputs).zip(scales).enumerate() {
-        *scale = scale_of(values);
-        pack_row(&mut panel[column * GROUP..], stride, values, 1.0 / *scale, kernel.activation_mask());
+/// Values whose products with factors are made at once.
+const WIDE_ROW: usize = 64;
+
+/// Up to [`WIDE_ROW`] values times their factors; without factors the values.
+#[inline(always)]
+fn products(values: &[f32], factors: Option<&[f32]>) -> [f32; WIDE_ROW] {
+    let mut products: [f32; WIDE_ROW] = filled(values, 0.0);
+    if let Some(factors) = factors {
+        let factors: [f32; WIDE_ROW] = filled(factors, 1.0);
+        for lane in 0..WIDE_ROW {
+            products[lane] *= factors[lane];
+        }
     }
+    products
 }
 
-/// Quantizes one token into the first bytes of every `stride`, a group each.
-fn pack_row(panel: &mut [u8], stride: usize, values: &[f32], inverse: f32, mask: u8) {
-    const WIDE: usize = 64;
+/// The largest magnitude of values times factors.
+fn largest_product(values: &[f32], factors: &[f32]) -> f32 {
+    let parts = values.chunks(WIDE_ROW).zip(factors.chunks(WIDE_ROW));
+    parts.fold(0.0, |largest, (values, factors)| {
+        larger(largest_magnitude(&products(values, Some(factors))), largest)
+    })
+}
+
+/// Quantizes one token, times factors if there are any, into the first bytes of every `stride`, a group each.
+fn pack_row(panel: &mut [u8], stride: usize, [values, factors]: [&[f32]; 2], quantize: impl Fn(f32) -> u8 + Copy) {
     let mut groups = panel.chunks_mut(stride);
-    for values in values.chunks(WIDE) {
-        let values: [f32; WIDE] = filled(values, 0.0);
-        let mut bytes = [0; WIDE];
+    let mut factors = factors.chunks(WIDE_ROW);
+    for values in values.chunks(WIDE_ROW) {
+        let values = products(values, factors.next());
+        let mut bytes = [0; WIDE_ROW];
         widest(
             #[inline(always)]
             |_| {
                 for (byte, &value) in bytes.iter_mut().zip(&values) {
-                    *byte = quantize(value, inverse, mask);
+                    *byte = quantize(value);
                 }
             },
         );
@@ -488,8 +627,8 @@ mod tests {
         let mut rooms = layouts.map(|layout| vec![0; layout.bytes()]);
         let [one, other] = &mut rooms;
         let (small, large) = (
-            Image::quantize(&values, largest_of(&values), Byte::Only, &layouts[0], 0, one),
-            Image::quantize(&values, largest_of(&values), Byte::Only, &layouts[1], 0, other),
+            Image::quantize(&values, &[], largest_of(&values), Byte::Only, &layouts[0], 0, one),
+            Image::quantize(&values, &[], largest_of(&values), Byte::Only, &layouts[1], 0, other),
         );
         assert_eq!((large.width, large.scale), (8, small.scale));
         let pixel = |image: &Image, y: usize, x: usize| image.planes().next().unwrap()[(y * image.width + x) * GROUP..][..GROUP].to_vec();
@@ -520,7 +659,7 @@ mod tests {
             padding,
         };
         let mut room = vec![0; layout.bytes()];
-        let image = Image::quantize(&values, largest_of(&values), Byte::Only, &layout, 0x80, &mut room);
+        let image = Image::quantize(&values, &[], largest_of(&values), Byte::Only, &layout, 0x80, &mut room);
         assert_eq!((image.planes().count(), image.width), (2, 6));
         for group in 0..2 {
             for y in 0..3 {

@@ -356,7 +356,7 @@ fn put<const POINTS: usize>(places: &mut [[&mut [[i16; GROUP]]; 2]; POINTS], til
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Byte, Layout, convolve as by_windows, image_mask, largest_of};
+    use super::super::{Byte, Layout, convolve as by_windows, image_mask, largest_scaled};
     use super::*;
     use crate::engine::AT_MOST;
     use crate::engine::geometry::Padding;
@@ -412,7 +412,8 @@ mod tests {
         let made = available().into_iter().map(|kernel| {
             let image = Image::quantize(
                 &values,
-                largest_of(&values),
+                &[],
+                largest_scaled(&values, &[]),
                 Byte::Only,
                 &layout,
                 image_mask(kernel, &weights, WINDOW, [height, width]),

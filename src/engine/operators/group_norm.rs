@@ -148,7 +148,7 @@ impl Operator for GroupNorm {
     }
 
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
-        self.apply(inputs.floats(0)?, &Parameters::read(inputs, 1, self.activation)?, output);
+        self.apply(inputs.floats(0)?, &Parameters::read(inputs, 1, self.activation)?, &[], output);
         Ok(())
     }
 }
@@ -209,8 +209,9 @@ impl GroupNorm {
             .try_for_each(|shape| check_length("a channel parameter", shape, channels))
     }
 
-    /// Normalizes `[C, …]` into `output`; returns the largest magnitude there. Threads share the groups.
-    pub fn apply(&self, values: &[f32], parameters: &Parameters, output: &mut [f32]) -> f32 {
+    /// Normalizes `[C, …]` into `output`, times a factor a channel if there are factors; returns the largest magnitude there. Threads share
+    /// the groups.
+    pub fn apply(&self, values: &[f32], parameters: &Parameters, factors: &[f32], output: &mut [f32]) -> f32 {
         let channels = parameters.gains.len();
         let (per_group, area) = (channels / self.groups, values.len() / channels);
         let share = per_group * area;
@@ -220,8 +221,12 @@ impl GroupNorm {
         parallel::for_each(threads, groups.enumerate(), |(group, ((output, values), largest))| {
             let (mean, deviation) = self.statistics(values);
             for (index, (output, values)) in output.chunks_exact_mut(area).zip(values.chunks_exact(area)).enumerate() {
-                let [gain, bias] = parameters.factors(group * per_group + index, mean, deviation);
+                let channel = group * per_group + index;
+                let [gain, bias] = parameters.factors(channel, mean, deviation);
                 transform(output, values, gain, bias, self.activation != NormActivation::None);
+                if let Some(factor) = factors.get(channel) {
+                    output.iter_mut().for_each(|value| *value *= factor);
+                }
             }
             *largest = largest_magnitude(output);
         });

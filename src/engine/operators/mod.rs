@@ -25,7 +25,7 @@ pub use embedding::Q_EMBEDDING;
 pub use group_norm::{GROUP_NORM, GROUP_NORM_MODULATE_SILU, GROUP_NORM_SILU};
 pub use quantized_attention::Q_ATTENTION;
 pub use quantized_convolution::{Q_CONV, Q_CONV_16};
-pub use quantized_linear::Q_LINEAR;
+pub use quantized_linear::{Q_LINEAR, Q_LINEAR_16};
 pub use row_norm::RMS_NORM;
 pub use table::{Schema, own_schemas};
 
@@ -43,8 +43,6 @@ pub(super) use group_norm::{GroupNorm, Parameters};
 pub(super) use move_axis::MoveAxis;
 #[cfg(test)]
 pub(super) use quantized_attention::QuantizedAttention;
-#[cfg(test)]
-pub(super) use quantized_convolution::Precision;
 pub(super) use quantized_convolution::QuantizedConvolution;
 pub(super) use quantized_linear::QuantizedLinear;
 pub(super) use row_norm::RowNorm;

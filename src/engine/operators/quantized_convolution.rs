@@ -1,5 +1,6 @@
 //! `QConv` and `QConv16`: convolution with mapped int8 weights; the input is quantized with one scale, to 8 or to 16 bits. Adjacent
-//! operators can be fused into it: a group normalization, a nearest-neighbour upsampling, an activation, a residual, an activation of the sum.
+//! operators can be fused into it: a group normalization or a nearest-neighbour upsampling, constant factors of the input's channels, an
+//! activation, a residual, an activation of the sum.
 
 use std::sync::Arc;
 
@@ -12,8 +13,9 @@ use super::{GroupNorm, Parameters, check_length};
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::Activation;
 use crate::engine::geometry::{Padding, Window};
-use crate::engine::int8::{Byte, Image, Layout, Outputs, WeightMatrix, convolve, image_mask, largest_of};
+use crate::engine::int8::{Byte, Image, Layout, Outputs, Precision, WeightMatrix, convolve, image_mask, largest_scaled};
 use crate::engine::kernels::{GROUP, Kernel};
+use crate::engine::simd::largest_magnitude;
 
 /// The definition of a convolution of values quantized to integers up to a limit.
 macro_rules! definition {
@@ -88,18 +90,8 @@ fn build(node: &NodeProto, resources: &Resources) -> TractResult<QuantizedConvol
     Ok(QuantizedConvolution::new(weights, window, padding(node)?, resources.kernel))
 }
 
-/// To what integers activations are quantized.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// 8 bits.
-    #[default]
-    Int8,
-    /// 16 bits, which are multiplied a byte at a time: twice the work.
-    Int16,
-}
-
-/// Inputs: x `[1, C, H, W]`, scale `[O]`, bias `[O]`, the parameters of a fused normalization, O values if shifted, and a residual
-/// of the output's shape; output `[1, O, H', W']`.
+/// Inputs: x `[1, C, H, W]`, scale `[O]`, bias `[O]`, the parameters of a fused normalization, C factors if scaled, O values if shifted, and
+/// a residual of the output's shape; output `[1, O, H', W']`.
 #[derive(Clone, Debug)]
 pub struct QuantizedConvolution {
     /// The weights, `[outputs, (y, x, channel)]`.
@@ -114,6 +106,8 @@ pub struct QuantizedConvolution {
     pub precision: Precision,
     /// Normalization of the input.
     pub norm: Option<GroupNorm>,
+    /// Whether the input's channels are multiplied by factors before they are quantized.
+    pub scaled: bool,
     /// How often each row and column of the input is repeated.
     pub upsample: usize,
     /// Whether a value a channel is added to the output, apart from the bias.
@@ -139,6 +133,7 @@ impl QuantizedConvolution {
             kernel,
             precision: Precision::default(),
             norm: None,
+            scaled: false,
             upsample: 1,
             shifted: false,
             activation: None,
@@ -156,6 +151,16 @@ impl QuantizedConvolution {
         self.norm.as_ref().map_or(0, GroupNorm::parameters)
     }
 
+    /// The number of the input of shifts.
+    fn shift(&self) -> usize {
+        Self::OWN_INPUTS + self.parameters() + usize::from(self.scaled)
+    }
+
+    /// Factors of the input's channels; empty for none.
+    fn factors<'a>(&self, inputs: &Inputs<'a>) -> TractResult<&'a [f32]> {
+        if self.scaled { inputs.floats(self.shift() - 1) } else { Ok(&[]) }
+    }
+
     /// How the picture of a shape, `[1, C, H, W]`, is quantized.
     fn layout(&self, picture: &[usize]) -> Layout {
         Layout {
@@ -165,23 +170,16 @@ impl QuantizedConvolution {
         }
     }
 
-    /// Normalizes the picture, if a normalization is fused, in scratch. Returns it and its largest magnitude.
-    fn normalize<'a>(&self, inputs: &'a Inputs, scratch: &'a mut [f32]) -> TractResult<(&'a [f32], f32)> {
-        let picture = inputs.floats(0)?;
+    /// Normalizes the picture, if a normalization is fused, in scratch. Returns it, the factors by which its channels are still to be
+    /// multiplied, and the largest magnitude after that.
+    fn normalize<'a>(&self, inputs: &'a Inputs, scratch: &'a mut [f32]) -> TractResult<(&'a [f32], &'a [f32], f32)> {
+        let (picture, factors) = (inputs.floats(0)?, self.factors(inputs)?);
         let Some(norm) = &self.norm else {
-            return Ok((picture, largest_of(picture)));
+            return Ok((picture, factors, largest_scaled(picture, factors)));
         };
         let parameters = Parameters::read(inputs, Self::OWN_INPUTS, norm.activation)?;
-        let largest = norm.apply(picture, &parameters, scratch);
-        Ok((scratch, largest))
-    }
-
-    /// The quantized pictures that are multiplied one after another.
-    fn bytes(&self) -> &'static [Byte] {
-        match self.precision {
-            Precision::Int8 => &[Byte::Only],
-            Precision::Int16 => &[Byte::Low, Byte::High],
-        }
+        let largest = norm.apply(picture, &parameters, factors, scratch);
+        Ok((scratch, &[], largest))
     }
 
     /// Height and width of the output for the picture's shape.
@@ -206,7 +204,7 @@ impl Operator for QuantizedConvolution {
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
-        let (shift, parameters) = (Self::OWN_INPUTS + self.parameters(), usize::from(self.shifted));
+        let (shift, parameters) = (self.shift(), usize::from(self.shifted));
         let expected = shift + parameters + usize::from(self.residual);
         ensure!(inputs.len() == expected, "QConv takes {expected} inputs beside its weights");
         let [1, channels, height, width] = *inputs[0] else {
@@ -221,6 +219,9 @@ impl Operator for QuantizedConvolution {
             .iter()
             .chain(&inputs[shift..shift + parameters])
             .try_for_each(|shape| check_length("a channel parameter", shape, self.weights.rows()))?;
+        if self.scaled {
+            check_length("a factor of each channel", inputs[shift - 1], channels)?;
+        }
         if let Some(norm) = &self.norm {
             norm.check(inputs[0], &inputs[Self::OWN_INPUTS..][..self.parameters()])?;
         }
@@ -236,7 +237,7 @@ impl Operator for QuantizedConvolution {
 
     /// The quantized pictures, and their largest magnitude.
     fn workspace(&self, inputs: &[&[usize]]) -> usize {
-        self.bytes().len() * self.layout(inputs[0]).bytes() / size_of::<f32>() + 1
+        self.precision.bytes().len() * self.layout(inputs[0]).bytes() / size_of::<f32>() + 1
     }
 
     /// The normalized picture.
@@ -246,17 +247,37 @@ impl Operator for QuantizedConvolution {
 
     fn prepare(&self, inputs: &Inputs, scratch: &mut [f32], workspace: &mut [f32]) -> TractResult<()> {
         let (shape, layout) = (inputs.shape(0), self.layout(inputs.shape(0)));
-        let (picture, magnitude) = self.normalize(inputs, scratch)?;
+        let (picture, factors, magnitude) = self.normalize(inputs, scratch)?;
         let mask = image_mask(self.kernel, &self.weights, self.window, self.output_size(shape)?);
         let Some((largest, quantized)) = workspace.split_last_mut() else {
             bail!("QConv has no workspace")
         };
         *largest = magnitude;
         let images = bytemuck::cast_slice_mut(quantized).chunks_exact_mut(layout.bytes());
-        for (byte, image) in self.bytes().iter().zip(images) {
-            Image::quantize(picture, magnitude, *byte, &layout, mask, image);
+        for (byte, image) in self.precision.bytes().iter().zip(images) {
+            Image::quantize(picture, factors, magnitude, *byte, &layout, mask, image);
         }
         Ok(())
+    }
+
+    fn channel_magnitudes(&self, inputs: &Inputs) -> TractResult<Option<Vec<f32>>> {
+        let picture = inputs.floats(0)?;
+        let mut normal = Vec::new();
+        let values = match &self.norm {
+            Some(norm) => {
+                normal.resize(picture.len(), 0.0);
+                norm.apply(
+                    picture,
+                    &Parameters::read(inputs, Self::OWN_INPUTS, norm.activation)?,
+                    &[],
+                    &mut normal,
+                );
+                &normal
+            }
+            None => picture,
+        };
+        let area = values.len() / self.channels();
+        Ok(Some(values.chunks_exact(area.max(1)).map(largest_magnitude).collect()))
     }
 
     fn run(&self, inputs: &Inputs, workspace: &mut [f32], output: &mut [f32]) -> TractResult<()> {
@@ -268,17 +289,13 @@ impl Operator for QuantizedConvolution {
         let outputs = Outputs {
             scales: inputs.floats(1)?,
             biases: inputs.floats(2)?,
-            shifts: if self.shifted {
-                inputs.floats(Self::OWN_INPUTS + self.parameters())?
-            } else {
-                &[]
-            },
+            shifts: if self.shifted { inputs.floats(self.shift())? } else { &[] },
             activation: self.activation,
             residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
             last_activation: self.last_activation,
         };
         let images = bytemuck::cast_slice(quantized).chunks_exact(layout.bytes());
-        for (byte, bytes) in self.bytes().iter().zip(images) {
+        for (byte, bytes) in self.precision.bytes().iter().zip(images) {
             let image = Image::of(bytes, *largest, *byte, &layout);
             let outputs = match byte {
                 Byte::Only => outputs,

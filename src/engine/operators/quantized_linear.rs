@@ -1,5 +1,5 @@
-//! `QLinear`: matrix product with mapped int8 weights; each row of the input is quantized with its own scale. Adjacent operators can be
-//! fused into it: transpositions from a picture to rows and back, an activation, gates, a residual.
+//! `QLinear` and `QLinear16`: matrix product with mapped int8 weights; each row of the input is quantized with its own scale, to 8 or to 16
+//! bits. Adjacent operators can be fused into it: constant factors of the inputs, transpositions from a picture to rows and back, an activation, gates, a residual.
 
 use std::sync::Arc;
 
@@ -11,16 +11,19 @@ use super::check_length;
 use super::table::{Built, Resources, Schema};
 use crate::engine::adapter::{Batched, Inputs, Operator};
 use crate::engine::arithmetic::Activation;
-use crate::engine::int8::{Order, Outputs, Product, Tokens, WeightMatrix, multiply};
+use crate::engine::int8::{Order, Outputs, Precision, Product, Tokens, WeightMatrix, multiply};
 use crate::engine::kernels::Kernel;
+use crate::engine::simd::{larger, largest_magnitude};
 
-/// `QLinear`.
-pub static Q_LINEAR: Schema = Schema {
-    name: "QLinear",
-    doc: "Product of the rows of x, each quantized to int8 with a scale of its own, and int8 weights [m/8, k/4, 8, 4].",
-    definition: Some(
-        "QLinear <mk, m8> (x, w, scale, bias) => (y) {
-            limit = Constant <value = float {127.0}> ()
+/// The definition of a product of values quantized to integers up to a limit.
+macro_rules! definition {
+    ($name:literal, $limit:literal) => {
+        concat!(
+            $name,
+            " <mk, m8> (x, w, scale, bias) => (y) {
+            limit = Constant <value = float {",
+            $limit,
+            "}> ()
             least = Constant <value = float {1e-12}> ()
             magnitude = Abs (x)
             largest = ReduceMax <keepdims = 1, axes = [-1]> (magnitude)
@@ -41,17 +44,43 @@ pub static Q_LINEAR: Schema = Schema {
             columns = Transpose <perm = [1, 0]> (weights)
             product = MatMul (quantized, columns)
             y = Add (product, bias)
-        }",
-    ),
-};
-
-pub(super) fn build(node: &NodeProto, resources: &Resources) -> Built {
-    let [rows, inputs] = sizes(node, "mk")?;
-    let weights = WeightMatrix::mapped(resources.tensor, rows, inputs)?;
-    Ok(Some(Arc::new(QuantizedLinear::new(weights, resources.kernel))))
+        }"
+        )
+    };
 }
 
-/// Inputs: x `[…, K]` or a picture `[1, K, …]`, scale `[M]`, bias `[M]`, M factors if gated, and a residual of the output's shape if
+/// `QLinear`.
+pub static Q_LINEAR: Schema = Schema {
+    name: "QLinear",
+    doc: "Product of the rows of x, each quantized to int8 with a scale of its own, and int8 weights [m/8, k/4, 8, 4].",
+    definition: Some(definition!("QLinear", "127.0")),
+};
+
+/// `QLinear16`.
+pub static Q_LINEAR_16: Schema = Schema {
+    name: "QLinear16",
+    doc: "Product of the rows of x, each quantized to 16 bits with a scale of its own, and int8 weights [m/8, k/4, 8, 4].",
+    definition: Some(definition!("QLinear16", "32385.0")),
+};
+
+pub(super) fn of_8_bits(node: &NodeProto, resources: &Resources) -> Built {
+    Ok(Some(Arc::new(build(node, resources)?)))
+}
+
+pub(super) fn of_16_bits(node: &NodeProto, resources: &Resources) -> Built {
+    Ok(Some(Arc::new(QuantizedLinear {
+        precision: Precision::Int16,
+        ..build(node, resources)?
+    })))
+}
+
+fn build(node: &NodeProto, resources: &Resources) -> TractResult<QuantizedLinear> {
+    let [rows, inputs] = sizes(node, "mk")?;
+    let weights = WeightMatrix::mapped(resources.tensor, rows, inputs)?;
+    Ok(QuantizedLinear::new(weights, resources.kernel))
+}
+
+/// Inputs: x `[…, K]` or a picture `[1, K, …]`, scale `[M]`, bias `[M]`, K factors if scaled, M factors if gated, and a residual of the output's shape if
 /// there is one; output `[…, M]`, of a picture `[1, T, M]`, or a picture `[1, M, …]`. If the second half of the rows are gates of the first,
 /// M is half of the weights' rows, except for scale and bias.
 #[derive(Clone, Debug)]
@@ -60,6 +89,10 @@ pub struct QuantizedLinear {
     pub weights: Arc<WeightMatrix>,
     /// The micro-kernel.
     pub kernel: &'static dyn Kernel,
+    /// Precision of the input.
+    pub precision: Precision,
+    /// Whether each row's K values are multiplied by factors before they are quantized.
+    pub scaled: bool,
     /// Whether the input is a picture, whose T pixels are the rows.
     pub from_picture: bool,
     /// Sides of the output picture, whose pixels are the rows; none if the output is rows.
@@ -84,6 +117,8 @@ impl QuantizedLinear {
         QuantizedLinear {
             weights: Arc::new(weights),
             kernel,
+            precision: Precision::default(),
+            scaled: false,
             from_picture: false,
             to_picture: None,
             activation: None,
@@ -91,6 +126,11 @@ impl QuantizedLinear {
             gated: false,
             residual: false,
         }
+    }
+
+    /// The number of the input of gates.
+    fn gates(&self) -> usize {
+        Self::OWN_INPUTS + usize::from(self.scaled)
     }
 
     /// Rows of the output.
@@ -131,6 +171,8 @@ impl QuantizedLinear {
                 values: inputs.floats(0)?,
                 inputs: self.weights.inputs(),
                 order: order(self.from_picture),
+                precision: self.precision,
+                factors: if self.scaled { inputs.floats(Self::OWN_INPUTS)? } else { &[] },
             },
             outputs: Outputs {
                 scales: inputs.floats(1)?,
@@ -140,7 +182,7 @@ impl QuantizedLinear {
                 residual: if self.residual { inputs.floats(inputs.count() - 1)? } else { &[] },
                 last_activation: None,
             },
-            gates: if self.gated { inputs.floats(Self::OWN_INPUTS)? } else { &[] },
+            gates: if self.gated { inputs.floats(self.gates())? } else { &[] },
             halved: self.halved,
             order: order(self.to_picture.is_some()),
             output,
@@ -150,17 +192,23 @@ impl QuantizedLinear {
 
 impl Operator for QuantizedLinear {
     fn name(&self) -> &'static str {
-        Q_LINEAR.name
+        match self.precision {
+            Precision::Int8 => Q_LINEAR.name,
+            Precision::Int16 => Q_LINEAR_16.name,
+        }
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
-        let expected = Self::OWN_INPUTS + usize::from(self.gated) + usize::from(self.residual);
+        let expected = self.gates() + usize::from(self.gated) + usize::from(self.residual);
         ensure!(inputs.len() == expected, "QLinear takes {expected} inputs beside its weights");
         let mut shape = self.rows_shape(inputs[0])?;
         inputs[1..Self::OWN_INPUTS]
             .iter()
             .try_for_each(|shape| check_length("a row parameter", shape, self.weights.rows()))?;
-        inputs[Self::OWN_INPUTS..expected - usize::from(self.residual)]
+        if self.scaled {
+            check_length("a factor of each input", inputs[Self::OWN_INPUTS], self.weights.inputs())?;
+        }
+        inputs[self.gates()..expected - usize::from(self.residual)]
             .iter()
             .try_for_each(|shape| check_length("a factor of each row", shape, self.rows()))?;
         if let Some(sides) = &self.to_picture {
@@ -182,6 +230,22 @@ impl Operator for QuantizedLinear {
     fn run(&self, inputs: &Inputs, _: &mut [f32], output: &mut [f32]) -> TractResult<()> {
         multiply(self.kernel, vec![self.product(inputs, output)?]);
         Ok(())
+    }
+
+    fn channel_magnitudes(&self, inputs: &Inputs) -> TractResult<Option<Vec<f32>>> {
+        let (values, width) = (inputs.floats(0)?, self.weights.inputs());
+        if self.from_picture {
+            let places = values.len() / width;
+            return Ok(Some(values.chunks_exact(places.max(1)).map(largest_magnitude).collect()));
+        }
+        let mut largest = vec![0f32; width];
+        for row in values.chunks_exact(width) {
+            largest
+                .iter_mut()
+                .zip(row)
+                .for_each(|(largest, value)| *largest = larger(value.abs(), *largest));
+        }
+        Ok(Some(largest))
     }
 
     fn can_batch(&self) -> bool {

@@ -49,7 +49,7 @@ pub struct Resources<'a> {
 }
 
 /// All operators, by name.
-pub static TABLE: [Row; 17] = [
+pub static TABLE: [Row; 18] = [
     row(&attention::ATTENTION, attention::plain),
     row(&float_convolution::CONV, float_convolution::build),
     row(&activation::GELU, activation::gelu),
@@ -63,7 +63,8 @@ pub static TABLE: [Row; 17] = [
     row(&quantized_convolution::Q_CONV, quantized_convolution::of_8_bits),
     row(&quantized_convolution::Q_CONV_16, quantized_convolution::of_16_bits),
     row(&embedding::Q_EMBEDDING, embedding::build),
-    row(&quantized_linear::Q_LINEAR, quantized_linear::build),
+    row(&quantized_linear::Q_LINEAR, quantized_linear::of_8_bits),
+    row(&quantized_linear::Q_LINEAR_16, quantized_linear::of_16_bits),
     row(&activation::RELU, activation::relu),
     row(&row_norm::RMS_NORM, row_norm::root_mean_square),
     row(&activation::SILU, activation::silu),

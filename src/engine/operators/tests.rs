@@ -7,7 +7,7 @@ use crate::engine::AT_MOST;
 use crate::engine::adapter::{Inputs, Operator};
 use crate::engine::arithmetic::Activation;
 use crate::engine::geometry::{Padding, Window};
-use crate::engine::int8::WeightMatrix;
+use crate::engine::int8::{Precision, WeightMatrix};
 use crate::engine::kernels::{self, GROUP, ROWS};
 use crate::pack::ExternalTensor;
 
@@ -85,12 +85,10 @@ fn matrix(weights: &[Vec<i8>]) -> WeightMatrix {
     WeightMatrix::new(&mapped(weights), weights.len(), weights[0].len()).unwrap()
 }
 
-/// The value that int8 stands for, with the scale of the values' largest magnitude.
-fn fake_quantized(values: &[f32]) -> Vec<f64> {
-    fake_quantized_to(values, 127.0)
-}
+/// The precisions with the largest integer of each.
+const PRECISIONS: [(Precision, f32); 2] = [(Precision::Int8, 127.0), (Precision::Int16, 32_385.0)];
 
-/// The same with integers up to a limit.
+/// The values that integers up to a limit stand for, with the scale of the values' largest magnitude.
 fn fake_quantized_to(values: &[f32], limit: f32) -> Vec<f64> {
     let scale = values.iter().fold(1e-12f32, |largest, value| largest.max(value.abs())) / limit;
     let inverse = 1.0 / scale;

@@ -12,7 +12,7 @@ use tract_onnx::tract_core::internal::*;
 use super::Input;
 use super::adapter::{Batched, Inputs, Operator, elements};
 use super::arena::{Arena, Rest, cut, cut_all};
-use super::watching::{self, AttentionWatch};
+use super::watching::Watches;
 use translation::Translation;
 
 /// Where a value lies.
@@ -50,6 +50,8 @@ enum Operation {
 
 /// An operator of a batch with what it reads and writes.
 struct Member<I, O> {
+    /// The node's name, for those who watch.
+    name: String,
     operator: Arc<dyn Operator>,
     inputs: Vec<I>,
     output: O,
@@ -89,14 +91,8 @@ impl Program {
         self.outputs.iter().map(|output| &*output.shape)
     }
 
-    /// Runs all steps with inputs in the order of the model, of the types and numbers of elements that it has; a watch is told the weights
-    /// of attention operators.
-    pub fn run<'a>(
-        &'a self,
-        arena: &'a mut Arena,
-        inputs: &[Input],
-        mut watch: Option<&mut dyn AttentionWatch>,
-    ) -> TractResult<Outputs<'a>> {
+    /// Runs all steps with inputs in the order of the model, of the types and numbers of elements that it has.
+    pub fn run<'a>(&'a self, arena: &'a mut Arena, inputs: &[Input], mut watches: Watches) -> TractResult<Outputs<'a>> {
         let floats = arena.floats(self.floats);
         let mut tensors: Vec<Option<TValue>> = vec![None; self.tensors];
         for (value, input) in self.inputs.iter().zip(inputs) {
@@ -123,8 +119,8 @@ impl Program {
         }
         self.forget_scratch();
         for (number, step) in self.steps.iter().enumerate() {
-            if let Some(watch) = &mut watch {
-                step.tell(*watch, floats, &tensors)?;
+            if watches.any() {
+                step.tell(&mut watches, floats, &tensors)?;
             }
             step.run(number, floats, &mut tensors)
                 .with_context(|| format!("running node '{}'", step.name))?;
@@ -178,13 +174,17 @@ impl Outputs<'_> {
 }
 
 impl Step {
-    /// Tells a watch of the step, before it runs, if it is an attention.
-    fn tell(&self, watch: &mut dyn AttentionWatch, floats: &mut [f32], tensors: &[Option<TValue>]) -> TractResult<()> {
-        let Operation::Ours { operator, .. } = &self.operation else {
-            return Ok(());
-        };
+    /// Tells those who watch of the step, before it runs.
+    fn tell(&self, watches: &mut Watches, floats: &mut [f32], tensors: &[Option<TValue>]) -> TractResult<()> {
         let (_, rest) = cut_all(floats, &[]);
-        watching::tell(watch, &**operator, &inputs_of(&self.inputs, &rest, tensors)?)
+        match &self.operation {
+            Operation::Ours { operator, .. } => watches.tell(&self.name, &**operator, &inputs_of(&self.inputs, &rest, tensors)?),
+            Operation::Batch(members) => members.iter().try_for_each(|member| {
+                let inputs = inputs_of(&member.inputs, &rest, tensors)?;
+                watches.tell(&member.name, &*member.operator, &inputs)
+            }),
+            Operation::Tracts { .. } => Ok(()),
+        }
     }
 
     fn run(&self, number: usize, floats: &mut [f32], tensors: &mut [Option<TValue>]) -> TractResult<()> {

@@ -222,6 +222,7 @@ impl Translation {
         }
         self.make(node, 0, step)?;
         let member = Member {
+            name: node.name.clone(),
             operator: operator.clone(),
             inputs: node.inputs.to_vec(),
             output: OutletId::new(node.id, 0),
@@ -398,6 +399,7 @@ impl Translation {
             Planned::Batch(members) => {
                 let members = members.iter().map(|member| {
                     Ok(Member {
+                        name: member.name.clone(),
                         operator: member.operator.clone(),
                         inputs: self.places(&member.inputs, starts)?,
                         output: self.written(&member.output, starts)?,
@@ -450,6 +452,7 @@ mod tests {
     use crate::engine::int8::WeightMatrix;
     use crate::engine::kernels;
     use crate::engine::operators::{Concatenation, QuantizedLinear};
+    use crate::engine::watching::Watches;
     use crate::pack::ExternalTensor;
 
     const SHAPE: [usize; 4] = [1, 2, 2, 2];
@@ -470,7 +473,7 @@ mod tests {
     /// The outputs for one input.
     fn run(program: &Program, input: &[f32]) -> Vec<Vec<f32>> {
         let mut arena = Arena::default();
-        let outputs = program.run(&mut arena, &[Input::F32(input)], None).unwrap();
+        let outputs = program.run(&mut arena, &[Input::F32(input)], Watches::default()).unwrap();
         let output = |index| outputs.with(index, |value| Ok(value.to_value().into_floats()));
         (0..program.outputs.len()).map(|index| output(index).unwrap().unwrap()).collect()
     }

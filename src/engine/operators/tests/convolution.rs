@@ -55,9 +55,6 @@ fn windows() -> Vec<(Window, Padding)> {
     ]
 }
 
-/// The precisions with the largest integer of each.
-const PRECISIONS: [(Precision, f32); 2] = [(Precision::Int8, 127.0), (Precision::Int16, 32_385.0)];
-
 #[test]
 fn quantized_convolutions_are_integer_arithmetic_with_every_kernel() {
     for (precision, limit) in PRECISIONS {
@@ -155,8 +152,9 @@ fn what_is_fused_changes_no_bit(precision: Precision) {
 
     let (shape, normalized) = run(&norm, &[std::slice::from_ref(&picture), &parameters[..]].concat());
     let apart = run(&plain, &inputs(&value(&shape, &normalized), &[]));
+    let fused_norm = Some(norm);
     let fused = QuantizedConvolution {
-        norm: Some(norm),
+        norm: fused_norm.clone(),
         ..plain.clone()
     };
     assert_eq!(run(&fused, &inputs(&picture, &parameters)), apart);
@@ -215,8 +213,51 @@ fn what_is_fused_changes_no_bit(precision: Precision) {
         .collect();
     assert_eq!(found, expected);
 
-    let fused = QuantizedConvolution { upsample: 2, ..plain };
+    let fused = QuantizedConvolution {
+        upsample: 2,
+        ..plain.clone()
+    };
     assert_eq!(run(&fused, &inputs(&picture, &[])), apart);
+
+    let factors = value(&[channels, 1, 1], &numbers.floats(channels));
+    for (norm, upsample, size) in [
+        (None, 1, [height, width]),
+        (None, 2, [height * 2, width * 2]),
+        (fused_norm, 1, [height, width]),
+    ] {
+        let source = match &norm {
+            Some(_) => &normalized,
+            None if upsample == 2 => &large,
+            None => picture.try_as_plain_ram().unwrap().as_slice::<f32>().unwrap(),
+        };
+        let multiplied = times(source, &factors);
+        let apart = run(&plain, &inputs(&value(&[1, channels, size[0], size[1]], &multiplied), &[]));
+        let own = if norm.is_some() { &parameters[..] } else { &[] };
+        let scaled = QuantizedConvolution {
+            norm,
+            upsample,
+            scaled: true,
+            ..plain.clone()
+        };
+        let more = [own, std::slice::from_ref(&factors)].concat();
+        assert_eq!(run(&scaled, &inputs(&picture, &more)), apart);
+        let taken = inputs(&picture, &more);
+        let magnitudes = scaled.channel_magnitudes(&Inputs::of_tensors(&taken).unwrap()).unwrap().unwrap();
+        let largest = |channel: &[f32]| channel.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+        let expected: Vec<f32> = source.chunks_exact(size[0] * size[1]).map(largest).collect();
+        assert_eq!(magnitudes, expected);
+    }
+}
+
+/// The channels of a picture times a factor each.
+fn times(picture: &[f32], factors: &TValue) -> Vec<f32> {
+    let factors = factors.try_as_plain_ram().unwrap().as_slice::<f32>().unwrap();
+    let area = picture.len() / factors.len();
+    picture
+        .iter()
+        .enumerate()
+        .map(|(index, value)| value * factors[index / area])
+        .collect()
 }
 
 #[test]

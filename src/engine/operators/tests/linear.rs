@@ -4,6 +4,12 @@ use super::*;
 
 #[test]
 fn quantized_linear_layers_scale_each_row_by_itself_with_every_kernel() {
+    for (precision, limit) in PRECISIONS {
+        quantized_linear_layers_scale_each_row_by_itself(precision, limit);
+    }
+}
+
+fn quantized_linear_layers_scale_each_row_by_itself(precision: Precision, limit: f32) {
     let mut numbers = Numbers(5);
     for (tokens, rows, inputs) in [(1, 8, 4), (3, 13, 12), (49, 24, 20), (100, 5, 64)].into_iter().take(AT_MOST) {
         let weights: Vec<Vec<i8>> = (0..rows).map(|_| (0..inputs).map(|_| numbers.weight()).collect()).collect();
@@ -11,7 +17,7 @@ fn quantized_linear_layers_scale_each_row_by_itself_with_every_kernel() {
         x[..inputs].iter_mut().for_each(|value| *value *= 1000.0);
         let mut expected = Vec::new();
         for row in x.chunks_exact(inputs) {
-            let row = fake_quantized(row);
+            let row = fake_quantized_to(row, limit);
             for ((weights, scale), bias) in weights.iter().zip(&scales).zip(&biases) {
                 let sum: f64 = weights.iter().zip(&row).map(|(weight, value)| f64::from(*weight) * value).sum();
                 expected.push(sum * f64::from(*scale) + f64::from(*bias));
@@ -19,7 +25,10 @@ fn quantized_linear_layers_scale_each_row_by_itself_with_every_kernel() {
         }
         let mut all = Vec::new();
         for kernel in kernels::available() {
-            let operator = QuantizedLinear::new(matrix(&weights), kernel);
+            let operator = QuantizedLinear {
+                precision,
+                ..QuantizedLinear::new(matrix(&weights), kernel)
+            };
             let values = [value(&[1, tokens, inputs], &x), value(&[rows], &scales), value(&[rows], &biases)];
             let (shape, found) = run(&operator, &values);
             assert_eq!(shape, [1, tokens, rows]);
@@ -32,6 +41,12 @@ fn quantized_linear_layers_scale_each_row_by_itself_with_every_kernel() {
 
 #[test]
 fn what_a_linear_layer_took_in_changes_no_bit() {
+    for (precision, _) in PRECISIONS {
+        what_a_linear_layer_took_in(precision);
+    }
+}
+
+fn what_a_linear_layer_took_in(precision: Precision) {
     let mut numbers = Numbers(23);
     let functions = [None, Some(Activation::Silu), Some(Activation::Gelu), Some(Activation::GeluTanh)];
     for (tokens, rows, inputs) in [(1, 13, 12), (16, 8, 4), (17, 24, 20), (75, 5, 64)].into_iter().take(AT_MOST) {
@@ -45,7 +60,10 @@ fn what_a_linear_layer_took_in_changes_no_bit() {
                 .iter()
                 .flat_map(move |&function| ways.map(|(gated, added)| (kernel, function, gated, added)))
         }) {
-            let plain = QuantizedLinear::new(matrix(&weights), kernel);
+            let plain = QuantizedLinear {
+                precision,
+                ..QuantizedLinear::new(matrix(&weights), kernel)
+            };
             let fused = QuantizedLinear {
                 activation,
                 gated,
@@ -71,6 +89,12 @@ fn what_a_linear_layer_took_in_changes_no_bit() {
 
 #[test]
 fn one_half_of_the_rows_are_the_gates_of_the_other_to_the_bit() {
+    for (precision, _) in PRECISIONS {
+        one_half_of_the_rows_are_the_gates_of_the_other(precision);
+    }
+}
+
+fn one_half_of_the_rows_are_the_gates_of_the_other(precision: Precision) {
     let mut numbers = Numbers(29);
     for (tokens, rows, inputs) in [(1, 8, 4), (17, 24, 20), (75, 16, 64)].into_iter().take(AT_MOST) {
         let weights: Vec<Vec<i8>> = (0..2 * rows).map(|_| (0..inputs).map(|_| numbers.weight()).collect()).collect();
@@ -82,7 +106,10 @@ fn one_half_of_the_rows_are_the_gates_of_the_other_to_the_bit() {
         .map(|(count, shape)| value(&shape, &numbers.floats(count)));
         let (factors, residual) = (numbers.floats(rows), numbers.floats(tokens * rows));
         for kernel in kernels::available() {
-            let plain = QuantizedLinear::new(matrix(&weights), kernel);
+            let plain = QuantizedLinear {
+                precision,
+                ..QuantizedLinear::new(matrix(&weights), kernel)
+            };
             let fused = QuantizedLinear {
                 halved: Some(Activation::Gelu),
                 gated: true,
@@ -123,16 +150,18 @@ fn the_places_of_pictures_are_rows_to_the_bit() {
         ([4, 8], 16, 64),
         ([10, 9], 5, 36),
     ];
-    for (kernel, ([tall, wide], rows, inputs)) in kernels::available()
+    for (kernel, precision, ([tall, wide], rows, inputs)) in kernels::available()
         .into_iter()
         .flat_map(|kernel| sizes.iter().map(move |&size| (kernel, size)))
         .take(AT_MOST)
+        .flat_map(|(kernel, size)| PRECISIONS.map(|(precision, _)| (kernel, precision, size)))
     {
         let weights: Vec<Vec<i8>> = (0..rows).map(|_| (0..inputs).map(|_| numbers.weight()).collect()).collect();
         let tokens = tall * wide;
         let (x, residual) = (numbers.floats(tokens * inputs), numbers.floats(tokens * rows));
         let parameters = [rows, rows].map(|count| value(&[count], &numbers.floats(count)));
         let plain = QuantizedLinear {
+            precision,
             activation: Some(Activation::Silu),
             residual: true,
             ..QuantizedLinear::new(matrix(&weights), kernel)
@@ -156,7 +185,7 @@ fn the_places_of_pictures_are_rows_to_the_bit() {
         };
         let (_, expected) = read(false, false);
         let picture = exchanged(&expected, [tokens, rows]);
-        let what = format!("{tall}×{wide}, {rows} of {inputs}, {}", kernel.name());
+        let what = format!("{tall}×{wide}, {rows} of {inputs}, {precision:?}, {}", kernel.name());
         assert_eq!(read(true, false), (vec![1, tokens, rows], expected), "{what}");
         for from_picture in [false, true] {
             assert_eq!(read(from_picture, true), (vec![1, rows, tall, wide], picture.clone()), "{what}");
@@ -164,8 +193,54 @@ fn the_places_of_pictures_are_rows_to_the_bit() {
     }
 }
 
+#[test]
+fn factors_of_the_inputs_change_no_bit() {
+    let mut numbers = Numbers(41);
+    let (tokens, rows, inputs) = (37, 13, 76);
+    let weights: Vec<Vec<i8>> = (0..rows).map(|_| (0..inputs).map(|_| numbers.weight()).collect()).collect();
+    let (x, factors) = (numbers.floats(tokens * inputs), numbers.floats(inputs));
+    let parameters = [rows, rows].map(|count| value(&[count], &numbers.floats(count)));
+    let gates = value(&[1, 1, rows], &numbers.floats(rows));
+    let multiplied: Vec<f32> = x.iter().zip(factors.iter().cycle()).map(|(value, factor)| value * factor).collect();
+    let factors = value(&[1, 1, inputs], &factors);
+    for (kernel, (precision, _)) in kernels::available()
+        .into_iter()
+        .take(AT_MOST)
+        .flat_map(|kernel| PRECISIONS.map(|precision| (kernel, precision)))
+    {
+        let plain = QuantizedLinear {
+            precision,
+            gated: true,
+            ..QuantizedLinear::new(matrix(&weights), kernel)
+        };
+        let [scales, biases] = parameters.clone();
+        let expected = run(&plain, &[value(&[1, tokens, inputs], &multiplied), scales, biases, gates.clone()]);
+        for from_picture in [false, true] {
+            let x = match from_picture {
+                true => value(&[1, inputs, tokens], &exchanged(&x, [tokens, inputs])),
+                false => value(&[1, tokens, inputs], &x),
+            };
+            let scaled = QuantizedLinear {
+                from_picture,
+                scaled: true,
+                ..plain.clone()
+            };
+            let [scales, biases] = parameters.clone();
+            let taken = [x, scales, biases, factors.clone(), gates.clone()];
+            assert_eq!(
+                run(&scaled, &taken),
+                expected,
+                "{precision:?}, picture {from_picture}, {}",
+                kernel.name()
+            );
+            let magnitudes = scaled.channel_magnitudes(&Inputs::of_tensors(&taken).unwrap()).unwrap().unwrap();
+            assert_eq!(magnitudes.len(), inputs);
+        }
+    }
+}
+
 /// Layers of the same tokens and of others, of few and of many, some with more weights than a core keeps, together and one by one,
-/// with one to four threads.
+/// with one to four threads, of either precision or of both.
 #[test]
 fn layers_together_are_as_if_alone() {
     let mut numbers = Numbers(37);
@@ -183,7 +258,16 @@ fn layers_together_are_as_if_alone() {
             &numbers.floats(tokens * layer.weights.inputs()),
         )
     });
-    for (threads, as_picture) in [(1, false), (2, true), (3, false), (4, true)].into_iter().take(AT_MOST) {
+    let (narrow, wide) = (Precision::Int8, Precision::Int16);
+    let ways = [
+        (1, false, [narrow, narrow]),
+        (2, true, [wide, wide]),
+        (3, false, [wide, narrow]),
+        (4, true, [narrow, narrow]),
+        (1, true, [wide, wide]),
+        (2, false, [narrow, wide]),
+    ];
+    for (threads, as_picture, precisions) in ways.into_iter().take(AT_MOST) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         // The second has the first one's tokens, and is too large to be read by every thread.
         let inputs: Vec<[TValue; 3]> = (layers.iter().enumerate())
@@ -192,7 +276,9 @@ fn layers_together_are_as_if_alone() {
         let mut expected = Vec::new();
         let mut together = Vec::new();
         let layers: Vec<QuantizedLinear> = (layers.iter())
-            .map(|(layer, tokens, _)| QuantizedLinear {
+            .zip(precisions.into_iter().cycle())
+            .map(|((layer, tokens, _), precision)| QuantizedLinear {
+                precision,
                 to_picture: as_picture.then(|| tvec!(*tokens)),
                 ..layer.clone()
             })
@@ -206,6 +292,6 @@ fn layers_together_are_as_if_alone() {
             let all = all.map(|((layer, inputs), output)| (layer as &dyn Operator, Inputs::of_tensors(inputs).unwrap(), &mut output[..]));
             layers[0].run_batch(all.collect()).unwrap();
         });
-        assert!(together == expected, "{threads} threads, pictures {as_picture}");
+        assert!(together == expected, "{threads} threads, pictures {as_picture}, {precisions:?}");
     }
 }
