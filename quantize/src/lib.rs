@@ -48,6 +48,9 @@ pub use graph::Sizes;
 pub use layers::Scheme;
 pub use report::Report;
 
+/// Is told what is being done, how much of it is done, and of how much.
+pub type Progress<'a> = dyn FnMut(&str, usize, usize) + 'a;
+
 /// How a model is quantized.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -74,7 +77,7 @@ pub struct Options {
 ///
 /// # Errors
 /// [`Error::is_input`] tells wrong input (which the caller can correct) from a failing machine.
-pub fn quantize(input: &Path, target: &Path, options: &Options, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Report> {
+pub fn quantize(input: &Path, target: &Path, options: &Options, progress: &mut Progress) -> Result<Report> {
     write::check_target(target, options.force)?;
     let mut source = source::Source::open(input, &options.sizes)?;
     source.set_defaults(options.steps, options.guidance)?;
@@ -84,7 +87,7 @@ pub fn quantize(input: &Path, target: &Path, options: &Options, progress: &mut d
     check_kept(&options.keep, &report, input)?;
     if options.target.is_measured() {
         let (f32_model, _) = self::draft(&source, target, Scheme::F32, options, &none, progress)?;
-        let remake = &mut |magnitudes: &calibration::StageMagnitudes, progress: &mut dyn FnMut(&str, usize, usize)| {
+        let remake = &mut |magnitudes: &calibration::StageMagnitudes, progress: &mut Progress| {
             self::draft(&source, target, options.scheme, options, magnitudes, progress)
         };
         (draft, report) = calibration::calibrate((draft, report), f32_model, &options.target, remake, progress)?;
@@ -100,7 +103,7 @@ fn draft(
     scheme: Scheme,
     options: &Options,
     magnitudes: &calibration::StageMagnitudes,
-    progress: &mut dyn FnMut(&str, usize, usize),
+    progress: &mut Progress,
 ) -> Result<(write::Draft, Report)> {
     let mut pack = write::PackWriter::new(target, options.force)?;
     let (mut report, mut free) = (Report::new(target), BTreeSet::new());

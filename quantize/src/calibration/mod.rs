@@ -27,6 +27,7 @@ pub(crate) use self::magnitudes::StageMagnitudes;
 use self::quality::Results;
 use self::samples::Samples;
 use self::search::Search;
+use crate::Progress;
 use crate::error::{Error, Result};
 use crate::report::Report;
 use crate::write::Draft;
@@ -81,8 +82,8 @@ pub(crate) fn calibrate(
     (draft, mut report): Made,
     f32_model: Draft,
     target: &Target,
-    remake: &mut dyn FnMut(&StageMagnitudes, &mut dyn FnMut(&str, usize, usize)) -> Result<Made>,
-    progress: &mut dyn FnMut(&str, usize, usize),
+    remake: &mut dyn FnMut(&StageMagnitudes, &mut Progress) -> Result<Made>,
+    progress: &mut Progress,
 ) -> Result<Made> {
     let samples = Samples::read(target.samples.as_deref(), draft.manifest())?;
     progress("the f32 model", 0, 1);

@@ -13,6 +13,7 @@ use inkstone::pipeline::{Options, Pipeline};
 use super::magnitudes::{Recorder, StageMagnitudes};
 use super::quality::{Results, Sensitivity, decibels, median};
 use super::samples::Samples;
+use crate::Progress;
 use crate::error::{Error, Result};
 use crate::layers::Kind;
 use crate::report::StageReport;
@@ -112,7 +113,7 @@ impl<'a> Search<'a> {
     }
 
     /// The layers that have to be made precise for a median ratio of `least` decibels, by their numbers.
-    pub fn run(&mut self, least: f64, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Vec<usize>> {
+    pub fn run(&mut self, least: f64, progress: &mut Progress) -> Result<Vec<usize>> {
         progress("the pack with int8 in all layers", 0, 1);
         if self.reaches(&[], least)? {
             return Ok(Vec::new());
@@ -141,7 +142,7 @@ impl<'a> Search<'a> {
     }
 
     /// The layers without those of the most products that the target does not need after all.
-    fn without_heavy(&mut self, mut precise: Vec<usize>, least: f64, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Vec<usize>> {
+    fn without_heavy(&mut self, mut precise: Vec<usize>, least: f64, progress: &mut Progress) -> Result<Vec<usize>> {
         let mut heaviest = precise.clone();
         heaviest.sort_by_key(|&index| std::cmp::Reverse(self.candidates[index].products));
         heaviest.truncate(HEAVIEST);
@@ -213,7 +214,7 @@ impl<'a> Search<'a> {
     }
 
     /// All of them, those first that lose most for each product.
-    fn by_sensitivity(&mut self, least: f64, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Vec<usize>> {
+    fn by_sensitivity(&mut self, least: f64, progress: &mut Progress) -> Result<Vec<usize>> {
         let (count, [few, one]) = (self.candidates.len(), COMPARED);
         let mut samples = self.samples.some(if count < MANY { few } else { one });
         if let Some(steps) = self.fewest_steps() {
