@@ -11,7 +11,8 @@
 //! 5. [`layers`] replaces convolutions, linear layers and embedding tables by their int8 counterparts.
 //! 6. [`functions`] writes the definitions of our operators by standard ones, so that any runtime opens the graphs.
 //! 7. [`write`](mod@write) writes the pack: whole or not at all.
-//! 8. [`calibration`] compares its pictures with those of the f32 model, and makes layers more precise where that is asked for.
+//! 8. [`calibration`] compares its pictures with those of the f32 model and, where that is asked for, has the pack made again with scaled channels
+//!    and makes layers more precise.
 //! 9. [`report`] lists what every layer became, and [`cli`] is the command line.
 //!
 //! [`quantize`] does all of it.

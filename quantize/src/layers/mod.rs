@@ -1,4 +1,5 @@
-//! Replaces layers by their int8 counterparts: `QAttention`, `QConv`, `QLinear`, `QEmbedding`.
+//! Replaces layers by their int8 counterparts: `QAttention`, `QConv`, `QLinear`, `QEmbedding`. `scaling` decides by what the channels of what
+//! they read are multiplied, `rows` quantizes weights.
 
 mod attention;
 mod convolution;
