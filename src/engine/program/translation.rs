@@ -449,9 +449,10 @@ mod tests {
     use crate::engine::Input;
     use crate::engine::arena::Arena;
     use crate::engine::arithmetic::Activation;
+    use crate::engine::geometry::{Padding, Window};
     use crate::engine::int8::WeightMatrix;
     use crate::engine::kernels;
-    use crate::engine::operators::{Concatenation, QuantizedLinear};
+    use crate::engine::operators::{Concatenation, QuantizedConvolution, QuantizedLinear};
     use crate::engine::watching::Watches;
     use crate::pack::ExternalTensor;
 
@@ -523,6 +524,45 @@ mod tests {
         let ones = Tensor::from_shape(&[WIDTH], &[0.125f32; WIDTH]).unwrap();
         let [scale, bias] = ["scale", "bias"].map(|what| model.add_const(format!("{name}.{what}"), ones.clone()).unwrap());
         put(model, name, layer, &[x, scale, bias])
+    }
+
+    /// A convolution of single pixels whose weights are all the same number.
+    fn convolution(model: &mut TypedModel, name: &str, weight: u8, x: OutletId) -> OutletId {
+        let weights = ExternalTensor::of_bytes(&[weight; WIDTH * WIDTH], vec![1, WIDTH / 4, 8, 4]);
+        let window = Window {
+            size: [1, 1],
+            strides: [1, 1],
+        };
+        let weights = WeightMatrix::new(&weights, WIDTH, WIDTH).unwrap();
+        let layer = QuantizedConvolution::new(weights, window, Padding::default(), kernels::available()[0]);
+        let ones = Tensor::from_shape(&[WIDTH], &[0.125f32; WIDTH]).unwrap();
+        let [scale, bias] = ["scale", "bias"].map(|what| model.add_const(format!("{name}.{what}"), ones.clone()).unwrap());
+        put(model, name, layer, &[x, scale, bias])
+    }
+
+    #[test]
+    fn convolutions_write_over_what_they_read() {
+        let sides = [1, WIDTH, 32, 32];
+        let mut model = TypedModel::default();
+        let source = model.add_source("source", f32::fact(sides)).unwrap();
+        let mut last = source;
+        for weight in 1..4 {
+            last = convolution(&mut model, &format!("convolution{weight}"), weight, last);
+        }
+        model.select_output_outlets(&[last]).unwrap();
+        let program = Program::new(&model).unwrap();
+        let picture: usize = sides.iter().product();
+        let (least, most) = (picture, 2 * picture);
+        assert!(
+            (least..most).contains(&program.floats()),
+            "{} floats for pictures of {picture}",
+            program.floats()
+        );
+        let input: Vec<f32> = (0..picture).map(|index| (index % 37) as f32 / 8.0 - 2.0).collect();
+        let made = run(&program, &input);
+        let input = tvec!(Tensor::from_shape(&sides, &input).unwrap().into_tvalue());
+        let expected = model.into_runnable().unwrap().run(input).unwrap();
+        assert_eq!(made[0], values(&expected[0]));
     }
 
     /// Products with a source and with each other's outputs, near and far, concatenated and not.
