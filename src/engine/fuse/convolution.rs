@@ -1,5 +1,5 @@
-//! Fuses a convolution with constant factors of its channels and the normalization or upsampling before it and, after it, the addition of a value a channel (as a time
-//! embedding is added) or an activation, the addition of a residual, and an activation of the sum.
+//! Fuses a convolution with constant factors of its channels and the normalization or upsampling before it and, after it, the addition of
+//! a value a channel (as a time embedding is added) or an activation, the addition of a residual, and an activation of the sum.
 
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::nn::resize::NearestUpsample;

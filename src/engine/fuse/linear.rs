@@ -1,5 +1,6 @@
-//! Fuses a matrix product with constant factors of its inputs and the transposition of a picture to rows before it and, after it, an activation or the multiplication of
-//! one half by a function of the other, a gate, the transposition to a picture and the addition of a residual.
+//! Fuses a matrix product with constant factors of its inputs and the transposition of a picture to rows before it and, after it, an
+//! activation or the multiplication of one half by a function of the other, a gate, the transposition to a picture and the addition of a
+//! residual.
 
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::Slice;

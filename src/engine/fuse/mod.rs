@@ -1,6 +1,7 @@
 //! Fuses layers with adjacent operators, so that intermediate results never leave the cache: a convolution with the normalization or
-//! upsampling and the factors of channels before it and the activation and addition after it, a matrix product with the transpositions around it and the
-//! element-wise operators after it, a row normalization with its modulation. Values stay the same to the bit.
+//! upsampling and the factors of channels before it and the activation and addition after it, a matrix product with the factors of its inputs,
+//! the transpositions around it and the element-wise operators after it, a row normalization with its modulation. Values stay the same to
+//! the bit.
 
 mod convolution;
 mod linear;
