@@ -35,32 +35,3 @@ pub fn trim() {
         libc::malloc_trim(0);
     }
 }
-
-#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
-mod tests {
-    use super::*;
-    use crate::process::Memory;
-
-    /// Private bytes while 64 MiB are held in small blocks, and after they were freed and trimmed.
-    fn held_and_trimmed() -> [u64; 2] {
-        let private = || Memory::now().unwrap().private_bytes;
-        // Too small to be mapped individually; the last one keeps the others from being at the end of the heap.
-        let blocks: Vec<Vec<u8>> = (0..8192).map(|_| vec![1; 8 << 10]).collect();
-        let pin = std::hint::black_box(vec![1_u8; 64]);
-        let full = private();
-        drop(std::hint::black_box(blocks));
-        trim();
-        let after = private();
-        drop(pin);
-        [full, after]
-    }
-
-    #[test]
-    #[cfg_attr(miri, ignore = "Miri has no C library heap")]
-    fn trimming_returns_free_pages() {
-        // Other tests of this process allocate memory at the same time.
-        let tries: Vec<[u64; 2]> = (0..20).map(|_| held_and_trimmed()).collect();
-        let returned = |&[full, after]: &[u64; 2]| after + (32 << 20) < full;
-        assert!(tries.iter().any(returned), "bytes held and left: {tries:?}");
-    }
-}
