@@ -148,3 +148,28 @@ fn unknown_prompts_are_refused_with_advice_and_guessed_if_asked() {
     ));
     assert!(file.exists());
 }
+
+#[test]
+fn packs_can_be_named() {
+    let (folder, copy) = support::copied_pack();
+    std::fs::create_dir(folder.path().join("models")).unwrap();
+    let installed = folder.path().join("models/2026-11");
+    std::fs::rename(copy, &installed).unwrap();
+    let manifest = installed.join("pack.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("name = \"pictogram\"\n", "name = \"mine\"\n")).unwrap();
+    let styles = |pack: &str| {
+        let mut command = inkstone();
+        command.current_dir(folder.path()).args(["list", "styles", "--pack", pack]);
+        command.assert()
+    };
+    styles("mine").success().stdout(predicate::str::contains("(default)"));
+    // A path is one even if a pack has its last part for a name.
+    styles("./mine").code(2).stderr(predicate::str::contains("./mine: no pack here"));
+    styles("nobody").code(2).stderr(predicate::str::contains("inkstone list packs"));
+    // A folder comes before a name.
+    std::fs::create_dir(folder.path().join("mine")).unwrap();
+    styles("mine").success();
+    std::fs::write(folder.path().join("mine/pack.toml"), "name = \"broken\"").unwrap();
+    styles("mine").code(2).stderr(predicate::str::contains("pack.toml"));
+}

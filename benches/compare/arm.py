@@ -46,9 +46,10 @@ def main() -> None:
     parser.add_argument("--stage", default="model")
     parser.add_argument("--processors", nargs="+", default=PROCESSORS)
     parser.add_argument("--first", action="store_true", help="count the first run alone")
+    parser.add_argument("--binary", type=Path, help="stage.rs, built for 64-bit ARM already")
     parser.add_argument("--symbols", type=int, default=0, help="also list the N functions that execute most")
     options = parser.parse_args()
-    binary = build(HERE.parent.parent)
+    binary = options.binary or build(HERE.parent.parent)
     with tempfile.TemporaryDirectory() as folder:
         plugin = Path(folder) / "libinstructions.so"
         subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", plugin, HERE / "instructions.c"], check=True)

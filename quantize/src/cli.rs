@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use inkstone::cli::manual;
+use inkstone::process::panics;
 
 use inkstone::pack::MOST_STEPS;
 
@@ -98,8 +99,23 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(ended) => return ended,
     };
+    panics::log_them();
+    match panics::caught(|| carry_out(arguments)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            eprintln!("inkstone-quantize: {error}");
+            ExitCode::from(error.exit_code())
+        }
+        Err(problem) => {
+            eprintln!("inkstone-quantize: {problem}; please report it, with what RUST_LOG=debug prints");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(arguments: Arguments) -> Result<()> {
     if arguments.input.extension().is_some_and(|extension| extension == "tsv") {
-        return ended(crate::lexicon::make(&arguments.input, &arguments.out, arguments.force));
+        return crate::lexicon::make(&arguments.input, &arguments.out, arguments.force);
     }
     let options = Options {
         scheme: arguments.scheme,
@@ -122,17 +138,7 @@ pub fn run() -> ExitCode {
         bar.set_message(what.to_owned());
     });
     bar.finish_and_clear();
-    ended(report.and_then(|report| print(&report, arguments.json)))
-}
-
-fn ended(result: Result<()>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("inkstone-quantize: {error}");
-            ExitCode::from(error.exit_code())
-        }
-    }
+    print(&report?, arguments.json)
 }
 
 fn print(report: &Report, json: bool) -> Result<()> {

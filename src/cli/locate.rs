@@ -1,11 +1,11 @@
 //! Where the pack is: the one asked for, or the shipped one.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
 
 use super::{CliError, output};
-use crate::pack::MANIFEST;
+use crate::pack::{MANIFEST, Pack};
 use crate::words::Language;
 
 /// Name of the shipped pack's folder.
@@ -14,16 +14,32 @@ const SHIPPED: &str = "pictogram";
 /// The pack to use.
 #[derive(Clone, Debug, Args)]
 pub struct PackArgument {
-    /// Folder of the pack; the shipped one by default.
-    #[arg(long, value_name = "DIR", env = "INKSTONE_PACK")]
+    /// Folder of the pack, or the name of one that `inkstone list packs` shows; the shipped one by default.
+    #[arg(long, value_name = "DIR|NAME", env = "INKSTONE_PACK")]
     pub pack: Option<PathBuf>,
 }
 
 impl PackArgument {
     /// The pack's folder.
     pub fn folder(&self) -> PathBuf {
-        self.pack.clone().unwrap_or_else(shipped)
+        match &self.pack {
+            Some(given) => installed(given).unwrap_or_else(|| given.clone()),
+            None => shipped(),
+        }
     }
+}
+
+/// The folder of the installed pack of this name. `None` if a folder at this path is a pack, or no pack has the name.
+fn installed(name: &Path) -> Option<PathBuf> {
+    let mut parts = name.components();
+    let (Some(Component::Normal(text)), None) = (parts.next(), parts.next()) else {
+        return None;
+    };
+    if name.join(MANIFEST).is_file() {
+        return None;
+    }
+    let is_named = |folder: &PathBuf| Pack::open(folder).is_ok_and(|pack| text == pack.manifest().name.as_str());
+    packs().into_iter().find(is_named)
 }
 
 /// The shipped pack: below the current folder, below a folder that holds the program (as in a checkout), or

@@ -53,7 +53,7 @@ struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted.\n\
-    Environment: INKSTONE_PACK is the folder of another pack, INKSTONE_KERNEL the name of another int8 kernel; RUST_LOG=debug \
+    Environment: INKSTONE_PACK is another pack, INKSTONE_KERNEL the name of another int8 kernel; RUST_LOG=debug \
     prints more messages.";
 
 #[derive(Debug, Subcommand)]

@@ -8,7 +8,7 @@ use crate::bounded_file::is_input_fault;
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// The folder holds no manifest.
-    #[error("{}: no pack here ({} is missing); name a pack's folder, with --pack or INKSTONE_PACK for commands that draw", folder.display(), super::MANIFEST)]
+    #[error("{}: no pack here ({} is missing); name a pack's folder or one that `inkstone list packs` shows, with --pack or INKSTONE_PACK for commands that draw", folder.display(), super::MANIFEST)]
     NoPack {
         /// The folder asked for.
         folder: PathBuf,

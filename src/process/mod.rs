@@ -2,6 +2,6 @@
 
 pub mod allocator;
 mod memory;
-pub(crate) mod panics;
+pub mod panics;
 
 pub use memory::{Memory, PeakMemory};
