@@ -1,4 +1,5 @@
-//! Constant folding: evaluates nodes that depend on constants and fixed shapes alone, and removes nodes that change nothing.
+//! Constant folding: evaluates nodes that depend on constants and fixed shapes alone, fixes padding,
+//! and removes nodes that change nothing.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,6 +9,7 @@ use tract_onnx::pb::tensor_proto::DataType;
 
 use crate::error::Result;
 use crate::graph::Graph;
+use crate::padding;
 use crate::proto;
 use crate::shapes;
 use crate::storage::ExternalFiles;
@@ -27,6 +29,7 @@ pub fn fold(graph: &mut Graph) -> Result<()> {
                 value.clone_from(name);
             }
         }
+        padding::fix(graph, &mut node);
         let is_output = node
             .output
             .iter()
@@ -740,18 +743,18 @@ mod tests {
 
     #[test]
     fn an_output_that_does_not_follow_is_refused() {
-        let mut model = Builder::new(17)
-            .input("x", &[2])
-            .output("y", &[2])
-            .node("NonZero", &["x"], "y")
-            .model();
-        free_dimension(&mut model.graph.as_mut().unwrap().output[0], 0, "found");
-        let mut graph = Graph::from_model(model, std::path::Path::new("test.onnx"), &Sizes::new()).unwrap();
-        let error = complete(&mut graph).unwrap_err();
-        assert!(
-            error.is_input() && error.to_string().contains("output `y` has a free dimension"),
-            "{error}"
-        );
+        for (operator, problem) in [
+            ("GatherND", "output `y` has a free dimension that does not follow"),
+            ("NonZero", "node `node_y` (NonZero): the size of its output depends on values"),
+            ("LSTM", "node `node_y` (LSTM): recurrent layers are not supported"),
+        ] {
+            let builder = Builder::new(17).input("x", &[2]).output("y", &[2]);
+            let mut model = builder.node(operator, &["x", "x"], "y").model();
+            free_dimension(&mut model.graph.as_mut().unwrap().output[0], 0, "found");
+            let mut graph = Graph::from_model(model, std::path::Path::new("test.onnx"), &Sizes::new()).unwrap();
+            let error = complete(&mut graph).unwrap_err();
+            assert!(error.is_input() && error.to_string().contains(problem), "{error}");
+        }
     }
 
     #[test]

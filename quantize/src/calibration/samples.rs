@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use inkstone::bounded_file;
 use inkstone::engine::Value;
 use inkstone::pack::{Element, Manifest, Port};
 use inkstone::pipeline::families::Condition;
@@ -22,6 +21,8 @@ const SEED: u64 = 7;
 const RANDOM: u64 = 4;
 /// Most samples of a file.
 const MOST: usize = 100;
+/// Largest file of samples, in bytes: a picture of 512×512 pixels is 6 MB of numbers.
+const LARGEST: u64 = 32 << 20;
 
 /// Everything that a model is run with.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl Samples {
     /// For a file that cannot be read or does not fit the model.
     pub fn read(file: Option<&Path>, manifest: &Manifest) -> Result<Samples> {
         let missing = "there is no such file: give a file of samples, or leave out --calibrate";
-        let text = file.map(|file| files::text(file, bounded_file::TEXT, missing)).transpose()?;
+        let text = file.map(|file| files::text(file, LARGEST, missing)).transpose()?;
         if manifest.family.is_some() && manifest.prompt.is_none() {
             return conditions(file, text.as_deref(), &Condition::of_manifest(manifest)).map(Samples::Prompts);
         }
