@@ -161,19 +161,28 @@ pub(crate) fn pad(graph: &mut Graph, node: NodeProto) -> Result<NodeProto> {
 }
 
 pub(crate) fn reduce(graph: &mut Graph, node: NodeProto) -> Result<NodeProto> {
-    let Some(axes) = proto::input(&node, 1) else {
-        if proto::int(&node, "noop_with_empty_axes").unwrap_or(0) != 0 {
-            return Err(graph.error(
-                &node,
-                "attribute `noop_with_empty_axes` is not supported: export with operator set 17",
-            ));
-        }
-        return Ok(without(node, &["noop_with_empty_axes"]));
+    let axes: &[i64] = match proto::input(&node, 1) {
+        None => &[],
+        Some(axes) => match graph.constants.get(axes).and_then(|axes| axes.integers()) {
+            Some(axes) => axes,
+            None => return Err(graph.error(&node, "the axes must be constant: export the model with operator set 17")),
+        },
     };
-    let Some(axes) = graph.constants.get(axes).and_then(|axes| axes.integers()) else {
-        return Err(graph.error(&node, "the axes must be constant: export the model with operator set 17"));
-    };
-    let mut reduced = without(node, &["noop_with_empty_axes"]).with_ints("axes", axes);
+    let changes_nothing = axes.is_empty() && proto::int(&node, "noop_with_empty_axes").unwrap_or(0) != 0;
+    // The others compute with every value all the same, or not: versions of ONNX differ.
+    if changes_nothing && !matches!(node.op_type.as_str(), "ReduceMax" | "ReduceMean" | "ReduceMin" | "ReduceProd") {
+        return Err(graph.error(
+            &node,
+            "attribute `noop_with_empty_axes` is not supported: export with operator set 17",
+        ));
+    }
+    let mut reduced = without(node, &["noop_with_empty_axes"]);
+    if changes_nothing {
+        reduced.op_type = "Identity".to_owned();
+        reduced.attribute.clear();
+    } else if !axes.is_empty() {
+        reduced = reduced.with_ints("axes", axes);
+    }
     reduced.input.truncate(1);
     Ok(reduced)
 }
@@ -205,6 +214,35 @@ mod tests {
             (Some(&[1][..]), 1)
         );
         check(&graph).unwrap();
+    }
+
+    #[test]
+    fn no_axes_are_all_or_none() {
+        let reduced = |operator: &str, inputs: &[&str], noop: i64| {
+            let node = proto::node(operator, "n", inputs, &["y"]).with_int("noop_with_empty_axes", noop);
+            let builder = Builder::new(18)
+                .input("x", &[1, 2, 3])
+                .output("y", &[1, 1, 1])
+                .integers("axes", &[]);
+            let mut graph = builder.with(node).graph();
+            let shape = crate::shapes::reduce(&graph, &graph.nodes[0]).unwrap();
+            downgrade(&mut graph).map(|()| (graph.nodes[0].op_type.clone(), graph.nodes[0].clone(), shape))
+        };
+        for inputs in [&["x", "axes"][..], &["x"], &["x", ""]] {
+            let (operator, node, shape) = reduced("ReduceMean", inputs, 0).unwrap();
+            assert_eq!((operator.as_str(), node.input.len(), shape), ("ReduceMean", 1, vec![1, 1, 1]));
+            assert_eq!((proto::ints(&node, "axes"), node.attribute.len()), (None, 0));
+            let (operator, node, shape) = reduced("ReduceMean", inputs, 1).unwrap();
+            assert_eq!((operator.as_str(), node.attribute.len(), shape), ("Identity", 0, vec![1, 2, 3]));
+            let (operator, _, shape) = reduced("ReduceSum", inputs, 1).unwrap();
+            assert_eq!((operator.as_str(), shape), ("ReduceSum", vec![1, 2, 3]));
+            assert!(
+                reduced("ReduceL2", inputs, 1)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("noop_with_empty_axes")
+            );
+        }
     }
 
     #[test]

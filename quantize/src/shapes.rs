@@ -462,15 +462,15 @@ pub(crate) fn attention(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
 
 pub(crate) fn reduce(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
     let from = input(graph, node, 0)?;
-    let listed = graph
-        .constant_input(node, 1)
-        .and_then(|axes| axes.integers())
-        .or(proto::ints(node, "axes"));
-    if listed.is_none() && node.input.len() > 1 {
-        return None;
+    let listed = match proto::input(node, 1) {
+        Some(_) => graph.constant_input(node, 1)?.integers()?,
+        None => proto::ints(node, "axes").unwrap_or_default(),
+    };
+    if listed.is_empty() && proto::int(node, "noop_with_empty_axes").unwrap_or(0) != 0 {
+        return Some(from.to_vec());
     }
     let all: Vec<i64> = (0..i64::try_from(from.len()).ok()?).collect();
-    let axes = listed.unwrap_or(&all);
+    let axes = if listed.is_empty() { all.as_slice() } else { listed };
     if proto::int(node, "keepdims") == Some(0) {
         return squeeze(from, axes);
     }
