@@ -63,11 +63,13 @@ fn refusal(node: &NodeProto) -> Option<String> {
     if own_schemas().any(|schema| proto::is_ours(node, schema)) {
         return None;
     }
+    if let Some(advice) = standard::advice(node) {
+        return Some(advice.to_owned());
+    }
     let operator = standard::find(&node.op_type).filter(|operator| proto::is(node, operator.name));
     match operator.map(|operator| &operator.fate) {
         Some(Fate::Kept | Fate::Rewritten(_) | Fate::Simplified(_)) => None,
-        Some(Fate::Refused(Some(advice))) => Some((*advice).to_owned()),
-        Some(Fate::Refused(None) | Fate::Decomposed(_)) | None => Some(without_counterpart()),
+        _ => Some(without_counterpart()),
     }
 }
 
@@ -169,7 +171,7 @@ pub(crate) fn reduce(graph: &mut Graph, node: NodeProto) -> Result<NodeProto> {
         },
     };
     let changes_nothing = axes.is_empty() && proto::int(&node, "noop_with_empty_axes").unwrap_or(0) != 0;
-    // The others compute with every value all the same, or not: versions of ONNX differ.
+    // Of the others, such as ReduceL1, ONNX's versions differ on what is computed then.
     if changes_nothing && !matches!(node.op_type.as_str(), "ReduceMax" | "ReduceMean" | "ReduceMin" | "ReduceProd") {
         return Err(graph.error(
             &node,

@@ -129,6 +129,16 @@ pub fn parse(prompt: &str) -> Result<Emphasised, PipelineError> {
     }
 }
 
+/// Where the numbers of a prompt's marks stand, with the colons before them.
+pub fn numbers(prompt: &str) -> Vec<Range<usize>> {
+    let number = |(open, close): (usize, usize)| weight(prompt, open, close).ok().map(|(inside, _)| inside..close);
+    pairs(prompt)
+        .into_iter()
+        .filter_map(number)
+        .filter(|place| !place.is_empty())
+        .collect()
+}
+
 /// Brackets that belong together and have something in them: the places of each opening and closing one.
 fn pairs(prompt: &str) -> BTreeMap<usize, usize> {
     let (mut pairs, mut open) = (BTreeMap::new(), Vec::new());
@@ -191,6 +201,13 @@ fn weight(prompt: &str, open: usize, close: usize) -> Result<(usize, f32), Pipel
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_those_of_marks() {
+        let numbers = |prompt| -> Vec<&str> { numbers(prompt).into_iter().map(|place| &prompt[place]).collect() };
+        assert_eq!(numbers("a (red (cat:1.5):0.9) at 9:30"), [":0.9", ":1.5"]);
+        assert!(numbers("(cat) [2:3] \\(a:2\\) (a:b)").is_empty());
+    }
 
     fn read(prompt: &str) -> (String, Vec<(String, f32)>) {
         let read = parse(prompt).unwrap();

@@ -9,7 +9,7 @@ use std::ops::{ControlFlow, Range};
 use super::attended::{Attended, Attention, NoAttention, WordAttention};
 use super::attention::AttentionMaps;
 use super::nearest::{Nearest, nearest};
-use super::{Generated, Observer, Pipeline, PipelineError, Progress, Request, Resolved};
+use super::{Generated, Observer, Pipeline, PipelineError, Progress, Request, Resolved, emphasis};
 use crate::picture::{Background, Picture};
 use crate::words::{Role, Span};
 
@@ -197,6 +197,9 @@ fn words_of<'a>(prompt: &str, spans: &'a [Span]) -> Vec<(Range<usize>, Option<&'
         }
     }
     words.extend(written(prompt, end..prompt.len()).map(|place| (place, None)));
+    // How strong a word is to be is no word.
+    let numbers = emphasis::numbers(prompt);
+    words.retain(|(place, _)| !numbers.iter().any(|number| number.start <= place.start && place.end <= number.end));
     words
 }
 
@@ -265,6 +268,7 @@ mod tests {
         assert_eq!(places("a red apple, 3d style"), ["a", "red", "apple", "3d", "style"]);
         assert_eq!(places("  红苹果 "), ["红苹果"]);
         assert!(places(" ,; ").is_empty());
+        assert_eq!(places("a (red:1.25) cat at 9:30"), ["a", "red", "cat", "at", "9", "30"]);
     }
 
     #[test]
