@@ -11,11 +11,12 @@ use serde_json::Value;
 /// An example's program.
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
+    let profile = test.ancestors().nth(2).unwrap();
+    let program = profile.join("examples").join(name);
     if !program.exists() {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--workspace", "--example", name]);
-        if !cfg!(debug_assertions) {
+        if profile.ends_with("release") {
             cargo.arg("--release");
         }
         assert!(cargo.status().unwrap().success());

@@ -144,7 +144,7 @@ fn notes(report: &Report) -> Vec<String> {
             }
         }
     }
-    if cfg!(debug_assertions) {
+    if option_env!("INKSTONE_PROFILE") == Some("debug") {
         notes.push("this is a debug build; a release build is faster".into());
     }
     notes
