@@ -1,8 +1,7 @@
 //! Enlarging by a network: the optional stage `enlarger` makes a picture twice as large, again and again until it is as large as asked for;
 //! what it has too much is shrunk away by the pipeline. Sprites keep their whole pixels and never go through it.
 //!
-//! A picture that the stage does not take as a whole is enlarged in tiles, so that beside the picture itself, as floats, it needs the memory of
-//! one tile.
+//! A picture that the stage does not take as a whole is enlarged in tiles. Of the largest picture, only one row of tiles is ever kept as floats.
 
 use std::ops::RangeInclusive;
 
@@ -58,28 +57,38 @@ impl Diffusion {
         run: &mut Run<'_>,
     ) -> Result<Picture, PipelineError> {
         let tilings = self.tilings(request);
-        let Some(last) = tilings.last() else { return Ok(drawn) };
-        let [height, width] = last.picture_sides();
+        let Some((last, earlier)) = tilings.split_last() else {
+            return Ok(drawn);
+        };
+        let channels = self.picture.channels;
         let mut number = object * self.parts(request);
-        let mut values = planes(&drawn, self.picture.channels);
+        let mut enlarged = |part| {
+            number += 1;
+            run.phase(Phase::Enlarge(number), || {
+                let inputs = Values::from([(Role::Picture, Value::F32(part))]);
+                let outputs = run_stage_with(&self.stages, engine, ENLARGER, &inputs, request.conditions())?;
+                Ok(floats(ENLARGER, outputs, Role::Picture)?)
+            })
+        };
+        let mut values = planes(&drawn, channels);
         drop(drawn);
-        for tiling in &tilings {
-            values = tiling.decode(values, |part| {
-                number += 1;
-                run.phase(Phase::Enlarge(number), || {
-                    let inputs = Values::from([(Role::Picture, Value::F32(part))]);
-                    let outputs = run_stage_with(&self.stages, engine, ENLARGER, &inputs, request.conditions())?;
-                    Ok(floats(ENLARGER, outputs, Role::Picture)?)
-                })
-            })?;
+        for tiling in earlier {
+            values = tiling.decode(values, &mut enlarged)?;
             values.iter_mut().for_each(|value| *value = value.clamp(-1.0, 1.0));
         }
-        let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
-        let large = picture(self.picture.channels, &values, side(width), side(height))?;
+        let [height, width] = last.picture_sides().map(|side| u32::try_from(side).unwrap_or(u32::MAX));
+        let mut pixels = Vec::with_capacity(height as usize * width as usize * 4);
+        last.decode_strips(&values, enlarged, |strip| -> Result<(), PipelineError> {
+            let rows = strip.len() / (last.picture_elements() / height as usize);
+            pixels.extend_from_slice(picture(channels, &strip, width, rows as u32)?.pixels());
+            Ok(())
+        })?;
+        drop(values);
+        let large = Picture::new(width, height, pixels)?;
         // A decoder's alpha is sharper than its colours, of which the outermost pixel is mixed with the black of what is transparent; enlarged,
         // that is a dark rim of less than a pixel of the decoder's.
-        let rim = side(width) / self.picture.width.max(1) * 3 / 4;
-        Ok(match self.picture.channels {
+        let rim = width / self.picture.width.max(1) * 3 / 4;
+        Ok(match channels {
             Channels::RgbaPremultiplied => clean_edges(&large, u8::try_from(rim).unwrap_or(u8::MAX)),
             Channels::Rgb | Channels::Gray => large,
         })

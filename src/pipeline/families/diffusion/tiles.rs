@@ -1,5 +1,5 @@
 //! Drawing in tiles: a decoder for a smaller latent than the denoiser's, or an enlarger for a smaller picture than the one at hand, is run on
-//! parts of it that overlap by a quarter, and their pictures are blended. It needs the memory of one tile.
+//! parts of it that overlap by a quarter, and their pictures are blended. It needs the memory of one tile, and of a row of tiles' pictures.
 //!
 //! What a decoder draws near a tile's edge lacks what lies beyond, so that the outer quarter of an overlap is not used at all; over the half
 //! between, one tile fades into the next. A decoder whose norms take their mean over the whole picture, as those of Stable Diffusion do,
@@ -94,20 +94,41 @@ impl Tiling {
         if self.whole == self.tile {
             return decoder(latent);
         }
-        let [height, width] = self.picture_sides();
-        let mut sums = vec![0.0; self.given * height * width];
-        let mut weights = vec![0.0; height * width];
-        let [rows, columns] = [0, 1].map(|axis| starts(self.whole[axis], self.tile[axis]));
-        for &top in &rows {
-            for &left in &columns {
-                let drawn = decoder(self.part(&latent, top, left))?;
-                self.add(&drawn, [top, left], &mut sums, &mut weights);
+        let area = self.picture_sides().iter().product();
+        let (mut whole, mut done) = (vec![0.0; self.given * area], 0);
+        self.decode_strips(&latent, decoder, |strip| {
+            let finished = strip.len() / self.given;
+            for (plane, lines) in whole.chunks_exact_mut(area).zip(strip.chunks_exact(finished)) {
+                plane[done..done + finished].copy_from_slice(lines);
             }
+            done += finished;
+            Ok(())
+        })?;
+        Ok(whole)
+    }
+
+    /// The same from top to bottom: `finished` is given the picture in strips as wide as all of it, each as planes. Of the picture no more is
+    /// kept than a tile is high.
+    ///
+    /// # Errors
+    /// Those of the decoder and of `finished`.
+    pub fn decode_strips<E>(
+        &self,
+        latent: &[f32],
+        mut decoder: impl FnMut(Vec<f32>) -> Result<Vec<f32>, E>,
+        mut finished: impl FnMut(Vec<f32>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let [rows, columns] = [0, 1].map(|axis| starts(self.whole[axis], self.tile[axis]));
+        let mut strip = Strip::new(self);
+        for (number, &top) in rows.iter().enumerate() {
+            for &left in &columns {
+                let drawn = decoder(self.part(latent, top, left))?;
+                self.add(&drawn, [top, left], &mut strip);
+            }
+            let next = rows.get(number + 1).copied().unwrap_or(self.whole[0]);
+            finished(strip.take((next - top) * self.scale))?;
         }
-        for plane in sums.chunks_exact_mut(height * width) {
-            plane.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum /= weight);
-        }
-        Ok(sums)
+        Ok(())
     }
 
     /// A tile of the latent.
@@ -122,21 +143,20 @@ impl Tiling {
         part
     }
 
-    /// Adds a tile's picture, weighted, to the sums of all.
-    fn add(&self, drawn: &[f32], start: [usize; 2], sums: &mut [f32], weights: &mut [f32]) {
-        let [height, width] = self.picture_sides();
+    /// Adds a tile's picture, weighted, to the strip that it lies in.
+    fn add(&self, drawn: &[f32], start: [usize; 2], strip: &mut Strip) {
         let sides = self.tile.map(|side| side * self.scale);
-        let [top, left] = start.map(|start| start * self.scale);
         let [down, across] = [0, 1].map(|axis| self.window(axis, start[axis]));
+        let (left, width, area) = (start[1] * self.scale, strip.width, strip.weights.len());
         let within = |row: usize| -> Range<usize> {
-            let begin = (top + row) * width + left;
+            let begin = row * width + left;
             begin..begin + sides[1]
         };
         for (row, &vertical) in down.iter().enumerate() {
-            let sums = weights[within(row)].iter_mut().zip(&across);
+            let sums = strip.weights[within(row)].iter_mut().zip(&across);
             sums.for_each(|(sum, horizontal)| *sum += vertical * horizontal);
         }
-        for (plane, sums) in drawn.chunks_exact(sides[0] * sides[1]).zip(sums.chunks_exact_mut(height * width)) {
+        for (plane, sums) in drawn.chunks_exact(sides[0] * sides[1]).zip(strip.sums.chunks_exact_mut(area)) {
             for (row, (line, &vertical)) in plane.chunks_exact(sides[1]).zip(&down).enumerate() {
                 let sums = sums[within(row)].iter_mut().zip(line).zip(&across);
                 sums.for_each(|((sum, value), horizontal)| *sum += value * (vertical * horizontal));
@@ -157,6 +177,46 @@ impl Tiling {
         };
         (0..pixels).map(weight).collect()
     }
+}
+
+/// The part of the picture that tiles are being added to: as high as a tile, as wide as the picture.
+struct Strip {
+    width: usize,
+    /// Weighted sums, in planes.
+    sums: Vec<f32>,
+    /// What their weights add up to.
+    weights: Vec<f32>,
+}
+
+impl Strip {
+    fn new(tiling: &Tiling) -> Strip {
+        let width = tiling.picture_sides()[1];
+        let area = tiling.tile[0] * tiling.scale * width;
+        Strip {
+            width,
+            sums: vec![0.0; tiling.given * area],
+            weights: vec![0.0; area],
+        }
+    }
+
+    /// Takes finished rows from the top, as planes; what lies below moves up.
+    fn take(&mut self, rows: usize) -> Vec<f32> {
+        let (area, finished) = (self.weights.len(), rows * self.width);
+        let mut taken = Vec::with_capacity(self.sums.len() / area * finished);
+        for sums in self.sums.chunks_exact_mut(area) {
+            taken.extend(sums.iter().zip(&self.weights[..finished]).map(|(sum, weight)| sum / weight));
+            move_up(sums, finished);
+        }
+        move_up(&mut self.weights, finished);
+        taken
+    }
+}
+
+/// Drops the first values; zeros follow the last.
+fn move_up(values: &mut [f32], dropped: usize) {
+    values.copy_within(dropped.., 0);
+    let left = values.len() - dropped;
+    values[left..].fill(0.0);
 }
 
 /// Channels, height and width of a port.
@@ -227,6 +287,34 @@ mod tests {
             for (drawn, wanted) in drawn.iter().zip(&wanted) {
                 assert!((drawn - wanted).abs() < 1e-4, "{whole:?} {tile:?}: {drawn} for {wanted}");
             }
+        }
+    }
+
+    #[test]
+    fn strips_are_the_picture_from_top_to_bottom() {
+        for (whole, tile, scale) in [([16, 12], [8, 8], 2), ([9, 7], [4, 7], 3), ([8, 8], [8, 8], 2)] {
+            let tiling = Tiling {
+                given: 2,
+                ..tiling(whole, tile, scale)
+            };
+            let latent: Vec<f32> = (0..whole[0] * whole[1]).map(|index| (index * 37 % 101) as f32).collect();
+            let decoder = |part: Vec<f32>| -> Result<_, ()> {
+                let plane = repeat(&part, tile[1], scale);
+                let other: Vec<f32> = plane.iter().map(|value| -value).collect();
+                Ok([plane, other].concat())
+            };
+            let mut planes = [Vec::new(), Vec::new()];
+            let kept = |strip: Vec<f32>| -> Result<(), ()> {
+                assert!(strip.len() <= 2 * tile[0] * scale * whole[1] * scale);
+                let (one, other) = strip.split_at(strip.len() / 2);
+                planes[0].extend_from_slice(one);
+                planes[1].extend_from_slice(other);
+                Ok(())
+            };
+            tiling.decode_strips(&latent, decoder, kept).unwrap();
+            assert_eq!(planes.concat(), tiling.decode(latent.clone(), decoder).unwrap());
+            assert_eq!(planes[0].len(), repeat(&latent, whole[1], scale).len());
+            assert!(planes[0].iter().zip(&planes[1]).all(|(one, other)| *one == -other));
         }
     }
 
