@@ -217,9 +217,10 @@ fn the_owner_presses_buttons_and_curates_the_slide_show() {
         kiosk.own("POST", "/api/v1/owner/press", &json!({ "button": "e" })).kind(),
         "invalid_request"
     );
-    kiosk.handle.press(Button::Back, Gesture::Short).unwrap();
     let path = format!("/api/v1/owner/gallery/{number}");
     // Choosing is not interrupted, the slide show is.
+    assert_eq!(kiosk.own("POST", &format!("{path}/show"), &Value::Null).kind(), "panel_busy");
+    kiosk.handle.press(Button::Back, Gesture::Short).unwrap();
     kiosk.wait(|view| matches!(view.scene, Scene::Attract { .. }));
     assert_eq!(kiosk.own("POST", &format!("{path}/show"), &Value::Null).status, 204);
     kiosk.wait(|view| title(view) == Some("owl"));

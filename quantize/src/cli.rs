@@ -13,7 +13,7 @@ use inkstone::pack::MOST_STEPS;
 use crate::calibration::Target;
 use crate::diffusers::MAX_GUIDANCE;
 use crate::error::{Error, Result};
-use crate::{Options, Report, Scheme};
+use crate::{Options, Report, Scheme, Sizes};
 
 /// Turns an f32 ONNX export into an Inkstone pack with int8 weights.
 #[derive(Debug, Parser)]
@@ -115,12 +115,12 @@ pub fn run() -> ExitCode {
 
 fn carry_out(arguments: Arguments) -> Result<()> {
     if arguments.input.extension().is_some_and(|extension| extension == "tsv") {
-        return crate::lexicon::make(&arguments.input, &arguments.out, arguments.force);
+        return make_lexicon(&arguments);
     }
     let options = Options {
         scheme: arguments.scheme,
         keep: arguments.keep,
-        sizes: arguments.sizes.into_iter().collect(),
+        sizes: sizes(arguments.sizes)?,
         steps: arguments.steps,
         guidance: arguments.guidance,
         force: arguments.force,
@@ -139,6 +139,40 @@ fn carry_out(arguments: Arguments) -> Result<()> {
     });
     bar.finish_and_clear();
     print(&report?, arguments.json)
+}
+
+/// Each size by its name.
+fn sizes(given: Vec<(String, usize)>) -> Result<Sizes> {
+    let mut sizes = Sizes::new();
+    for (name, size) in given {
+        let twice = format!("--size: {name} is given twice");
+        if sizes.insert(name, size).is_some_and(|earlier| earlier != size) {
+            return Err(Error::usage(twice));
+        }
+    }
+    Ok(sizes)
+}
+
+/// Makes a lexicon of a table of words, which has nothing that the other options could apply to.
+fn make_lexicon(arguments: &Arguments) -> Result<()> {
+    let of_models = [
+        ("--scheme", arguments.scheme != Scheme::default()),
+        ("--keep", !arguments.keep.is_empty()),
+        ("--size", !arguments.sizes.is_empty()),
+        ("--steps", arguments.steps.is_some()),
+        ("--guidance", arguments.guidance.is_some()),
+        ("--calibrate", arguments.calibrate.is_some()),
+        ("--min-psnr", arguments.min_psnr.is_some()),
+        ("--min-conditioning", arguments.min_conditioning.is_some()),
+        ("--report", arguments.report.is_some()),
+        ("--json", arguments.json),
+    ];
+    match of_models.iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(Error::usage(format!(
+            "{option} is for models; a table of words takes --out and --force"
+        ))),
+        None => crate::lexicon::make(&arguments.input, &arguments.out, arguments.force),
+    }
 }
 
 fn print(report: &Report, json: bool) -> Result<()> {

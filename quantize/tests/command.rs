@@ -253,6 +253,11 @@ fn free_dimensions_get_a_size() {
         .assert()
         .code(2)
         .stderr(contains("`row` (free dimensions: rows)"));
+    quantize(&input, &target)
+        .args(["--size", "rows=5", "--size", "rows=4"])
+        .assert()
+        .code(2)
+        .stderr(contains("rows is given twice"));
     assert!(!target.exists());
     sized("rows=5").success();
     let pack = inkstone::pack::Pack::open(&target).unwrap();
@@ -381,6 +386,21 @@ fn missing_input_and_wrong_usage() {
         .assert()
         .code(2)
         .stderr(contains("--out"));
+}
+
+#[test]
+fn options_for_models_are_refused_beside_a_table_of_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let (table, lexicon) = (folder.path().join("words.tsv"), folder.path().join("words.lexicon"));
+    std::fs::write(&table, "").unwrap();
+    for options in [&["--scheme", "f32"][..], &["--size", "rows=5"], &["--steps", "2"], &["--json"]] {
+        quantize(&table, &lexicon)
+            .args(options)
+            .assert()
+            .code(2)
+            .stderr(contains(format!("{} is for models", options[0])));
+        assert!(!lexicon.exists());
+    }
 }
 
 #[cfg(unix)]

@@ -54,7 +54,10 @@ fn picture(path: &Path, contents: &PictureFile, as_json: bool) -> Result<(), Cli
     lines.push(("seed", made.seed.to_string()));
     lines.push(("guidance", made.guidance.to_string()));
     lines.push(("background", made.background.clone()));
-    lines.push(("pack", format!("{} {} ({})", made.pack_name, made.pack_version, made.pack_sha256)));
+    lines.push((
+        "pack",
+        format!("{} {} (sha256 {})", made.pack_name, made.pack_version, made.pack_sha256),
+    ));
     lines.push(("made by", made.creator()));
     lines.extend(made.created.clone().map(|text| ("created", text)));
     lines.extend(made.extra.iter().map(|(name, text)| (name.as_str(), text.clone())));

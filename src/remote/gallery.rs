@@ -2,13 +2,14 @@
 //! the folder anew, since the kiosk and other programs use it too. Depends on the kiosk's gallery.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::refusal::Refusal;
 use crate::bounded_file;
-use crate::kiosk::gallery::{Caps, Entry, Gallery, GalleryError, Kept};
+use crate::kiosk::gallery::{Caps, Entry, Gallery, GalleryError, Kept, Logged};
 use crate::picture::{Picture, Provenance, png};
 
 /// Largest file that is sent, in bytes.
@@ -19,6 +20,7 @@ const LARGEST: u64 = 64 << 20;
 pub struct Pictures {
     folder: PathBuf,
     caps: Caps,
+    logged: Arc<Logged>,
 }
 
 /// A kept picture as it is listed.
@@ -38,11 +40,15 @@ pub struct Listed {
 
 impl Pictures {
     pub fn new(folder: PathBuf, caps: Caps) -> Pictures {
-        Pictures { folder, caps }
+        Pictures {
+            folder,
+            caps,
+            logged: Arc::default(),
+        }
     }
 
     fn look(&self) -> Gallery {
-        Gallery::look(&self.folder, self.caps)
+        Gallery::look(&self.folder, self.caps, &self.logged)
     }
 
     /// Keeps a picture. Blocks on the disk.

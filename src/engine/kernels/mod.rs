@@ -15,6 +15,10 @@ pub mod i16x8;
 mod portable;
 #[cfg(test)]
 mod tests;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    allow(dead_code, reason = "only kernels of 64-bit processors filter minimally")
+)]
 pub mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

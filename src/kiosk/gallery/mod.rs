@@ -13,8 +13,10 @@ mod scan;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use self::names::Name;
+pub use self::scan::Logged;
 use crate::atomic_file::{self, WriteError};
 use crate::picture::{Picture, PictureFile, PngError, Provenance, png};
 
@@ -126,6 +128,7 @@ pub struct Gallery {
     next: u64,
     /// Lock on the folder, so that no second kiosk cleans it up.
     lock: Option<scan::Lock>,
+    logged: Arc<Logged>,
 }
 
 impl Gallery {
@@ -141,14 +144,15 @@ impl Gallery {
             bytes: 0,
             next: 1,
             lock: None,
+            logged: Arc::default(),
         };
         gallery.read();
         gallery
     }
 
-    /// Reads a folder that somebody else looks after: nothing is created, removed or moved.
-    pub fn look(folder: &Path, caps: Caps) -> Gallery {
-        let found = scan::scan(folder, false);
+    /// Reads a folder that somebody else looks after: nothing is created, removed or moved. What is in `logged` is not logged again.
+    pub fn look(folder: &Path, caps: Caps, logged: &Arc<Logged>) -> Gallery {
+        let found = scan::scan(folder, false, logged);
         let mut gallery = Gallery {
             folder: folder.to_owned(),
             caps,
@@ -156,6 +160,7 @@ impl Gallery {
             bytes: 0,
             next: found.next,
             lock: None,
+            logged: logged.clone(),
         };
         gallery.bytes = gallery.kept().map(Entry::bytes).sum();
         gallery
@@ -167,7 +172,7 @@ impl Gallery {
         }
         self.lock = None;
         self.lock = scan::lock(&self.folder);
-        let found = scan::scan(&self.folder, self.lock.is_some());
+        let found = scan::scan(&self.folder, self.lock.is_some(), &self.logged);
         self.next = found.next;
         self.entries = found.entries;
         self.bytes = self.kept().map(Entry::bytes).sum();

@@ -1,8 +1,10 @@
 //! Reading a gallery's folder: names, sizes, and the first and last bytes of each file.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, File};
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::names::{Name, OTHERS};
 use super::{DAMAGED, Entry};
@@ -54,9 +56,30 @@ pub(super) fn lock(folder: &Path) -> Option<Lock> {
     }
 }
 
+/// Why files of a folder are not shown, as it was logged. A folder is read again and again; each fault is logged once for as long as it is
+/// there.
+#[derive(Debug, Default)]
+pub struct Logged(Mutex<BTreeSet<String>>);
+
+impl Logged {
+    fn log(&self, faults: BTreeSet<String>) {
+        for fault in self.replace(faults) {
+            log::warn!("{fault}");
+        }
+    }
+
+    /// Takes the faults of the latest reading, and returns those that the one before did not have.
+    fn replace(&self, faults: BTreeSet<String>) -> Vec<String> {
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = faults.difference(&logged).cloned().collect();
+        *logged = faults;
+        new
+    }
+}
+
 /// Reads the folder. Where it is this process's own (`tidy`), unfinished files are removed, damaged pictures set aside, and of two
 /// pictures with one number the later one gets another.
-pub(super) fn scan(folder: &Path, tidy: bool) -> Found {
+pub(super) fn scan(folder: &Path, tidy: bool, logged: &Logged) -> Found {
     let mut found = Found {
         entries: Vec::new(),
         next: 1,
@@ -64,10 +87,11 @@ pub(super) fn scan(folder: &Path, tidy: bool) -> Found {
     let files = match fs::read_dir(folder) {
         Ok(files) => files,
         Err(fault) => {
-            log::warn!("{}: {fault}", folder.display());
+            logged.log([format!("{}: {fault}", folder.display())].into());
             return found;
         }
     };
+    let mut faults = BTreeSet::new();
     let mut others = Vec::new();
     for file in files.flatten() {
         let is_link = file.file_type().is_ok_and(|kind| kind.is_symlink());
@@ -77,7 +101,7 @@ pub(super) fn scan(folder: &Path, tidy: bool) -> Found {
             }
         } else if let Some(name) = file.file_name().to_str().and_then(Name::read).filter(|_| !is_link) {
             found.next = found.next.max(name.number() + 1);
-            found.entries.extend(entry(folder, &file, name, tidy));
+            found.entries.extend(entry(folder, &file, name, tidy, &mut faults));
         } else {
             others.push(file);
         }
@@ -85,15 +109,17 @@ pub(super) fn scan(folder: &Path, tidy: bool) -> Found {
     found
         .entries
         .sort_by_cached_key(|entry| (entry.number(), entry.file_name().to_owned()));
-    tell_apart(folder, &mut found, tidy);
+    tell_apart(folder, &mut found, tidy, &mut faults);
     others.sort_by_key(DirEntry::file_name);
-    let others = others.iter().zip(OTHERS..).filter_map(|(file, number)| other(file, number));
+    let others = others.iter().zip(OTHERS..);
+    let others = others.filter_map(|(file, number)| other(file, number, &mut faults));
     let own = std::mem::take(&mut found.entries);
     found.entries = others.chain(own).collect();
+    logged.log(faults);
     found
 }
 
-fn entry(folder: &Path, file: &DirEntry, name: Name, tidy: bool) -> Option<Entry> {
+fn entry(folder: &Path, file: &DirEntry, name: Name, tidy: bool, faults: &mut BTreeSet<String>) -> Option<Entry> {
     let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
     match png::check_ends(&file.path()) {
         Ok(()) => Some(Entry {
@@ -107,14 +133,14 @@ fn entry(folder: &Path, file: &DirEntry, name: Name, tidy: bool) -> Option<Entry
             None
         }
         Err(fault) => {
-            log::warn!("{fault}");
+            faults.insert(fault.to_string());
             None
         }
     }
 }
 
-/// A picture, or a link to one, that somebody else put into the folder. A file that is none, and why, is told.
-fn other(file: &DirEntry, number: u64) -> Option<Entry> {
+/// A picture, or a link to one, that somebody else put into the folder. A file that is none is among the faults.
+fn other(file: &DirEntry, number: u64, faults: &mut BTreeSet<String>) -> Option<Entry> {
     let path = file.path();
     let metadata = fs::metadata(&path);
     if metadata.as_ref().is_ok_and(fs::Metadata::is_dir) || file.file_name().as_encoded_bytes().starts_with(b".") {
@@ -122,7 +148,10 @@ fn other(file: &DirEntry, number: u64) -> Option<Entry> {
     }
     let name = file.file_name().to_str().and_then(|name| Name::of_other(number, name));
     let Some(name) = name else {
-        log::warn!("{}: is not shown: the gallery shows files whose names end in .png", path.display());
+        faults.insert(format!(
+            "{}: is not shown: the gallery shows files whose names end in .png",
+            path.display()
+        ));
         return None;
     };
     match png::check_ends(&path) {
@@ -132,7 +161,7 @@ fn other(file: &DirEntry, number: u64) -> Option<Entry> {
             is_other: true,
         }),
         Err(fault) => {
-            log::warn!("{}: is not shown: {fault}", path.display());
+            faults.insert(format!("{}: is not shown: {fault}", path.display()));
             None
         }
     }
@@ -140,7 +169,7 @@ fn other(file: &DirEntry, number: u64) -> Option<Entry> {
 
 /// Of two pictures with one number, which two kiosks have written, the later one gets the next number, or is left out if the folder is
 /// another kiosk's.
-fn tell_apart(folder: &Path, found: &mut Found, tidy: bool) {
+fn tell_apart(folder: &Path, found: &mut Found, tidy: bool, faults: &mut BTreeSet<String>) {
     let mut index = 1;
     while index < found.entries.len() {
         if found.entries[index].number() != found.entries[index - 1].number() {
@@ -162,7 +191,12 @@ fn tell_apart(folder: &Path, found: &mut Found, tidy: bool) {
                 found.next += 1;
                 found.entries.push(entry);
             }
-            Err(fault) => log::warn!("{}: has the number of another picture, and is not shown: {fault}", old.display()),
+            Err(fault) => {
+                faults.insert(format!(
+                    "{}: has the number of another picture, and is not shown: {fault}",
+                    old.display()
+                ));
+            }
         }
     }
 }
@@ -205,5 +239,37 @@ pub(super) fn set_aside(folder: &Path, name: &str) {
             "{}: {name} is damaged and could not be moved to {DAMAGED}/: {fault}",
             folder.display()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_logged_once_for_as_long_as_it_is_there() {
+        let faults = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<BTreeSet<_>>();
+        let logged = Logged::default();
+        assert_eq!(logged.replace(faults(&["a", "b"])), ["a", "b"]);
+        assert_eq!(logged.replace(faults(&["a", "b", "c"])), ["c"]);
+        assert!(logged.replace(faults(&["a", "c"])).is_empty());
+        assert_eq!(logged.replace(faults(&["a", "b"])), ["b"]);
+    }
+
+    #[test]
+    fn what_is_not_shown_is_known_after_the_first_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("notes.txt"), "milk").unwrap();
+        fs::write(folder.path().join("torn.png"), "\u{89}PNG").unwrap();
+        fs::write(folder.path().join("000001-cat.png"), "\u{89}PNG").unwrap();
+        let logged = Logged::default();
+        for _ in 0..2 {
+            assert!(scan(folder.path(), false, &logged).entries.is_empty());
+            let faults = logged.0.lock().unwrap();
+            assert_eq!(faults.len(), 3, "{faults:?}");
+            for name in ["notes.txt", "torn.png", "000001-cat.png"] {
+                assert!(faults.iter().any(|fault| fault.contains(name)), "{faults:?}");
+            }
+        }
     }
 }

@@ -346,12 +346,7 @@ impl Machine {
 
     /// Whether no visitor is in the middle of something.
     fn is_free(&self, now: Duration) -> bool {
-        let scene = self.mode.scene(&self.shared, now);
-        !self.shared.once
-            && matches!(
-                scene,
-                Scene::Attract { .. } | Scene::Message { .. } | Scene::Picture { place: None, .. }
-            )
+        !self.shared.once && self.mode.scene(&self.shared, now).gives_way()
     }
 
     /// Shows a picture that was drawn elsewhere.

@@ -171,6 +171,16 @@ pub enum Scene {
     },
 }
 
+impl Scene {
+    /// Whether a picture that was drawn elsewhere may take its place: no visitor is in the middle of something.
+    pub fn gives_way(&self) -> bool {
+        matches!(
+            self,
+            Scene::Attract { .. } | Scene::Message { .. } | Scene::Picture { place: None, .. }
+        )
+    }
+}
+
 /// What a screen shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {

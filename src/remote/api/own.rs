@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::{From, address, admit, apart, submit as submit_wish};
 use crate::kiosk::language::Language;
-use crate::kiosk::state::{Scene, Shown};
+use crate::kiosk::state::{FinishedPicture, Scene, Shown};
 use crate::picture::image_file::{self, Format};
 use crate::picture::{Picture, Provenance};
 use crate::pipeline::random_seed;
@@ -256,11 +256,19 @@ fn file(format: Format, bytes: Vec<u8>, provenance: &Provenance) -> Response {
 pub async fn show(State(site): State<Arc<Site>>, Path((id, index)): Path<(String, usize)>) -> Result<StatusCode, Refusal> {
     let job = site.queue.find(&id)?;
     let finished = finished(&job, index)?;
+    show_on_panel(&site, crate::remote::queue::shown(&finished), finished.number)
+}
+
+/// Shows a picture on the panel, unless that would interrupt somebody.
+pub fn show_on_panel(site: &Site, picture: FinishedPicture, number: Option<u64>) -> Result<StatusCode, Refusal> {
     let kiosk = site.kiosk.as_ref().ok_or_else(no_display)?;
-    let shown = crate::remote::queue::shown(&finished);
-    kiosk
-        .show(shown, finished.number)
-        .map_err(|error| Refusal::unavailable(error.to_string()))?;
+    let view = kiosk.subscribe().latest();
+    if view.is_some_and(|view| !view.scene.gives_way()) {
+        let message = "the picture was not shown: somebody is using the panel, or it is off";
+        return Err(Refusal::new(StatusCode::CONFLICT, "panel_busy", message));
+    }
+    let sent = kiosk.show(picture, number);
+    sent.map_err(|error| Refusal::unavailable(error.to_string()))?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -18,7 +18,7 @@ use crate::kiosk::heat::Thermometer;
 use crate::kiosk::settings::Settings;
 use crate::picture::{PictureFile, png};
 use crate::process::Memory;
-use crate::remote::api::own::{job_json, no_display};
+use crate::remote::api::own::{job_json, no_display, show_on_panel};
 use crate::remote::body::{LONGEST_TEXT, Whole};
 use crate::remote::log_lines;
 use crate::remote::parameters::Path;
@@ -269,12 +269,8 @@ async fn changed(site: &Arc<Site>, change: impl FnOnce(&Site) -> Result<(), Refu
 /// Shows a kept picture on the panel.
 pub async fn show(State(site): State<Arc<Site>>, from: From, headers: HeaderMap, Path(number): Path<u64>) -> Result<StatusCode, Refusal> {
     check(&site, &from, &headers)?;
-    let kiosk = site.kiosk.as_ref().ok_or_else(no_display)?;
     let contents = kept(&site, number).await?;
-    kiosk
-        .show(finished(contents), Some(number))
-        .map_err(|error| Refusal::unavailable(error.to_string()))?;
-    Ok(StatusCode::NO_CONTENT)
+    show_on_panel(&site, finished(contents), Some(number))
 }
 
 async fn kept(site: &Arc<Site>, number: u64) -> Result<PictureFile, Refusal> {

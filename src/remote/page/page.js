@@ -46,7 +46,7 @@ function trouble(message) {
 function reason(error, status) {
   const known = {
     blocked_word: say("blocked"), too_many_requests: say("busy", { seconds: (error && error.retry_after) || 30 }), owner_only: say("owner-only"),
-    unavailable: say("unavailable"), cancelled: say("cancelled"), unknown_prompt: say("unknown"),
+    unavailable: say("unavailable"), cancelled: say("cancelled"), unknown_prompt: say("unknown"), panel_busy: say("in-use"),
   };
   let message = (error && (known[error.kind] || error.message)) || say("failed") + " (" + status + ")";
   if (error && error.nearest && error.nearest.length) message += " " + say("nearest", { names: error.nearest.join(", ") });
