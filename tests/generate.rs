@@ -235,8 +235,14 @@ fn several_things_are_drawn_one_by_one() {
     let alone = folder.path().join("cat.png");
     generate("cat", &alone).args(arguments).assert().success();
     let cat = inkstone::picture::png::read(&alone).unwrap().picture;
-    let small = inkstone::picture::arranged(&[vec![&cat]]).unwrap();
+    let small = inkstone::picture::arranged(&[vec![&cat]], 128).unwrap();
     assert!((0..64).all(|y| (32..96).all(|x| picture.pixel(x, y) == small.pixel(x, y + 32))));
+    // On a page of twice the size it has all of its pixels.
+    let large = folder.path().join("large.png");
+    let mut command = generate("cat and two red apples", &large);
+    command.args(arguments).args(["--size", "256"]).assert().success();
+    let large = inkstone::picture::png::read(&large).unwrap().picture;
+    assert!((0..128).all(|y| (0..128).all(|x| large.pixel(x + 64, y) == cat.pixel(x, y))));
     // Each thing is encoded, drawn and decoded while its stage is in memory.
     let mut command = generate("cat and two red apples", &folder.path().join("capped.png"));
     let capped = reported(command.args(arguments).args(["--memory-cap", "1024"]));

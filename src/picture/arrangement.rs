@@ -1,32 +1,35 @@
 //! Arrangements: several pictures on one page, in rows, each smaller. Depends on [`Picture`] and [`super::scale`] only.
 
-use super::scale::{Resampling, resize};
+use super::scale::{Resampling, resize, sides};
 use super::{Picture, PictureError};
 
 /// Maximum number of rows, and of pictures in a row.
 pub const MOST: usize = 3;
 
-/// Places rows of pictures on a page of their size, centred; each picture at half its size, or at a third if there are three rows or
-/// three pictures in a row. The page has the colour of the first picture's first corner: transparent for cut-out pictures.
+/// How many pictures the page of these rows has room for in each direction: two, or three if there are three rows or three pictures in a row.
+pub fn across<T>(rows: &[Vec<T>]) -> u32 {
+    let is_thirds = rows.len() == MOST || rows.iter().any(|row| row.len() == MOST);
+    if is_thirds { 3 } else { 2 }
+}
+
+/// Places rows of pictures on a page of their proportions and of so many pixels on its longest side, centred; each picture takes a half or a
+/// third of the page, see [`across`]. The page has the colour of the first picture's first corner: transparent for cut-out pictures.
 ///
 /// # Errors
 /// If the pictures have different sizes, if there are no rows, more than [`MOST`] rows or pictures in a row, or if a picture
 /// would be smaller than a pixel.
-pub fn arranged(rows: &[Vec<&Picture>]) -> Result<Picture, PictureError> {
+pub fn arranged(rows: &[Vec<&Picture>], size: u32) -> Result<Picture, PictureError> {
     let first = rows.first().and_then(|row| row.first()).ok_or(PictureError::Arrangement)?;
-    let (width, height) = (first.width, first.height);
+    let own = (first.width, first.height);
     let fits = |row: &Vec<&Picture>| {
-        let alike = row.iter().all(|picture| (picture.width, picture.height) == (width, height));
+        let alike = row.iter().all(|picture| (picture.width, picture.height) == own);
         (1..=MOST).contains(&row.len()) && alike
     };
     if rows.len() > MOST || !rows.iter().all(fits) {
         return Err(PictureError::Arrangement);
     }
-    let across = if rows.len() == MOST || rows.iter().any(|row| row.len() == MOST) {
-        3
-    } else {
-        2
-    };
+    let (width, height) = sides(own, size);
+    let across = across(rows);
     let (wide, high) = (width / across, height / across);
     let mut page = Picture::filled(width, height, first.pixel(0, 0).unwrap_or_default())?;
     let top = (height - high * rows.len() as u32) / 2;
@@ -34,7 +37,7 @@ pub fn arranged(rows: &[Vec<&Picture>]) -> Result<Picture, PictureError> {
         let left = (width - wide * row.len() as u32) / 2;
         for (picture, column) in row.iter().zip(0..) {
             // The mean of whole pixels preserves sprites.
-            let small = if across == 2 {
+            let small = if (wide, high) == (own.0 / 2, own.1 / 2) {
                 halved(picture)?
             } else {
                 resize(picture, wide, high, Resampling::Smooth)?
@@ -133,7 +136,7 @@ mod tests {
                 vec![RED, BLUE, RED, CLEAR],
             ),
         ] {
-            let page = arranged(&rows).unwrap();
+            let page = arranged(&rows, 12).unwrap();
             assert_eq!((page.width(), page.height()), (12, 12));
             assert_eq!(colours_at(&page, &places), colours, "{} rows", rows.len());
         }
@@ -150,8 +153,26 @@ mod tests {
     #[test]
     fn opaque_pictures_keep_their_background() {
         let ground = Picture::filled(6, 5, BLUE).unwrap();
-        let page = arranged(&[vec![&ground]]).unwrap();
+        let page = arranged(&[vec![&ground]], ground.width()).unwrap();
         assert!((0..30).all(|index| page.pixel(index % 6, index / 6) == Some(BLUE)));
+    }
+
+    #[test]
+    fn on_a_page_of_twice_their_size_pictures_keep_their_pixels() {
+        let (red, blue) = (square(RED), square(BLUE));
+        let page = arranged(&[vec![&red], vec![&blue, &red]], 24).unwrap();
+        assert_eq!((page.width(), page.height()), (24, 24));
+        for (picture, left, top) in [(&red, 6, 0), (&blue, 0, 12), (&red, 12, 12)] {
+            let places = (0..12).flat_map(|y| (0..12).map(move |x| (x, y)));
+            assert!(
+                places
+                    .into_iter()
+                    .all(|(x, y)| page.pixel(left + x, top + y) == picture.pixel(x, y))
+            );
+        }
+        let thirds = arranged(&[vec![&red, &blue, &red]], 18).unwrap();
+        assert_eq!((thirds.width(), thirds.height()), (18, 18));
+        assert_eq!(colours_at(&thirds, &[[3, 9], [9, 9], [15, 9], [9, 3]]), [RED, BLUE, RED, CLEAR]);
     }
 
     #[test]
@@ -165,9 +186,9 @@ mod tests {
             vec![vec![&picture]; 4],
             vec![vec![&picture, &other]],
         ] {
-            assert_eq!(arranged(&rows).unwrap_err(), PictureError::Arrangement);
+            assert_eq!(arranged(&rows, 12).unwrap_err(), PictureError::Arrangement);
         }
         let dot = Picture::filled(1, 1, RED).unwrap();
-        assert!(matches!(arranged(&[vec![&dot, &dot]]), Err(PictureError::Empty { .. })));
+        assert!(matches!(arranged(&[vec![&dot, &dot]], 1), Err(PictureError::Empty { .. })));
     }
 }

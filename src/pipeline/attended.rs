@@ -204,7 +204,7 @@ impl<'a> Attended<'a> {
             let small = Picture::new(width as u32, height as u32, pixels)?;
             resize(&small, self.sides.0, self.sides.1, Resampling::Smooth)
         });
-        let picture = together(self.resolved.rows(), pictures.collect::<Result<_, _>>()?)?;
+        let picture = together(self.resolved.rows(), pictures.collect::<Result<_, _>>()?, None)?;
         Ok(picture.pixels().as_chunks::<4>().0.iter().map(|pixel| pixel[0]).collect())
     }
 }

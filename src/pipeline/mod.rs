@@ -92,7 +92,7 @@ use wording::Wording;
 
 use crate::engine::{ActivationWatch, Engine, Residency};
 use crate::pack::{Manifest, Pack, PackError, Style};
-use crate::picture::{Picture, PictureError, ScaleError, arranged, scale};
+use crate::picture::{Picture, PictureError, ScaleError, arranged, arrangement, scale};
 use crate::process::panics::caught;
 use crate::words::{Ambiguity, Language, Reader, Reading, Remark};
 
@@ -299,7 +299,7 @@ impl Pipeline {
         let Some(source) = resolved.source.take_if(|source| !source.extend.is_empty()) else {
             let mut run = Run::new(observer, &family.phases(resolved));
             let pictures = family.generate(engine, resolved, &mut run)?;
-            return Ok((together(resolved.rows(), pictures)?, run.into_timings()));
+            return Ok((together(resolved.rows(), pictures, resolved.size_of_page())?, run.into_timings()));
         };
         let extension = Extension::of(&source, (self.capabilities.width, self.capabilities.height));
         let mut run = Run::new(observer, &extension.phases(family, resolved, &source)?);
@@ -590,16 +590,19 @@ fn notes(prompt: &Prompt, style: Option<&Style>, learned: Option<&Style>) -> Vec
         .collect()
 }
 
-/// The picture of a prompt: of its objects in rows, or of the only one.
-fn together(rows: &[Vec<usize>], mut pictures: Vec<Picture>) -> Result<Picture, PictureError> {
+/// The picture of a prompt: of its objects in rows, or of the only one. Objects get as many pixels of a page of this size as they have; without a
+/// size the page is as large as one of them.
+fn together(rows: &[Vec<usize>], mut pictures: Vec<Picture>, size: Option<u32>) -> Result<Picture, PictureError> {
+    if rows.is_empty() {
+        return pictures.pop().ok_or(PictureError::Arrangement);
+    }
+    let own = pictures.first().map_or(1, |picture| picture.width().max(picture.height()));
+    let size = size.map_or(own, |size| size.clamp(own, own * arrangement::across(rows)));
     let rows: Vec<Vec<&Picture>> = rows
         .iter()
         .map(|row| row.iter().filter_map(|&object| pictures.get(object)).collect())
         .collect();
-    match rows.as_slice() {
-        [] => pictures.pop().ok_or(PictureError::Arrangement),
-        rows => arranged(rows),
-    }
+    arranged(&rows, size)
 }
 
 /// Size and background.

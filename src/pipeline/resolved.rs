@@ -10,7 +10,7 @@ use super::noise::{between, gaussian_noise};
 use super::prompt::Prompt;
 use super::request::{Part, Source, Variation};
 use crate::pack::Style;
-use crate::picture::{Background, Resampling};
+use crate::picture::{Background, Resampling, arrangement};
 use crate::words::{Ambiguity, Reading, Remark};
 
 /// A text that is encoded, and its share of what is drawn. What the text encoders give for all of them is added up, each as often as its
@@ -202,6 +202,18 @@ impl Resolved {
     /// Longest side of the picture in pixels; `None` for the pack's own.
     pub fn size(&self) -> Option<u32> {
         self.size
+    }
+
+    /// Longest side of the page that several objects are put on; `None` if it is as large as one of them.
+    pub(super) fn size_of_page(&self) -> Option<u32> {
+        self.size.filter(|_| self.resampling() == Resampling::Smooth)
+    }
+
+    /// Longest side that each object needs for the picture's size; `None` for the pack's own.
+    pub fn size_of_object(&self) -> Option<u32> {
+        let rows = self.rows();
+        let across = if rows.is_empty() { 1 } else { arrangement::across(rows) };
+        self.size.map(|size| size / across)
     }
 
     /// How the picture is resized.

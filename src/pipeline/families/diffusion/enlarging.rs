@@ -24,7 +24,7 @@ const LARGEST: u32 = 1024;
 impl Diffusion {
     /// The tilings of a picture, one each time that it is enlarged.
     fn tilings(&self, request: &Resolved) -> Vec<Tiling> {
-        let wanted = request.size().unwrap_or(0).min(LARGEST);
+        let wanted = request.size_of_object().unwrap_or(0).min(LARGEST);
         let mut tilings: Vec<Tiling> = Vec::new();
         if request.resampling() == Resampling::Nearest {
             return tilings;
@@ -44,7 +44,7 @@ impl Diffusion {
         self.tilings(request).iter().map(Tiling::count).sum()
     }
 
-    /// The picture of an object at the requested size or larger, if there is an enlarger; a picture that is large enough stays as it is.
+    /// The picture of an object at the size that it needs or larger, if there is an enlarger; a picture that is large enough stays as it is.
     ///
     /// # Errors
     /// If the stage cannot be loaded or fails, or the observer cancels.
