@@ -1,5 +1,5 @@
-//! Decomposes operators that are newer than [`OPSET`](crate::proto::OPSET) into several nodes of older ones, and sums of products
-//! into matrix products.
+//! Decomposes operators that are newer than [`OPSET`](crate::proto::OPSET), and activations that few models have, into several nodes of
+//! others, and sums of products into matrix products.
 
 use tract_onnx::pb::NodeProto;
 
@@ -67,6 +67,42 @@ pub(crate) fn mish(mut decomposition: Decomposition) -> Result<Vec<NodeProto>> {
     let soft = decomposition.step("softplus", "Softplus", &[x]);
     let gate = decomposition.step("tanh", "Tanh", &[&soft]);
     Ok(decomposition.end("Mul", &[x, &gate]))
+}
+
+/// `scale · Elu(x)` (Klambauer et al., arXiv 1706.02515).
+pub(crate) fn selu(mut decomposition: Decomposition) -> Result<Vec<NodeProto>> {
+    let (x, node) = (decomposition.input(), decomposition.node);
+    let alpha = proto::float(node, "alpha").unwrap_or(1.673_263_2);
+    let scale = decomposition.scalar(proto::float(node, "gamma").unwrap_or(1.050_701));
+    let elu = decomposition.push("elu", proto::node("Elu", "", &[x], &[]).with_float("alpha", alpha));
+    Ok(decomposition.end("Mul", &[&elu, &scale]))
+}
+
+/// `α · Elu(x / α)` (Barron, arXiv 1704.07483).
+pub(crate) fn celu(mut decomposition: Decomposition) -> Result<Vec<NodeProto>> {
+    let (x, node) = (decomposition.input(), decomposition.node);
+    let alpha = decomposition.scalar(proto::float(node, "alpha").unwrap_or(1.0));
+    let scaled = decomposition.step("scaled", "Div", &[x, &alpha]);
+    let elu = decomposition.push("elu", proto::node("Elu", "", &[&scaled], &[]).with_float("alpha", 1.0));
+    Ok(decomposition.end("Mul", &[&elu, &alpha]))
+}
+
+/// `x / (1 + |x|)`.
+pub(crate) fn softsign(mut decomposition: Decomposition) -> Result<Vec<NodeProto>> {
+    let x = decomposition.input();
+    let one = decomposition.scalar(1.0);
+    let magnitude = decomposition.step("magnitude", "Abs", &[x]);
+    let divisor = decomposition.step("divisor", "Add", &[&magnitude, &one]);
+    Ok(decomposition.end("Div", &[x, &divisor]))
+}
+
+/// `x` above the threshold, and 0 below.
+pub(crate) fn thresholded_relu(mut decomposition: Decomposition) -> Result<Vec<NodeProto>> {
+    let (x, node) = (decomposition.input(), decomposition.node);
+    let threshold = decomposition.scalar(proto::float(node, "alpha").unwrap_or(1.0));
+    let zero = decomposition.scalar(0.0);
+    let above = decomposition.step("above", "Greater", &[x, &threshold]);
+    Ok(decomposition.end("Where", &[&above, x, &zero]))
 }
 
 /// `x / √(mean x² + ε) · gain` over the axes from `axis` on (Zhang and Sennrich, arXiv 1910.07467).
@@ -188,6 +224,24 @@ mod tests {
     #[test]
     fn mish_is_a_gate() {
         assert_eq!(names(&decomposed("Mish", |node| node)), ["Softplus", "Tanh", "Mul"]);
+    }
+
+    #[test]
+    fn rare_activations_are_made_of_others() {
+        for (operator, made) in [
+            ("Selu", &["Elu", "Mul"][..]),
+            ("Celu", &["Div", "Elu", "Mul"]),
+            ("Softsign", &["Abs", "Add", "Div"]),
+            ("ThresholdedRelu", &["Greater", "Where"]),
+        ] {
+            assert_eq!(names(&decomposed(operator, |node| node)), made);
+        }
+        let celu = decomposed("Celu", |node| node.with_float("alpha", 0.5));
+        assert_eq!(celu.constants[&celu.nodes[0].input[1]].scalar(), Some(0.5));
+        assert_eq!(proto::float(&celu.nodes[1], "alpha"), Some(1.0));
+        let selu = decomposed("Selu", |node| node.with_float("alpha", 2.0).with_float("gamma", 3.0));
+        assert_eq!(proto::float(&selu.nodes[0], "alpha"), Some(2.0));
+        assert_eq!(selu.constants[&selu.nodes[1].input[1]].scalar(), Some(3.0));
     }
 
     #[test]

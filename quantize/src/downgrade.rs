@@ -58,8 +58,6 @@ pub fn check(graph: &Graph) -> Result<()> {
 
 /// Why a node may not be in a pack, and what to do; `None` if it may.
 fn refusal(node: &NodeProto) -> Option<String> {
-    let without_counterpart =
-        || format!("this operator has no counterpart in operator set {OPSET}: export the model with operator set {OPSET}");
     if own_schemas().any(|schema| proto::is_ours(node, schema)) {
         return None;
     }
@@ -69,7 +67,12 @@ fn refusal(node: &NodeProto) -> Option<String> {
     let operator = standard::find(&node.op_type).filter(|operator| proto::is(node, operator.name));
     match operator.map(|operator| &operator.fate) {
         Some(Fate::Kept | Fate::Rewritten(_) | Fate::Simplified(_)) => None,
-        _ => Some(without_counterpart()),
+        Some(_) => Some(format!(
+            "this operator has no counterpart in operator set {OPSET}: export the model with operator set {OPSET}"
+        )),
+        None => Some(format!(
+            "this operator is not supported: export the model with operator set {OPSET} if it is newer, or with simpler operators in its place"
+        )),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::proto::{self, WithAttribute};
 pub(crate) fn fix(graph: &Graph, node: &mut NodeProto) {
     let each_axis = match node.op_type.as_str() {
         "Conv" | "MaxPool" | "AveragePool" if !by_hand(node) => automatic,
-        "MaxPool" | "AveragePool" => rounded_up,
+        "MaxPool" | "AveragePool" if proto::int(node, "ceil_mode").unwrap_or(0) != 0 => rounded_up,
         "ConvTranspose" => transposed,
         _ => return,
     };
@@ -201,6 +201,22 @@ mod tests {
         // The third window would begin in the padding.
         assert_eq!(ends(3, 2, 2, [1, 1]), Some(vec![1, 1]));
         assert_eq!(ends(2, 3, 2, [0, 0]), None);
+    }
+
+    #[test]
+    fn a_window_that_does_not_fit_whole_is_dropped_without_ceil_mode() {
+        for operator in ["MaxPool", "AveragePool"] {
+            let node = proto::node(operator, "p", &["x"], &["y"]).with_int("ceil_mode", 0);
+            let mut node = node.with_ints("kernel_shape", &[3]).with_ints("strides", &[2]);
+            let graph = Builder::new(17)
+                .input("x", &[1, 2, 8])
+                .output("y", &[1, 2, 3])
+                .with(node.clone())
+                .graph();
+            let before = node.clone();
+            fix(&graph, &mut node);
+            assert_eq!(node, before);
+        }
     }
 
     #[test]

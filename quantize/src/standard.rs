@@ -50,7 +50,7 @@ const SIZED_BY_VALUES: Fate = Refused(Some(
 const RECURRENT: Fate = Refused(Some("recurrent layers are not supported: cut the export before this node"));
 
 /// All operators, by name.
-static OPERATORS: [Operator; 106] = [
+static OPERATORS: [Operator; 110] = [
     row("Abs", Kept, Same),
     row("Add", Kept, Broadcast),
     row("And", Kept, Broadcast),
@@ -61,6 +61,7 @@ static OPERATORS: [Operator; 106] = [
     row("BatchNormalization", Kept, Same),
     row("Cast", Rewritten(downgrade::cast), Same),
     row("Ceil", Kept, Same),
+    row("Celu", Decomposed(decompose::celu), Same),
     row("Clip", Kept, Same),
     row("Concat", Kept, One(shapes::concat)),
     row("Constant", Kept, Unknown),
@@ -137,18 +138,21 @@ static OPERATORS: [Operator; 106] = [
     row("Reshape", Rewritten(downgrade::reshape), One(shapes::reshape_node)),
     row("Resize", Rewritten(downgrade::resize), One(shapes::resize)),
     row("Round", Kept, Same),
+    row("Selu", Decomposed(decompose::selu), Same),
     row("Shape", Kept, One(shapes::shape)),
     row("Sigmoid", Kept, Same),
     row("Sin", Kept, Same),
     row("Slice", Kept, One(shapes::slice)),
     row("Softmax", Kept, Same),
     row("Softplus", Kept, Same),
+    row("Softsign", Decomposed(decompose::softsign), Same),
     row("SpaceToDepth", Kept, One(shapes::space_to_depth)),
     row("Split", Rewritten(downgrade::split), Several(shapes::split)),
     row("Sqrt", Kept, Same),
     row("Squeeze", Kept, One(shapes::squeeze_node)),
     row("Sub", Kept, Broadcast),
     row("Tanh", Kept, Same),
+    row("ThresholdedRelu", Decomposed(decompose::thresholded_relu), Same),
     row("Tile", Kept, One(shapes::tile)),
     row("TopK", Kept, Unknown),
     row("Transpose", Kept, One(shapes::transpose_node)),
