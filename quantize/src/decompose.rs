@@ -3,11 +3,12 @@
 
 use tract_onnx::pb::NodeProto;
 
+use crate::equation::Equation;
 use crate::error::Result;
 use crate::fold::learn_shapes;
 use crate::graph::Graph;
 use crate::proto::{self, WithAttribute};
-use crate::shapes::{self, Equation};
+use crate::shapes;
 use crate::tensor::Constant;
 
 /// Several nodes that take the place of one.

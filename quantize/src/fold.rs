@@ -1,4 +1,4 @@
-//! Constant folding: evaluates nodes that depend on constants and fixed shapes alone, fixes padding,
+//! Constant folding: evaluates nodes that depend on constants and fixed shapes alone, fixes padding and equations,
 //! and removes nodes that change nothing.
 
 use std::collections::{HashMap, HashSet};
@@ -7,6 +7,7 @@ use inkstone::pack::Element;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
+use crate::equation;
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::padding;
@@ -30,6 +31,7 @@ pub fn fold(graph: &mut Graph) -> Result<()> {
             }
         }
         padding::fix(graph, &mut node);
+        equation::write_out(graph, &mut node);
         let is_output = node
             .output
             .iter()

@@ -5,7 +5,7 @@
 //! 1. [`source`] reads a folder with `model.toml`, a model folder of [`diffusers`], or one graph, and checks that manifest and graphs agree.
 //! 2. [`graph`] holds one graph in a form that is easy to edit; [`tensor`] holds its constants, whose values may lie in files
 //!    ([`storage`]), [`proto`] its nodes.
-//! 3. [`fold`] computes what depends on constants alone, with the shapes of `shapes`, and makes padding explicit (`padding`); [`downgrade`] rewrites what
+//! 3. [`fold`] computes what depends on constants alone, with the shapes of `shapes`, and makes padding and equations explicit (`padding`, `equation`); [`downgrade`] rewrites what
 //!    [`OPSET`](proto::OPSET) does not know, some of it as several nodes (`decompose`). `standard` is the table of standard operators.
 //! 4. [`fuse`] finds normalizations, activations and attention, and replaces them by one node each.
 //! 5. [`layers`] replaces convolutions, linear layers and embedding tables by their int8 counterparts.
@@ -22,6 +22,7 @@ pub mod cli;
 mod decompose;
 pub mod diffusers;
 pub mod downgrade;
+mod equation;
 pub mod error;
 mod files;
 pub mod fold;

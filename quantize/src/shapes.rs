@@ -2,6 +2,7 @@
 
 use tract_onnx::pb::NodeProto;
 
+use crate::equation::Equation;
 use crate::graph::Graph;
 use crate::proto::{self, WithAttribute};
 use crate::standard;
@@ -304,30 +305,6 @@ pub(crate) fn einsum(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
         .collect();
     let size = |label: &char| sizes.iter().find(|(other, _)| other == label).map(|&(_, size)| size);
     equation.output.iter().map(size).collect()
-}
-
-/// An Einsum's equation with its output written out, such as `bct,bcs->bts`: the labels of each operand's axes, all different,
-/// and those of the output.
-pub(crate) struct Equation {
-    pub operands: Vec<Vec<char>>,
-    pub output: Vec<char>,
-}
-
-impl Equation {
-    /// `None` for an equation with an ellipsis, a diagonal or an output that is not written out.
-    pub(crate) fn of(node: &NodeProto) -> Option<Equation> {
-        let text: String = proto::string(node, "equation")?.split_whitespace().collect();
-        let (operands, output) = text.split_once("->")?;
-        let labels = |text: &str| {
-            let labels: Vec<char> = text.chars().collect();
-            let different = labels.iter().enumerate().all(|(index, label)| !labels[..index].contains(label));
-            (different && labels.iter().all(char::is_ascii_alphabetic)).then_some(labels)
-        };
-        Some(Equation {
-            operands: operands.split(',').map(labels).collect::<Option<_>>()?,
-            output: labels(output)?,
-        })
-    }
 }
 
 pub(crate) fn concat(graph: &Graph, node: &NodeProto) -> Option<Vec<usize>> {
