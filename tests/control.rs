@@ -677,6 +677,8 @@ fn the_ends_of_a_morph_are_the_single_pictures() {
         times.iter().sum::<u32>().abs_diff(800) < 8 && times.iter().all(|time| *time > 0),
         "{times:?}"
     );
+    let verified = inkstone().arg("verify").arg(&file).assert().success();
+    verified.stdout(predicate::str::contains("the first frame alone"));
     // The file's record is that of the first picture, and tells of the morph.
     let contents = image_file::read(&file).unwrap();
     let made = contents.provenance.unwrap();

@@ -104,6 +104,12 @@ fn standard_input_is_a_prompt_a_line() {
         .code(2)
         .stderr(predicate::str::contains("line 3: nothing in \"qwxzv\" is known").and(predicate::str::contains("1 of 3 prompts")));
     assert_eq!(files(&folder.path().join("drawn")), ["a-cat-7.png", "two-dogs-7.png"]);
+    generate(folder.path(), "-", &["--out", "none"])
+        .write_stdin("\n")
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("there is no prompt to draw"));
+    assert!(!folder.path().join("none").exists());
     let output = generate(folder.path(), "-", &["--out", "n.png", "--count", "2", "--json"])
         .write_stdin("cat\ndog\n")
         .output()

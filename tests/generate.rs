@@ -613,6 +613,8 @@ fn a_picture_is_extended_and_itself_stays_to_the_byte() {
     for (arguments, problem) in [
         (["--extend", "east", "8"].as_slice(), "must be left, right, top, bottom or all"),
         (&["--extend", "left", "-8"], "a whole number"),
+        (&["--extend", "left", "0"], "at least 1"),
+        (&["--extend", "left", "8", "--strength", "0.5"], "cannot be used with"),
         (&["--extend", "left", "4294967295"], "cannot be extended"),
         (&["--extend", "left"], "2 values required"),
     ] {

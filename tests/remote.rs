@@ -217,6 +217,7 @@ fn bad_requests_are_refused() {
         &b""[..],
         b"{",
         b"[]",
+        b" [\"cat\"]",
         b"null",
         b"{\"prompt\": 7}",
         b"{\"prompt\": \"cat\", \"colour\": \"red\"}",
@@ -245,6 +246,8 @@ fn bad_requests_are_refused() {
         ("size", json!(7)),
         ("size", json!(512)),
         ("guidance", json!(-1)),
+        ("guidance", json!(99)),
+        ("variations", json!([{ "seed": 1, "strength": 5.0 }])),
         ("background", json!("plaid")),
         ("language", json!("tlh")),
         ("from", json!("no picture")),
@@ -555,7 +558,8 @@ fn clients_of_openai_draw() {
     assert!(kinds.len() <= 3);
     for (ask, param) in [
         (json!({ "prompt": "cat", "size": "huge" }), json!("size")),
-        (json!({ "prompt": "cat", "n": 99 }), json!("count")),
+        (json!({ "prompt": "cat", "n": 99 }), json!("n")),
+        (json!({ "prompt": "cat", "size": "9999x64" }), json!("size")),
         (
             json!({ "prompt": "cat", "background": "transparent", "output_format": "jpeg" }),
             json!("background"),
@@ -633,6 +637,12 @@ fn clients_of_automatic1111_draw() {
     let read = server.post("/sdapi/v1/png-info", &json!({ "image": drawn["images"][0] })).json();
     assert_eq!(read["info"], info["infotexts"][0]);
     let start = base64_of(&by_library(&Request::new("apple").style("flat").seed(3).steps(1)));
+    // What is not done is told.
+    let ask = json!({ "prompt": "fox", "steps": 1, "cfg_scale": 1, "styles": ["nosuch"], "enable_hr": true, "width": 128, "height": 128 });
+    let drawn = server.post("/sdapi/v1/txt2img", &ask).json();
+    let info: Value = serde_json::from_str(drawn["info"].as_str().unwrap()).unwrap();
+    let notes = info["notes"].to_string();
+    assert!(notes.contains("nosuch") && notes.contains("hires fix"), "{notes}");
     let changed = server.post(
         "/sdapi/v1/img2img",
         &json!({ "prompt": "pear", "init_images": [start], "denoising_strength": 0.5, "width": 128, "height": 128 }),
@@ -791,6 +801,10 @@ fn it_does_not_start_with_what_it_cannot_use() {
     run(&["--config", "bad.toml"])
         .code(2)
         .stderr(predicates::str::contains("remote.waiting"));
+    std::fs::write(folder.path().join("steps.toml"), "[draw]\nsteps = 3").unwrap();
+    run(&["--config", "steps.toml", "--listen", "127.0.0.1:0"])
+        .code(2)
+        .stderr(predicates::str::contains("draw.steps"));
     std::fs::create_dir_all(folder.path().join("inkstone/remote")).unwrap();
     std::fs::write(folder.path().join("inkstone/remote/owner"), "not a hash").unwrap();
     run(&["--listen", "127.0.0.1:0"])

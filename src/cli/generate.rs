@@ -75,8 +75,8 @@ pub struct Drawing {
     /// Picture to start from (PNG, JPEG, WebP or GIF); what is drawn keeps its shapes and colours, the more the lower the strength.
     #[arg(long, value_name = "PICTURE")]
     pub from: Option<PathBuf>,
-    /// Share of the steps that are done on a picture: 0 keeps it, 1 keeps next to nothing; 0.6 by default.
-    #[arg(long, value_name = "0..1", requires = "from", allow_negative_numbers = true, value_parser = strength)]
+    /// Share of the steps that are done on a picture: 0 gives it back, 1 draws as if there were none; 0.6 by default.
+    #[arg(long, value_name = "0..1", requires = "from", conflicts_with = "extend", allow_negative_numbers = true, value_parser = strength)]
     pub strength: Option<f32>,
     /// Take the picture to start from for a sketch, lines on paper: shadows, specks and what lies around the paper are removed, the drawing is
     /// moved to the middle, its lines thickened and what they enclose filled. The strength is 0.75 by default then.
@@ -241,6 +241,9 @@ fn margins(pairs: &[String]) -> Result<Margins, CliError> {
         for side in sides {
             *side = side.saturating_add(pixels);
         }
+    }
+    if margins.is_empty() && !pairs.is_empty() {
+        return Err(CliError::Usage("--extend: there is nothing to draw: PX must be at least 1".into()));
     }
     Ok(margins)
 }
@@ -408,8 +411,9 @@ impl<'a> Session<'a> {
                 drawn => drawn?,
             }
         }
-        match failed {
-            0 => Ok(()),
+        match (all, failed) {
+            (0, _) => Err(CliError::Usage("there is no prompt to draw".into())),
+            (_, 0) => Ok(()),
             _ => Err(CliError::Usage(format!("{failed} of {all} prompts were not drawn"))),
         }
     }
@@ -458,7 +462,7 @@ impl<'a> Session<'a> {
             watch.memory.sample();
         }
         watch.finish();
-        warn_above(arguments.memory_cap, &watch.memory);
+        warn_above(arguments, &watch.memory);
         if arguments.json {
             return output::json(&report(series, &resolved, &self.pipeline, &watch, (records, notes)));
         }
@@ -531,10 +535,14 @@ fn seed_of(record: &Value) -> String {
     }
 }
 
-fn warn_above(cap: Option<u64>, memory: &PeakMemory) {
+fn warn_above(arguments: &Drawing, memory: &PeakMemory) {
     let peak = memory.peak().resident_bytes().div_ceil(1 << 20);
-    if let Some(cap) = cap.filter(|&cap| peak > cap) {
-        log::warn!("memory reached {peak} MiB, above the cap of {cap} MiB: this pack needs that much");
+    if let Some(cap) = arguments.memory_cap.filter(|&cap| peak > cap) {
+        let needs = match &arguments.from {
+            Some(_) => "this pack and the picture to start from need",
+            None => "this pack needs",
+        };
+        log::warn!("memory reached {peak} MiB, above the cap of {cap} MiB: {needs} that much");
     }
 }
 

@@ -26,6 +26,7 @@ fn picture(path: &Path, contents: &PictureFile, as_json: bool) -> Result<(), Cli
         record_fault,
         ai_marked,
         ai_composite,
+        animated,
     } = contents;
     // Lossy files do not hold the pixels that were hashed.
     let hashed = provenance.as_ref().filter(|provenance| !provenance.picture_sha256.is_empty());
@@ -64,6 +65,7 @@ fn picture(path: &Path, contents: &PictureFile, as_json: bool) -> Result<(), Cli
     lines.push((
         "unchanged",
         match genuine {
+            Some(true) if *animated => "yes, the pixels of the first frame match the record",
             Some(true) => "yes, the pixels match the record",
             Some(false) => "NO, the pixels differ from the record",
             None => "unknown, the record has no checksum of the pixels",

@@ -45,7 +45,10 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     let pack = arguments.pack.pack.clone().or(settings.pack.take());
     let pack = pack.unwrap_or_else(|| arguments.pack.folder());
     // A pack that cannot be used is told at once, instead of to every client.
-    crate::Pipeline::open(&pack)?;
+    let pipeline = crate::Pipeline::open(&pack)?;
+    let checked = settings.check_pack(pipeline.pack().manifest(), file.as_deref());
+    checked.map_err(|error| CliError::Usage(error.to_string()))?;
+    drop(pipeline);
     interrupt::listen();
     let options = Options {
         settings,

@@ -78,7 +78,9 @@ fn of_record(contents: &PictureFile) -> Record {
         return unknown("its record is another program's, without a checksum of the pixels: whether the picture was changed is unknown");
     }
     if provenance.picture_sha256.is_empty() {
-        return unknown("the record has no checksum of the pixels, as in every JPEG picture: whether the picture was changed is unknown");
+        return unknown(
+            "the record has no checksum of the pixels, as in JPEG and GIF pictures: whether the picture was changed is unknown",
+        );
     }
     let genuine = verify(&contents.picture, provenance);
     let problem = match (genuine, contents.ai_marked) {
@@ -102,7 +104,7 @@ fn picture(path: &Path, as_json: bool) -> Result<(), CliError> {
     if as_json && (record.genuine.is_some() || credentials.are_there()) {
         let mut report = json!({
             "file": output::path(path), "clean": problem.is_none(), "picture_matches_record": record.genuine,
-            "marked_as_generated": contents.ai_marked, "sha256": contents.picture.sha256(),
+            "marked_as_generated": contents.ai_marked, "sha256": contents.picture.sha256(), "animated": contents.animated,
         });
         credentials.report(&mut report);
         output::json(&report)?;
@@ -113,5 +115,10 @@ fn picture(path: &Path, as_json: bool) -> Result<(), CliError> {
     if as_json {
         return Ok(());
     }
-    output::result(&format!("{}: clean{}", path.display(), credentials.in_words()))
+    let covered = if contents.animated && !credentials.is_intact() {
+        "; the record covers the first frame alone"
+    } else {
+        ""
+    };
+    output::result(&format!("{}: clean{}{covered}", path.display(), credentials.in_words()))
 }

@@ -65,7 +65,7 @@ impl Picture {
         let bytes = other.width as usize * 4;
         for (row, y) in other.rows().zip(top..) {
             let start = (y as usize * self.width as usize + left as usize) * 4;
-            self.pixels[start..start + bytes].copy_from_slice(row);
+            self.pixels_mut()[start..start + bytes].copy_from_slice(row);
         }
     }
 }

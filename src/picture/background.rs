@@ -6,6 +6,7 @@
 use super::{Picture, colours};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// The background of a picture. Parsed from `transparent`, `COLOUR` or `TOP:BOTTOM`, where a colour is a CSS name, `#rgb` or
@@ -92,7 +93,10 @@ impl Background {
                 Some(behind) => pixels.extend(row.chunks_exact(4).flat_map(|pixel| over(pixel, behind))),
             }
         }
-        Picture { pixels, ..*picture }
+        Picture {
+            pixels: Arc::new(pixels),
+            ..*picture
+        }
     }
 
     /// The colour of row `y` of `height`; `None` if transparent.

@@ -19,7 +19,7 @@ pub fn bleed(picture: &Picture) -> Picture {
     while !edge.is_empty() {
         let colours: Vec<[u8; 3]> = edge.iter().map(|&at| mean_colour(&bled, at, &has_colour)).collect();
         for (&at, colour) in edge.iter().zip(colours) {
-            bled.pixels[at * 4..at * 4 + 3].copy_from_slice(&colour);
+            bled.pixels_mut()[at * 4..at * 4 + 3].copy_from_slice(&colour);
             has_colour[at] = true;
         }
         edge = edge
@@ -48,7 +48,7 @@ pub fn clean_edges(picture: &Picture, depth: u8) -> Picture {
         let edge: Vec<usize> = (0..distance.len()).filter(is_wanted).filter(reached).collect();
         let colours: Vec<[u8; 3]> = edge.iter().map(|&at| mean_colour(&cleaned, at, &has_colour)).collect();
         for (&at, colour) in edge.iter().zip(colours) {
-            cleaned.pixels[at * 4..at * 4 + 3].copy_from_slice(&colour);
+            cleaned.pixels_mut()[at * 4..at * 4 + 3].copy_from_slice(&colour);
             has_colour[at] = true;
         }
     }
@@ -152,10 +152,10 @@ mod tests {
         for at in 0..1024 {
             let (x, y) = ((at % 32) as f32 - 15.5, (at / 32) as f32 - 15.5);
             if (x * x + y * y).sqrt() > 9.0 && picture.pixels[at * 4 + 3] > 0 {
-                picture.pixels[at * 4..at * 4 + 3].copy_from_slice(&[90, 10, 5]);
+                picture.pixels_mut()[at * 4..at * 4 + 3].copy_from_slice(&[90, 10, 5]);
             }
         }
-        picture.pixels[32 * 4..64 * 4].copy_from_slice(&[0, 0, 255, 255].repeat(32));
+        picture.pixels_mut()[32 * 4..64 * 4].copy_from_slice(&[0, 0, 255, 255].repeat(32));
         let cleaned = clean_edges(&picture, 3);
         for (at, (before, after)) in picture.pixels.chunks(4).zip(cleaned.pixels.chunks(4)).enumerate() {
             assert_eq!(before[3], after[3], "alpha stays");

@@ -69,7 +69,7 @@ impl Canvas {
         let mut is_filled = vec![false; canvas.pixels.len() / 4];
         for (row, line) in picture.rows().enumerate() {
             let start = (row + margins.top as usize) * sides.0 as usize + margins.left as usize;
-            canvas.pixels[start * 4..start * 4 + line.len()].copy_from_slice(line);
+            canvas.pixels_mut()[start * 4..start * 4 + line.len()].copy_from_slice(line);
             is_filled[start..start + line.len() / 4].fill(true);
         }
         Ok(Canvas {
@@ -104,7 +104,7 @@ impl Canvas {
             let Some(place) = self.place(window, index) else { continue };
             let [before, after] = [&view.picture, drawn].map(|picture| picture.pixels.as_chunks::<4>().0[index]);
             let pixel = mixed(before, after, distance.min(seam + 1), seam + 1);
-            self.picture.pixels[place * 4..place * 4 + 4].copy_from_slice(&pixel);
+            self.picture.pixels_mut()[place * 4..place * 4 + 4].copy_from_slice(&pixel);
             self.is_filled[place] = true;
         }
         Ok(())
@@ -131,7 +131,7 @@ impl Canvas {
         let mut reached = VecDeque::new();
         for (index, distance) in distance.iter_mut().enumerate() {
             if let Some(place) = self.place(window, index).filter(|&place| self.is_filled[place]) {
-                picture.pixels[index * 4..index * 4 + 4].copy_from_slice(&self.picture.pixels[place * 4..place * 4 + 4]);
+                picture.pixels_mut()[index * 4..index * 4 + 4].copy_from_slice(&self.picture.pixels[place * 4..place * 4 + 4]);
                 *distance = 0;
                 reached.push_back(index);
             }
@@ -151,7 +151,7 @@ impl Canvas {
                 .collect::<Vec<_>>()
             {
                 distance[next] = distance[index] + 1;
-                picture.pixels.copy_within(index * 4..index * 4 + 4, next * 4);
+                picture.pixels_mut().copy_within(index * 4..index * 4 + 4, next * 4);
                 reached.push_back(next);
             }
         }

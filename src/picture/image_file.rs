@@ -13,6 +13,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Largest JPEG, WebP or GIF file that is read, in bytes.
@@ -180,6 +181,8 @@ pub struct PictureFile {
     pub ai_marked: bool,
     /// Whether it says so of a part alone.
     pub ai_composite: bool,
+    /// Whether a PNG file is an animation: its record says nothing of the frames after the first.
+    pub animated: bool,
 }
 
 impl Picture {
@@ -407,6 +410,7 @@ fn decode_with(mut decoder: impl ImageDecoder, format: Format) -> Result<Picture
         record_fault,
         ai_marked: xmp::is_marked(&packet),
         ai_composite: xmp::is_composite(&packet),
+        animated: false,
     })
 }
 
@@ -414,18 +418,22 @@ fn decode_with(mut decoder: impl ImageDecoder, format: Format) -> Result<Picture
 fn rgba(colours: ColorType, pixels: Vec<u8>) -> Result<Vec<u8>, Fault> {
     match colours {
         ColorType::Rgba8 => Ok(pixels),
-        ColorType::Rgb8 => Ok(pixels
-            .chunks_exact(3)
-            .flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255])
-            .collect()),
-        ColorType::L8 => Ok(pixels.iter().flat_map(|&grey| [grey, grey, grey, 255]).collect()),
+        ColorType::Rgb8 => Ok(opaque(pixels.as_chunks().0.iter().copied())),
+        ColorType::L8 => Ok(opaque(pixels.iter().map(|&grey| [grey; 3]))),
         other => Err(Fault::Corrupt(format!("unsupported pixel format {other:?}"))),
     }
 }
 
+/// Of a known number of colours, so that no more memory is taken than they need.
+fn opaque(colours: impl ExactSizeIterator<Item = [u8; 3]>) -> Vec<u8> {
+    let mut pixels = Vec::with_capacity(colours.len() * 4);
+    colours.for_each(|[red, green, blue]| pixels.extend([red, green, blue, 255]));
+    pixels
+}
+
 fn turned(picture: Picture, orientation: Orientation) -> Result<Picture, PictureError> {
     let (width, height) = (picture.width, picture.height);
-    let Some(image) = RgbaImage::from_raw(width, height, picture.pixels) else {
+    let Some(image) = RgbaImage::from_raw(width, height, Arc::unwrap_or_clone(picture.pixels)) else {
         return Err(PictureError::Empty { width, height });
     };
     let image = match orientation {

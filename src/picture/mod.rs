@@ -62,6 +62,8 @@ pub use sketch::SketchError;
 #[doc(hidden)]
 pub use xmp::escape as escape_xml;
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -111,7 +113,8 @@ pub enum PictureError {
 pub struct Picture {
     width: u32,
     height: u32,
-    pixels: Vec<u8>,
+    /// Shared by copies, of which there are many: a photograph has more bytes than anything else in memory.
+    pixels: Arc<Vec<u8>>,
 }
 
 impl Picture {
@@ -121,7 +124,11 @@ impl Picture {
     /// If a side is zero, the picture exceeds [`MAX_PIXELS`] or `pixels` has another length.
     pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self, PictureError> {
         check_length(width, height, 4, pixels.len())?;
-        Ok(Self { width, height, pixels })
+        Ok(Self {
+            width,
+            height,
+            pixels: Arc::new(pixels),
+        })
     }
 
     /// A picture of one straight RGBA colour.
@@ -133,7 +140,7 @@ impl Picture {
         Ok(Self {
             width,
             height,
-            pixels: colour.repeat(pixels),
+            pixels: Arc::new(colour.repeat(pixels)),
         })
     }
 
@@ -151,7 +158,7 @@ impl Picture {
             let plane = |channel: usize| fraction(channels[channel * area + at]);
             pixels.extend(straight([plane(0), plane(1), plane(2)], plane(3)));
         }
-        Ok(Self { width, height, pixels })
+        Picture::new(width, height, pixels)
     }
 
     /// An opaque picture from a network's output: three planes of `width` × `height` values in -1..=1, red, green,
@@ -166,7 +173,7 @@ impl Picture {
             let plane = |channel: usize| byte(fraction(channels[channel * area + at]));
             pixels.extend([plane(0), plane(1), plane(2), 255]);
         }
-        Ok(Self { width, height, pixels })
+        Picture::new(width, height, pixels)
     }
 
     /// An opaque picture from one plane of brightness in -1..=1.
@@ -182,7 +189,7 @@ impl Picture {
         Ok(Self {
             width,
             height,
-            pixels: pixels.collect(),
+            pixels: Arc::new(pixels.collect()),
         })
     }
 
@@ -237,6 +244,11 @@ impl Picture {
         &self.pixels
     }
 
+    /// The same, to be changed; copies of the picture stay as they are.
+    fn pixels_mut(&mut self) -> &mut Vec<u8> {
+        Arc::make_mut(&mut self.pixels)
+    }
+
     /// One pixel's red, green, blue and alpha; `None` outside the picture.
     pub fn pixel(&self, x: u32, y: u32) -> Option<[u8; 4]> {
         if x >= self.width || y >= self.height {
@@ -268,7 +280,7 @@ impl Picture {
         let mut hash = Sha256::new();
         hash.update(self.width.to_le_bytes());
         hash.update(self.height.to_le_bytes());
-        hash.update(&self.pixels);
+        hash.update(self.pixels.as_slice());
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 

@@ -285,6 +285,7 @@ fn contents(picture: Picture, info: &codec::Info) -> PictureFile {
         record_fault,
         ai_marked: xmp::is_marked(&packet),
         ai_composite: xmp::is_composite(&packet),
+        animated: info.animation_control.is_some_and(|animation| animation.num_frames > 1),
     }
 }
 

@@ -171,7 +171,7 @@ impl SpriteSheet {
 /// Copies a picture's pixels into a larger one.
 fn paste(sheet: &mut Picture, picture: &Picture, left: usize, top: usize) {
     let (line, offset) = (sheet.width as usize * 4, left * 4);
-    for (row, place) in picture.rows().zip(sheet.pixels.chunks_exact_mut(line).skip(top)) {
+    for (row, place) in picture.rows().zip(sheet.pixels_mut().chunks_exact_mut(line).skip(top)) {
         if let Some(place) = place.get_mut(offset..offset + row.len()) {
             place.copy_from_slice(row);
         }

@@ -44,7 +44,7 @@ pub enum PipelineError {
     #[error("this pack draws one prompt at a time: it cannot mix {0}")]
     NoBlend(usize),
     /// A weight is not one, or there is none above 0.
-    #[error("invalid weight: \"{prompt}\" has {weight}; weights are numbers from 0, and one of them must be above 0")]
+    #[error("invalid weight: \"{prompt}\" has {weight}; weights are numbers from 0 to 1,000,000, and one of them must be above 0")]
     Weight {
         /// The prompt.
         prompt: String,

@@ -59,10 +59,16 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
 impl Whole {
     /// What the JSON says.
     pub fn json<T: DeserializeOwned>(self) -> Result<T, Refusal> {
-        serde_json::from_slice(&self.0?.bytes).map_err(|error| {
-            let message = format!("the body is not the JSON that is expected: {error}");
+        let invalid = |problem: &dyn std::fmt::Display| {
+            let message = format!("the body is not the JSON that is expected: {problem}");
             Refusal::new(StatusCode::BAD_REQUEST, "invalid_request", message)
-        })
+        };
+        let arrived = self.0?;
+        // A list would be taken for the fields in their order.
+        if arrived.bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(invalid(&"it must be an object, { … }"));
+        }
+        serde_json::from_slice(&arrived.bytes).map_err(|error| invalid(&error))
     }
 }
 

@@ -82,6 +82,16 @@ impl Refusal {
         Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", why).retry_after(wait)
     }
 
+    /// The same where an interface has another name for a field.
+    #[must_use]
+    pub fn renamed(mut self, field: &str, name: &str) -> Refusal {
+        if self.field.as_deref() == Some(field) {
+            self.message = self.message.replacen(field, name, 1);
+            self.field = Some(name.to_owned());
+        }
+        self
+    }
+
     /// Names the field at fault.
     #[must_use]
     pub fn of(mut self, field: &str) -> Refusal {

@@ -124,7 +124,8 @@ impl Wish {
         request.style = self.style(site)?;
         request.steps = self.steps(site)?;
         if let Some(guidance) = self.guidance {
-            request.guidance = Some(in_range("guidance", guidance, 0.0, 100.0)?);
+            let most = site.offer().map_or(100.0, |offer| offer.max_guidance);
+            request.guidance = Some(in_range("guidance", guidance, 0.0, most)?);
         }
         if let Some(negative) = self.negative.as_deref().filter(|negative| !negative.trim().is_empty()) {
             let negative = text("negative", negative)?;
@@ -135,6 +136,9 @@ impl Wish {
             request.size = Some(in_range("size", size, 8, limits.max_size)?);
         }
         in_range("variations", self.variations.len(), 0, MOST_VARIATIONS)?;
+        for variation in &self.variations {
+            in_range("variations", variation.strength, 0.0, 1.0)?;
+        }
         request.variations.clone_from(&self.variations);
         request.background = self.background(site)?;
         if let Some(tag) = &self.language {

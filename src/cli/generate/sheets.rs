@@ -108,7 +108,7 @@ impl Session<'_> {
             watch.memory.sample();
         }
         watch.finish();
-        warn_above(arguments.memory_cap, &watch.memory);
+        warn_above(arguments, &watch.memory);
         let sheet = sheet.into_picture();
         let made = of_sheet(first.unwrap_or_default(), prompts, grid, &sheet);
         self.destination

@@ -44,7 +44,7 @@ fn files() -> [(Format, Vec<u8>); 3] {
 /// The largest difference of any byte.
 fn difference(one: &Picture, other: &Picture) -> u8 {
     assert_eq!((one.width, one.height), (other.width, other.height));
-    let pairs = one.pixels.iter().zip(&other.pixels);
+    let pairs = one.pixels.iter().zip(other.pixels.iter());
     pairs.map(|(one, other)| one.abs_diff(*other)).max().unwrap()
 }
 

@@ -54,7 +54,8 @@ fn a_picture_and_its_record_survive_a_file() {
             provenance: Some(record.clone()),
             record_fault: None,
             ai_marked: true,
-            ai_composite: false
+            ai_composite: false,
+            animated: false,
         }
     );
     assert!(verify(&back.picture, &record));
@@ -75,7 +76,8 @@ fn a_picture_without_a_record_has_none() {
             provenance: None,
             record_fault: None,
             ai_marked: false,
-            ai_composite: false
+            ai_composite: false,
+            animated: false,
         }
     );
 }

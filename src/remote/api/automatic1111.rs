@@ -29,7 +29,7 @@ pub struct WebUiRefusal(Refusal);
 
 impl<E: Into<Refusal>> std::convert::From<E> for WebUiRefusal {
     fn from(error: E) -> WebUiRefusal {
-        WebUiRefusal(error.into())
+        WebUiRefusal(error.into().renamed("count", "batch_size"))
     }
 }
 
@@ -64,6 +64,7 @@ pub struct Asked {
     denoising_strength: Option<f32>,
     mask: Option<String>,
     inpainting_mask_invert: Option<u8>,
+    enable_hr: bool,
     send_images: bool,
 }
 
@@ -86,6 +87,7 @@ impl Default for Asked {
             denoising_strength: None,
             mask: None,
             inpainting_mask_invert: None,
+            enable_hr: false,
             send_images: true,
         }
     }
@@ -120,7 +122,12 @@ impl Asked {
             u64::try_from(self.subseed).unwrap_or_else(|_| crate::pipeline::random_seed()),
             self.subseed_strength,
         );
-        let style = self.styles.iter().flatten().find(|style| offer.styles.contains(style)).cloned();
+        let (known, unknown): (Vec<&String>, Vec<&String>) = self.styles.iter().flatten().partition(|style| offer.styles.contains(style));
+        let style = known.first().copied().cloned();
+        notes.extend(unknown.iter().map(|style| format!("there is no style '{}' here", short(style))));
+        if self.enable_hr {
+            notes.push("drawn in one pass, at width and height: there is no hires fix".to_owned());
+        }
         let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut wish = Wish {
             prompt: line(&self.prompt),
@@ -158,6 +165,11 @@ impl Asked {
             mask
         }))
     }
+}
+
+/// The beginning of a client's text.
+fn short(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 fn inverted(mask: &Picture) -> Result<Picture, Refusal> {

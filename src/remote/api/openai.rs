@@ -31,7 +31,8 @@ pub struct OpenAiRefusal(Refusal);
 
 impl<E: Into<Refusal>> std::convert::From<E> for OpenAiRefusal {
     fn from(error: E) -> OpenAiRefusal {
-        OpenAiRefusal(error.into())
+        let refusal = error.into().renamed("count", "n");
+        OpenAiRefusal(refusal.renamed("width", "size").renamed("height", "size"))
     }
 }
 

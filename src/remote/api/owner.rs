@@ -21,6 +21,7 @@ use crate::process::Memory;
 use crate::remote::api::own::{job_json, no_display, show_on_panel};
 use crate::remote::body::{LONGEST_TEXT, Whole};
 use crate::remote::log_lines;
+use crate::remote::offer::Offer;
 use crate::remote::parameters::Path;
 use crate::remote::refusal::{Refusal, json_response};
 use crate::remote::site::Site;
@@ -102,9 +103,9 @@ pub async fn set_settings(State(site): State<Arc<Site>>, from: From, headers: He
     if text.len() > LONGEST_TEXT {
         return Err(Refusal::invalid("text", format!("is longer than {LONGEST_TEXT} bytes")));
     }
-    let has_kiosk = site.kiosk.is_some();
+    let (has_kiosk, offer) = (site.kiosk.is_some(), site.offer());
     apart(move || {
-        check_settings(&text, &file, has_kiosk)?;
+        check_settings(&text, &file, has_kiosk, offer.as_ref())?;
         atomic_file::write(&file, text.as_bytes(), true).map_err(|error| {
             log::error!("{error}");
             Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "storage", error.to_string())
@@ -118,7 +119,7 @@ pub async fn set_settings(State(site): State<Arc<Site>>, from: From, headers: He
 
 /// Whether a kiosk would start with these settings, and go on with the remote. What is wrong with a file that they name is told on the machine alone:
 /// it may be anyone's.
-fn check_settings(text: &str, file: &std::path::Path, has_kiosk: bool) -> Result<(), Refusal> {
+fn check_settings(text: &str, file: &std::path::Path, has_kiosk: bool, offer: Option<&Offer>) -> Result<(), Refusal> {
     let invalid = |problem: &dyn std::fmt::Display| Refusal::invalid("text", problem);
     Settings::parse(text, file).map_err(|error| invalid(&error))?;
     // Paths are relative to the folder of the file.
@@ -139,6 +140,10 @@ fn check_settings(text: &str, file: &std::path::Path, has_kiosk: bool) -> Result
     if let Some(folder) = &settings.pack {
         let pack = crate::pack::Pack::open(folder).map_err(|_| invalid(&"pack names no pack that can be used"))?;
         settings.check_pack(pack.manifest(), None).map_err(|error| invalid(&error))?;
+    } else if let (Some(steps), Some(offer)) = (settings.draw.steps, offer)
+        && !offer.steps.contains(&steps)
+    {
+        return Err(invalid(&format!("draw.steps: the pack has no schedule of {steps} steps")));
     }
     Ok(())
 }
