@@ -56,7 +56,7 @@ struct Axis<'a> {
 }
 
 impl Axis<'_> {
-    /// An axis by its number, of so many.
+    /// The spatial axis `index` of `count`, with the size of its input and of its window; `None` for missing or too large numbers.
     fn of(node: &NodeProto, [index, count]: [usize; 2], size: i64, window: i64) -> Option<Axis<'_>> {
         let value = |name, index: usize, default| proto::ints(node, name).map_or(Some(default), |list| list.get(index).copied());
         Some(Axis {

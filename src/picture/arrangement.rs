@@ -6,14 +6,14 @@ use super::{Picture, PictureError};
 /// Maximum number of rows, and of pictures in a row.
 pub const MOST: usize = 3;
 
-/// How many pictures the page of these rows has room for in each direction: two, or three if there are three rows or three pictures in a row.
+/// Into how many columns and rows a page is divided: two, or three if there are three rows or three pictures in a row.
 pub fn across<T>(rows: &[Vec<T>]) -> u32 {
     let is_thirds = rows.len() == MOST || rows.iter().any(|row| row.len() == MOST);
     if is_thirds { 3 } else { 2 }
 }
 
-/// Places rows of pictures on a page of their proportions and of so many pixels on its longest side, centred; each picture takes a half or a
-/// third of the page, see [`across`]. The page has the colour of the first picture's first corner: transparent for cut-out pictures.
+/// Places pictures in rows, centred, on a page with their aspect ratio whose longest side has `size` pixels. Each picture is a half or a third
+/// as wide and high as the page, see [`across`]. The page has the colour of the first picture's first corner: transparent for cut-out pictures.
 ///
 /// # Errors
 /// If the pictures have different sizes, if there are no rows, more than [`MOST`] rows or pictures in a row, or if a picture
